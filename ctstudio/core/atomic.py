@@ -1,0 +1,107 @@
+"""Atomic writes: a file or folder appears whole under its name, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ctstudio.core.errors import StudioError
+
+
+def explain_os_error(error: OSError, path: Path, doing: str = "write") -> StudioError:
+    """Turn an operating-system error into a sentence that names the file and the way out."""
+    hints = {
+        errno.ENOSPC: ("the disk is full", "Free some space or choose another folder."),
+        errno.EDQUOT: ("your disk quota is used up", "Free some space or choose another folder."),
+        errno.EACCES: ("permission is denied", "Choose a folder that you may write to."),
+        errno.EPERM: ("permission is denied", "Choose a folder that you may write to."),
+        errno.EROFS: ("the disk is read-only", "Choose a folder that you may write to."),
+        errno.ENOENT: ("the folder does not exist", "Choose an existing folder."),
+        errno.ENOTDIR: ("a part of the path is a file, not a folder", "Choose another folder."),
+        errno.EISDIR: ("it is a folder, not a file", "Choose another name."),
+        errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
+    }
+    if doing == "read":
+        hints[errno.EACCES] = hints[errno.EPERM] = (
+            "permission is denied",
+            "Ask its owner for read access, or copy it to a folder of your own.",
+        )
+        hints[errno.ENOENT] = ("it does not exist", "Check the path.")
+    reason, hint = hints.get(
+        error.errno or 0, (error.strerror or str(error), "Choose another place and try again.")
+    )
+    return StudioError(f"Cannot {doing} {path}: {reason}.", hint=hint, path=path)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it replaces ``path``, on failure it goes.
+
+    The temporary name keeps the suffix of ``path``, since writers choose the format by it.
+
+    Raises
+    ------
+    StudioError
+        When the disk is full, read-only or the folder cannot be written to.
+    """
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise explain_os_error(error, target) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes the file private; give it the permissions that open() would have given.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise explain_os_error(error, target) from error
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; on success it is renamed to ``path``.
+
+    Raises
+    ------
+    StudioError
+        When ``path`` exists and is not empty (nothing is ever overwritten), or on a full disk.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StudioError(
+            f"Cannot write to {target}: it exists and is not empty.",
+            hint="Choose a new folder; nothing is overwritten.",
+            path=target,
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
+    except OSError as error:
+        raise explain_os_error(error, target) from error
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        if target.exists():
+            target.rmdir()
+        os.replace(temporary, target)
+    except OSError as error:
+        raise explain_os_error(error, target) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""What long work tells whoever drives it.
+
+Every long function is a generator of these events and returns its result
+(``result = yield from work()``). The command line prints them, the window's job drains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` units are finished; ``total`` 0 means that the end is not known."""
+
+    done: int
+    total: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step: its losses by name, the learning rate and the seconds since the start."""
+
+    step: int
+    epoch: float
+    losses: Mapping[str, float]
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A live picture: named panels, each ``(y, x)`` float32 in ``unit``, read-only.
+
+    ``slice`` is the index of the slice shown; ``panels`` keep their order, left to right.
+    """
+
+    step: int
+    slice: int
+    panels: Mapping[str, NDArray[np.float32]]
+    unit: str = "HU"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Metrics on held-out slices under a named protocol; ``baseline`` is the noisy input's."""
+
+    step: int
+    protocol: str
+    metrics: Mapping[str, float]
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """Euclidean norm of the loss gradient, layer by layer."""
+
+    step: int
+    norms: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SliceReady:
+    """Slice ``index`` of the volume that is being read or made has arrived."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The result so far, usable while the rest arrives (a volume whose slices stream in)."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file was written."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that the user should know: a warning, a decision taken on their behalf."""
+
+    text: str
+
+
+Event: TypeAlias = (
+    Progress
+    | Step
+    | Preview
+    | Validation
+    | GradientNorms
+    | SliceReady
+    | Partial
+    | Saved
+    | Note
+)
+
+T = TypeVar("T")
+Work: TypeAlias = Generator[Event, None, T]
+
+
+def finish(work: Work[T]) -> T:
+    """Run ``work`` to its end, dropping its events, and return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]

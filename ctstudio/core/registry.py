@@ -1,0 +1,234 @@
+"""One class for every family of interchangeable parts: models, losses, noises, denoisers ...
+
+An entry is a callable. Its annotated keyword defaults are its settings::
+
+    @DENOISERS.add("tv", title="Total variation")
+    def tv(image, *, weight: Annotated[float, Param("Strength", 1, 200, unit="HU")] = 20.0): ...
+
+The same signature checks a recipe, fills a form in the window and prints the command line's help,
+so a setting is written down once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Generic, Literal, TypeVar
+
+from ctstudio.core.errors import StudioError
+
+
+@dataclass(frozen=True)
+class Param:
+    """What a setting means: help, range (inclusive), unit, label, and whether its scale is log."""
+
+    help: str = ""
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    label: str = ""
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting of an entry, as read from its signature."""
+
+    name: str
+    type: type
+    default: Any
+    param: Param
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.param.label or self.name.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An entry's name with the settings chosen for it."""
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.params}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Choice:
+        params = dict(data)
+        name = params.pop("name", None)
+        if not isinstance(name, str):
+            raise StudioError('A choice needs a name, for example {name = "dncnn"}.')
+        return cls(name, params)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered callable with its title, help and settings."""
+
+    name: str
+    call: Callable[..., Any]
+    title: str
+    help: str
+    fields: tuple[Field, ...]
+
+
+class Registry(Generic[F]):
+    """A named family of callables.
+
+    Parameters
+    ----------
+    kind
+        What an entry is, in the singular ("model"). Messages use it, and packages of one's own
+        add entries through the entry-point group ``ctstudio.<kind>``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+        self._plugins_loaded = False
+
+    def add(self, name: str, *, title: str = "", help: str = "") -> Callable[[F], F]:
+        """Decorate a callable to make it an entry; its keyword-only parameters are its settings."""
+
+        def register(call: F) -> F:
+            if name in self._entries:
+                raise ValueError(f"{self.kind} {name!r} is registered twice")
+            text = help or (inspect.getdoc(call) or "").split("\n\n")[0].replace("\n", " ")
+            self._entries[name] = Entry(
+                name, call, title or name.replace("_", " "), text, _read_fields(call)
+            )
+            return call
+
+        return register
+
+    def _load_plugins(self) -> None:
+        if not self._plugins_loaded:
+            self._plugins_loaded = True
+            for point in metadata.entry_points(group=f"ctstudio.{self.kind}"):
+                point.load()
+
+    def __iter__(self) -> Iterator[Entry]:
+        self._load_plugins()
+        return iter(self._entries.values())
+
+    def __contains__(self, name: object) -> bool:
+        self._load_plugins()
+        return name in self._entries
+
+    def __len__(self) -> int:
+        self._load_plugins()
+        return len(self._entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        self._load_plugins()
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise self._unknown(f"There is no {self.kind}", name, list(self._entries)) from None
+
+    def resolve(self, choice: Choice) -> Choice:
+        """Check ``choice`` and fill in the defaults.
+
+        Raises
+        ------
+        StudioError
+            Naming the key, the value and what is allowed.
+        """
+        entry = self[choice.name]
+        known = {f.name: f for f in entry.fields}
+        values = {f.name: f.default for f in entry.fields}
+        for key, value in choice.params.items():
+            if key not in known:
+                raise self._unknown(f"{entry.name} has no setting", key, list(known))
+            values[key] = check_value(known[key], value, f"{entry.name}.{key}")
+        return Choice(choice.name, values)
+
+    def make(self, choice: Choice, *args: Any, **extra: Any) -> Any:
+        """Call the entry with ``args``, the checked settings and ``extra`` keyword arguments."""
+        resolved = self.resolve(choice)
+        return self._entries[resolved.name].call(*args, **resolved.params, **extra)
+
+    def _unknown(self, start: str, name: str, allowed: list[str]) -> StudioError:
+        near = difflib.get_close_matches(str(name), allowed, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        listing = ", ".join(sorted(allowed)) or "none"
+        return StudioError(f"{start} {name!r}.", hint=f"{hint}Allowed: {listing}.")
+
+
+def check_value(field: Field, value: Any, key: str) -> Any:
+    """Return ``value`` converted to the field's type, or raise naming key, value and range."""
+    if field.choices:
+        if value not in field.choices:
+            allowed = ", ".join(map(repr, field.choices))
+            raise StudioError(f"{key} = {value!r} is not allowed.", hint=f"Allowed: {allowed}.")
+        return value
+    if field.type is bool:
+        if not isinstance(value, bool):
+            raise StudioError(f"{key} = {value!r} is not allowed.", hint="Allowed: true or false.")
+        return value
+    if field.type in (int, float):
+        number_ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number_ok or (field.type is int and value != int(value)):
+            kind = "a whole number" if field.type is int else "a number"
+            raise StudioError(f"{key} = {value!r} is not allowed.", hint=f"Give {kind}.")
+        value = field.type(value)
+        low, high = field.param.low, field.param.high
+        below = low is not None and not value >= low
+        above = high is not None and not value <= high
+        if below or above or value != value:
+            bounds = f"from {low:g}" if low is not None else ""
+            bounds += f" to {high:g}" if high is not None else ""
+            unit = f" {field.param.unit}" if field.param.unit else ""
+            raise StudioError(
+                f"{key} = {value!r} is out of range.", hint=f"Allowed: {bounds.strip()}{unit}."
+            )
+        return value
+    if field.type is str and not isinstance(value, str):
+        raise StudioError(f"{key} = {value!r} is not allowed.", hint="Give a text.")
+    return value
+
+
+def parse_value(field: Field, text: str, key: str) -> Any:
+    """Read a setting from the command line's ``key=value`` text."""
+    if field.type is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        return check_value(field, words.get(text.lower(), text), key)
+    if field.type in (int, float) and not field.choices:
+        try:
+            return check_value(field, float(text), key)
+        except ValueError:
+            return check_value(field, text, key)
+    for option in field.choices:
+        if str(option) == text:
+            return option
+    return check_value(field, text, key)
+
+
+def _read_fields(call: Callable[..., Any]) -> tuple[Field, ...]:
+    target = call.__init__ if inspect.isclass(call) else call  # type: ignore[misc]
+    hints = typing.get_type_hints(target, include_extras=True)
+    fields = []
+    for name, parameter in inspect.signature(target).parameters.items():
+        keyword_only = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        if not keyword_only or parameter.default is inspect.Parameter.empty:
+            continue
+        hint, param = hints[name], Param()
+        if typing.get_origin(hint) is typing.Annotated:
+            hint, *extras = typing.get_args(hint)
+            param = next((e for e in extras if isinstance(e, Param)), param)
+        choices: tuple[Any, ...] = ()
+        if typing.get_origin(hint) is Literal:
+            choices = typing.get_args(hint)
+            hint = type(choices[0])
+        fields.append(Field(name, hint, parameter.default, param, choices))
+    return tuple(fields)
