@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class Geometry:
 
     @property
     def tilted(self) -> bool:
-        """Whether the stack is sheared (gantry tilt): slices are displaced along their own plane."""
+        """Whether the stack is sheared (gantry tilt): slices displaced along their own plane."""
         if len(self.positions_mm) < 2:
             return False
         steps = np.diff(self.positions_mm, axis=0)
@@ -101,7 +102,8 @@ class Geometry:
         z = self.nearest_slice(point_mm)
         offset = np.asarray(point_mm, float) - self.positions_mm[z]
         dy, dx = self.spacing_mm
-        return z, float(offset @ self.column_direction) / dy, float(offset @ self.row_direction) / dx
+        y, x = float(offset @ self.column_direction) / dy, float(offset @ self.row_direction) / dx
+        return z, y, x
 
     def select(self, slices: slice) -> Geometry:
         """The geometry of a run of slices."""
@@ -211,15 +213,19 @@ class Volume:
         The rescale is done in float64 and rounded once; for integer slope and intercept the
         result is the exact integer.
         """
-        stored = self.voxels[index]
+        stored: NDArray[Any] = self.voxels[index]
         slope, intercept = self.slope[index], self.intercept[index]
+        exact: NDArray[np.float32]
         if slope == 1.0 and np.can_cast(stored.dtype, np.float32):
             # Integers up to 16 bit and their sum with an integer intercept are exact in float32.
             if intercept == 0.0:
-                return stored.astype(np.float32)
+                exact = stored.astype(np.float32)
+                return exact
             if float(intercept).is_integer() and abs(intercept) < 2**22:
-                return stored.astype(np.float32) + np.float32(intercept)
-        return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+                exact = stored.astype(np.float32) + np.float32(intercept)
+                return exact
+        exact = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+        return exact
 
     def hu(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """HU of slices ``start`` to ``stop`` (exclusive), ``(z, y, x)`` float32; a copy."""
@@ -230,7 +236,7 @@ class Volume:
         return out
 
     def derived(self, hu: NDArray[np.floating], *steps: str) -> Volume:
-        """A volume with the same geometry and source, new values ``(z, y, x)`` and a longer history."""
+        """The same geometry and source with new values ``(z, y, x)`` and a longer history."""
         return Volume.from_hu(
             hu,
             self.geometry,

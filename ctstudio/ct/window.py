@@ -39,7 +39,8 @@ class Window:
     def apply(self, hu: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map HU to display values in [0, 1]; same shape, float32."""
         scaled = (np.asarray(hu, np.float32) - np.float32(self.lower)) / np.float32(self.width_hu)
-        return np.clip(scaled, 0.0, 1.0)
+        clipped: NDArray[np.float32] = np.clip(scaled, 0.0, 1.0)
+        return clipped
 
     def to_uint8(self, hu: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Map HU to grey values 0 to 255, rounded to nearest; same shape."""
