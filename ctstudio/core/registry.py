@@ -105,7 +105,7 @@ class Registry(Generic[F]):
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             text = help or (inspect.getdoc(call) or "").split("\n\n")[0].replace("\n", " ")
             self._entries[name] = Entry(
-                name, call, title or name.replace("_", " "), text, _read_fields(call)
+                name, call, title or name.replace("_", " "), text, read_fields(call)
             )
             return call
 
@@ -214,14 +214,24 @@ def parse_value(field: Field, text: str, key: str) -> Any:
     return check_value(field, text, key)
 
 
-def _read_fields(call: Callable[..., Any]) -> tuple[Field, ...]:
+def read_fields(call: Callable[..., Any]) -> tuple[Field, ...]:
+    """The settings of a callable or a keyword-only dataclass, from its signature.
+
+    Only the annotations of the settings are evaluated: what else the signature mentions may come
+    from a library that is imported for type checking alone.
+    """
     target = call.__init__ if inspect.isclass(call) else call  # type: ignore[misc]
-    hints = typing.get_type_hints(target, include_extras=True)
+    parameters = [
+        p
+        for p in inspect.signature(target).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.default is not inspect.Parameter.empty
+    ]
+    holder = type("Settings", (), {"__annotations__": {p.name: p.annotation for p in parameters}})
+    names = getattr(inspect.unwrap(target), "__globals__", {})
+    hints = typing.get_type_hints(holder, globalns=names, include_extras=True)
     fields = []
-    for name, parameter in inspect.signature(target).parameters.items():
-        keyword_only = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        if not keyword_only or parameter.default is inspect.Parameter.empty:
-            continue
+    for parameter in parameters:
+        name = parameter.name
         hint, param = hints[name], Param()
         if typing.get_origin(hint) is typing.Annotated:
             hint, *extras = typing.get_args(hint)
