@@ -66,7 +66,7 @@ NOISES: Registry[type[Noise]] = Registry("noise")
 
 
 def normal_like(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers of the shape and device of ``image``, float32, drawn by ``generator``."""
+    """Standard normal numbers of the shape and device of ``image``, float32."""
     draw = torch.randn(image.shape, generator=generator, device=generator.device)
     return draw.to(image.device)
 
