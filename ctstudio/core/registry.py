@@ -220,7 +220,7 @@ def read_fields(call: Callable[..., Any]) -> tuple[Field, ...]:
     Only the annotations of the settings are evaluated: what else the signature mentions may come
     from a library that is imported for type checking alone.
     """
-    target = call.__init__ if inspect.isclass(call) else call  # type: ignore[misc]
+    target = call.__init__ if inspect.isclass(call) else call
     parameters = [
         p
         for p in inspect.signature(target).parameters.values()
