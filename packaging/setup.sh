@@ -155,7 +155,7 @@ is_sound() {
 
 pip_install() {
   if ! PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
-    "$PYTHON" -m pip install --quiet -c "$CONSTRAINTS" "$@" 1>&2; then
+    "$PYTHON" -m pip install -qq -c "$CONSTRAINTS" "$@" 1>&2; then
     # pip leaves no half package when it fails by itself: what is there can be built upon.
     rm -f -- "$MAKING"
     fail "pip could not install CT Studio's packages (its words are above)." \

@@ -1,0 +1,235 @@
+"""One call for every way to denoise: the classical filters and the trained networks.
+
+The window, the command line and the figures ask for a :class:`Method` by name or by checkpoint
+file, and need not know which kind it is. Torch is imported only when a network is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.atomic import explain_os_error
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.registry import Choice, parse_value
+from ctstudio.ct.volume import Volume
+
+if TYPE_CHECKING:
+    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.learn.checkpoint import TrainedModel
+
+CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
+RUN_CHECKPOINTS = ("best.pt", "last.pt")
+"""What stands for a run folder, the first that exists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A way to denoise, with its settings.
+
+    Parameters
+    ----------
+    name
+        Its name in the registry of denoisers, or the checkpoint's file name.
+    title
+        Short, for captions: "Total variation", "DnCNN, 2000 steps".
+    description
+        The title with all settings, for a derived series' header.
+    denoise
+        ``Volume -> Work[Volume]``: ``Partial`` first, then ``SliceReady`` and ``Progress``.
+    denoise_slice
+        ``(y, x)`` float32 HU -> the same shape, float32 HU; for live previews and figures.
+    choice
+        The settings of a classical filter; None for a network.
+    model
+        The network; None for a classical filter.
+    """
+
+    name: str
+    title: str
+    description: str
+    denoise: Callable[[Volume], Work[Volume]]
+    denoise_slice: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    choice: Choice | None = None
+    model: TrainedModel | None = None
+
+
+def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = None) -> Method:
+    """The method of that name, or the network of that checkpoint file or run folder.
+
+    ``settings`` override the defaults; their values may be texts, as a command line has them.
+
+    Raises
+    ------
+    StudioError
+        For an unknown name or setting, a value out of range, or a file that is no checkpoint.
+    """
+    from ctstudio.classical.denoisers import DENOISERS
+
+    text = str(name_or_path)
+    if isinstance(name_or_path, str) and text in DENOISERS:
+        return method_from_choice(Choice(text, dict(settings or {})))
+
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() not in CHECKPOINT_SUFFIXES and not path.exists():
+        try:
+            DENOISERS[text]
+        except StudioError as error:
+            raise StudioError(
+                error.message, hint=f"{error.hint} Or give a checkpoint file (.pt)."
+            ) from None
+    if settings:
+        raise StudioError(
+            f"A trained network has no settings, but {', '.join(settings)} was given.",
+            hint="Its settings were fixed when it was trained.",
+        )
+    return _method_from_checkpoint(path)
+
+
+def method_from_choice(choice: Choice) -> Method:
+    """A classical filter with the given settings (texts are converted).
+
+    Raises
+    ------
+    StudioError
+        For an unknown name or setting, or a value out of range.
+    """
+    from ctstudio.classical import apply
+    from ctstudio.classical.denoisers import DENOISERS
+
+    entry = DENOISERS[choice.name]
+    fields = {field.name: field for field in entry.fields}
+    values = {
+        key: parse_value(fields[key], value, f"{entry.name}.{key}")
+        if isinstance(value, str) and key in fields
+        else value
+        for key, value in choice.params.items()
+    }
+    resolved = DENOISERS.resolve(Choice(choice.name, values))
+
+    def denoise(volume: Volume) -> Work[Volume]:
+        return apply.denoise(volume, resolved)
+
+    def denoise_slice(hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = DENOISERS.make(resolved, hu)
+        return result
+
+    words = [
+        f"{field.label.lower()} {_number(resolved.params[field.name])} {field.param.unit}".rstrip()
+        for field in entry.fields
+    ]
+    description = f"{entry.title} ({', '.join(words)})" if words else entry.title
+    return Method(entry.name, entry.title, description, denoise, denoise_slice, choice=resolved)
+
+
+def method_from_model(model: TrainedModel, name: str = "") -> Method:
+    """The network ``model``; ``name`` is its file's name, where it has one."""
+
+    def denoise(volume: Volume) -> Work[Volume]:
+        from ctstudio.learn import apply
+
+        return apply.denoise(volume, model)
+
+    def denoise_slice(hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        from ctstudio.learn import apply
+
+        return apply.denoise_slice(hu, model)
+
+    return Method(
+        name or model.title,
+        model.title,
+        f"Network {model.title}, {model.step} training steps",
+        denoise,
+        denoise_slice,
+        model=model,
+    )
+
+
+def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[Path]]:
+    """Read a series, denoise it and write the result as a derived DICOM series into ``out``.
+
+    Yields ``Progress`` (its text names the stage) and ``Note``; returns the files written, in
+    slice order.
+
+    Raises
+    ------
+    StudioError
+        When the series cannot be read, or ``out`` exists and is not empty. The latter is found
+        before the long work.
+    """
+    from ctstudio.dicom.read import read
+    from ctstudio.dicom.write import write_derived
+
+    require_free_folder(out)
+    volume = yield from _staged(read(series), "Reading")
+    denoised = yield from _staged(method.denoise(volume), f"Denoising ({method.title})")
+    return (
+        yield from _staged(
+            write_derived(denoised, out, description=method.title, method=method.description),
+            "Writing",
+        )
+    )
+
+
+def require_free_folder(folder: Path) -> None:
+    """Make sure that ``folder`` is new or empty, before anything takes long.
+
+    Raises
+    ------
+    StudioError
+        When it is a file, or not empty.
+    """
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
+    if taken:
+        raise StudioError(
+            f"Cannot write to {folder}: it exists and is not empty.",
+            hint="Choose a new folder; nothing is overwritten.",
+            path=folder,
+        )
+
+
+def _staged(work: Work[Any], stage: str) -> Work[Any]:
+    """Pass on what concerns whoever waits for files: progress, named by its stage, and notes."""
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                return stop.value
+            if isinstance(event, Progress):
+                yield Progress(event.done, event.total, stage)
+            elif isinstance(event, Note):
+                yield event
+    finally:
+        work.close()
+
+
+def _method_from_checkpoint(path: Path) -> Method:
+    if path.is_dir():
+        found = next((path / name for name in RUN_CHECKPOINTS if (path / name).is_file()), None)
+        if found is None:
+            raise StudioError(
+                f"The folder {path} holds no checkpoint.",
+                hint=f"Give a run folder (with {' or '.join(RUN_CHECKPOINTS)}) or a .pt file.",
+                path=path,
+            )
+        path = found
+    if not path.is_file():
+        raise StudioError(f"There is no checkpoint {path}.", hint="Check the path.", path=path)
+
+    from ctstudio.learn import checkpoint
+
+    return method_from_model(checkpoint.load(path), path.name)
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
