@@ -1,0 +1,1 @@
+"""Panes, their grid, and what is drawn upon the images."""

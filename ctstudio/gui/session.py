@@ -1,0 +1,176 @@
+"""The one observed state of the window: series, layers, the training that runs, the jobs.
+
+Panels and panes read it and listen to its signals; none of them knows another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+
+from ctstudio.core.events import Preview
+from ctstudio.ct.views import SliceStack
+from ctstudio.ct.volume import Volume
+from ctstudio.dicom.scan import SeriesInfo
+from ctstudio.figures.curves import History
+from ctstudio.gui.job import Jobs
+
+if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.learn.recipe import Recipe
+
+LayerKind = Literal["original", "simulated", "denoised", "residual", "live"]
+
+
+@dataclass(eq=False)
+class Layer:
+    """Something a pane can show, with a name.
+
+    ``parent`` is the layer it was made from; layers of one family are hung side by side and
+    linked. ``complete`` turns true when every slice has arrived.
+    """
+
+    name: str
+    kind: LayerKind
+    stack: SliceStack
+    parent: Layer | None = None
+    series: SeriesInfo | None = None
+    complete: bool = True
+    note: str = ""
+
+    @property
+    def root(self) -> Layer:
+        layer = self
+        while layer.parent is not None:
+            layer = layer.parent
+        return layer
+
+    @property
+    def signed(self) -> bool:
+        """Whether the values are differences around zero, shown with the diverging map."""
+        return self.kind == "residual"
+
+    @property
+    def volume(self) -> Volume | None:
+        return self.stack if isinstance(self.stack, Volume) else None
+
+
+@dataclass(eq=False)
+class Run:
+    """A training in the window: what it trains, what it has told so far, what came out."""
+
+    recipe: Recipe
+    source: Layer
+    slice_index: int
+    folder: Path
+    history: History = field(default_factory=History)
+    previews: list[Preview] = field(default_factory=list)
+    model: TrainedModel | None = None
+    state: Literal["running", "paused", "stopping", "finished", "stopped", "failed"] = "running"
+    notes: list[str] = field(default_factory=list)
+
+
+class Session(QObject):
+    """State and signals. Everything here happens in the GUI thread."""
+
+    series_changed = Signal()
+    layer_added = Signal(object)  # Layer
+    layer_removed = Signal(object)  # Layer
+    layer_changed = Signal(object, int)  # Layer, slice index or -1 for all of it
+    active_changed = Signal(object)  # Layer | None: the layer of the pane that has the focus
+    hang = Signal(object)  # list[Layer]: show these side by side
+    run_changed = Signal(object)  # Run
+    methods_changed = Signal()  # a network was trained or loaded
+    message = Signal(str, int)  # text for the status bar, milliseconds (0: until the next)
+    trouble = Signal(str, str, str)  # what happened, what to do, details
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.series: list[SeriesInfo] = []
+        self.layers: list[Layer] = []
+        self.active: Layer | None = None
+        self.slice_index = 0
+        self.run: Run | None = None
+        self.models: list[TrainedModel] = []
+        self.jobs = Jobs(self)
+        # Set by the window: which slice of a layer is on screen (previews are made for it).
+        self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
+
+    def add_series(self, found: list[SeriesInfo]) -> list[SeriesInfo]:
+        """Add series that are not listed yet; returns the listed ones that match ``found``."""
+        listed = []
+        for info in found:
+            match = next((s for s in self.series if s.source.files == info.source.files), None)
+            if match is None:
+                self.series.append(info)
+                match = info
+            listed.append(match)
+        self.series_changed.emit()
+        return listed
+
+    def layer_of(self, series: SeriesInfo) -> Layer | None:
+        return next(
+            (la for la in self.layers if la.series is series and la.kind == "original"), None
+        )
+
+    def add_layer(self, layer: Layer) -> Layer:
+        layer.name = self._free_name(layer.name)
+        self.layers.append(layer)
+        self.layer_added.emit(layer)
+        return layer
+
+    def remove_layer(self, layer: Layer) -> None:
+        """Remove a layer and whatever was made from it."""
+        if layer not in self.layers:
+            return
+        for child in [la for la in self.layers if la.parent is layer]:
+            self.remove_layer(child)
+        self.layers.remove(layer)
+        if self.active is layer:
+            self.set_active(None)
+        self.layer_removed.emit(layer)
+
+    def set_active(self, layer: Layer | None) -> None:
+        if layer is not self.active:
+            self.active = layer
+            self.active_changed.emit(layer)
+
+    def family(self, layer: Layer) -> list[Layer]:
+        return [la for la in self.layers if la.root is layer.root]
+
+    def report(self, error: BaseException) -> None:
+        """Show an error as a sentence with a way out; details unfold."""
+        from ctstudio.core.errors import StudioError
+
+        if isinstance(error, StudioError):
+            self.trouble.emit(error.message, error.hint, error.details)
+            return
+        import traceback
+
+        details = "".join(traceback.format_exception(error))
+        if isinstance(error, MemoryError):
+            self.trouble.emit(
+                "There is not enough memory for this.",
+                "Close other programs or layers and try again.",
+                details,
+            )
+            return
+        self.trouble.emit(
+            f"Something unexpected went wrong ({type(error).__name__}).",
+            "Nothing was lost. Try again; the details help whoever mends it.",
+            details,
+        )
+
+    def fail(self, error: Any) -> None:
+        """Slot for jobs: report what a job failed with."""
+        self.report(error)
+
+    def _free_name(self, name: str) -> str:
+        taken = {la.name for la in self.layers}
+        if name not in taken:
+            return name
+        return next(f"{name} ({n})" for n in range(2, 10_000) if f"{name} ({n})" not in taken)

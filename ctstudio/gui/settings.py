@@ -1,0 +1,63 @@
+"""What the window remembers: its places, recent folders, preferences. Never blocks a start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSettings
+
+RECENT_LIMIT = 10
+
+
+class Settings:
+    """A thin front to QSettings with defaults; a damaged or unwritable file gives the defaults."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        override = os.environ.get("CTSTUDIO_SETTINGS", "")
+        target = path or (Path(override) if override else None)
+        if target is None:
+            self._store = QSettings(
+                QSettings.Format.IniFormat, QSettings.Scope.UserScope, "ctstudio", "ctstudio"
+            )
+        else:
+            self._store = QSettings(str(target), QSettings.Format.IniFormat)
+
+    def get(self, key: str, default: Any) -> Any:
+        """The stored value converted to the type of ``default``; the default if that fails."""
+        value = self._store.value(key, default)
+        try:
+            if isinstance(default, bool):
+                return value if isinstance(value, bool) else str(value).lower() == "true"
+            if isinstance(default, (int, float)):
+                return type(default)(value)
+            if isinstance(default, str):
+                return value if isinstance(value, str) else default
+        except (TypeError, ValueError):
+            return default
+        return value
+
+    def set(self, key: str, value: Any) -> None:
+        self._store.setValue(key, value)
+
+    def bytes(self, key: str) -> QByteArray:
+        value = self._store.value(key)
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def sync(self) -> None:
+        self._store.sync()
+
+    @property
+    def recent(self) -> list[Path]:
+        """Recently opened folders and files that still exist, the newest first."""
+        value = self._store.value("recent", [])
+        items = [value] if isinstance(value, str) else list(value or [])
+        return [Path(item) for item in items if isinstance(item, str) and Path(item).exists()]
+
+    def add_recent(self, path: Path) -> None:
+        items = [path, *(p for p in self.recent if p != path)][:RECENT_LIMIT]
+        self._store.setValue("recent", [str(item) for item in items])
+
+    def clear_recent(self) -> None:
+        self._store.remove("recent")

@@ -1,0 +1,159 @@
+"""Colours, palette and the little style sheet. Dark by default, black behind images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
+from PySide6.QtWidgets import QApplication
+
+from ctstudio.resources import resource
+
+GRID = 8  # px: every margin and gap is a multiple of it, or half of it
+
+
+@dataclass(frozen=True)
+class Theme:
+    """One colour scheme; names say the use, not the colour."""
+
+    name: str
+    window: str
+    base: str
+    raised: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    warning: str
+    error: str
+
+
+DARK = Theme(
+    "dark", "#1e2124", "#16181a", "#2a2e33", "#3a3f45", "#e6e8ea", "#9aa3ad", "#4aa8e0", "#06131c",
+    "#e0b04a", "#ef7a6d",
+)  # fmt: skip
+LIGHT = Theme(
+    "light", "#f3f4f6", "#ffffff", "#ffffff", "#c9ced4", "#1b1f23", "#5b6570", "#0b6fb0", "#ffffff",
+    "#8a5a00", "#b3261e",
+)  # fmt: skip
+THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
+
+# What is drawn upon images is the same in both themes: the image stays on black.
+ON_IMAGE = "#d8dde2"
+ON_IMAGE_MUTED = "#98a2ac"
+CROSSHAIR = "#f2c14e"
+
+
+def apply(app: QApplication, theme: Theme) -> None:
+    """Set style, palette, font and style sheet on the application."""
+    app.setStyle("Fusion")
+    palette = QPalette()
+    roles = QPalette.ColorRole
+    for role, colour in {
+        roles.Window: theme.window,
+        roles.WindowText: theme.text,
+        roles.Base: theme.base,
+        roles.AlternateBase: theme.window,
+        roles.ToolTipBase: theme.raised,
+        roles.ToolTipText: theme.text,
+        roles.PlaceholderText: theme.muted,
+        roles.Text: theme.text,
+        roles.Button: theme.raised,
+        roles.ButtonText: theme.text,
+        roles.BrightText: theme.error,
+        roles.Link: theme.accent,
+        roles.Highlight: theme.accent,
+        roles.HighlightedText: theme.on_accent,
+        roles.Light: theme.line,
+        roles.Midlight: theme.line,
+        roles.Mid: theme.line,
+        roles.Dark: theme.base,
+        roles.Shadow: "#000000",
+    }.items():
+        palette.setColor(role, QColor(colour))
+    for role in (roles.Text, roles.ButtonText, roles.WindowText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.line).lighter(140))
+    app.setPalette(palette)
+    font = app.font()
+    font.setPixelSize(13)
+    app.setFont(font)
+    app.setStyleSheet(_style_sheet(theme))
+    app.setProperty("ctstudioTheme", theme.name)
+    icon.cache_clear()
+
+
+def current() -> Theme:
+    """The theme in force."""
+    app = QApplication.instance()
+    name = app.property("ctstudioTheme") if app is not None else None
+    return THEMES.get(name, DARK) if isinstance(name, str) else DARK
+
+
+@lru_cache(maxsize=128)
+def icon(name: str, colour: str = "") -> QIcon:
+    """A Material Design icon by its qtawesome name, in the theme's text colour."""
+    import qtawesome
+
+    theme = current()
+    made: Any = qtawesome.icon(name, color=colour or theme.text, color_disabled=theme.line)
+    return made if isinstance(made, QIcon) else QIcon()
+
+
+@lru_cache(maxsize=1)
+def image_font_family() -> str:
+    """The bundled font for text on images, the same as in exported figures."""
+    for item in sorted(resource("fonts").iterdir(), key=lambda f: f.name):
+        if item.name.endswith((".ttf", ".otf")):
+            QFontDatabase.addApplicationFontFromData(item.read_bytes())
+    families = [f for f in QFontDatabase.families() if f in ("Inter", "IBM Plex Sans", "Open Sans")]
+    return families[0] if families else QFont().family()
+
+
+def image_font(pixel_size: int = 12) -> QFont:
+    font = QFont(image_font_family())
+    font.setPixelSize(pixel_size)
+    return font
+
+
+def _style_sheet(t: Theme) -> str:
+    return f"""
+    QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px; }}
+    QDockWidget::title {{ padding: 6px 8px; background: {t.window}; }}
+    QMainWindow::separator {{ background: {t.base}; width: 4px; height: 4px; }}
+    QMainWindow::separator:hover {{ background: {t.accent}; }}
+    QToolBar {{ border: 0; border-bottom: 1px solid {t.base}; spacing: 4px; padding: 4px; }}
+    QToolBar QToolButton {{ padding: 4px; border-radius: 4px; border: 1px solid transparent; }}
+    QToolBar QToolButton:hover {{ background: {t.raised}; }}
+    QToolBar QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
+    QStatusBar {{ border-top: 1px solid {t.base}; }}
+    QStatusBar::item {{ border: 0; }}
+    QTabWidget::pane {{ border: 0; }}
+    QTabBar::tab {{ padding: 7px 12px; border: 0; color: {t.muted}; background: transparent; }}
+    QTabBar::tab:selected {{ color: {t.text}; border-bottom: 2px solid {t.accent}; }}
+    QTabBar::tab:hover {{ color: {t.text}; }}
+    QTreeView, QListView, QTableView {{ border: 1px solid {t.line}; border-radius: 4px; }}
+    QScrollArea {{ border: 0; }}
+    QLabel[role="muted"] {{ color: {t.muted}; }}
+    QLabel[role="heading"] {{ font-weight: 600; }}
+    QLabel[role="title"] {{ font-size: 22px; font-weight: 600; }}
+    QLabel[role="number"] {{ font-weight: 600; }}
+    QLabel[role="badge"] {{ border: 1px solid {t.line}; border-radius: 4px; padding: 1px 6px;
+                            color: {t.muted}; }}
+    QFrame[role="banner"] {{ background: {t.raised}; border: 1px solid {t.warning};
+                             border-radius: 4px; }}
+    QPushButton {{ padding: 6px 12px; border: 1px solid {t.line}; border-radius: 4px;
+                   background: {t.raised}; }}
+    QPushButton:hover {{ border-color: {t.accent}; }}
+    QPushButton:pressed {{ background: {t.base}; }}
+    QPushButton:disabled {{ color: {t.muted}; background: {t.window}; }}
+    QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent};
+                                   border-color: {t.accent}; font-weight: 600; }}
+    QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted};
+                                            border-color: {t.line}; }}
+    QProgressBar {{ border: 1px solid {t.line}; border-radius: 4px; text-align: center;
+                    background: {t.base}; max-height: 16px; }}
+    QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
+    """

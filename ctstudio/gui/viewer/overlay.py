@@ -1,0 +1,157 @@
+"""What stands on a picture: corner texts, orientation letters, scale bar, colour bar, crosshair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from ctstudio.gui import theme
+
+MARGIN = 8.0
+
+
+@dataclass
+class OverlayState:
+    """Everything the painter needs, already in words and pixels."""
+
+    top_left: list[str]
+    top_right: list[str]
+    bottom_left: list[str]
+    bottom_right: list[str]
+    letters: tuple[str, str, str, str]  # left, right, top, bottom
+    pixels_per_mm: float  # screen pixels for one mm (or one image pixel, see `unit`)
+    unit: str  # "mm", or "px" where the spacing is unknown
+    crosshair: QPointF | None = None
+    show_info: bool = True
+    show_scale: bool = True
+    show_letters: bool = True
+
+
+def nice_length(limit: float) -> float:
+    """The largest of 1, 2, 5 x 10^n that is not above ``limit``."""
+    if limit <= 0:
+        return 0.0
+    power = 1e-6
+    best = 0.0
+    while power <= limit:
+        for factor in (1, 2, 5):
+            if factor * power <= limit:
+                best = factor * power
+        power *= 10
+    return best
+
+
+def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
+    """Draw upon a viewport of ``size`` (device-independent pixels, untransformed painter)."""
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing, True)
+    compact = size.width() < 260 or size.height() < 220
+    font = theme.image_font(11 if compact else 12)
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
+    if state.crosshair is not None:
+        _crosshair(painter, size, state.crosshair)
+    if state.show_info and not compact:
+        width = size.width() / 2 - 2 * MARGIN
+        _corner(painter, metrics, size, state.top_left, "top left", width)
+        _corner(painter, metrics, size, state.top_right, "top right", width)
+        _corner(painter, metrics, size, state.bottom_left, "bottom left", width)
+        _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
+    if state.show_letters:
+        _letters(painter, size, state.letters, font)
+    if state.show_scale:
+        _scale_bar(painter, metrics, size, state)
+
+
+def outlined(painter: QPainter, position: QPointF, text: str, colour: str = theme.ON_IMAGE) -> None:
+    """Text that is readable on black and on white: a dark copy beneath, one pixel off."""
+    painter.setPen(QColor(0, 0, 0, 200))
+    for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        painter.drawText(position + QPointF(dx, dy), text)
+    painter.setPen(QColor(colour))
+    painter.drawText(position, text)
+
+
+def _corner(
+    painter: QPainter,
+    metrics: QFontMetricsF,
+    size: QRectF,
+    lines: list[str],
+    corner: str,
+    width: float,
+) -> None:
+    height = metrics.height()
+    for row, line in enumerate(lines):
+        text = metrics.elidedText(line, Qt.TextElideMode.ElideRight, width)
+        x = MARGIN
+        if corner.endswith("right"):
+            x = size.width() - MARGIN - metrics.horizontalAdvance(text)
+        if corner.startswith("top"):
+            y = MARGIN + metrics.ascent() + row * height
+        else:
+            y = size.height() - MARGIN - metrics.descent() - (len(lines) - 1 - row) * height
+        outlined(painter, QPointF(x, y), text)
+
+
+def _letters(
+    painter: QPainter, size: QRectF, letters: tuple[str, str, str, str], font: QFont
+) -> None:
+    bold = QFont(font)
+    bold.setPixelSize(font.pixelSize() + 2)
+    bold.setBold(True)
+    painter.setFont(bold)
+    metrics = QFontMetricsF(bold)
+    left, right, top, bottom = letters
+    middle_y = size.height() / 2 + metrics.ascent() / 2 - 1
+    outlined(painter, QPointF(MARGIN, middle_y), left, theme.CROSSHAIR)
+    outlined(
+        painter,
+        QPointF(size.width() - MARGIN - metrics.horizontalAdvance(right), middle_y),
+        right,
+        theme.CROSSHAIR,
+    )
+    x = size.width() / 2
+    outlined(
+        painter,
+        QPointF(x - metrics.horizontalAdvance(top) / 2, MARGIN + metrics.ascent()),
+        top,
+        theme.CROSSHAIR,
+    )
+    # the bottom letter stands above the scale bar
+    outlined(
+        painter,
+        QPointF(x - metrics.horizontalAdvance(bottom) / 2, size.height() - MARGIN - 26),
+        bottom,
+        theme.CROSSHAIR,
+    )
+    painter.setFont(font)
+
+
+def _scale_bar(
+    painter: QPainter, metrics: QFontMetricsF, size: QRectF, state: OverlayState
+) -> None:
+    if state.pixels_per_mm <= 0:
+        return
+    length = nice_length(size.width() * 0.24 / state.pixels_per_mm)
+    if length <= 0:
+        return
+    pixels = length * state.pixels_per_mm
+    x0 = (size.width() - pixels) / 2
+    y = size.height() - MARGIN - 2
+    for colour, width in ((QColor(0, 0, 0, 200), 4.0), (QColor(theme.ON_IMAGE), 2.0)):
+        painter.setPen(QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
+        painter.drawLine(QPointF(x0, y), QPointF(x0 + pixels, y))
+        for x in (x0, x0 + pixels):
+            painter.drawLine(QPointF(x, y - 4), QPointF(x, y + 1))
+    text = f"{length:g} {state.unit}"
+    outlined(painter, QPointF((size.width() - metrics.horizontalAdvance(text)) / 2, y - 6), text)
+
+
+def _crosshair(painter: QPainter, size: QRectF, at: QPointF) -> None:
+    gap = 8.0
+    painter.setPen(QPen(QColor(theme.CROSSHAIR), 1))
+    painter.drawLine(QPointF(0, at.y()), QPointF(at.x() - gap, at.y()))
+    painter.drawLine(QPointF(at.x() + gap, at.y()), QPointF(size.width(), at.y()))
+    painter.drawLine(QPointF(at.x(), 0), QPointF(at.x(), at.y() - gap))
+    painter.drawLine(QPointF(at.x(), at.y() + gap), QPointF(at.x(), size.height()))

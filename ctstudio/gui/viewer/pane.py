@@ -1,0 +1,85 @@
+"""A pane with its header: which layer it shows, and a menu to show another."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout
+
+from ctstudio.gui import theme
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.slice_view import SliceView
+
+KIND_ICONS = {
+    "original": "mdi6.image-outline",
+    "simulated": "mdi6.blur",
+    "denoised": "mdi6.creation-outline",
+    "residual": "mdi6.plus-minus-variant",
+    "live": "mdi6.pulse",
+}
+
+
+class Pane(QFrame):
+    """A `SliceView` under a thin header with the layer's name."""
+
+    chosen = Signal(object)  # Layer, picked in the header's menu
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.view = SliceView()
+        self.button = QToolButton()
+        self.button.setAccessibleName("Layer shown in this pane")
+        self.button.setToolTip("Choose the layer that this pane shows")
+        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setIconSize(QSize(14, 14))
+        self.button.setAutoRaise(True)
+        self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._menu = QMenu(self.button)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._menu.triggered.connect(self._pick)
+        self.button.setMenu(self._menu)
+        header = QHBoxLayout()
+        header.setContentsMargins(2, 0, 2, 0)
+        header.addWidget(self.button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(header)
+        layout.addWidget(self.view, 1)
+        self.set_layer(None)
+
+    @property
+    def layer(self) -> Layer | None:
+        return self.view.layer
+
+    def set_layer(self, layer: Layer | None, index: int = 0) -> None:
+        self.view.show_layer(layer, index)
+        self.refresh_header()
+
+    def refresh_header(self) -> None:
+        layer = self.view.layer
+        if layer is None:
+            self.button.setText("Empty pane")
+            self.button.setIcon(theme.icon("mdi6.crop-square"))
+            self.button.setToolTip("Choose the layer that this pane shows")
+            return
+        self.button.setText(layer.name)
+        self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
+        self.button.setToolTip(f"{layer.name}\nClick to show another layer in this pane")
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        for layer in self._session.layers:
+            action = self._menu.addAction(theme.icon(KIND_ICONS[layer.kind]), layer.name)
+            action.setCheckable(True)
+            action.setChecked(layer is self.view.layer)
+            action.setData(layer)
+        if not self._session.layers:
+            self._menu.addAction("Nothing is open").setEnabled(False)
+
+    def _pick(self, action: QAction) -> None:
+        layer = action.data()
+        if isinstance(layer, Layer):
+            self.chosen.emit(layer)

@@ -1,0 +1,420 @@
+"""One pane: a slice of a layer, drawn as the geometry says, with the mouse of a DICOM workstation.
+
+The view's coordinates are patient millimetres in the slice's plane: u along the rows, v down the
+columns (``position . row_direction`` and ``position . column_direction``). Panes whose layers share
+a frame of reference therefore show the same place when they have the same centre and scale.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
+
+from ctstudio.ct.volume import orientation_letters
+from ctstudio.ct.window import Window
+from ctstudio.figures.colour import diverging_lut
+from ctstudio.gui import theme
+from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer import overlay
+
+ZOOM_STEP = 1.2
+NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
+CLICK_SLOP = 4  # px: a press that moves less is a click
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What part of the plane is seen: the centre ``(u, v)`` in mm and screen pixels per mm."""
+
+    u: float
+    v: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The voxel under the cursor of one pane."""
+
+    value: float
+    unit: str
+    voxel: tuple[int, int, int]  # x, y, z as people count them: column, row, slice; from 0
+    point_mm: tuple[float, float, float]
+
+
+class SliceView(pg.GraphicsView):
+    """A pane. It draws and reports gestures; what they mean for other panes the grid decides."""
+
+    activated = Signal()
+    scrolled = Signal(int)  # slices, + towards the last
+    window_dragged = Signal(object)  # Window
+    framed = Signal(object)  # Framing
+    hovered = Signal(object)  # QPointF (u, v) | None
+    crosshair_set = Signal(object)  # QPointF (u, v) | None
+    maximise = Signal()
+    menu_requested = Signal(QPoint)  # global position
+    stepped_key = Signal(QKeyEvent)
+
+    def __init__(self) -> None:
+        super().__init__(background="k")
+        self.setObjectName("pane")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setMouseTracking(True)
+        self.setMinimumSize(80, 80)
+        self._box = pg.ViewBox(enableMenu=False, enableMouse=False, invertY=True, border=None)
+        self._box.setDefaultPadding(0.0)
+        self._box.disableAutoRange()
+        self.setCentralItem(self._box)
+        self.ci_margin = 0
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._box.addItem(self._image)
+        self.layer: Layer | None = None
+        self.index = 0
+        self.window = Window(40, 400)
+        self.fitted = True
+        self.active = False
+        self.banner = ""  # a word upon the image: "computing ..."
+        self._hu: NDArray[np.float32] | None = None
+        self._grey: NDArray[np.uint8] | None = None
+        self._framing = Framing(0.0, 0.0, 1.0)
+        self._crosshair: QPointF | None = None
+        self._press: QPointF | None = None
+        self._last = QPointF()
+        self._button = Qt.MouseButton.NoButton
+        self._moved = False
+        self._wheel = 0
+        self.show_info = True
+        self.show_scale = True
+        self.show_letters = True
+        self.show_crosshair = True
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def show_layer(self, layer: Layer | None, index: int = 0) -> None:
+        """Show slice ``index`` of ``layer`` (None empties the pane)."""
+        self.layer = layer
+        self._hu = None
+        if layer is None:
+            self._image.clear()
+            self.viewport().update()
+            return
+        self.show_slice(index)
+
+    def show_slice(self, index: int) -> None:
+        if self.layer is None:
+            return
+        stack = self.layer.stack
+        self.index = min(max(index, 0), len(stack) - 1)
+        self._hu = stack.slice_hu(self.index)
+        self._redraw()
+
+    def set_window(self, window: Window) -> None:
+        self.window = window
+        self._redraw()
+
+    def refresh(self) -> None:
+        """Fetch the slice again: its values have changed."""
+        self.show_slice(self.index)
+
+    @property
+    def hu(self) -> NDArray[np.float32] | None:
+        """The slice on screen, ``(y, x)`` float32."""
+        return self._hu
+
+    @property
+    def grey(self) -> NDArray[np.uint8] | None:
+        """The display values on screen, ``(y, x)``: exactly `Window.to_uint8` of the slice."""
+        return self._grey
+
+    def _redraw(self) -> None:
+        if self._hu is None or self.layer is None:
+            return
+        self._grey = self.window.to_uint8(self._hu)
+        self._image.setLookupTable(diverging_lut() if self.layer.signed else None, update=False)
+        self._image.setImage(self._grey, autoLevels=False, levels=(0, 255))
+        self._image.setRect(self.image_rect())
+        self.viewport().update()
+
+    def image_rect(self) -> QRectF:
+        """The slice's place in the plane, mm; edges half a pixel outside the voxel centres."""
+        if self.layer is None:
+            return QRectF(0, 0, 1, 1)
+        geometry = self.layer.stack.geometry
+        dy, dx = geometry.spacing_mm
+        _, ny, nx = self.layer.stack.shape
+        origin = geometry.positions_mm[self.index]
+        u = float(origin @ geometry.row_direction)
+        v = float(origin @ geometry.column_direction)
+        return QRectF(u - dx / 2, v - dy / 2, nx * dx, ny * dy)
+
+    # -- framing ---------------------------------------------------------------------------------
+
+    @property
+    def framing(self) -> Framing:
+        return self._framing
+
+    def fit(self) -> None:
+        """Show the whole slice."""
+        rect = self.image_rect()
+        size = self.viewport().size()
+        scale = min(size.width() / rect.width(), size.height() / rect.height())
+        self.set_framing(Framing(rect.center().x(), rect.center().y(), max(scale, 1e-6)))
+        self.fitted = True
+
+    def set_framing(self, framing: Framing) -> None:
+        self._framing = framing
+        self.fitted = False
+        size = self.viewport().size()
+        width, height = size.width() / framing.scale, size.height() / framing.scale
+        self._box.setRange(
+            QRectF(framing.u - width / 2, framing.v - height / 2, width, height), padding=0
+        )
+        pixel = self.layer.stack.geometry.spacing_mm[1] if self.layer else 1.0
+        smooth = framing.scale * pixel < NEAREST_FROM
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        self.viewport().update()
+
+    def to_plane(self, position: QPointF) -> QPointF:
+        """Viewport pixels to (u, v) mm."""
+        size = self.viewport().size()
+        f = self._framing
+        return QPointF(
+            f.u + (position.x() - size.width() / 2) / f.scale,
+            f.v + (position.y() - size.height() / 2) / f.scale,
+        )
+
+    def to_viewport(self, plane: QPointF) -> QPointF:
+        """(u, v) mm to viewport pixels."""
+        size = self.viewport().size()
+        f = self._framing
+        return QPointF(
+            (plane.x() - f.u) * f.scale + size.width() / 2,
+            (plane.y() - f.v) * f.scale + size.height() / 2,
+        )
+
+    def probe(self, plane: QPointF) -> Probe | None:
+        """The voxel at (u, v), or None outside the slice."""
+        if self.layer is None or self._hu is None:
+            return None
+        stack = self.layer.stack
+        geometry = stack.geometry
+        dy, dx = geometry.spacing_mm
+        rect = self.image_rect()
+        x = math.floor((plane.x() - rect.left()) / dx)
+        y = math.floor((plane.y() - rect.top()) / dy)
+        ny, nx = self._hu.shape
+        if not (0 <= x < nx and 0 <= y < ny):
+            return None
+        point = (
+            geometry.positions_mm[self.index]
+            + x * dx * geometry.row_direction
+            + y * dy * geometry.column_direction
+        )
+        px, py, pz = (float(c) for c in point)
+        return Probe(float(self._hu[y, x]), stack.unit, (x, y, self.index), (px, py, pz))
+
+    def set_crosshair(self, plane: QPointF | None) -> None:
+        self._crosshair = plane
+        self.viewport().update()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if getattr(self, "_box", None) is None or self.layer is None:
+            return
+        if self.fitted:
+            self.fit()
+        else:
+            self.set_framing(self._framing)
+
+    # -- drawing upon the image ------------------------------------------------------------------
+
+    def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
+        painter.save()
+        painter.resetTransform()
+        viewport = QRectF(self.viewport().rect())
+        if self.layer is not None:
+            overlay.paint(painter, viewport, self._overlay_state())
+            if self.banner:
+                painter.setFont(theme.image_font(12))
+                width = painter.fontMetrics().horizontalAdvance(self.banner)
+                overlay.outlined(
+                    painter, QPointF((viewport.width() - width) / 2, 44), self.banner, "#4aa8e0"
+                )
+        if self.active:
+            painter.setPen(QPen(QColor(theme.current().accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(viewport.adjusted(1, 1, -1, -1))
+        painter.restore()
+
+    def _overlay_state(self) -> overlay.OverlayState:
+        assert self.layer is not None
+        stack = self.layer.stack
+        source, geometry = stack.source, stack.geometry
+        rows, columns = geometry.row_direction, geometry.column_direction
+        position = geometry.offsets_mm[self.index]
+        zoom = self._framing.scale * geometry.spacing_mm[1]
+        window = str(self.window) if not self.layer.signed else f"± {self.window.width_hu / 2:g}"
+        unit = stack.unit or "no unit"
+        place = f"{position:.1f} mm" if geometry.spacing_known else ""
+        slice_text = f"Slice {self.index + 1} / {len(stack)}"
+        thickness = f"{source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
+        top_right = [source.study_description, source.study_date]
+        series = source.description or "Series"
+        number = f"{source.series_number}: " if source.series_number is not None else ""
+        made = stack.derivation[-1] if stack.derivation else ""
+        return overlay.OverlayState(
+            top_left=[t for t in (self.layer.name, source.patient_name, source.patient_id) if t],
+            top_right=[t for t in top_right if t],
+            bottom_left=[
+                t for t in ("  ".join((slice_text, place)), f"{window} {unit}", f"Zoom {zoom:.0%}")
+                if t.strip()
+            ],
+            bottom_right=[
+                t
+                for t in (made, f"{number}{series}", "  ".join((source.kernel, thickness)))
+                if t.strip()
+            ],
+            letters=(
+                orientation_letters(-rows)[:2],
+                orientation_letters(rows)[:2],
+                orientation_letters(-columns)[:2],
+                orientation_letters(columns)[:2],
+            ),
+            pixels_per_mm=self._framing.scale,
+            unit="mm" if geometry.spacing_known else "px",
+            crosshair=self.to_viewport(self._crosshair)
+            if self._crosshair is not None and self.show_crosshair
+            else None,
+            show_info=self.show_info,
+            show_scale=self.show_scale,
+            show_letters=self.show_letters,
+        )
+
+    def set_active(self, active: bool) -> None:
+        if active != self.active:
+            self.active = active
+            self.viewport().update()
+
+    # -- mouse and keys --------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        self.activated.emit()
+        self._press = self._last = event.position()
+        self._button = event.button()
+        self._moved = False
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        position = event.position()
+        if self._press is None:
+            plane = self.to_plane(position)
+            self.hovered.emit(plane if self.layer else None)
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.layer:
+                self.crosshair_set.emit(plane)
+            event.accept()
+            return
+        step = position - self._last
+        self._last = position
+        travelled = position - self._press
+        if not self._moved and abs(travelled.x()) + abs(travelled.y()) < CLICK_SLOP:
+            return
+        if not self._moved:
+            step, self._moved = travelled, True
+        if self.layer is None:
+            return
+        if self._button == Qt.MouseButton.LeftButton:
+            self._drag_window(step.x(), step.y())
+        elif self._button == Qt.MouseButton.MiddleButton:
+            f = self._framing
+            self._frame(Framing(f.u - step.x() / f.scale, f.v - step.y() / f.scale, f.scale))
+        elif self._button == Qt.MouseButton.RightButton:
+            self._zoom(math.exp(-step.y() / 150), self._press)
+        self.hovered.emit(self.to_plane(position))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        clicked = self._press is not None and not self._moved
+        self._press = None
+        if clicked and event.button() == Qt.MouseButton.RightButton:
+            self.menu_requested.emit(event.globalPosition().toPoint())
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.maximise.emit()
+        event.accept()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.layer is None:
+            event.ignore()
+            return
+        delta = event.angleDelta().y()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._zoom(ZOOM_STEP ** (delta / 120), event.position())
+        else:
+            # touch pads send fractions of a notch: collect them
+            self._wheel += delta
+            steps = int(self._wheel / 120)
+            if steps:
+                self._wheel -= steps * 120
+                self.scrolled.emit(steps)
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.ignore()  # shortcuts belong to the window, so that they work wherever the focus is
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        event.ignore()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.hovered.emit(None)
+        super().leaveEvent(event)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self.hovered.emit(self.to_plane(event.position()) if self.layer else None)
+
+    def _drag_window(self, dx: float, dy: float) -> None:
+        # The speed follows the width: a narrow window is adjusted finely, a wide one quickly.
+        speed = max(self.window.width_hu, 1.0) / 300
+        width = max(self.window.width_hu + dx * speed, 1.0)
+        centre = self.window.centre_hu
+        if not (self.layer is not None and self.layer.signed):
+            centre += dy * speed
+        self.window_dragged.emit(Window(centre, min(width, 100_000.0)))
+
+    def _zoom(self, factor: float, at: QPointF) -> None:
+        f = self._framing
+        fixed = self.to_plane(at)
+        scale = min(max(f.scale * factor, 0.02), 400.0)
+        factor = scale / f.scale
+        self._frame(
+            Framing(
+                fixed.x() + (f.u - fixed.x()) / factor,
+                fixed.y() + (f.v - fixed.y()) / factor,
+                scale,
+            )
+        )
+
+    def zoom_by(self, factor: float) -> None:
+        """Zoom about the middle of the pane."""
+        if self.layer is not None:
+            self._zoom(factor, QPointF(self.viewport().rect().center()))
+
+    def _frame(self, framing: Framing) -> None:
+        self.set_framing(framing)
+        self.framed.emit(framing)

@@ -1,0 +1,371 @@
+"""The grid of panes: layout, what hangs where, and what is linked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QPointF, Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+
+from ctstudio.ct.window import Window, automatic, full_range
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.slice_view import Framing, Probe, SliceView
+
+LAYOUTS: dict[str, tuple[int, int]] = {
+    "1": (1, 1),
+    "1x2": (1, 2),
+    "1x3": (1, 3),
+    "2x2": (2, 2),
+}
+MAX_PANES = 4
+RESIDUAL_WINDOW = Window(0, 200)
+
+
+@dataclass
+class Links:
+    """What panes do together."""
+
+    scroll: bool = True
+    window: bool = True
+    framing: bool = True
+    crosshair: bool = True
+
+
+class ViewGrid(QWidget):
+    """Up to four panes. Gestures in one pane are passed on to the panes linked with it."""
+
+    probed = Signal(object)  # list[tuple[Layer, Probe | None]], one entry a visible pane
+    slice_changed = Signal(object, int)  # Layer of the active pane, index
+    window_changed = Signal(object)  # Window of the active pane
+    menu_requested = Signal(object, QPoint)  # Pane, global position
+    layout_changed = Signal(str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.links = Links()
+        self.layout_name = "1"
+        self._maximised: Pane | None = None
+        self.panes = [Pane(session) for _ in range(MAX_PANES)]
+        self._active = self.panes[0]
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Slice")
+        self.slider.setToolTip("Slice (wheel, Up, Down)")
+        self.slider.valueChanged.connect(self._slide)
+        self._label = QLabel("")
+        self._label.setMinimumWidth(72)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        bottom = QHBoxLayout()
+        bottom.setContentsMargins(8, 0, 8, 0)
+        bottom.addWidget(self.slider, 1)
+        bottom.addWidget(self._label)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(self._grid, 1)
+        layout.addLayout(bottom)
+        for pane in self.panes:
+            self._connect(pane)
+        self.set_layout("1")
+        session.layer_changed.connect(self._layer_changed)
+        session.layer_removed.connect(self._layer_removed)
+        session.hang.connect(self.hang)
+
+    def _connect(self, pane: Pane) -> None:
+        view = pane.view
+        # Lambdas are called in the GUI thread here: every signal of a pane is emitted in it.
+        view.activated.connect(lambda: self.activate(pane))
+        view.scrolled.connect(lambda steps: self._scroll(pane, steps))
+        view.window_dragged.connect(lambda window: self._window(pane, window))
+        view.framed.connect(lambda framing: self._frame(pane, framing))
+        view.hovered.connect(lambda plane: self._hover(pane, plane))
+        view.crosshair_set.connect(lambda plane: self._cross(pane, plane))
+        view.maximise.connect(lambda: self.toggle_maximised(pane))
+        view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
+        pane.chosen.connect(lambda layer: self.show_in(pane, layer))
+
+    # -- layout ----------------------------------------------------------------------------------
+
+    @property
+    def visible_panes(self) -> list[Pane]:
+        if self._maximised is not None:
+            return [self._maximised]
+        rows, columns = LAYOUTS[self.layout_name]
+        return self.panes[: rows * columns]
+
+    @property
+    def active_pane(self) -> Pane:
+        return self._active
+
+    def set_layout(self, name: str) -> None:
+        self.layout_name = name
+        self._maximised = None
+        self._arrange()
+        self.layout_changed.emit(name)
+
+    def toggle_maximised(self, pane: Pane) -> None:
+        """One pane over the whole grid, or back."""
+        if self._maximised is None and len(self.visible_panes) > 1:
+            self._maximised = pane
+        else:
+            self._maximised = None
+        self._arrange()
+
+    def _arrange(self) -> None:
+        _, columns = LAYOUTS[self.layout_name]
+        shown = self.visible_panes
+        for pane in self.panes:
+            self._grid.removeWidget(pane)
+        for k, pane in enumerate(shown):
+            self._grid.addWidget(pane, k // columns, k % columns)
+        for row in range(2):
+            used = row * columns < len(shown)
+            self._grid.setRowStretch(row, 1 if used else 0)
+        for column in range(3):
+            self._grid.setColumnStretch(column, 1 if column < min(columns, len(shown)) else 0)
+        for pane in self.panes:
+            pane.setVisible(pane in shown)
+        if self._active not in shown:
+            self.activate(shown[0])
+        self._mark_active()
+
+    def activate(self, pane: Pane) -> None:
+        self._active = pane
+        self._mark_active()
+        self._session.set_active(pane.layer)
+        self._sync_slider()
+        if pane.layer is not None:
+            self.window_changed.emit(pane.view.window)
+
+    def activate_next(self) -> None:
+        shown = self.visible_panes
+        position = shown.index(self._active) if self._active in shown else -1
+        self.activate(shown[(position + 1) % len(shown)])
+
+    def _mark_active(self) -> None:
+        several = len(self.visible_panes) > 1
+        for pane in self.panes:
+            pane.view.set_active(several and pane is self._active)
+
+    # -- content ---------------------------------------------------------------------------------
+
+    def show_in(self, pane: Pane, layer: Layer) -> None:
+        """Show ``layer`` in ``pane`` at the place and with the window of its family, if shown."""
+        relative = next(
+            (
+                p.view
+                for p in (pane, *self.visible_panes)
+                if p.layer is not None and p.layer is not layer and self._related(p.layer, layer)
+            ),
+            None,
+        )
+        twin = next(
+            (
+                p.view
+                for p in self.visible_panes
+                if p.layer is not None
+                and p.layer.signed == layer.signed
+                and p.layer.root is layer.root
+            ),
+            None,
+        )
+        first = pane.view.layer is None
+        index = len(layer.stack) // 2
+        if relative is not None and relative.layer is not None:
+            index = self._matching_slice(relative, layer)
+        framing = relative.framing if relative is not None and not relative.fitted else None
+        window = twin.window if twin is not None else self.default_window(layer, index)
+        pane.set_layer(layer, index)
+        pane.view.set_window(window)
+        if framing is not None:
+            pane.view.set_framing(framing)
+        else:
+            pane.view.fit()
+        if pane is self._active or first:
+            self.activate(self._active)
+
+    def hang(self, layers: list[Layer]) -> None:
+        """Show layers side by side in the smallest layout that holds them."""
+        layers = layers[:MAX_PANES]
+        fitting = {1: "1", 2: "1x2", 3: "1x3", 4: "2x2"}[max(len(layers), 1)]
+        if self.layout_name != fitting or self._maximised is not None:
+            self.set_layout(fitting)
+        self._grid.activate()
+        for pane, layer in zip(self.panes, layers, strict=False):
+            if pane.layer is not layer:
+                self.show_in(pane, layer)
+        for pane in self.visible_panes:
+            pane.view.set_crosshair(None)
+        self.activate(self.panes[0])
+
+    def default_window(self, layer: Layer, index: int) -> Window:
+        """The header's window; else the 0.1 to 99.9 percentile of the slice."""
+        if layer.signed:
+            return RESIDUAL_WINDOW
+        return layer.stack.source.window or automatic(layer.stack.slice_hu(index))
+
+    def full_range_window(self) -> Window | None:
+        hu = self._active.view.hu
+        return full_range(hu) if hu is not None else None
+
+    # -- linking ---------------------------------------------------------------------------------
+
+    def _related(self, a: Layer, b: Layer) -> bool:
+        """Whether two layers lie in the same patient space and plane."""
+        if a.root is b.root:
+            return True
+        ga, gb = a.stack.geometry, b.stack.geometry
+        frame_a = a.stack.source.frame_of_reference_uid
+        same_frame = bool(frame_a) and frame_a == b.stack.source.frame_of_reference_uid
+        return same_frame and bool(abs(float(ga.normal @ gb.normal)) > 0.999)
+
+    def _matching_slice(self, view: SliceView, layer: Layer) -> int:
+        assert view.layer is not None
+        point = view.layer.stack.geometry.positions_mm[view.index]
+        return layer.stack.geometry.nearest_slice(point)
+
+    def linked(self, pane: Pane) -> list[Pane]:
+        """The other visible panes in the same patient space."""
+        layer = pane.layer
+        if layer is None:
+            return []
+        return [
+            p
+            for p in self.visible_panes
+            if p is not pane and p.layer is not None and self._related(p.layer, layer)
+        ]
+
+    def step(self, steps: int) -> None:
+        """Scroll the active pane (and those linked with it)."""
+        self._scroll(self._active, steps)
+
+    def go_to(self, index: int) -> None:
+        """Show slice ``index`` in the active pane; negative counts from the end."""
+        layer = self._active.layer
+        if layer is not None:
+            target = index if index >= 0 else len(layer.stack) + index
+            self._set_slice(self._active, target)
+
+    def _scroll(self, pane: Pane, steps: int) -> None:
+        if pane.layer is not None:
+            self._set_slice(pane, pane.view.index + steps)
+
+    def _set_slice(self, pane: Pane, index: int) -> None:
+        if pane.layer is None:
+            return
+        before = pane.view.index
+        index = min(max(index, 0), len(pane.layer.stack) - 1)
+        if index == before:
+            return
+        pane.view.show_slice(index)
+        if self.links.scroll:
+            for other in self.linked(pane):
+                assert other.layer is not None
+                target = self._matching_slice(pane.view, other.layer)
+                if target != other.view.index:
+                    other.view.show_slice(target)
+        self._sync_slider()
+        self._reprobe()
+
+    def _slide(self, value: int) -> None:
+        self._set_slice(self._active, value)
+
+    def _sync_slider(self) -> None:
+        layer = self._active.layer
+        self.slider.blockSignals(True)
+        if layer is None:
+            self.slider.setRange(0, 0)
+            self.slider.setEnabled(False)
+            self._label.setText("")
+        else:
+            self.slider.setEnabled(len(layer.stack) > 1)
+            self.slider.setRange(0, len(layer.stack) - 1)
+            self.slider.setPageStep(10)
+            self.slider.setValue(self._active.view.index)
+            self._label.setText(f"{self._active.view.index + 1} / {len(layer.stack)}")
+        self.slider.blockSignals(False)
+        if layer is not None:
+            self._session.slice_index = self._active.view.index
+            self.slice_changed.emit(layer, self._active.view.index)
+
+    def set_window(self, window: Window) -> None:
+        """Set the window of the active pane (and those linked with it)."""
+        self._window(self._active, window)
+
+    def _window(self, pane: Pane, window: Window) -> None:
+        if pane.layer is None:
+            return
+        pane.view.set_window(window)
+        if self.links.window:
+            for other in self.visible_panes:
+                same_kind = (
+                    other is not pane
+                    and other.layer is not None
+                    and other.layer.signed == pane.layer.signed
+                    and other.layer.stack.unit == pane.layer.stack.unit
+                )
+                if same_kind:
+                    other.view.set_window(window)
+        if pane is self._active:
+            self.window_changed.emit(window)
+
+    def _frame(self, pane: Pane, framing: Framing) -> None:
+        if self.links.framing:
+            for other in self.linked(pane):
+                other.view.set_framing(framing)
+
+    def fit_all(self) -> None:
+        """Show whole slices again."""
+        for pane in self.visible_panes:
+            if pane.layer is not None:
+                pane.view.fit()
+
+    def _cross(self, pane: Pane, plane: QPointF) -> None:
+        pane.view.set_crosshair(plane)
+        if self.links.crosshair:
+            for other in self.linked(pane):
+                other.view.set_crosshair(plane)
+
+    def _hover(self, pane: Pane, plane: QPointF | None) -> None:
+        self._hovering = (pane, plane)
+        self._reprobe()
+
+    _hovering: tuple[Pane, QPointF | None] | None = None
+
+    def _reprobe(self) -> None:
+        if self._hovering is None:
+            return
+        pane, plane = self._hovering
+        result: list[tuple[Layer, Probe | None]] = []
+        if plane is not None:
+            related = self.linked(pane)
+            for other in self.visible_panes:
+                if other.layer is not None and (other is pane or other in related):
+                    result.append((other.layer, other.view.probe(plane)))
+        self.probed.emit(result)
+
+    # -- changes of the session ------------------------------------------------------------------
+
+    def _layer_changed(self, layer: Layer, index: int) -> None:
+        for pane in self.visible_panes:
+            shown = pane.layer
+            if shown is None:
+                continue
+            depends = shown is layer or (shown.parent is layer and shown.kind in ("residual",))
+            if depends and (index < 0 or pane.view.index == index):
+                pane.view.refresh()
+                pane.refresh_header()
+        if index < 0:
+            self._sync_slider()
+        self._reprobe()
+
+    def _layer_removed(self, layer: Layer) -> None:
+        for pane in self.panes:
+            if pane.layer is layer:
+                pane.set_layer(None)
+        self._sync_slider()
+
