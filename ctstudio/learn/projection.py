@@ -66,10 +66,7 @@ class ParallelBeam:
     @property
     def positions_mm(self) -> NDArray[np.float64]:
         """``(detectors,)``: where each reading's ray passes the centre of rotation."""
-        result: NDArray[np.float64] = self.pitch_mm * (
-            np.arange(self.detectors) - self.detectors // 2
-        )
-        return result
+        return np.float64(self.pitch_mm) * (np.arange(self.detectors) - self.detectors // 2)
 
     def project(self, images: Tensor) -> Tensor:
         """Line integrals of images.
@@ -118,7 +115,8 @@ class ParallelBeam:
         """
         response = _filter_response(self.detectors, kernel, cutoff) / self.pitch_mm
         spectrum = torch.fft.rfft(sinograms, n=2 * (len(response) - 1)) * response
-        return torch.fft.irfft(spectrum, n=2 * (len(response) - 1))[..., : self.detectors]
+        filtered: Tensor = torch.fft.irfft(spectrum, n=2 * (len(response) - 1))
+        return filtered[..., : self.detectors]
 
     def reconstruct(
         self, sinograms: Tensor, kernel: Kernel = "hann", cutoff: float = 1.0
@@ -181,13 +179,13 @@ def _filter_response(detectors: int, kernel: Kernel, cutoff: float) -> Tensor:
     ramp = torch.where(lag % 2 == 1, -1 / (math.pi * lag.clamp(min=1)) ** 2, 0.0)
     ramp[0] = 0.25
     frequency = torch.arange(n // 2 + 1, dtype=torch.float64) / (n / 2)
-    response = torch.fft.rfft(ramp).real * apodisation(kernel, frequency, cutoff)
+    response: Tensor = torch.fft.rfft(ramp).real * apodisation(kernel, frequency, cutoff)
     return response.float()
 
 
 @dataclass(frozen=True, eq=False)
 class _PolarGrid:
-    """The interpolation between a Cartesian Fourier grid and the polar samples, for one geometry."""
+    """The interpolation between a Cartesian Fourier grid and the polar samples."""
 
     rows: int
     columns: int
@@ -197,7 +195,7 @@ class _PolarGrid:
     correction: Tensor  # (rows, columns): undoes the kernel's own Fourier transform
 
     def spread(self, images: Tensor) -> Tensor:
-        """Images ``(b, y, x)`` on the zero grid ``(b, size, size)``, rotation centre at ``[0, 0]``."""
+        """Images ``(b, y, x)`` on a zero grid, the centre of rotation at ``[0, 0]``."""
         out = torch.zeros((len(images), self.size, self.size), dtype=images.dtype)
         for to_y, from_y in self._halves(self.rows):
             for to_x, from_x in self._halves(self.columns):
@@ -250,7 +248,7 @@ def _polar_grid(
     radius = np.fft.fftfreq(samples) * size  # In cells of the Cartesian grid, for a pitch of 1.
     angle = np.pi * np.arange(views) / views
 
-    def taps(position: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def taps(position: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
         first = np.ceil(position - _TAPS / 2).astype(np.int32)
         cells = first[:, None] + np.arange(_TAPS, dtype=np.int32)
         u = 2 / _TAPS * (cells - position[:, None])
@@ -280,7 +278,7 @@ def _polar_grid(
 
 
 def _pack(stack: Tensor) -> Tensor:
-    """Pairs of real ``(b, ...)`` as the real and imaginary part of complex ``(ceil(b / 2), ...)``."""
+    """Pairs of real ``(b, ...)`` as real and imaginary part: ``(ceil(b / 2), ...)`` complex64."""
     stack = stack.float()
     if len(stack) % 2:
         stack = torch.cat([stack, torch.zeros_like(stack[:1])])
