@@ -1,15 +1,15 @@
 """One call for every way to denoise: the classical filters and the trained networks.
 
-The window, the command line and the figures ask for a :class:`Method` by name or by checkpoint
+The window, the command line and the figures ask for a `Method` by name or by checkpoint
 file, and need not know which kind it is. Torch is imported only when a network is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,35 +29,89 @@ RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 
 
+class Method(Protocol):
+    """A way to denoise, with its settings fixed."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry of denoisers, or the checkpoint's file name."""
+
+    @property
+    def title(self) -> str:
+        """Short, for captions: "Total variation"."""
+
+    @property
+    def description(self) -> str:
+        """The title with all settings, for the history of a volume and a series' header."""
+
+    def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
+        """Denoise all slices, slice ``first`` (default the middle) first where that is possible.
+
+        Yields ``Partial`` with the first slice, then ``SliceReady`` and ``Progress`` for each.
+        """
+
+    def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One slice ``(y, x)`` float32 HU, same shape back: for live previews and figures."""
+
+
+@dataclass(frozen=True)
+class ClassicalMethod:
+    """A classical filter; ``choice`` holds all its settings."""
+
+    choice: Choice
+
+    @property
+    def name(self) -> str:
+        return self.choice.name
+
+    @property
+    def title(self) -> str:
+        from ctstudio.classical.denoisers import DENOISERS
+
+        return DENOISERS[self.choice.name].title
+
+    @property
+    def description(self) -> str:
+        from ctstudio.classical import apply
+
+        return apply.describe(self.choice)
+
+    def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
+        from ctstudio.classical import apply
+
+        return apply.denoise(volume, self.choice, first=first)
+
+    def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        from ctstudio.classical.denoisers import DENOISERS
+
+        result: NDArray[np.float32] = DENOISERS.make(self.choice, hu)
+        return result
+
+
 @dataclass(frozen=True, eq=False)
-class Method:
-    """A way to denoise, with its settings.
+class NetworkMethod:
+    """A trained network; ``name`` is its checkpoint's file name, where it has one."""
 
-    Parameters
-    ----------
-    name
-        Its name in the registry of denoisers, or the checkpoint's file name.
-    title
-        Short, for captions: "Total variation", "DnCNN, 2000 steps".
-    description
-        The title with all settings, for a derived series' header.
-    denoise
-        ``Volume -> Work[Volume]``: ``Partial`` first, then ``SliceReady`` and ``Progress``.
-    denoise_slice
-        ``(y, x)`` float32 HU -> the same shape, float32 HU; for live previews and figures.
-    choice
-        The settings of a classical filter; None for a network.
-    model
-        The network; None for a classical filter.
-    """
+    model: TrainedModel
+    name: str = ""
 
-    name: str
-    title: str
-    description: str
-    denoise: Callable[[Volume], Work[Volume]]
-    denoise_slice: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    choice: Choice | None = None
-    model: TrainedModel | None = None
+    @property
+    def title(self) -> str:
+        return self.model.title
+
+    @property
+    def description(self) -> str:
+        return f"Network {self.model.title}, {self.model.step} training steps"
+
+    def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
+        from ctstudio.learn import apply
+
+        return apply.denoise(volume, self.model)
+
+    def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        from ctstudio.learn import apply
+
+        return apply.denoise_slice(hu, self.model)
 
 
 def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = None) -> Method:
@@ -92,15 +146,14 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
     return _method_from_checkpoint(path)
 
 
-def method_from_choice(choice: Choice) -> Method:
-    """A classical filter with the given settings (texts are converted).
+def method_from_choice(choice: Choice) -> ClassicalMethod:
+    """A classical filter with the given settings (texts are converted) and defaults for the rest.
 
     Raises
     ------
     StudioError
         For an unknown name or setting, or a value out of range.
     """
-    from ctstudio.classical import apply
     from ctstudio.classical.denoisers import DENOISERS
 
     entry = DENOISERS[choice.name]
@@ -111,44 +164,7 @@ def method_from_choice(choice: Choice) -> Method:
         else value
         for key, value in choice.params.items()
     }
-    resolved = DENOISERS.resolve(Choice(choice.name, values))
-
-    def denoise(volume: Volume) -> Work[Volume]:
-        return apply.denoise(volume, resolved)
-
-    def denoise_slice(hu: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = DENOISERS.make(resolved, hu)
-        return result
-
-    words = [
-        f"{field.label.lower()} {_number(resolved.params[field.name])} {field.param.unit}".rstrip()
-        for field in entry.fields
-    ]
-    description = f"{entry.title} ({', '.join(words)})" if words else entry.title
-    return Method(entry.name, entry.title, description, denoise, denoise_slice, choice=resolved)
-
-
-def method_from_model(model: TrainedModel, name: str = "") -> Method:
-    """The network ``model``; ``name`` is its file's name, where it has one."""
-
-    def denoise(volume: Volume) -> Work[Volume]:
-        from ctstudio.learn import apply
-
-        return apply.denoise(volume, model)
-
-    def denoise_slice(hu: NDArray[np.float32]) -> NDArray[np.float32]:
-        from ctstudio.learn import apply
-
-        return apply.denoise_slice(hu, model)
-
-    return Method(
-        name or model.title,
-        model.title,
-        f"Network {model.title}, {model.step} training steps",
-        denoise,
-        denoise_slice,
-        model=model,
-    )
+    return ClassicalMethod(DENOISERS.resolve(Choice(choice.name, values)))
 
 
 def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[Path]]:
@@ -228,8 +244,4 @@ def _method_from_checkpoint(path: Path) -> Method:
 
     from ctstudio.learn import checkpoint
 
-    return method_from_model(checkpoint.load(path), path.name)
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return NetworkMethod(checkpoint.load(path), path.name)
