@@ -1,0 +1,71 @@
+"""What several commands share: options, opening a series, settings from ``key=value``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ctstudio.cli.progress import drain
+
+if TYPE_CHECKING:
+    from ctstudio.ct.volume import Volume
+    from ctstudio.dicom.scan import SeriesInfo
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXISTING = click.Path(exists=True, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+paths_argument = click.argument("paths", nargs=-1, required=True, type=EXISTING, metavar="PATH...")
+path_argument = click.argument("path", type=EXISTING)
+series_option = click.option(
+    "--series",
+    "selector",
+    metavar="N|UID",
+    help="Which series, where the path holds several: its number in `ctstudio info`, or its UID.",
+)
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
+)
+
+
+def examples(*lines: str) -> str:
+    """An epilog that keeps its lines."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+    """``("strength=20",)`` -> ``{"strength": "20"}``."""
+    result = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(
+                f"{text!r} is not KEY=VALUE, for example strength=20.", param_hint="--set"
+            )
+        result[key.strip()] = value.strip()
+    return result
+
+
+def open_series(paths: Sequence[Path], selector: str | None = None) -> SeriesInfo:
+    """Scan ``paths`` and choose one series.
+
+    Raises
+    ------
+    StudioError
+        When there is none, or several and no selector.
+    """
+    from ctstudio.dicom.scan import scan
+    from ctstudio.workflows.info import choose_series
+
+    return choose_series(drain(scan(paths), "Looking for series").series, selector)
+
+
+def read_volume(series: SeriesInfo) -> Volume:
+    """All slices of a series."""
+    from ctstudio.dicom.read import read
+
+    return drain(read(series), "Reading")

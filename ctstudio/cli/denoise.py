@@ -1,0 +1,52 @@
+"""``ctstudio denoise``: a series in, a derived series out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ctstudio.cli.common import (
+    ANY_PATH,
+    examples,
+    open_series,
+    parse_settings,
+    path_argument,
+    series_option,
+    settings_option,
+)
+from ctstudio.cli.progress import drain
+
+
+@click.command(
+    "denoise",
+    epilog=examples(
+        "ctstudio denoise path/to/series --method tv --out denoised",
+        "ctstudio denoise path/to/series --method tv --set strength=30 --out denoised",
+        "ctstudio denoise path/to/series --method run/best.pt --out denoised",
+    ),
+)
+@path_argument
+@click.option(
+    "--method",
+    required=True,
+    metavar="NAME|CHECKPOINT",
+    help="A name from `ctstudio methods`, a checkpoint file (.pt) or a run folder.",
+)
+@settings_option
+@series_option
+@click.option("--out", type=ANY_PATH, required=True, help="A new folder for the DICOM files.")
+def command(
+    path: Path, method: str, settings: tuple[str, ...], selector: str | None, out: Path
+) -> None:
+    """Denoise the series in PATH and write it as a new DICOM series.
+
+    The source stays as it is; the new series belongs to the same study and names the method.
+    """
+    from ctstudio.workflows.denoise import denoise_series, method_from, require_free_folder
+
+    require_free_folder(out)
+    chosen = method_from(method, parse_settings(settings))
+    series = open_series([path], selector)
+    files = drain(denoise_series(series, chosen, out))
+    click.echo(f"{len(files)} files written to {out} ({chosen.description})")

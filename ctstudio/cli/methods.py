@@ -1,0 +1,33 @@
+"""``ctstudio methods``: the denoisers and their settings."""
+
+from __future__ import annotations
+
+import click
+
+from ctstudio.core.registry import Field
+
+
+def describe_field(field: Field) -> str:
+    """One setting in a line: name, default, range, unit, help."""
+    default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+    unit = f" {field.param.unit}" if field.param.unit else ""
+    if field.choices:
+        allowed = " (" + ", ".join(map(str, field.choices)) + ")"
+    elif field.param.low is not None and field.param.high is not None:
+        allowed = f" ({field.param.low:g} to {field.param.high:g})"
+    else:
+        allowed = ""
+    text = f"  {field.param.help}" if field.param.help else ""
+    return f"{field.name}={default}{unit}{allowed}{text}"
+
+
+@click.command("methods")
+def command() -> None:
+    """List the denoising methods with their settings, defaults and ranges."""
+    from ctstudio.classical.denoisers import DENOISERS
+
+    for entry in DENOISERS:
+        click.echo(f"{entry.name}: {entry.title}. {entry.help}")
+        for field in entry.fields:
+            click.echo(f"    {describe_field(field)}")
+    click.echo("A trained network: give its checkpoint file (.pt) or run folder as the method.")

@@ -1,0 +1,30 @@
+"""``ctstudio recipes``: the trainings that come with CT Studio."""
+
+from __future__ import annotations
+
+import click
+
+from ctstudio.cli.common import examples
+
+
+@click.command(
+    "recipes",
+    epilog=examples("ctstudio recipes", "ctstudio recipes dncnn-low-dose > mine.toml"),
+)
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the bundled recipes, or print recipe NAME as TOML with every setting."""
+    from ctstudio.learn.recipe import bundled
+
+    if name is not None:
+        from ctstudio.workflows.training import find_recipe
+
+        click.echo(find_recipe(name).to_toml(), nl=False)
+        return
+    for key, recipe in bundled().items():
+        phase = recipe.phases[0]
+        click.echo(f"{key}: {recipe.title or key}")
+        click.echo(
+            f"    {phase.model.name} on {recipe.noise.name} noise, {recipe.total_steps} steps of "
+            f"{recipe.batch} patches of {recipe.patch_px} px"
+        )

@@ -1,0 +1,95 @@
+"""From a recipe's name and a few series to a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
+from ctstudio.ct.volume import Volume
+
+if TYPE_CHECKING:
+    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.learn.recipe import Recipe
+
+SHORT_KEYS = {
+    "steps": "phases.0.steps",
+    "model": "phases.0.model",
+    "optimiser": "phases.0.optimiser",
+    "lr": "phases.0.optimiser.lr",
+}
+"""Settings that are asked for so often that they go by a short name."""
+
+
+def find_recipe(name_or_path: str | Path, settings: Mapping[str, object] | None = None) -> Recipe:
+    """A recipe file, or a bundled recipe by name, with some settings changed.
+
+    ``settings`` go by their path in the recipe ("phases.0.optimiser.lr", "noise") or by a short
+    key; texts are read as TOML values.
+
+    Raises
+    ------
+    StudioError
+        When there is no such recipe or setting, or a value is not allowed.
+    """
+    import difflib
+
+    from ctstudio.learn.recipe import Recipe, bundled
+
+    text = str(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.suffix.lower() == ".toml" or path.is_file():
+        recipe = Recipe.load(path)
+    else:
+        known = bundled()
+        if text not in known:
+            near = difflib.get_close_matches(text, known, n=1)
+            meant = f"Did you mean {near[0]!r}? " if near else ""
+            raise StudioError(
+                f"There is no recipe {text!r}.",
+                hint=f"{meant}Give a .toml file or one of: {', '.join(known)}.",
+            )
+        recipe = known[text]
+    for key, value in (settings or {}).items():
+        recipe = recipe.with_setting(SHORT_KEYS.get(key, key), value)
+    return recipe
+
+
+def train_on(
+    recipe: Recipe, series: Sequence[SeriesInfo], run_folder: Path | None
+) -> Work[TrainedModel]:
+    """Read every series, then train on all of them; the events of `ctstudio.learn.train`.
+
+    Raises
+    ------
+    StudioError
+        When a series cannot be read, or the run folder cannot be written.
+    """
+    from ctstudio.learn.train import train
+
+    volumes: list[Volume] = []
+    for info in series:
+        volumes.append((yield from _read(info)))
+    return (yield from train(recipe, volumes, run_folder=run_folder))
+
+
+def _read(info: SeriesInfo) -> Work[Volume]:
+    from ctstudio.dicom.read import read
+
+    work = read(info)
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                volume: Volume = stop.value
+                return volume
+            if isinstance(event, Progress):
+                yield Progress(event.done, event.total, f"Reading {info.title}")
+            elif isinstance(event, Note):
+                yield event
+    finally:
+        work.close()
