@@ -1,0 +1,282 @@
+"""From headers to series: what belongs together, in which order, and what is odd about it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from ctstudio.ct.volume import Geometry, Source
+from ctstudio.ct.window import Window
+from ctstudio.dicom.headers import Header
+
+_TEXT_TAGS = [
+    "SpecificCharacterSet", "StudyDate", "StudyDescription", "SeriesDescription", "PatientName",
+    "PatientID", "ConvolutionKernel", "FrameOfReferenceUID", "WindowCenter", "WindowWidth",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """One series as found on disk: everything but its pixels.
+
+    ``source.files`` and ``headers`` are in slice order, along the normal of the slices.
+    ``warnings`` are sentences for the user.
+    """
+
+    source: Source
+    slices: int
+    rows: int
+    columns: int
+    geometry: Geometry = field(repr=False)
+    transfer_syntax: str
+    warnings: tuple[str, ...]
+    headers: tuple[Header, ...] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """A short label: the series' own description, else its number, else its modality."""
+        if self.source.description:
+            return self.source.description
+        if self.source.series_number is not None:
+            return f"Series {self.source.series_number}"
+        return f"{self.source.modality or 'Unnamed'} series"
+
+
+def group(headers: Iterable[Header]) -> list[list[Header]]:
+    """Sort headers into series: by UID, then localiser or not, size, orientation and spacing.
+
+    An empty SeriesInstanceUID falls back to study, series number and folder.
+    """
+    by_uid: dict[tuple[object, ...], list[list[Header]]] = defaultdict(list)
+    for header in headers:
+        uid: tuple[object, ...] = (header.series_uid,)
+        if not header.series_uid:
+            uid = (header.study_uid, header.series_number, header.path.parent)
+        key = (*uid, header.localiser, header.rows, header.columns, header.modality)
+        for members in by_uid[key]:
+            first = members[0]
+            # Scanners jitter in the sixth digit; 1e-3 is 0.06 degrees.
+            if _near(first.orientation, header.orientation, 1e-3) and _near(
+                first.spacing, header.spacing, 1e-3 * (header.spacing or (1.0,))[0]
+            ):
+                members.append(header)
+                break
+        else:
+            by_uid[key].append([header])
+    return [members for groups in by_uid.values() for members in groups]
+
+
+def _near(a: tuple[float, ...] | None, b: tuple[float, ...] | None, tolerance: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return all(abs(p - q) <= tolerance for p, q in zip(a, b, strict=True))
+
+
+def build(members: Sequence[Header]) -> list[SeriesInfo]:
+    """Order one group's slices; several when images of one position can be told apart.
+
+    Opens one file of each series again for its texts.
+    """
+    ordered = sorted(members, key=lambda h: str(h.path))
+    unique: dict[str, Header] = {}
+    for header in ordered:
+        unique.setdefault(header.sop_uid or str(header.path), header)
+    notes: list[str] = []
+    if dropped := len(ordered) - len(unique):
+        files = "1 file repeats" if dropped == 1 else f"{dropped} files repeat"
+        notes.append(f"{files} an image that is already there and was left out.")
+    return [_info(part, notes) for part in _split_positions(list(unique.values()))]
+
+
+def _split_positions(headers: list[Header]) -> list[list[Header]]:
+    """Take apart several volumes in one series (phases, echoes, kernels).
+
+    They are told apart by the first header value that leaves no position used twice.
+    """
+    if not _shared_positions(headers):
+        return [headers]
+    for k in range(len(headers[0].parts)):
+        parts: dict[str, list[Header]] = defaultdict(list)
+        for header in headers:
+            parts[header.parts[k]].append(header)
+        # A value that is different in every image (a time) says nothing of volumes.
+        several = 1 < len(parts) <= max(2, len(headers) // 2)
+        if several and not any(_shared_positions(part) for part in parts.values()):
+            return [parts[key] for key in sorted(parts)]
+    return [headers]
+
+
+def _shared_positions(headers: Sequence[Header]) -> int:
+    counts = Counter(
+        tuple(round(v, 3) for v in h.position) for h in headers if h.position is not None
+    )
+    return sum(n - 1 for n in counts.values())
+
+
+def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
+    first = headers[0]
+    remarks = list(notes)
+    orientation = first.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    if first.orientation is None and (len(headers) > 1 or first.position is not None):
+        remarks.append("The files state no orientation: axial slices are assumed.")
+    headers, positions = _ordered(headers, np.cross(row, column), remarks)
+    if first.spacing is None:
+        remarks.append("The files state no pixel spacing: lengths are shown in pixels.")
+    spacing = first.spacing or (1.0, 1.0)
+    geometry = Geometry(positions, row, column, (spacing[0], spacing[1]), first.spacing is not None)
+    remarks += _stack_remarks(geometry)
+    if any(h.codestream_disagrees for h in headers):
+        remarks.append(
+            "The compressed images and their headers disagree about bits or sign; "
+            "the images are followed."
+        )
+    if first.modality == "CT" and not first.localiser and not all(h.rescaled for h in headers):
+        remarks.append("Some slices state no rescale to HU: their values are shown as stored.")
+    names = Counter(h.syntax_name for h in headers)
+    return SeriesInfo(
+        source=_source(headers),
+        slices=len(headers),
+        rows=first.rows,
+        columns=first.columns,
+        geometry=geometry,
+        transfer_syntax=" and ".join(name for name, _ in names.most_common()),
+        warnings=tuple(remarks),
+        headers=tuple(headers),
+    )
+
+
+def _ordered(
+    headers: list[Header], normal: NDArray[np.float64], remarks: list[str]
+) -> tuple[list[Header], NDArray[np.float64]]:
+    """Headers along the normal, with positions ``(z, 3)`` in mm.
+
+    Without positions the slice location, then the instance number orders them, and the distance
+    between slices is what the header calls it.
+    """
+    if all(h.position is not None for h in headers):
+        positions = np.array([h.position for h in headers], float)
+        order = np.argsort(positions @ normal, kind="stable")
+        return [headers[k] for k in order], positions[order]
+    step = headers[0].between_slices or headers[0].thickness or 1.0
+    if all(h.slice_location is not None for h in headers):
+        headers = sorted(headers, key=lambda h: h.slice_location or 0.0)
+        along = np.array([h.slice_location for h in headers], float)
+        by = "slice location"
+    else:
+        headers = sorted(headers, key=lambda h: (h.instance_number or 0, str(h.path)))
+        along = np.arange(len(headers)) * abs(step)
+        by = "instance number"
+    if len(headers) > 1:
+        remarks.append(f"The files state no positions: slices are ordered by {by}.")
+    return headers, along[:, None] * normal
+
+
+def _stack_remarks(geometry: Geometry) -> list[str]:
+    """What is odd about the distances between slices, in sentences."""
+    remarks: list[str] = []
+    gaps = np.diff(geometry.offsets_mm)
+    if not len(gaps):
+        return remarks
+    same = int(np.sum(np.abs(gaps) < 1e-3))
+    if same:
+        remarks.append(f"{same + 1} images share a position with another one.")
+        gaps = gaps[np.abs(gaps) >= 1e-3]
+        if not len(gaps):
+            return remarks
+    usual = float(np.median(gaps))
+    spread = float(np.ptp(gaps))
+    ratios = gaps / usual
+    # Multiples of one spacing are missing slices; anything else is a stack made of parts.
+    whole = np.abs(ratios - np.round(ratios)) < 0.05
+    if spread <= 0.01 * usual + 1e-3:
+        pass
+    elif np.all(whole & (ratios > 0.5)):
+        missing = int(np.sum(np.round(ratios) - 1))
+        places = [k for k, r in enumerate(ratios) if r > 1.5]
+        where = f"after slice {places[0] + 1}"
+        if len(places) > 1:
+            where = f"in {len(places)} places, the first after slice {places[0] + 1}"
+        count = "1 slice seems" if missing == 1 else f"{missing} slices seem"
+        remarks.append(
+            f"{count} to be missing {where}: there the gap is {gaps[places[0]]:.4g} mm, "
+            f"elsewhere {usual:.4g} mm."
+        )
+    else:
+        remarks.append(
+            f"The distance between slices varies from {gaps.min():.4g} to {gaps.max():.4g} mm."
+        )
+    if geometry.tilted:
+        steps = np.diff(geometry.positions_mm, axis=0)
+        along = steps @ geometry.normal
+        across = np.linalg.norm(steps - np.outer(along, geometry.normal), axis=1)
+        angle = math.degrees(math.atan2(float(np.median(across)), float(np.median(along))))
+        if angle >= 0.05:
+            remarks.append(
+                f"The stack is sheared by {angle:.1f} degrees (gantry tilt): slices are shown as "
+                "acquired, and planes across them are skewed."
+            )
+    return remarks
+
+
+def _source(headers: Sequence[Header]) -> Source:
+    middle = headers[len(headers) // 2]
+    texts: dict[str, str] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset: pydicom.Dataset
+        try:
+            dataset = pydicom.dcmread(
+                middle.path, stop_before_pixels=True, force=True, specific_tags=list(_TEXT_TAGS)
+            )
+        except Exception:  # the file was readable a moment ago; its texts are a nicety
+            dataset = pydicom.Dataset()
+        for keyword in _TEXT_TAGS[1:]:
+            texts[keyword] = _text(dataset, keyword)
+    return Source(
+        description=texts["SeriesDescription"],
+        series_uid=middle.series_uid,
+        study_uid=middle.study_uid,
+        frame_of_reference_uid=texts["FrameOfReferenceUID"],
+        modality=middle.modality,
+        series_number=middle.series_number,
+        kernel=texts["ConvolutionKernel"],
+        slice_thickness_mm=middle.thickness,
+        patient_name=texts["PatientName"],
+        patient_id=texts["PatientID"],
+        study_description=texts["StudyDescription"],
+        study_date=texts["StudyDate"],
+        window=_window(texts["WindowCenter"], texts["WindowWidth"]),
+        files=tuple(h.path for h in headers),
+    )
+
+
+def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+    try:
+        value: Any = dataset.get(keyword)
+        if value is None:
+            return ""
+        if isinstance(value, (list, tuple, pydicom.multival.MultiValue)):
+            return "\\".join(str(v) for v in value)
+        return str(value).strip(" \0\r\n\t")
+    except Exception:  # whatever a broken value makes pydicom raise
+        return ""
+
+
+def _window(centre: str, width: str) -> Window | None:
+    """The first window of the header, or None where it makes no sense."""
+    try:
+        values = float(centre.split("\\")[0]), float(width.split("\\")[0])
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, values)) or values[1] <= 0:
+        return None
+    return Window(*values)
