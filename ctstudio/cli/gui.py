@@ -36,7 +36,7 @@ def require_screen() -> None:
 @click.argument("paths", nargs=-1, type=EXISTING, metavar="[PATH]...")
 @click.option("--demo", is_flag=True, help="Open the built-in phantom.")
 def command(paths: tuple[Path, ...], demo: bool) -> int:
-    """Open the window, with the series found in PATH (folder, file or zip)."""
+    """Open the window, with the series found in PATH (folder or file)."""
     require_screen()
     from ctstudio.gui.app import run
 

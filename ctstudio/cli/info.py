@@ -12,13 +12,13 @@ from ctstudio.cli.progress import drain
 
 @click.command(
     "info",
-    epilog=examples("ctstudio info path/to/folder", "ctstudio info scan.zip --json"),
+    epilog=examples("ctstudio info path/to/folder", "ctstudio info path/to/folder --json"),
 )
 @paths_argument
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--patient", is_flag=True, help="Also show patient name, id, study and date.")
 def command(paths: tuple[Path, ...], as_json: bool, patient: bool) -> None:
-    """List the series in PATH (folders, files, zips): size, spacing, coding, warnings.
+    """List the series in PATH (folders, files): size, spacing, coding, warnings.
 
     Only headers are read. Patient data stay out unless asked for.
     """

@@ -17,7 +17,7 @@ from ctstudio.core.errors import StudioError
 COMMANDS = {
     "gui": "Open the window (the default).",
     "demo": "Denoise and train on the built-in phantom, without a screen.",
-    "info": "List the series in a folder, file or zip.",
+    "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
     "train": "Train a network on one or more series.",
     "figure": "Make a picture or a GIF of a series and its denoised versions.",

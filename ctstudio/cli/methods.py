@@ -27,7 +27,8 @@ def command() -> None:
     from ctstudio.classical.denoisers import DENOISERS
 
     for entry in DENOISERS:
-        click.echo(f"{entry.name}: {entry.title}. {entry.help}")
+        told = entry.help.startswith(entry.title)
+        click.echo(f"{entry.name}: {entry.help if told else f'{entry.title}. {entry.help}'}")
         for field in entry.fields:
             click.echo(f"    {describe_field(field)}")
     click.echo("A trained network: give its checkpoint file (.pt) or run folder as the method.")

@@ -16,7 +16,10 @@ from ctstudio.core.events import Event, Note, Progress, Work
 T = TypeVar("T")
 
 SPARSE_SECONDS = 10.0
-"""Without a terminal, at most one line in this time."""
+"""Without a terminal, at most one line in this time ..."""
+
+QUIET_SECONDS = 2.0
+"""... and none for a stage that is over within this time."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -107,7 +110,7 @@ def _asked_to_stop() -> Iterator[Callable[[], int]]:
 
 
 class _Lines:
-    """Progress without a terminal: a line at the start of a stage and then now and again."""
+    """Progress without a terminal: a line now and again."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -119,7 +122,8 @@ class _Lines:
         stage = (event.text or self._title, event.total)
         if stage != self._stage:
             self._stage, self._started = stage, now
-        elif now - self._printed < SPARSE_SECONDS:
+            self._printed = now - SPARSE_SECONDS + QUIET_SECONDS
+        if now - self._printed < SPARSE_SECONDS:
             return
         self._printed = now
         self.line(_describe(event, self._title, now - self._started))

@@ -93,18 +93,18 @@ def as_data(reports: Sequence[SeriesReport], result: ScanResult) -> dict[str, An
     }
 
 
-def as_text(reports: Sequence[SeriesReport], result: ScanResult, *, skipped_shown: int = 20) -> str:
-    """A table with one line a series, then warnings and skipped files."""
+def as_text(reports: Sequence[SeriesReport], result: ScanResult) -> str:
+    """A table with one line a series, then warnings, and the skipped files by reason."""
     head = ("#", "Series", "Modality", "Kernel", "Slices x rows x columns", "Spacing", "Syntax")
     rows = [
         (
             str(entry.number),
-            entry.description or "(no description)",
+            shorten(entry.description) or "(no description)",
             entry.modality or "-",
-            entry.kernel or "-",
+            shorten(entry.kernel) or "-",
             entry.size,
             entry.spacing,
-            entry.transfer_syntax,
+            shorten(entry.transfer_syntax),
         )
         for entry in reports
     ]
@@ -118,12 +118,27 @@ def as_text(reports: Sequence[SeriesReport], result: ScanResult, *, skipped_show
             words = ", ".join(f"{key} {value}" for key, value in entry.patient.items())
             lines.append(f"#{entry.number} patient: {words}")
         lines += [f"#{entry.number} warning: {warning}" for warning in entry.warnings]
-    if result.skipped:
-        lines.append(f"{len(result.skipped)} file(s) skipped:")
-        lines += [f"  {s.path}: {s.reason}" for s in result.skipped[:skipped_shown]]
-        if len(result.skipped) > skipped_shown:
-            lines.append(f"  and {len(result.skipped) - skipped_shown} more")
-    return "\n".join(lines)
+    return "\n".join(lines + _skipped_lines(result))
+
+
+def shorten(text: str, width: int = 44) -> str:
+    """``text`` cut to ``width`` characters for a column."""
+    return text if len(text) <= width else text[: width - 3].rstrip() + "..."
+
+
+def _skipped_lines(result: ScanResult, names_shown: int = 3) -> list[str]:
+    if not result.skipped:
+        return []
+    by_reason: dict[str, list[str]] = {}
+    for skipped in result.skipped:
+        by_reason.setdefault(skipped.reason, []).append(str(skipped.path))
+    lines = [f"{len(result.skipped)} file(s) skipped:"]
+    for reason, names in by_reason.items():
+        lines.append(f"  {len(names)}: {reason}")
+        lines += [f"      {name}" for name in names[:names_shown]]
+        if len(names) > names_shown:
+            lines.append(f"      and {len(names) - names_shown} more (all of them: --json)")
+    return lines
 
 
 def choose_series(series: Sequence[SeriesInfo], selector: str | None = None) -> SeriesInfo:

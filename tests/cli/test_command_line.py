@@ -1,0 +1,222 @@
+"""Commands as a user types them: what they print, where, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctstudio.cli import main
+from ctstudio.core.errors import StudioError
+
+
+@pytest.mark.parametrize("command", ["", *main.COMMANDS])
+def test_help_of_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run([*command.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Usage: ctstudio" in out
+    if command in ("", "info", "denoise", "train", "figure"):
+        assert "Examples:" in out
+
+
+def test_short_helps_agree_with_the_commands() -> None:
+    for name in main.COMMANDS:
+        command = main.cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.name == name
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    heavy = "{'numpy', 'torch', 'PySide6', 'pydicom', 'scipy', 'skimage', 'matplotlib', 'PIL'}"
+    code = (
+        "import sys; from ctstudio.cli.main import run; code = run(['--help']);"
+        f"loaded = {heavy} & set(sys.modules); sys.exit(f'loaded {{loaded}}' if loaded else code)"
+    )
+    fastest = 1e9
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        fastest = min(fastest, time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+    assert fastest < 0.6
+
+
+def test_a_mistyped_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["trian"]) == 2
+    assert "Did you mean 'train'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "paths", "demo"),
+    [([], 0, False), (["--demo"], 0, True), (["."], 1, False), (["gui", "."], 1, False)],
+)
+def test_what_is_no_command_opens_the_window(
+    arguments: list[str], paths: int, demo: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[Path], bool]] = []
+    app = type(sys)("app")
+    app.run = lambda paths, demo: seen.append((paths, demo)) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ctstudio.gui.app", app)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert main.run(arguments) == 0
+    assert seen == [([Path(".")] * paths, demo)]
+
+
+def test_without_a_screen_the_window_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert main.run([]) == 1
+    assert "There is no screen" in capsys.readouterr().err
+
+
+def test_errors_are_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main.run(["info", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("Error: ")
+    assert str(tmp_path) in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("CTSTUDIO_DEBUG", "1")
+    with pytest.raises(StudioError):
+        main.run(["info", str(tmp_path)])
+
+
+def test_info_shows_no_patient_unless_asked(
+    series_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["info", str(series_folder)]) == 0
+    table = capsys.readouterr().out
+    assert "6 x 48 x 48" in table
+    assert "2.5 x 0.8 x 0.8 mm" in table
+    assert main.run(["info", "--json", str(series_folder)]) == 0
+    text = capsys.readouterr().out
+    for secret in ("Secret", "SECRET", "1970", "2020"):
+        assert secret not in table + text
+    entry = json.loads(text)["series"][0]
+    assert (entry["slices"], entry["rows"], entry["columns"]) == (6, 48, 48)
+    assert entry["description"] == "noisy disc"
+
+    assert main.run(["info", "--patient", str(series_folder)]) == 0
+    assert "SECRET7" in capsys.readouterr().out
+
+
+def test_denoise_writes_a_derived_series(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], read_hu
+) -> None:
+    out = tmp_path / "denoised"
+    arguments = ["denoise", str(series_folder), "--method", "tv", "--set", "strength=40"]
+    assert main.run([*arguments, "--out", str(out)]) == 0
+    assert "6 files" in capsys.readouterr().out
+    before, after = read_hu(series_folder), read_hu(out)
+    assert before.shape == after.shape
+    inside = np.s_[:, 18:30, 18:30]
+    assert after[inside].std() < 0.5 * before[inside].std()
+    assert abs(after[inside].mean() - before[inside].mean()) < 3
+
+    # Nothing is overwritten, and that is known before the work.
+    assert main.run([*arguments, "--out", str(out)]) == 1
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--method", "tvv"], 1, "Did you mean 'tv'?"),
+        (["--method", "tv", "--set", "strength"], 2, "KEY=VALUE"),
+        (["--method", "tv", "--set", "strength=much"], 1, "Give a number"),
+        (["--method", "tv", "--set", "colour=red"], 1, "Allowed"),
+        (["--method", "missing.pt"], 1, "no checkpoint"),
+        (["--method", "tv", "--series", "9"], 1, "There is no series '9'"),
+        ([], 2, "--method"),
+    ],
+)
+def test_denoise_refuses(
+    options: list[str],
+    code: int,
+    words: str,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main.run(["denoise", str(series_folder), *options, "--out", str(out)]) == code
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_several_series_need_a_choice(
+    make_series, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_series("first disc")
+    make_series("second disc")
+    arguments = ["figure", str(tmp_path), "--out", str(tmp_path / "a.png")]
+    assert main.run(arguments) == 1
+    err = capsys.readouterr().err
+    assert "--series" in err
+    assert "second disc" in err
+    assert main.run([*arguments, "--series", "2"]) == 0
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_figure_as_png_and_gif(series_folder: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, extra in (("a.png", ["--slice", "2"]), ("b.gif", [])):
+        out = tmp_path / name
+        arguments = ["figure", str(series_folder), "--method", "bilateral", "--window", "40/400"]
+        assert main.run([*arguments, *extra, "--out", str(out)]) == 0
+        with Image.open(out) as image:
+            assert image.width > 2.5 * image.height  # three panels in a row
+            assert getattr(image, "n_frames", 1) == (6 if name.endswith("gif") else 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--slice", "7", "--out", "a.png"], 1, "slices 1 to 6"),
+        (["--slice", "1", "--out", "a.gif"], 2, "all slices"),
+        (["--out", "a.bmp"], 2, ".png or .gif"),
+        (["--window", "dim", "--out", "a.png"], 1, "Mediastinum"),
+        (["--out", "missing/a.png"], 1, "folder"),
+    ],
+)
+def test_figure_refuses(
+    options: list[str],
+    code: int,
+    words: str,
+    series_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["figure", str(series_folder), *options]) == code
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_methods_and_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["methods"]) == 0
+    assert "strength=" in capsys.readouterr().out
+    assert main.run(["recipes"]) == 0
+    assert "steps" in capsys.readouterr().out
+
+
+def test_a_reader_that_goes_away_is_no_error(series_folder: Path) -> None:
+    command = f"{sys.executable} -m ctstudio info --json {series_folder} | head -n 1"
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=environment
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "{\n"
