@@ -55,7 +55,7 @@ def _on_tissue(image: NDArray[np.floating], method: Callable[[Slice], Slice]) ->
     filled, padding = fill_padding(given)
     if not bool(np.any(np.isfinite(filled) & (filled > PADDING_HU))):
         return given.copy()
-    result = np.asarray(method(filled), np.float32)
+    result = np.asarray(method(filled), np.float32).reshape(given.shape)
     return result if padding is None else np.where(padding, given, result)
 
 

@@ -1,0 +1,102 @@
+"""One picture of a figure: an image with its window, and how it becomes pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ctstudio.ct.window import Window
+from ctstudio.figures.colours import diverging_table
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """An image of a figure. It shows what it is given and knows nothing of a patient.
+
+    Parameters
+    ----------
+    image
+        ``(y, x)`` float32 in ``unit``.
+    window
+        What is black and what is white. A diverging panel uses its bound that is farther from
+        zero on both sides, so that zero is always the neutral centre.
+    title, caption
+        Text above and below. A line break in the caption is kept.
+    spacing_mm
+        ``(dy, dx)``; None where it is unknown (square pixels, lengths in px).
+    letters
+        Patient sides at the left, right, top and bottom edge; empty for none.
+    """
+
+    image: NDArray[np.float32]
+    window: Window
+    title: str = ""
+    caption: str = ""
+    spacing_mm: tuple[float, float] | None = None
+    unit: str = "HU"
+    colormap: Literal["grey", "diverging"] = "grey"
+    letters: tuple[str, str, str, str] = ("", "", "", "")
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2 or not self.image.size:
+            raise ValueError(f"a panel shows one image (y, x), not shape {self.image.shape}")
+        if self.spacing_mm is not None and not min(self.spacing_mm) > 0:
+            raise ValueError(f"the spacing must be positive, not {self.spacing_mm}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The values at the two ends of the colour bar."""
+        if self.colormap == "diverging":
+            limit = max(abs(self.window.lower), abs(self.window.upper))
+            return -limit, limit
+        return self.window.lower, self.window.upper
+
+    @property
+    def natural_size(self) -> tuple[float, float]:
+        """(height, width) in px when the finer of the two spacings takes one px a pixel."""
+        rows, columns = self.image.shape
+        dy, dx = self.spacing_mm or (1.0, 1.0)
+        if abs(dy / dx - 1.0) < 1e-3:
+            return float(rows), float(columns)
+        finer = min(dy, dx)
+        return rows * dy / finer, columns * dx / finer
+
+    def mm_per_px(self, width_px: int) -> float:
+        """Length of one px of a picture ``width_px`` wide: mm, or image pixels without spacing."""
+        spacing = self.spacing_mm[1] if self.spacing_mm else 1.0
+        return float(self.image.shape[1] * spacing / width_px)
+
+
+def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray[np.uint8]:
+    """The pixels of a panel, ``(height, width, 3)`` uint8 RGB.
+
+    At a whole multiple of the image's size every grey is exactly ``window.to_uint8`` of its HU;
+    at other sizes the HU, clipped to the window, are resampled (bicubic up, Lanczos down) before
+    they become grey.
+    """
+    lower, upper = panel.bounds
+    values = np.nan_to_num(np.asarray(panel.image, np.float32), nan=lower)
+    rows, columns = values.shape
+    height, width = size
+    if height % rows or width % columns:
+        # Resampling what is already clipped keeps bone and metal from ringing into tissue.
+        clipped = Image.fromarray(np.clip(values, lower, upper))
+        shrinking = height < rows or width < columns
+        method = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
+        values = np.asarray(clipped.resize((width, height), method))
+        repeat = (1, 1)
+    else:
+        repeat = (height // rows, width // columns)
+    if panel.colormap == "grey":
+        grey = panel.window.to_uint8(values)
+        pixels = np.repeat(grey[..., None], 3, axis=2)
+    else:
+        table = diverging_table(dark)
+        half = len(table) // 2
+        index = np.rint((np.clip(values / np.float32(upper), -1.0, 1.0) + 1.0) * half)
+        pixels = table[index.astype(np.intp)]
+    return pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)

@@ -1,0 +1,115 @@
+"""Text that fits: wrapped by words, and elided where even that is not enough."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+ELLIPSIS = "…"
+
+
+def elide(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """``text``, shortened with an ellipsis at its end until it is at most ``width`` px wide."""
+    if font.getlength(text) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if font.getlength(text[:middle].rstrip() + ELLIPSIS) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + ELLIPSIS
+
+
+def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> list[str]:
+    """At most ``lines`` lines of at most ``width`` px; line breaks in ``text`` are kept.
+
+    A word wider than a line is broken after one of ``-_./``, or else where it must be. What is
+    left over at the last line is elided. Empty text gives no line.
+    """
+    result: list[str] = []
+    for paragraph in text.strip().splitlines():
+        words, line = paragraph.split(), ""
+        while words:
+            candidate = f"{line} {words[0]}" if line else words[0]
+            if font.getlength(candidate) <= width:
+                line = candidate
+                words.pop(0)
+            elif line:
+                result.append(line)
+                line = ""
+            else:
+                cut = 1
+                while cut < len(words[0]) and font.getlength(words[0][: cut + 1]) <= width:
+                    cut += 1
+                breaks = [m.end() for m in re.finditer(r"[-_./]", words[0][:cut])]
+                cut = breaks[-1] if breaks and breaks[-1] > cut // 2 else cut
+                result.append(words[0][:cut])
+                words[0] = words[0][cut:]
+                if not words[0]:
+                    words.pop(0)
+        result.append(line)
+    result = [line for line in result if line]
+    if len(result) > lines:
+        rest = " ".join(result[lines - 1 :])
+        result = [*result[: lines - 1], elide(rest, font, width)]
+    return result
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of text in one font, with the height that they take."""
+
+    lines: tuple[str, ...]
+    font: ImageFont.FreeTypeFont
+    leading: float = 1.3
+
+    @classmethod
+    def fit(cls, text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> Block:
+        """``text`` wrapped into ``width`` px and at most ``lines`` lines."""
+        return cls(tuple(wrap(text, font, width, lines)), font)
+
+    @property
+    def line_height(self) -> int:
+        return int(round(self.font.size * self.leading))
+
+    @property
+    def height(self) -> int:
+        return len(self.lines) * self.line_height
+
+    @property
+    def width(self) -> float:
+        return max((self.font.getlength(line) for line in self.lines), default=0.0)
+
+    def draw(
+        self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: tuple[int, int, int]
+    ) -> None:
+        """Draw with the top left corner of the block at ``x, y``."""
+        # The baseline sits so that ascenders and descenders share the line's spare room.
+        ascent, descent = self.font.getmetrics()
+        baseline = (self.line_height + ascent - descent) / 2
+        for index, line in enumerate(self.lines):
+            place = (x, round(y + index * self.line_height + baseline))
+            canvas.text(place, line, font=self.font, fill=colour, anchor="ls")
+
+
+def outlined(
+    image: Image.Image,
+    place: tuple[float, float],
+    text: str,
+    font: ImageFont.FreeTypeFont,
+    anchor: str,
+) -> None:
+    """Draw white text with a dark edge, readable over black lung and white bone alike."""
+    ImageDraw.Draw(image).text(
+        place,
+        text,
+        font=font,
+        fill=(255, 255, 255),
+        anchor=anchor,
+        stroke_width=max(round(font.size / 9), 1),
+        stroke_fill=(0, 0, 0),
+    )
