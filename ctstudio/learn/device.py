@@ -1,0 +1,74 @@
+"""Where to compute: the graphics card where there is one, else the CPU, and why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from ctstudio.core.errors import StudioError
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device in use, its name for people, and the reason where it is not the fastest kind."""
+
+    torch: torch.device
+    name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})" if self.reason else self.name
+
+
+def choose(wish: str = "auto") -> Device:
+    """The device for ``wish``: "auto", "cpu", "cuda" or "mps".
+
+    Raises
+    ------
+    StudioError
+        When a kind is asked for by name and is not there.
+    """
+    if wish == "cpu":
+        return Device(torch.device("cpu"), "CPU", "as chosen")
+    if wish in ("auto", "cuda") and torch.cuda.is_available():
+        return Device(torch.device("cuda"), torch.cuda.get_device_name())
+    if wish in ("auto", "mps") and torch.backends.mps.is_available():
+        return Device(torch.device("mps"), "Apple GPU")
+    reason = _why_no_gpu()
+    if wish != "auto":
+        raise StudioError(
+            f"The device {wish!r} is not available: {reason}.", hint='Choose "auto" or "cpu".'
+        )
+    return Device(torch.device("cpu"), "CPU", reason)
+
+
+def _why_no_gpu() -> str:
+    if torch.version.cuda is None and torch.version.hip is None:
+        return "this torch is built for the CPU only"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return "CUDA_VISIBLE_DEVICES hides every GPU"
+    return "no GPU that torch can use was found"
+
+
+def thread_count() -> int:
+    """Threads for torch: every core that this process may use but one, which is the window's."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Windows and macOS
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+def cap_threads() -> None:
+    """Let torch use at most `thread_count` threads; a smaller number set before stays."""
+    torch.set_num_threads(min(torch.get_num_threads(), thread_count()))
+
+
+def warm_up() -> None:
+    """Pay once what torch's first optimiser and first gradient cost (seconds, in imports)."""
+    weight = torch.ones(1, 1, 3, 3, requires_grad=True)
+    optimiser = torch.optim.Adam([weight])
+    torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), weight).sum().backward()  # type: ignore[no-untyped-call]
+    optimiser.step()

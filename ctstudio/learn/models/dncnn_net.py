@@ -1,0 +1,116 @@
+"""The torch module of DnCNN, with HU in and HU out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+HU_SCALE = 500.0
+"""HU that count as 1 inside the network: a constant, since a scale taken from the image would
+tie every pixel's HU to what else is in the field of view."""
+
+
+class DnCNN(nn.Module):
+    """Predicts the noise of an image and subtracts it.
+
+    The chain of 3 x 3 convolutions follows Zhang et al., "Beyond a Gaussian denoiser" (IEEE TIP
+    26, 2017), the work on interleaved low-resolution images Zhang et al., "FFDNet" (IEEE TIP 27,
+    2018). Without biases the chain is homogeneous (a k times larger input gives k times larger
+    noise: Mohan et al., ICLR 2020). CT noise has no power at zero frequency, so the predicted
+    noise is freed of its local mean and the mean HU over ``high_pass_px`` pixels stays what it was.
+
+    The last layer starts at zero: an untrained network returns its input.
+
+    Parameters
+    ----------
+    depth, features
+        Number of convolutions, and channels between them.
+    unshuffle
+        The image is dealt out to ``unshuffle**2`` images of 1 / ``unshuffle`` the size.
+    norm
+        "none", or "batch" for batch normalisation as in the paper.
+    bias
+        Whether the convolutions add a constant.
+    high_pass_px
+        Side of the square over which the predicted noise must average to zero; 0 for no such
+        constraint.
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int = 6,
+        features: int = 32,
+        unshuffle: int = 2,
+        norm: str = "none",
+        bias: bool = False,
+        high_pass_px: int = 31,
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        self.unshuffle = unshuffle
+        # An even window has no centre; the next odd one does.
+        self.high_pass_px = high_pass_px + 1 - high_pass_px % 2 if high_pass_px else 0
+        channels = unshuffle**2
+        layers: list[nn.Module] = []
+        for index in range(depth):
+            inputs = channels if index == 0 else features
+            outputs = channels if index == depth - 1 else features
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            if bias:
+                assert convolution.bias is not None
+                nn.init.zeros_(convolution.bias)
+            layers.append(convolution)
+            if index < depth - 1:
+                if norm == "batch" and index > 0:
+                    layers.append(nn.BatchNorm2d(features))
+                layers.append(nn.ReLU(inplace=True))
+            else:
+                nn.init.zeros_(convolution.weight)
+        self.body = nn.Sequential(*layers)
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of trained numbers."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def receptive_field_px(self) -> int:
+        """Side of the square of input pixels that the noise of one pixel is predicted from,
+        before it is freed of its local mean."""
+        return (2 * self.depth + 1) * self.unshuffle
+
+    def noise(self, hu: Tensor) -> Tensor:
+        """The predicted noise ``(b, 1, y, x)``, HU."""
+        height, width = hu.shape[-2:]
+        step = self.unshuffle
+        below, right = -height % step, -width % step
+        image = hu / HU_SCALE
+        if below or right:
+            # Reflection needs more pixels than it adds; an image of one pixel has none.
+            small = height <= below or width <= right
+            image = F.pad(image, (0, right, 0, below), mode="replicate" if small else "reflect")
+        if step > 1:
+            image = F.pixel_unshuffle(image, step)
+        # On a CPU the convolutions are a third faster with the channels last.
+        noise: Tensor = self.body(image.contiguous(memory_format=torch.channels_last))
+        noise = noise.to(hu.dtype)
+        if step > 1:
+            noise = F.pixel_shuffle(noise, step)
+        noise = noise[..., :height, :width]
+        if self.high_pass_px:
+            noise = noise - local_mean(noise, self.high_pass_px)
+        return noise * HU_SCALE
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """Denoised HU ``(b, 1, y, x)`` of noisy HU of the same shape, any size."""
+        return hu - self.noise(hu)
+
+
+def local_mean(image: Tensor, side: int) -> Tensor:
+    """Mean over a centred square of odd ``side``, of the pixels that lie inside the image."""
+    half = side // 2
+    down = F.avg_pool2d(image, (side, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, side), 1, (0, half), count_include_pad=False)

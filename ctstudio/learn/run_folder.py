@@ -1,0 +1,176 @@
+"""The folder of a training: recipe.toml, metrics.csv, previews/, last.pt, best.pt.
+
+It holds no patient's name and no path; the previews hold pixels alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.atomic import atomic_file, explain_os_error
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Preview, Step, Validation
+from ctstudio.learn.recipe import Recipe
+
+METRICS = ("psnr", "ssim", "rmse")
+FLUSH_S = 1.0
+
+
+class RunFolder:
+    """Writes what a training leaves behind.
+
+    Raises
+    ------
+    StudioError
+        When the folder is not empty (nothing is ever overwritten) or cannot be written to.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe, losses: list[str]) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if any(self.path.iterdir()):
+                raise StudioError(
+                    f"Cannot train into {path}: the folder is not empty.",
+                    hint="Choose a new folder; nothing is overwritten.",
+                    path=path,
+                )
+            (self.path / "previews").mkdir()
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+        recipe.save(self.path / "recipe.toml")
+        self._columns = ["step", "epoch", "seconds", "lr", *losses, "protocol"]
+        self._columns += [*METRICS, *(f"noisy_{name}" for name in METRICS)]
+        self._rows: list[dict[str, Any]] = []
+        self._flushed_s = 0.0
+        self._preview_s = 0.0
+        self._write_rows(header=True)
+
+    def add_step(self, event: Step) -> None:
+        """Keep a row; rows are written about once a second."""
+        row = {"step": event.step, "epoch": f"{event.epoch:.5g}", "lr": f"{event.lr:.6g}"}
+        row |= {"seconds": f"{event.seconds:.3f}"}
+        self._rows.append(row | {name: f"{v:.7g}" for name, v in event.losses.items()})
+        if event.seconds - self._flushed_s >= FLUSH_S:
+            self._flushed_s = event.seconds
+            self.flush()
+
+    def add_validation(self, event: Validation, seconds: float) -> None:
+        """Write a row of its own for a validation."""
+        row: dict[str, Any] = {"step": event.step, "seconds": f"{seconds:.3f}"}
+        row |= {"protocol": event.protocol}
+        row |= {name: f"{value:.6g}" for name, value in event.metrics.items()}
+        row |= {f"noisy_{name}": f"{value:.6g}" for name, value in event.baseline.items()}
+        self._rows.append(row)
+        self.flush()
+
+    def add_preview(self, event: Preview, seconds: float) -> None:
+        """Write the reconstruction, rounded to whole HU; the still panels are written once.
+
+        Files get rarer as the training gets longer (each at least 2 % later than the one
+        before), so that a night's training leaves hundreds and not thousands.
+        """
+        panels, folder = event.panels, self.path / "previews"
+        if event.step == 0:
+            still = {name: _whole(panels[name]) for name in ("noisy", "target")}
+            _save_arrays(folder / "still.npz", still)
+        elif seconds < 1.02 * self._preview_s:
+            return
+        self._preview_s = seconds
+        about = {"step": event.step, "slice": event.slice, "metrics": dict(event.metrics)}
+        _save_arrays(
+            folder / f"step-{event.step:08d}.npz",
+            {
+                "reconstruction": _whole(panels["reconstruction"]),
+                "about": np.array(json.dumps(about)),
+            },
+        )
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        self._write_rows()
+
+    def _write_rows(self, *, header: bool = False) -> None:
+        try:
+            with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, self._columns, extrasaction="ignore")
+                if header:
+                    writer.writeheader()
+                writer.writerows(self._rows)
+        except OSError as error:
+            raise explain_os_error(error, self.path / "metrics.csv") from error
+        self._rows.clear()
+
+
+def read_previews(path: Path) -> Iterator[Preview]:
+    """The previews of a run folder, in order, for a film of the training."""
+    folder = Path(path) / "previews"
+    still = _load_arrays(folder / "still.npz")
+    noisy, target = _float(still["noisy"]), _float(still["target"])
+    for file in sorted(folder.glob("step-*.npz")):
+        arrays = _load_arrays(file)
+        about = json.loads(str(arrays["about"]))
+        yield make_preview(
+            about["step"], about["slice"], noisy, _float(arrays["reconstruction"]), target,
+            about["metrics"],
+        )  # fmt: skip
+
+
+def make_preview(
+    step: int,
+    index: int,
+    noisy: NDArray[np.float32],
+    reconstruction: NDArray[np.float32],
+    target: NDArray[np.float32],
+    metrics: Mapping[str, float],
+) -> Preview:
+    """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input."""
+    panels = {
+        "noisy": noisy,
+        "reconstruction": reconstruction,
+        "target": target,
+        "residual": reconstruction - noisy,
+    }
+    for panel in panels.values():
+        panel.setflags(write=False)
+    return Preview(step, index, panels, "HU", metrics)
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """The rows of a run folder's metrics.csv; what a row does not tell is an empty text."""
+    file = Path(path) / "metrics.csv"
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+    except OSError as error:
+        raise explain_os_error(error, file, "read") from error
+
+
+def _whole(hu: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
+
+
+def _float(stored: NDArray[np.int16]) -> NDArray[np.float32]:
+    return stored.astype(np.float32)
+
+
+def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
+
+
+def _load_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise explain_os_error(error, path, "read") from error
+    except ValueError as error:
+        raise StudioError(f"{path} is damaged.", hint="Delete it.", path=path) from error

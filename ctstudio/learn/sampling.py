@@ -1,0 +1,75 @@
+"""Which slices are learnt from and which are held out, and where patches are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+AIR_HU = -1024.0
+"""What stands for padding outside the field of view; no tissue is darker than air."""
+
+BODY_HU = -500.0
+
+
+def split(count: int, share: float) -> tuple[list[int], list[int]]:
+    """Slices to learn from and slices held out, of ``count``.
+
+    The held-out ones are a block in the middle of the series; neighbouring slices are nearly
+    the same picture, so where there are enough, one slice on either side is left out of both.
+    A series of one slice has nothing to hold out.
+    """
+    if count < 2:
+        return list(range(count)), []
+    held = min(max(1, round(share * count)), count - 1)
+    start = (count - held) // 2
+    # Two slices alone would leave nothing before the block.
+    start = max(start, 1)
+    stop = start + held
+    gap = 1 if count >= 8 and count - held - 2 >= 2 else 0
+    learn = [z for z in range(count) if z < start - gap or z >= stop + gap]
+    return learn, list(range(start, stop))
+
+
+def spread(items: Sequence[int], count: int) -> list[int]:
+    """At most ``count`` of ``items``, evenly spread, each away from the ends where possible."""
+    if len(items) <= count:
+        return list(items)
+    return [items[int((k + 0.5) * len(items) / count)] for k in range(count)]
+
+
+def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where the patient is, lungs included, in a slice ``(y, x)`` of HU."""
+    from scipy import ndimage
+
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(hu > BODY_HU)
+    return filled
+
+
+def corners(mask: NDArray[np.bool_], patch: int, share: float) -> NDArray[np.int64]:
+    """First pixels ``(n, 2)`` of patches with at least ``share`` of ``mask``, on a coarse grid."""
+    stride = grid_step(patch)
+    inside = F.avg_pool2d(torch.from_numpy(mask).float()[None, None], patch, stride)[0, 0]
+    return np.argwhere(inside.numpy() >= share) * stride
+
+
+def grid_step(patch: int) -> int:
+    """Distance in pixels between the corners that `corners` looks at."""
+    return max(1, patch // 8)
+
+
+def cut(stack: Tensor, where: Tensor, patch: int) -> Tensor:
+    """Patches ``(b, 1, p, p)`` float32 of ``stack`` ``(z, y, x)`` at ``where`` ``(b, 3)``."""
+    pieces = [stack[z, y : y + patch, x : x + patch] for z, y, x in where.tolist()]
+    return torch.stack(pieces).unsqueeze(1).float()
+
+
+def turn(patches: Tensor, which: int) -> Tensor:
+    """One of the eight flips and quarter turns of square patches ``(b, 1, p, p)``."""
+    if which >= 4:
+        patches = patches.flip(-1)
+    return patches.rot90(which % 4, (-2, -1)) if which % 4 else patches

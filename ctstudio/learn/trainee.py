@@ -1,0 +1,148 @@
+"""The network while it learns: weights, averaged weights, optimiser, and the way back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ctstudio.learn import checkpoint
+from ctstudio.learn.gradients import GRADIENTS, Gradient
+from ctstudio.learn.losses import LOSSES, LossFunction
+from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES, Schedule
+from ctstudio.learn.recipe import Loss, Phase, Recipe
+
+
+class Trainee:
+    """Learns batch by batch.
+
+    ``module`` is what the gradient changes; ``average`` is the slowly moving mean of its weights,
+    which is what gets judged, shown and kept.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.step = 0
+        self.rate_factor = 1.0
+        # Convolutions on a CPU are a third faster with the channels last, weights included.
+        module = checkpoint.build(recipe).to(device)
+        self.module: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: nn.Module = copy.deepcopy(self.module).eval().requires_grad_(False)
+        self._pairs = _matching(self.module, self.average)
+        self._gradient: Gradient = GRADIENTS.make(recipe.gradient)
+        self._precision = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
+        self._terms: list[tuple[str, float, LossFunction]] = []
+        self.optimiser: Optimizer
+        self._rate = 0.0
+        self._schedule: Schedule
+        self._good: dict[str, Any] = {}
+
+    def begin(self, phase: Phase) -> None:
+        """Take up a phase's losses and its optimiser; the weights stay."""
+        self.module.train()
+        parameters = [p for p in self.module.parameters() if p.requires_grad]
+        self.optimiser = OPTIMISERS.make(phase.optimiser.choice, parameters)
+        self._rate = float(self.optimiser.param_groups[0]["lr"])
+        self._schedule = SCHEDULES.make(phase.optimiser.schedule)
+        self._terms = [
+            (name, term.weight, LOSSES.make(term.choice))
+            for name, term in zip(loss_names(phase.losses), phase.losses, strict=True)
+        ]
+        self.remember()
+
+    def set_rate(self, share: float) -> float:
+        """Set and return the learning rate for the ``share`` of the phase that is over."""
+        rate = self._rate * self._schedule(share) * self.rate_factor
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def learn(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """One step on HU ``(b, 1, p, p)``; returns each loss, and their sum, on the device."""
+        values: dict[str, Tensor] = {}
+
+        def objective(prediction: Tensor) -> Tensor:
+            total = prediction.new_zeros(())
+            for name, weight, loss in self._terms:
+                value = loss(prediction, targets)
+                values[name] = value.detach()
+                total = total + weight * value
+            values["loss"] = total.detach()
+            return total
+
+        self.optimiser.zero_grad(set_to_none=True)
+        if self._precision is torch.float32:
+            self._gradient(self.module, inputs, objective)
+        else:
+            with torch.autocast(self.device.type, dtype=self._precision):
+                self._gradient(self.module, inputs, objective)
+        if self.recipe.clip_norm > 0:
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
+        self.optimiser.step()
+        self.step += 1
+        self._follow()
+        return values
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # A short memory at first, or the random start would weigh on the average for long.
+        memory = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        for current, mean in self._pairs:
+            if mean.dtype.is_floating_point and memory > 0:
+                mean.lerp_(current, 1 - memory)
+            else:
+                mean.copy_(current)
+
+    def remember(self) -> None:
+        """Keep the present state as one to come back to."""
+        self._good = copy.deepcopy(self._state())
+
+    def roll_back(self) -> None:
+        """Return to the state last remembered, and learn half as fast from there."""
+        state = copy.deepcopy(self._good)
+        self.module.load_state_dict(state["weights"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.rate_factor *= 0.5
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the averaged weights."""
+        return {name: value.clone() for name, value in self.average.state_dict().items()}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "weights": self.module.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def training_state(self, generator: torch.Generator, seconds: float) -> dict[str, Any]:
+        """What a checkpoint needs beyond the averaged weights to go on from here."""
+        state = self._state()
+        del state["average"]
+        return state | {
+            "rate_factor": self.rate_factor,
+            "generator": generator.get_state(),
+            "seconds": seconds,
+        }
+
+
+def loss_names(losses: tuple[Loss, ...]) -> list[str]:
+    """A name for each term, numbered where one kind stands twice."""
+    names: list[str] = []
+    for term in losses:
+        name = term.choice.name
+        taken = sum(other.split(" ")[0] == name for other in names)
+        names.append(f"{name} {taken + 1}" if taken else name)
+    return names
+
+
+def _matching(module: nn.Module, average: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    current: Mapping[str, Tensor] = module.state_dict()
+    mean: Mapping[str, Tensor] = average.state_dict()
+    return [(current[name], mean[name]) for name in current]
