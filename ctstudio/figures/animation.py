@@ -22,9 +22,6 @@ from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 
-NEUTRAL = 3
-"""A colour whose channels differ by at most this is taken as grey."""
-
 TOLERANCE = 24.0
 """A frame whose colours lie farther than this from the palette gets a palette of its own."""
 
@@ -64,8 +61,7 @@ def save_gif(
     with atomic_file(target) as temporary, temporary.open("wb") as stream:
         shared: Palette | None = None
         previous: NDArray[np.uint8] | None = None
-        done = 0
-        for frame in frames:
+        for done, frame in enumerate(frames, start=1):
             rgb = np.asarray(frame.convert("RGB"))
             if shared is None:
                 height, width = rgb.shape[:2]
@@ -73,7 +69,7 @@ def save_gif(
                 stream.write(_header(width, height, shared))
             elif rgb.shape[:2] != (height, width):
                 raise ValueError(
-                    f"frame {done} is {rgb.shape[1]} x {rgb.shape[0]} px, the first is "
+                    f"frame {done - 1} is {rgb.shape[1]} x {rgb.shape[0]} px, the first is "
                     f"{width} x {height}"
                 )
             indices, error = shared.index(rgb)
@@ -84,7 +80,6 @@ def save_gif(
                 own = Palette.of(rgb)
                 stream.write(_frame(own.index(rgb)[0], None, delay, own))
                 previous = None
-            done += 1
             yield Progress(done, total, "GIF")
         if shared is None:
             raise StudioError(
@@ -150,14 +145,14 @@ class Palette:
 
 
 def _is_grey(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    grey: NDArray[np.bool_] = np.ptp(rgb, axis=-1) <= NEUTRAL
+    grey: NDArray[np.bool_] = (rgb[..., 0] == rgb[..., 1]) & (rgb[..., 1] == rgb[..., 2])
     return grey
 
 
 def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
     wide = colours.astype(np.uint32)
-    packed: NDArray[np.uint32] = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
-    return packed
+    shift = np.array([16, 8, 0], np.uint32)
+    return np.bitwise_or.reduce(wide << shift, axis=-1, dtype=np.uint32)
 
 
 def _unpack(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:

@@ -25,13 +25,17 @@ WIDEST = 2.0
 
 @dataclass(frozen=True)
 class Cell:
-    """Where one panel lies: the image's left, top, width, height in px, its texts and its bar."""
+    """Where one panel lies: the image's left, top, width, height in px, its texts and its bar.
+
+    ``lift`` is the distance from the image up to its title.
+    """
 
     panel: Panel
     left: int
     top: int
     width: int
     height: int
+    lift: int
     title: Block
     caption: Block
     bar: ColourBar | None
@@ -118,18 +122,23 @@ def layout(
     y = margin + (header.height + round(0.6 * em) if header.lines else 0)
     cells: list[Cell] = []
     for row, row_sizes, row_bars in zip(rows, sizes, bars, strict=True):
-        above = [Block.fit(p.title, titles, widths[c], 2) for c, p in enumerate(row)]
-        below = [Block.fit(p.caption, small, widths[c], 4) for c, p in enumerate(row)]
-        # A title may run over its colour bar's unit; they then need a line each.
+        # Text is as wide as its image, but for narrow images, where it may reach over the bar.
+        rooms = [size[1] if size[1] >= 13 * em else widths[c] for c, size in enumerate(row_sizes)]
+        above = [Block.fit(p.title, titles, room, 2) for p, room in zip(row, rooms, strict=True)]
+        below = [Block.fit(p.caption, small, room, 4) for p, room in zip(row, rooms, strict=True)]
+        # The bars' units stand above them: beside the titles, or below where a title runs over.
+        unit = round(1.5 * em) if any(bar and bar.panel.unit for bar in row_bars) else 0
+        over = any(
+            bar and block.width > size[1] + 0.5 * em
+            for block, size, bar in zip(above, row_sizes, row_bars, strict=True)
+        )
+        lift = round(0.35 * em) + (round(1.1 * em) if unit and over else 0)
         band = max(block.height for block in above)
-        for block, size, bar in zip(above, row_sizes, row_bars, strict=True):
-            if bar and bar.panel.unit:
-                beside = block.width <= size[1]
-                band = max(band, (0 if beside else block.height) + round(1.1 * em))
-        top = y + band + (round(0.35 * em) if band else 0)
+        top = y + max(band + lift if band else 0, unit)
         for c, panel in enumerate(row):
             height, width = row_sizes[c]
-            cells.append(Cell(panel, lefts[c], top, width, height, above[c], below[c], row_bars[c]))
+            texts = above[c], below[c]
+            cells.append(Cell(panel, lefts[c], top, width, height, lift, *texts, row_bars[c]))
         y = top + max(size[0] for size in row_sizes)
         captions = max(block.height for block in below)
         y += (captions + round(0.35 * em) if captions else 0) + gap
@@ -216,15 +225,12 @@ def compose(
             draw_scale_bar(picture, panel, em)
         scale = own_scale
         figure.paste(picture, (cell.left, cell.top))
-        gap = round(0.35 * em)
-        lift = 0
         if cell.bar:
             cell.bar.draw(figure, cell.left + cell.width + round(0.7 * em), cell.top, colours)
-            if panel.unit and cell.title.width > cell.width:
-                lift = round(1.1 * em)
-        title_top = cell.top - gap - lift - cell.title.height
+        title_top = cell.top - cell.lift - cell.title.height
         cell.title.draw(canvas, cell.left, title_top, colours.text)
-        cell.caption.draw(canvas, cell.left, cell.top + cell.height + gap, colours.muted)
+        below = cell.top + cell.height + round(0.35 * em)
+        cell.caption.draw(canvas, cell.left, below, colours.muted)
     for left, block in plan.footer:
         block.draw(canvas, left, plan.footer_top, colours.faint)
     return figure
@@ -245,4 +251,4 @@ def save_png(image: Image.Image, path: str | os.PathLike[str], *, dpi: int = 300
     info = PngInfo()
     info.add_text("Software", f"CT Studio {__version__}")
     with atomic_file(path) as temporary:
-        image.save(temporary, format="PNG", pnginfo=info, dpi=(dpi, dpi), optimize=True)
+        image.save(temporary, format="PNG", pnginfo=info, dpi=(dpi, dpi))

@@ -65,9 +65,9 @@ class ColourBar:
 
     @property
     def width(self) -> int:
-        labels = [font(round(0.8 * self.em)).getlength(number(v)) for v in self.ticks]
-        unit = font(round(0.8 * self.em)).getlength(self.panel.unit)
-        return int(math.ceil(max(self.bar_px + 0.6 * self.em + max(labels), unit)))
+        labels: list[float] = [font(round(0.8 * self.em)).getlength(number(v)) for v in self.ticks]
+        unit: float = font(round(0.8 * self.em)).getlength(self.panel.unit)
+        return math.ceil(max(self.bar_px + 0.6 * self.em + max(labels), unit))
 
     def draw(self, image: Image.Image, x: int, y: int, theme: Theme) -> None:
         """Draw with the bar's top left corner at ``x, y``, the unit above it."""

@@ -74,7 +74,8 @@ class Block:
 
     @property
     def line_height(self) -> int:
-        return int(round(self.font.size * self.leading))
+        size: float = self.font.size
+        return round(size * self.leading)
 
     @property
     def height(self) -> int:
