@@ -5,11 +5,13 @@ Panels and panes read it and listen to its signals; none of them knows another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from ctstudio.core.events import Preview
@@ -59,6 +61,18 @@ class Layer:
         return self.stack if isinstance(self.stack, Volume) else None
 
 
+MAX_PREVIEWS = 240  # about 120 MB of 512 x 512 reconstructions
+
+
+@dataclass(frozen=True)
+class KeptPreview:
+    """A preview for the timeline: the reconstruction, rounded to whole HU, ``(y, x)`` int16."""
+
+    step: int
+    reconstruction: NDArray[np.int16]
+    metrics: Mapping[str, float]
+
+
 @dataclass(eq=False)
 class Run:
     """A training in the window: what it trains, what it has told so far, what came out."""
@@ -68,10 +82,37 @@ class Run:
     slice_index: int
     folder: Path
     history: History = field(default_factory=History)
-    previews: list[Preview] = field(default_factory=list)
+    newest: Preview | None = None
+    previews: list[KeptPreview] = field(default_factory=list)
     model: TrainedModel | None = None
     state: Literal["running", "paused", "stopping", "finished", "stopped", "failed"] = "running"
     notes: list[str] = field(default_factory=list)
+    _every: int = 1
+    _seen: int = 0
+
+    def keep(self, preview: Preview) -> None:
+        """Remember a preview for the timeline; when there are too many, every second one goes."""
+        self.newest = preview
+        self._seen += 1
+        if (self._seen - 1) % self._every:
+            return
+        picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
+        self.previews.append(KeptPreview(preview.step, picture.astype(np.int16), preview.metrics))
+        if len(self.previews) > MAX_PREVIEWS:
+            del self.previews[1::2]
+            self._every *= 2
+
+    def panels(self, kept: KeptPreview) -> dict[str, NDArray[np.float32]]:
+        """The panels of an earlier preview: noisy | reconstruction | target | residual."""
+        assert self.newest is not None
+        noisy, target = self.newest.panels["noisy"], self.newest.panels["target"]
+        reconstruction = kept.reconstruction.astype(np.float32)
+        return {
+            "noisy": noisy,
+            "reconstruction": reconstruction,
+            "target": target,
+            "residual": reconstruction - noisy,
+        }
 
 
 class Session(QObject):

@@ -1,0 +1,143 @@
+"""Live curves: loss, and the validation metrics beside what the noisy input scores.
+
+One item a curve, `setData` on growing arrays, pen width 1: nothing is ever cleared and replotted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from ctstudio.figures.curves import History
+from ctstudio.gui import theme
+
+REDRAW_MS = 150
+METRICS = (("psnr", "PSNR", "dB"), ("ssim", "SSIM", ""), ("rmse", "RMSE", "HU"))
+RAW, SMOOTH, VALUE, BASE = "#3d6f8c", "#4aa8e0", "#5cc48d", "#b9a05a"
+
+
+class CurvesView(QWidget):
+    """Small multiples of one run: loss | PSNR | SSIM | RMSE, over the training step."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("curves")
+        self._history: History | None = None
+        self._dirty = False
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        self.plots: dict[str, pg.PlotWidget] = {}
+        self._curves: dict[str, pg.PlotDataItem] = {}
+        self._readout: dict[str, pg.InfiniteLine] = {}
+        loss = self._plot("loss", "Loss (log)")
+        loss.setLogMode(y=True)
+        self._curves["loss"] = loss.plot(pen=pg.mkPen(RAW, width=1))
+        self._curves["smooth"] = loss.plot(pen=pg.mkPen(SMOOTH, width=1))
+        for key, name, unit in METRICS:
+            plot = self._plot(key, f"{name} ({unit})" if unit else name)
+            self._curves[key] = plot.plot(pen=pg.mkPen(VALUE, width=1))
+            dashed = pg.mkPen(BASE, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
+            self._curves[f"{key} noisy"] = plot.plot(pen=dashed)
+        for curve in self._curves.values():
+            curve.setClipToView(True)
+            curve.setDownsampling(auto=True, method="peak")
+        self._timer = QTimer(self)
+        self._timer.setInterval(REDRAW_MS)
+        self._timer.timeout.connect(self._redraw)
+
+    def _plot(self, key: str, title: str) -> pg.PlotWidget:
+        t = theme.current()
+        plot = pg.PlotWidget(background=t.base)
+        plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        plot.setTitle(title, color=t.text, size="9pt")
+        plot.hideButtons()
+        plot.setMenuEnabled(False)
+        plot.setMouseEnabled(x=True, y=True)
+        plot.showGrid(x=True, y=True, alpha=0.15)
+        plot.setAccessibleName(f"Curve of {title}")
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setTextPen(QColor(t.muted))
+            axis.setPen(QColor(t.line))
+        plot.getAxis("left").setWidth(44)
+        plot.getAxis("bottom").enableAutoSIPrefix(False)
+        plot.getAxis("left").enableAutoSIPrefix(False)
+        line = pg.InfiniteLine(angle=90, pen=pg.mkPen(t.muted, width=1), movable=False)
+        line.setVisible(False)
+        plot.addItem(line, ignoreBounds=True)
+        self._readout[key] = line
+        plot.scene().sigMouseMoved.connect(lambda at, key=key: self._hover(key, at))
+        self.layout().addWidget(plot, 1)
+        self.plots[key] = plot
+        return plot
+
+    def show_history(self, history: History | None) -> None:
+        """Show a run; it may go on growing, call `update_now` or `touch` when it did."""
+        self._history = history
+        self.update_now()
+
+    def touch(self) -> None:
+        """The history has grown; redraw soon, at most a few times a second."""
+        self._dirty = True
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def update_now(self) -> None:
+        self._dirty = True
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if not self._dirty:
+            self._timer.stop()
+            return
+        self._dirty = False
+        history = self._history
+        if history is None or not len(history.step):
+            for curve in self._curves.values():
+                curve.setData([], [])
+            return
+        step = np.asarray(history.step, float)
+        total = np.asarray(history.total_loss, float)
+        self._curves["loss"].setData(step, np.maximum(total, 1e-12))
+        self._curves["smooth"].setData(step, np.maximum(smooth(total), 1e-12))
+        at = np.asarray(history.validation_step, float)
+        for key, _, _ in METRICS:
+            values = np.asarray(history.metrics.get(key, []), float)
+            self._curves[key].setData(at[: len(values)], values)
+            base = np.asarray(history.baseline.get(key, []), float)
+            self._curves[f"{key} noisy"].setData(at[: len(base)], base)
+
+    def _hover(self, key: str, at: object) -> None:
+        plot, history = self.plots[key], self._history
+        line = self._readout[key]
+        inside = plot.plotItem.vb.sceneBoundingRect().contains(at)
+        if history is None or not len(history.step) or not inside:
+            line.setVisible(False)
+            plot.setToolTip("")
+            return
+        x = plot.plotItem.vb.mapSceneToView(at).x()
+        steps = history.step if key == "loss" else history.validation_step
+        values = history.total_loss if key == "loss" else history.metrics.get(key, [])
+        if not len(values):
+            return
+        k = int(np.argmin(np.abs(np.asarray(steps[: len(values)], float) - x)))
+        line.setVisible(True)
+        line.setPos(steps[k])
+        plot.setToolTip(f"step {steps[k]}: {values[k]:.5g}")
+
+
+def smooth(values: np.ndarray, window: int = 25) -> np.ndarray:
+    """Centred moving average of at most ``window`` samples, shorter at the ends."""
+    n = len(values)
+    if n < 3:
+        return values
+    half = min(window, n) // 2
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    low = np.maximum(np.arange(n) - half, 0)
+    high = np.minimum(np.arange(n) + half + 1, n)
+    result: np.ndarray = (sums[high] - sums[low]) / (high - low)
+    return result

@@ -1,0 +1,333 @@
+"""What people take away: pictures, GIFs, curves and DICOM of what the window shows.
+
+The GUI thread gathers arrays and words; drawing and writing happen in a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QRectF, Signal
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Event, Note, Progress, Work
+from ctstudio.ct.views import Blend, Difference, SliceStack
+from ctstudio.ct.volume import Volume, orientation_letters
+from ctstudio.ct.window import Window
+from ctstudio.figures.panel import Panel
+from ctstudio.gui.job import Job
+from ctstudio.gui.session import Layer, Run, Session
+from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.view_grid import ViewGrid
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GIF_SECONDS = 0.12
+GIF_HEIGHT = 384
+
+
+@dataclass(frozen=True)
+class PaneShot:
+    """What one pane shows, apart from the window that shows it: safe to use in a thread."""
+
+    name: str
+    stack: SliceStack
+    index: int
+    window: Window
+    signed: bool
+    crop: tuple[slice, slice]
+
+    def panel(self, image: NDArray[np.float32], caption: str = "") -> Panel:
+        geometry = self.stack.geometry
+        rows, columns = geometry.row_direction, geometry.column_direction
+        return Panel(
+            np.ascontiguousarray(image[self.crop]),
+            self.window,
+            title=self.name,
+            caption=caption,
+            spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
+            unit=self.stack.unit,
+            colormap="diverging" if self.signed else "grey",
+            letters=(
+                orientation_letters(-rows)[:2],
+                orientation_letters(rows)[:2],
+                orientation_letters(-columns)[:2],
+                orientation_letters(columns)[:2],
+            ),
+        )
+
+    def describe_window(self) -> str:
+        if self.signed:
+            return f"± {self.window.width_hu / 2:g} {self.stack.unit}".strip()
+        return f"{self.window} {self.stack.unit}".strip()
+
+
+def shoot(pane: Pane) -> PaneShot | None:
+    """What ``pane`` shows now: its slice, window and the part of it that is in view."""
+    view, layer = pane.view, pane.layer
+    if layer is None or view.hu is None:
+        return None
+    window = view.window
+    if layer.signed:
+        window = Window(0, window.width_hu)
+    return PaneShot(
+        layer.name.replace("Training: ", "").replace("Preview: ", ""),
+        frozen(layer.stack),
+        view.index,
+        window,
+        layer.signed,
+        _visible_part(pane),
+    )
+
+
+def frozen(stack: SliceStack) -> SliceStack:
+    """A stack that later moves of the blend slider do not change."""
+    if isinstance(stack, Blend):
+        return replace(stack)
+    if isinstance(stack, Difference):
+        return Difference(stack.base, frozen(stack.other))
+    return stack
+
+
+class Exporter(QObject):
+    """Starts exports; one runs at a time. ``saved`` names each file when it is whole."""
+
+    saved = Signal(object)  # Path
+
+    def __init__(self, session: Session, grid: ViewGrid) -> None:
+        super().__init__(session)
+        self._session = session
+        self._grid = grid
+        self.captions: Callable[[Layer], str] = lambda layer: ""
+
+    def shots(self) -> list[tuple[PaneShot, str]]:
+        """The visible panes from left to right, each with its caption."""
+        result = []
+        for pane in self._grid.visible_panes:
+            shot = shoot(pane)
+            if shot is not None and pane.layer is not None:
+                own = self.captions(pane.layer)
+                result.append((shot, "\n".join(t for t in (shot.describe_window(), own) if t)))
+        if not result:
+            raise StudioError("There is nothing on the screen to export.", hint="Open a series.")
+        return result
+
+    def save_picture(self, path: Path, *, title: str = "") -> Job | None:
+        """The visible panes side by side as one PNG."""
+        shots = self.shots()
+        panels = [shot.panel(shot.stack.slice_hu(shot.index), text) for shot, text in shots]
+        footer = self._place(shots[0][0])
+        return self._start("Picture", path, lambda: _picture(panels, path, title, footer))
+
+    def save_slices_gif(self, path: Path, *, seconds_per_frame: float = GIF_SECONDS) -> Job | None:
+        """The visible panes as a GIF that runs through the slices of the active one."""
+        shots = [shot for shot, _ in self.shots()]
+        longest = max(shots, key=lambda shot: len(shot.stack))
+        if len(longest.stack) < 2:
+            raise StudioError(
+                "A film over slices needs a series of at least two slices.",
+                hint="Show a series rather than a training preview, then try again.",
+            )
+        return self._start(
+            "GIF over slices", path, lambda: _slices_gif(shots, longest, path, seconds_per_frame)
+        )
+
+    def save_training_gif(self, path: Path, *, seconds_per_frame: float = 0.25) -> Job | None:
+        """The previews of the newest training as a GIF."""
+        run = self._session.run
+        if run is None or run.newest is None or not run.previews:
+            raise StudioError("There are no training previews yet.", hint="Start a training first.")
+        window, residual = self._training_windows(run)
+        return self._start(
+            "GIF over training",
+            path,
+            lambda: _training_gif(run, window, residual, path, seconds_per_frame),
+        )
+
+    def save_curves(self, path: Path) -> Job | None:
+        """Curves of the newest training: a PNG, or a CSV by the name's ending."""
+        run = self._session.run
+        if run is None or not len(run.history.step):
+            raise StudioError("There are no curves yet.", hint="Start a training first.")
+        history = run.history
+        return self._start("Curves", path, lambda: _curves(history, path))
+
+    def save_dicom(self, layer: Layer, folder: Path) -> Job | None:
+        """A denoised layer as a derived DICOM series in a new folder."""
+        stack = frozen(layer.stack)
+        return self._start("DICOM", folder, lambda: _dicom(stack, layer.name, layer.note, folder))
+
+    def _training_windows(self, run: Run) -> tuple[Window, Window]:
+        window = run.source.stack.source.window
+        residual = Window(0, 200)
+        for pane in self._grid.panes:
+            if pane.layer is not None and pane.layer.name.startswith("Training:"):
+                if pane.layer.signed:
+                    residual = Window(0, pane.view.window.width_hu)
+                else:
+                    window = pane.view.window
+        return window or Window(40, 400), residual
+
+    def _place(self, shot: PaneShot) -> str:
+        geometry = shot.stack.geometry
+        words = [f"slice {shot.index + 1} of {len(shot.stack)}"] if len(shot.stack) > 1 else []
+        if geometry.spacing_known:
+            words.append(f"at {geometry.offsets_mm[shot.index]:.1f} mm")
+        return ", ".join(words)
+
+    def _start(self, what: str, path: Path, work: Callable[[], Work[Path]]) -> Job | None:
+        if self._session.jobs.busy("export"):
+            raise StudioError(
+                "An export is running already.", hint="Wait for it, or cancel it, then try again."
+            )
+        return self._session.jobs.start(
+            "export",
+            f"Export: {what}",
+            work,
+            stepped=self._stepped,
+            succeeded=self._done,
+            failed=self._session.fail,
+        )
+
+    def _stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Note):
+                self._session.message.emit(event.text, 10000)
+
+    def _done(self, path: Any) -> None:
+        self._session.message.emit(f"Saved {path}", 10000)
+        self.saved.emit(path)
+
+
+def _visible_part(pane: Pane) -> tuple[slice, slice]:
+    """The rows and columns of the slice that lie inside the pane."""
+    view = pane.view
+    rect = view.image_rect()
+    assert view.hu is not None
+    rows, columns = view.hu.shape
+    if view.fitted:
+        return slice(0, rows), slice(0, columns)
+    f, size = view.framing, view.viewport().size()
+    width, height = size.width() / f.scale, size.height() / f.scale
+    seen = QRectF(f.u - width / 2, f.v - height / 2, width, height).intersected(rect)
+    if seen.isEmpty():
+        return slice(0, rows), slice(0, columns)
+    dx, dy = rect.width() / columns, rect.height() / rows
+    left = int(np.floor((seen.left() - rect.left()) / dx + 1e-6))
+    right = int(np.ceil((seen.right() - rect.left()) / dx - 1e-6))
+    top = int(np.floor((seen.top() - rect.top()) / dy + 1e-6))
+    bottom = int(np.ceil((seen.bottom() - rect.top()) / dy - 1e-6))
+    return slice(max(top, 0), min(bottom, rows)), slice(max(left, 0), min(right, columns))
+
+
+def _picture(panels: Sequence[Panel], path: Path, title: str, footer: str) -> Work[Path]:
+    from ctstudio.figures.compose import compose, save_png
+
+    yield Progress(0, 2, "Drawing")
+    image = compose(panels, title=title, footer=footer)
+    yield Progress(1, 2, "Writing")
+    save_png(image, path)
+    return path
+
+
+def _slices_gif(
+    shots: list[PaneShot], longest: PaneShot, path: Path, seconds: float
+) -> Work[Path]:
+    from ctstudio.figures.animation import save_gif
+    from ctstudio.figures.compose import compose
+
+    geometry = longest.stack.geometry
+
+    def frames() -> Iterator[Image.Image]:
+        for index in range(len(longest.stack)):
+            point = geometry.positions_mm[index]
+            panels = [
+                shot.panel(
+                    shot.stack.slice_hu(shot.stack.geometry.nearest_slice(point)),
+                    shot.describe_window(),
+                )
+                for shot in shots
+            ]
+            text = f"slice {index + 1} of {len(longest.stack)}"
+            yield compose(panels, columns=len(panels), height_px=GIF_HEIGHT, footer=text)
+
+    yield from save_gif(
+        frames(), path, seconds_per_frame=seconds, total=len(longest.stack)
+    )
+    return path
+
+
+def _training_gif(
+    run: Run, window: Window, residual: Window, path: Path, seconds: float
+) -> Work[Path]:
+    from ctstudio.figures.animation import save_gif
+    from ctstudio.figures.compose import compose
+
+    kept = list(run.previews)
+    geometry = run.source.stack.geometry
+    unit = run.newest.unit if run.newest is not None else "HU"
+    spacing = geometry.spacing_mm if geometry.spacing_known else None
+
+    def frames() -> Iterator[Image.Image]:
+        for preview in kept:
+            panels = []
+            for name, image in run.panels(preview).items():
+                signed = name == "residual"
+                text = f"± {residual.width_hu / 2:g} {unit}" if signed else f"{window} {unit}"
+                if name == "reconstruction" and "psnr" in preview.metrics:
+                    text = f"PSNR {preview.metrics['psnr']:.2f} dB (A)\n{text}"
+                panels.append(
+                    Panel(
+                        image,
+                        residual if signed else window,
+                        title=name.capitalize(),
+                        caption=text,
+                        spacing_mm=spacing,
+                        unit=unit,
+                        colormap="diverging" if signed else "grey",
+                    )
+                )
+            yield compose(
+                panels, columns=4, height_px=GIF_HEIGHT, footer=f"step {preview.step}"
+            )
+
+    yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(kept))
+    return path
+
+
+def _curves(history: Any, path: Path) -> Work[Path]:
+    from ctstudio.figures.curves import save_curves_csv, save_curves_png
+
+    yield Progress(0, 1, "Drawing")
+    if path.suffix.lower() == ".csv":
+        save_curves_csv(history, path)
+    else:
+        save_curves_png(history, path)
+    return path
+
+
+def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path]:
+    from ctstudio.dicom.write import write_derived
+
+    if isinstance(stack, Blend):
+        hu = np.empty(stack.shape, np.float32)
+        for index in range(len(stack)):
+            hu[index] = stack.slice_hu(index)
+            yield Progress(index, len(stack), "Blending")
+        stack = Volume.from_hu(
+            hu,
+            stack.geometry,
+            source=stack.source,
+            derivation=stack.derivation,
+            unit=stack.unit,
+        )
+    if not isinstance(stack, Volume):
+        raise StudioError("Only denoised or simulated layers can be written as DICOM.")
+    yield from write_derived(stack, folder, description=name, method=method or name)
+    return folder

@@ -1,0 +1,325 @@
+"""Compare and take away: metrics of the layers on screen, and the exports."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.core.events import Progress, Work
+from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
+from ctstudio.gui import theme
+from ctstudio.gui.export import Exporter
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.view_grid import ViewGrid
+
+SETTLE_MS = 250
+COLUMNS = ("Layer", "PSNR\ndB", "SSIM", "RMSE\nHU", "Bias\nHU")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Metrics of one layer's visible slice against the reference's."""
+
+    layer: Layer
+    metrics: dict[str, float]
+    bias_hu: float
+
+
+class ComparePanel(QWidget):
+    """Metrics against a reference under a named protocol, and buttons for every export."""
+
+    def __init__(
+        self, session: Session, grid: ViewGrid, exporter: Exporter, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._grid = grid
+        self._exporter = exporter
+        self._rows: list[Row] = []
+        self._again = False
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._measure)
+        self._build()
+        exporter.captions = self.caption
+        session.layer_added.connect(self._fill_references)
+        session.layer_removed.connect(self._fill_references)
+        session.layer_changed.connect(self._later)
+        session.hang.connect(self._later)
+        session.run_changed.connect(self._enable)
+        grid.slice_changed.connect(self._later)
+        self._fill_references()
+        self._enable()
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setSpacing(8)
+        layout.addWidget(_heading("Compare with"))
+        self.reference = QComboBox()
+        self.reference.setAccessibleName("Reference layer")
+        self.reference.setToolTip("The layer that counts as the truth")
+        self.protocol = QComboBox()
+        self.protocol.setAccessibleName("Protocol")
+        self.protocol.setToolTip("How PSNR, SSIM and RMSE are computed")
+        for box in (self.reference, self.protocol):
+            box.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+        for name, protocol in PROTOCOLS.items():
+            self.protocol.addItem(protocol.title, name)
+        self.reference.currentIndexChanged.connect(self._later)
+        self.protocol.currentIndexChanged.connect(self._later)
+        layout.addWidget(self.reference)
+        layout.addWidget(self.protocol)
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setAccessibleName("Metrics of the visible slice")
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(40)
+        self.table.setMinimumHeight(150)
+        layout.addWidget(self.table)
+        self._note = QLabel(
+            "Of the visible slice. Bias: mean difference in uniform soft tissue."
+        )
+        self._note.setProperty("role", "muted")
+        self._note.setWordWrap(True)
+        layout.addWidget(self._note)
+        layout.addSpacing(8)
+        layout.addWidget(_heading("Take away"))
+        self.buttons: dict[str, QPushButton] = {}
+        for key, text, icon, tip, slot in (
+            ("picture", "Picture of the panes ...", "mdi6.image-outline",
+             "PNG of what is on screen, with captions, colour bar and scale bar", self.ask_picture),
+            ("slices", "GIF over slices ...", "mdi6.filmstrip",
+             "The panes on screen, slice after slice", self.ask_slices_gif),
+            ("training", "GIF over training ...", "mdi6.school-outline",
+             "The previews of the training, one after another", self.ask_training_gif),
+            ("curves", "Curves (PNG or CSV) ...", "mdi6.chart-line",
+             "Loss, metrics and learning rate of the training", self.ask_curves),
+            ("dicom", "DICOM series ...", "mdi6.folder-outline",
+             "The denoised layer of the active pane as a derived series", self.ask_dicom),
+        ):  # fmt: skip
+            button = QPushButton(text)
+            button.setIcon(theme.icon(icon))
+            button.setToolTip(tip)
+            button.setStyleSheet("text-align: left")
+            button.clicked.connect(slot)
+            layout.addWidget(button)
+            self.buttons[key] = button
+        private = QLabel("Pictures and GIFs carry no patient data.")
+        private.setProperty("role", "muted")
+        private.setWordWrap(True)
+        layout.addWidget(private)
+        layout.addStretch(1)
+        self._session.active_changed.connect(self._enable)
+
+    # -- metrics ---------------------------------------------------------------------------------
+
+    def _fill_references(self, _layer: Layer | None = None) -> None:
+        current = self.reference.currentData()
+        self.reference.blockSignals(True)
+        self.reference.clear()
+        for layer in self._session.layers:
+            if layer.kind in ("original", "simulated"):
+                self.reference.addItem(layer.name, layer)
+        for row in range(self.reference.count()):
+            if self.reference.itemData(row) is current:
+                self.reference.setCurrentIndex(row)
+        self.reference.blockSignals(False)
+        self._later()
+        self._enable()
+
+    def set_reference(self, layer: Layer) -> None:
+        """Compare with ``layer``."""
+        for row in range(self.reference.count()):
+            if self.reference.itemData(row) is layer:
+                self.reference.setCurrentIndex(row)
+
+    def _later(self, *_: object) -> None:
+        if self.isVisible():
+            self._settle.start()
+
+    def showEvent(self, event: object) -> None:
+        super().showEvent(event)  # type: ignore[arg-type]
+        self._settle.start()
+
+    def _measure(self) -> None:
+        """Compute the table in the background; the newest request wins."""
+        if self._session.jobs.busy("metrics"):
+            self._again = True
+            return
+        self._again = False
+        reference = self.reference.currentData()
+        if not isinstance(reference, Layer):
+            self.table.setRowCount(0)
+            return
+        truth = reference.stack
+        pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]] = []
+        for pane in self._grid.visible_panes:
+            layer, hu = pane.layer, pane.view.hu
+            if layer is None or hu is None or layer.signed or layer is reference:
+                continue
+            same_frame = (
+                layer.root is reference.root
+                or layer.stack.source.frame_of_reference_uid
+                == truth.source.frame_of_reference_uid
+                != ""
+            )
+            if not same_frame:
+                continue
+            point = layer.stack.geometry.positions_mm[pane.view.index]
+            other = truth.slice_hu(truth.geometry.nearest_slice(point))
+            if other.shape == hu.shape:
+                pairs.append((layer, hu, other))
+        name = self.protocol.currentData()
+        self._session.jobs.start(
+            "metrics",
+            "Metrics",
+            lambda: _metrics(pairs, name),
+            succeeded=self._measured,
+            failed=self._session.fail,
+        )
+
+    def _measured(self, rows: list[Row]) -> None:
+        self._rows = rows
+        self.table.setRowCount(len(rows))
+        for k, row in enumerate(rows):
+            values = (
+                row.layer.name,
+                _number(row.metrics["psnr"], 2),
+                _number(row.metrics["ssim"], 3),
+                _number(row.metrics["rmse"], 2),
+                _number(row.bias_hu, 2, sign=True),
+            )
+            for column, text in enumerate(values):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                if column:
+                    item.setTextAlignment(
+                        Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                    )
+                self.table.setItem(k, column, item)
+        if self._again:
+            self._measure()
+
+    def caption(self, layer: Layer) -> str:
+        """The metrics under a picture, with their protocol and reference."""
+        for row in self._rows:
+            if row.layer is layer and layer in self._session.layers:
+                m = row.metrics
+                return (
+                    f"PSNR {_number(m['psnr'], 2)} dB, SSIM {_number(m['ssim'], 3)}, "
+                    f"RMSE {_number(m['rmse'], 1)} HU (protocol {self.protocol.currentData()})"
+                )
+        return ""
+
+    # -- exports ---------------------------------------------------------------------------------
+
+    def _enable(self, *_: object) -> None:
+        run = self._session.run
+        active = self._session.active
+        something = bool(self._session.layers)
+        self.buttons["picture"].setEnabled(something)
+        self.buttons["slices"].setEnabled(something)
+        self.buttons["training"].setEnabled(run is not None and bool(run.previews))
+        self.buttons["curves"].setEnabled(run is not None and len(run.history.step) > 0)
+        self.buttons["dicom"].setEnabled(
+            active is not None and active.kind in ("denoised", "simulated") and active.complete
+        )
+
+    def ask_picture(self) -> None:
+        self._ask("Save the picture", "compare.png", "PNG (*.png)", self._exporter.save_picture)
+
+    def ask_slices_gif(self) -> None:
+        self._ask("Save the GIF", "slices.gif", "GIF (*.gif)", self._exporter.save_slices_gif)
+
+    def ask_training_gif(self) -> None:
+        self._ask("Save the GIF", "training.gif", "GIF (*.gif)", self._exporter.save_training_gif)
+
+    def ask_curves(self) -> None:
+        self._ask(
+            "Save the curves", "curves.png", "PNG (*.png);;CSV (*.csv)", self._exporter.save_curves
+        )
+
+    def ask_dicom(self) -> None:
+        layer = self._session.active
+        if layer is None or layer.kind not in ("denoised", "simulated"):
+            self._session.message.emit("Activate the pane with the denoised series first.", 6000)
+            return
+        parent = QFileDialog.getExistingDirectory(self, "Folder in which to make the new series")
+        if not parent:
+            return
+        safe = "".join(c if c.isalnum() or c in " -_." else "-" for c in layer.name).strip()
+        folder = Path(parent) / (safe or "denoised")
+        number = 2
+        while folder.exists():
+            folder = Path(parent) / f"{safe} {number}"
+            number += 1
+        try:
+            self._exporter.save_dicom(layer, folder)
+        except Exception as error:
+            self._session.report(error)
+
+    def _ask(self, title: str, name: str, kinds: str, save: object) -> None:
+        # Qt's dialog asks before it overwrites.
+        path, kind = QFileDialog.getSaveFileName(self, title, name, kinds)
+        if not path:
+            return
+        target = Path(path)
+        if not target.suffix:
+            target = target.with_suffix(".csv" if "csv" in kind else Path(name).suffix)
+        try:
+            save(target)  # type: ignore[operator]
+        except Exception as error:
+            self._session.report(error)
+
+
+def _metrics(
+    pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]], protocol: str
+) -> Work[list[Row]]:
+    rows = []
+    for layer, hu, truth in pairs:
+        yield Progress(len(rows), len(pairs), "metrics")
+        regions = uniform_regions(truth)
+        offset = bias(hu, truth, regions) if regions.any() else math.nan
+        rows.append(Row(layer, evaluate(hu, truth, protocol), offset))
+    return rows
+
+
+def _number(value: float, digits: int, *, sign: bool = False) -> str:
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "equal"
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    return label

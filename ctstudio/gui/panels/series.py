@@ -1,0 +1,214 @@
+"""Series that were found, and the layers that are open."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QInputDialog,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QSplitter,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.ct.window import automatic
+from ctstudio.dicom.scan import SeriesInfo
+from ctstudio.gui import theme
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.pane import KIND_ICONS
+
+THUMBNAIL = 48
+ROLE = Qt.ItemDataRole.UserRole
+
+
+class SeriesPanel(QWidget):
+    """Study and series above, layers below."""
+
+    open_requested = Signal(object)  # SeriesInfo
+    show_requested = Signal(object)  # Layer, in the active pane
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._items: dict[int, QTreeWidgetItem] = {}
+        self.tree = QTreeWidget()
+        self.tree.setHeaderHidden(True)
+        self.tree.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        self.tree.setIndentation(8)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.tree.setAccessibleName("Series")
+        self.tree.setToolTip("Click a series to open it")
+        self.tree.itemClicked.connect(self._clicked)
+        self.tree.itemActivated.connect(self._clicked)
+        self.list = QListWidget()
+        self.list.setAccessibleName("Layers")
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.customContextMenuRequested.connect(self._menu)
+        self.list.itemClicked.connect(self._layer_clicked)
+        self.list.itemActivated.connect(self._layer_clicked)
+        self.list.itemDoubleClicked.connect(self._rename)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setChildrenCollapsible(False)
+        splitter.addWidget(_titled("Series", self.tree))
+        splitter.addWidget(_titled("Layers", self.list))
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 0, 8, 8)
+        layout.addWidget(splitter)
+        self.setMinimumWidth(200)
+        session.series_changed.connect(self._fill_series)
+        session.layer_added.connect(self._layers_changed)
+        session.layer_removed.connect(self._layers_changed)
+        session.layer_changed.connect(self._layer_changed)
+        session.active_changed.connect(self._mark)
+
+    # -- series ----------------------------------------------------------------------------------
+
+    def _fill_series(self) -> None:
+        icons = {key: item.icon(0) for key, item in self._items.items()}
+        self.tree.clear()
+        self._items.clear()
+        studies: dict[str, QTreeWidgetItem] = {}
+        for info in self._session.series:
+            source = info.source
+            key = source.study_uid or source.study_description
+            if key not in studies:
+                words = [w for w in (source.patient_name, source.study_description) if w]
+                study = QTreeWidgetItem([" - ".join(words) or "Study"])
+                study.setToolTip(0, "\n".join([*words, source.study_date]))
+                study.setFlags(Qt.ItemFlag.ItemIsEnabled)
+                font = self.tree.font()
+                font.setBold(True)
+                study.setFont(0, font)
+                self.tree.addTopLevelItem(study)
+                studies[key] = study
+            spacing = info.geometry.slice_spacing_mm
+            size = f"{info.slices} x {info.columns} x {info.rows}"
+            detail = f"{size}, {spacing:.3g} mm" if spacing else size
+            item = QTreeWidgetItem([f"{source.description or info.title}\n{detail}"])
+            tip = [source.description or info.title, detail, info.transfer_syntax]
+            item.setToolTip(0, "\n".join([*tip, *info.warnings]))
+            item.setData(0, ROLE, info)
+            plain = theme.icon("mdi6.image-multiple-outline")
+            if info.warnings:
+                plain = theme.icon("mdi6.alert-outline", theme.current().warning)
+            item.setIcon(0, icons.get(id(info), plain))
+            studies[key].addChild(item)
+            self._items[id(info)] = item
+        self.tree.expandAll()
+        self._mark(self._session.active)
+
+    def _clicked(self, item: QTreeWidgetItem) -> None:
+        info = item.data(0, ROLE)
+        if isinstance(info, SeriesInfo):
+            self.open_requested.emit(info)
+
+    def step_series(self, step: int) -> None:
+        """Open the series after (or before) the one that is shown."""
+        infos = self._session.series
+        if not infos:
+            return
+        active = self._session.active
+        current = active.root.series if active is not None else None
+        position = next((k for k, s in enumerate(infos) if s is current), -1)
+        if position < 0:
+            position = 0 if step > 0 else len(infos) - 1
+        else:
+            position = min(max(position + step, 0), len(infos) - 1)
+        self.open_requested.emit(infos[position])
+
+    # -- layers ----------------------------------------------------------------------------------
+
+    def _layers_changed(self, _layer: Layer) -> None:
+        self.list.clear()
+        for layer in self._session.layers:
+            item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), layer.name)
+            item.setData(ROLE, layer)
+            item.setToolTip("\n".join([layer.name, *layer.stack.derivation]))
+            self.list.addItem(item)
+        self._mark(self._session.active)
+
+    def _layer_changed(self, layer: Layer, index: int) -> None:
+        middle = len(layer.stack) // 2
+        if layer.series is not None and index in (-1, middle):
+            item = self._items.get(id(layer.series))
+            if item is not None:
+                item.setIcon(0, _thumbnail(layer, middle))
+
+    def _mark(self, active: Layer | None) -> None:
+        for row in range(self.list.count()):
+            item = self.list.item(row)
+            if item.data(ROLE) is active:
+                self.list.setCurrentItem(item)
+        shown = active.root.series if active is not None else None
+        for key, tree_item in self._items.items():
+            tree_item.setSelected(shown is not None and key == id(shown))
+
+    def _layer_clicked(self, item: QListWidgetItem) -> None:
+        self.show_requested.emit(item.data(ROLE))
+
+    def _rename(self, item: QListWidgetItem) -> None:
+        layer = item.data(ROLE)
+        name, accepted = QInputDialog.getText(self, "Rename layer", "Name", text=layer.name)
+        if accepted and name.strip():
+            layer.name = name.strip()
+            self._session.layer_changed.emit(layer, -1)
+            self._layers_changed(layer)
+
+    def _menu(self, at: QPoint) -> None:
+        item = self.list.itemAt(at)
+        if item is None:
+            return
+        layer = item.data(ROLE)
+        menu = QMenu(self)
+        show = menu.addAction(theme.icon("mdi6.eye-outline"), "Show in the active pane")
+        rename = menu.addAction(theme.icon("mdi6.pencil-outline"), "Rename ...")
+        remove = menu.addAction(theme.icon("mdi6.close"), "Close layer")
+        picked = menu.exec(self.list.mapToGlobal(at))
+        menu.deleteLater()
+        if picked is show:
+            self.show_requested.emit(layer)
+        elif picked is rename:
+            self._rename(item)
+        elif picked is remove:
+            self._session.remove_layer(layer)
+
+
+def _titled(title: str, widget: QWidget) -> QWidget:
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 4, 0, 4)
+    layout.setSpacing(4)
+    label = QLabel(title)
+    label.setProperty("role", "heading")
+    layout.addWidget(label)
+    layout.addWidget(widget, 1)
+    return box
+
+
+def _thumbnail(layer: Layer, index: int) -> QIcon:
+    hu = layer.stack.slice_hu(index)
+    step = max(1, max(hu.shape) // (2 * THUMBNAIL))
+    hu = np.ascontiguousarray(hu[::step, ::step])
+    grey = (layer.stack.source.window or automatic(hu)).to_uint8(hu)
+    height, width = grey.shape
+    image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
+    pixmap = QPixmap.fromImage(image).scaled(
+        THUMBNAIL,
+        THUMBNAIL,
+        Qt.AspectRatioMode.KeepAspectRatio,
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    return QIcon(pixmap)

@@ -1,0 +1,593 @@
+"""Train: pick or make a recipe, start, watch, pause, stop; the network goes to Denoise."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
+from ctstudio.core.registry import Choice, Entry, Registry, read_fields
+from ctstudio.ct.views import SinglePicture
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.job import Job
+from ctstudio.gui.section import Section
+from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.text_dialog import edit_text
+from ctstudio.gui.words import seconds_in_words
+
+if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.learn.recipe import Recipe
+
+PANELS = ("noisy", "reconstruction", "target", "residual")
+FROM_FILE = "From a file ..."
+
+
+class TrainPanel(QWidget):
+    """The panel. It fills its forms once the learning engine is loaded (`engine_ready`)."""
+
+    trained = Signal(object)  # TrainedModel
+    use_requested = Signal(object)  # TrainedModel: show it in Denoise
+
+    def __init__(
+        self, session: Session, runs_folder: Path, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._runs_folder = runs_folder
+        self._recipes: dict[str, Recipe] = {}
+        self._recipe: Recipe | None = None
+        self._layers: dict[str, Layer] = {}
+        self._picked_by_hand = False
+        self._engine = False
+        self._rate: list[tuple[float, int]] = []
+        self._build()
+        for signal in (session.layer_added, session.layer_removed):
+            signal.connect(self._fill_sources)
+        session.layer_changed.connect(self._layer_changed)
+        session.active_changed.connect(self._active_changed)
+        self._clock = QTimer(self)
+        self._clock.setInterval(500)
+        self._clock.timeout.connect(self._show_numbers)
+        self._fill_sources()
+
+    # -- the form --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        body = QWidget()
+        self._scroll = QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setWidget(body)
+        outer.addWidget(self._scroll, 1)
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setSpacing(8)
+        layout.addWidget(_heading("Series to learn from"))
+        self.source = QComboBox()
+        self.source.setAccessibleName("Series to learn from")
+        self.source.setToolTip("The clean target; noise is added to it anew in every step")
+        self.source.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.source.activated.connect(self._source_picked)
+        layout.addWidget(self.source)
+        layout.addWidget(_heading("Recipe"))
+        self.recipe_box = QComboBox()
+        self.recipe_box.setAccessibleName("Recipe")
+        self.recipe_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.recipe_box.activated.connect(self._recipe_picked)
+        layout.addWidget(self.recipe_box)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        self.edit_button = QPushButton("Edit as text ...")
+        self.edit_button.setToolTip("The recipe as TOML, the same that the command line takes")
+        self.edit_button.clicked.connect(self._edit)
+        self.save_button = QPushButton("Save recipe ...")
+        self.save_button.setToolTip("Write the recipe to a TOML file")
+        self.save_button.clicked.connect(self._save_recipe)
+        row.addWidget(self.edit_button)
+        row.addWidget(self.save_button)
+        layout.addLayout(row)
+        self._loading = QLabel("Loading the learning engine ...")
+        self._loading.setProperty("role", "muted")
+        layout.addWidget(self._loading)
+        self.sections: dict[str, Section] = {}
+        for key, title, opened in (
+            ("training", "Training", True),
+            ("noise", "Noise", True),
+            ("model", "Network", False),
+            ("loss", "Loss", False),
+            ("optimiser", "Optimiser", False),
+            ("schedule", "Learning-rate schedule", False),
+        ):
+            section = Section(title, opened)
+            self.sections[key] = section
+            layout.addWidget(section)
+        layout.addStretch(1)
+        outer.addWidget(self._footer())
+
+    def _footer(self) -> QWidget:
+        footer = QWidget()
+        layout = QVBoxLayout(footer)
+        layout.setContentsMargins(12, 8, 12, 12)
+        layout.setSpacing(8)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(2)
+        self.numbers: dict[str, QLabel] = {}
+        names = (
+            ("step", "Step"),
+            ("left", "Time left"),
+            ("rate", "Steps/s"),
+            ("loss", "Loss"),
+            ("psnr", "PSNR"),
+            ("ssim", "SSIM"),
+            ("rmse", "RMSE"),
+        )
+        for k, (key, name) in enumerate(names):
+            label, value = QLabel(name), QLabel("-")
+            label.setProperty("role", "muted")
+            value.setProperty("role", "number")
+            value.setAccessibleName(name)
+            row, column = (k, 0) if k < 4 else (k - 4, 2)
+            grid.addWidget(label, row, column)
+            grid.addWidget(value, row, column + 1)
+            self.numbers[key] = value
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(3, 4)
+        self._protocol = QLabel("")
+        self._protocol.setProperty("role", "muted")
+        self._protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
+        grid.addWidget(self._protocol, 3, 2, 1, 2)
+        layout.addLayout(grid)
+        self._status = QLabel(" ")
+        self._status.setProperty("role", "muted")
+        self._status.setWordWrap(True)
+        layout.addWidget(self._status)
+        row_ = QHBoxLayout()
+        row_.setSpacing(8)
+        self.start_button = QPushButton("Start training")
+        self.start_button.setProperty("role", "primary")
+        self.start_button.clicked.connect(self.start)
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.clicked.connect(self._pause)
+        self.pause_button.setToolTip("Wait; nothing is lost")
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.clicked.connect(self.stop)
+        self.stop_button.setToolTip("Stop and keep the network as it is")
+        row_.addWidget(self.start_button, 2)
+        row_.addWidget(self.pause_button, 1)
+        row_.addWidget(self.stop_button, 1)
+        layout.addLayout(row_)
+        self.use_button = QPushButton("Denoise with this network")
+        self.use_button.setVisible(False)
+        self.use_button.clicked.connect(self._use)
+        layout.addWidget(self.use_button)
+        return footer
+
+    def engine_ready(self) -> None:
+        """The learning engine is loaded: fill the forms."""
+        from ctstudio.learn.recipe import bundled
+
+        self._engine = True
+        self._loading.hide()
+        self._recipes = bundled()
+        for name, recipe in self._recipes.items():
+            self.recipe_box.addItem(recipe.title or name, name)
+        self.recipe_box.insertSeparator(self.recipe_box.count())
+        self.recipe_box.addItem(FROM_FILE)
+        self.set_recipe(next(iter(self._recipes.values())))
+
+    def set_recipe(self, recipe: Recipe) -> None:
+        """Fill the forms with ``recipe``."""
+        from ctstudio.learn.recipe import SETTINGS, STEPS, Stopping, registries
+
+        self._recipe = recipe.checked()
+        known = registries()
+        phase = self._recipe.phases[-1]
+        chosen: dict[str, tuple[Registry[Any], Choice]] = {
+            "noise": (known["noise"], self._recipe.noise),
+            "model": (known["model"], phase.model),
+            "loss": (known["loss"], phase.losses[0].choice),
+            "optimiser": (known["optimiser"], phase.optimiser.choice),
+            "schedule": (known["schedule"], phase.optimiser.schedule),
+        }
+        for key, (registry, choice) in chosen.items():
+            self.sections[key].set_choice(registry, choice)
+        wanted = ("patch_px", "batch", "seed")
+        seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
+        plain = [f for f in SETTINGS if f.name in wanted]
+        entry = Entry("training", dict, "Training", "", (STEPS, *seconds, *plain))
+        values = {f.name: getattr(self._recipe, f.name) for f in plain}
+        values |= {"steps": phase.steps, "seconds": self._recipe.stopping.seconds}
+        self.sections["training"].set_fields(entry, values)
+        self._enable()
+
+    def recipe(self) -> Recipe:
+        """The recipe as the forms say.
+
+        Raises
+        ------
+        StudioError
+            When a value is not allowed.
+        """
+        from ctstudio.learn.recipe import Recipe
+
+        assert self._recipe is not None
+        data = self._recipe.to_dict()
+        values = dict(self.sections["training"].form.choice.params)
+        data["stopping"]["seconds"] = values.pop("seconds")
+        phase = data["phases"][-1]
+        phase["steps"] = values.pop("steps")
+        data.update(values)
+        data["noise"] = self.sections["noise"].choice.to_dict()
+        phase["model"] = self.sections["model"].choice.to_dict()
+        phase["losses"][0] = {
+            "weight": phase["losses"][0].get("weight", 1.0),
+            **self.sections["loss"].choice.to_dict(),
+        }
+        phase["optimiser"] = {
+            **self.sections["optimiser"].choice.to_dict(),
+            "schedule": self.sections["schedule"].choice.to_dict(),
+        }
+        return Recipe.from_dict(data)
+
+    def _recipe_picked(self) -> None:
+        name = self.recipe_box.currentData()
+        if name is not None:
+            self.set_recipe(self._recipes[name])
+            return
+        path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
+        if not path:
+            self.recipe_box.setCurrentIndex(0)
+            return
+        from ctstudio.learn.recipe import Recipe
+
+        try:
+            recipe = Recipe.load(Path(path))
+        except Exception as error:
+            self.recipe_box.setCurrentIndex(0)
+            self._session.report(error)
+            return
+        self._recipes[path] = recipe
+        self.recipe_box.insertItem(0, recipe.title or Path(path).stem, path)
+        self.recipe_box.setCurrentIndex(0)
+        self.set_recipe(recipe)
+
+    def _edit(self) -> None:
+        from ctstudio.learn.recipe import Recipe
+
+        try:
+            text = self.recipe().to_toml()
+        except Exception as error:
+            self._session.report(error)
+            return
+        result = edit_text(self, "Recipe", text, Recipe.from_toml)
+        if isinstance(result, Recipe):
+            self.set_recipe(result)
+
+    def _save_recipe(self) -> None:
+        try:
+            recipe = self.recipe()
+            path, _ = QFileDialog.getSaveFileName(
+                self, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
+            )
+            if path:
+                recipe.save(Path(path).with_suffix(".toml"))
+                self._session.message.emit(f"Saved {path}", 5000)
+        except Exception as error:
+            self._session.report(error)
+
+    # -- the series ------------------------------------------------------------------------------
+
+    def _fill_sources(self, _layer: Layer | None = None) -> None:
+        current = self.source.currentData()
+        self.source.clear()
+        for layer in self._session.layers:
+            if layer.kind in ("original", "simulated"):
+                self.source.addItem(layer.name, layer)
+        if not self.source.count():
+            self.source.addItem("Open a series first", None)
+        self.select_source(current)
+        self._enable()
+
+    def select_source(self, layer: Layer | None) -> None:
+        """Learn from ``layer``."""
+        for row in range(self.source.count()):
+            if layer is not None and self.source.itemData(row) is layer:
+                self.source.setCurrentIndex(row)
+
+    def _source_picked(self) -> None:
+        self._picked_by_hand = True
+        self._enable()
+
+    def _active_changed(self, layer: Layer | None) -> None:
+        if layer is not None and not self._picked_by_hand:
+            self.select_source(layer.root)
+        self._enable()
+
+    def _layer_changed(self, _layer: Layer, index: int) -> None:
+        if index < 0:
+            self._enable()
+
+    def _enable(self) -> None:
+        running = self._session.jobs["train"] is not None
+        layer = self.source.currentData()
+        ready = isinstance(layer, Layer) and layer.complete and isinstance(layer.stack, Volume)
+        self.start_button.setEnabled(self._engine and ready and not running)
+        why = (
+            "A training is running; stop it first"
+            if running
+            else "Start with the settings above"
+            if ready
+            else "Open a series first, and let it load to the end"
+        )
+        self.start_button.setToolTip(why)
+        self.pause_button.setEnabled(running)
+        self.stop_button.setEnabled(running)
+        for widget in (self.source, self.recipe_box, self.edit_button, self.save_button):
+            widget.setEnabled(self._engine and not running)
+        for section in self.sections.values():
+            section.setEnabled(self._engine and not running)
+
+    # -- the training ----------------------------------------------------------------------------
+
+    def start(self) -> Job | None:
+        """Start a training with the form's recipe on the chosen series."""
+        layer = self.source.currentData()
+        if self._session.jobs.busy("train"):
+            self._session.message.emit("A training is running already; stop it first.", 6000)
+            return None
+        if not (self._engine and isinstance(layer, Layer) and isinstance(layer.stack, Volume)):
+            return None
+        volume = layer.stack
+        try:
+            recipe = self.recipe()
+        except Exception as error:
+            self._session.report(error)
+            return None
+        index = self._session.visible_slice(layer)
+        folder = self._free_folder()
+        run = Run(recipe, layer, index, folder)
+        self._session.run = run
+        self._rate = []
+        self.use_button.setVisible(False)
+        for value in self.numbers.values():
+            value.setText("-")
+        self._status.setText("Preparing the noise ...")
+        job = self._session.jobs.start(
+            "train",
+            f"Training: {recipe.title or 'network'}",
+            lambda: _train(recipe, volume, folder, index),
+            stepped=self._stepped,
+            previewed=self._previewed,
+            succeeded=self._succeeded,
+            cancelled=self._stopped,
+            failed=self._failed,
+        )
+        self._clock.start()
+        self._enable()
+        self._session.run_changed.emit(run)
+        return job
+
+    def stop(self) -> None:
+        """Stop and keep the network; answers at once."""
+        job, run = self._session.jobs["train"], self._session.run
+        if job is not None and run is not None:
+            run.state = "stopping"
+            self._status.setText("Stopping ...")
+            self.stop_button.setEnabled(False)
+            self.pause_button.setEnabled(False)
+            job.cancel()
+
+    def _pause(self) -> None:
+        job, run = self._session.jobs["train"], self._session.run
+        if job is None or run is None:
+            return
+        if job.paused:
+            job.resume()
+            run.state = "running"
+            self._rate = []
+            self.pause_button.setText("Pause")
+            self._status.setText(" ")
+        else:
+            job.pause()
+            run.state = "paused"
+            self.pause_button.setText("Resume")
+            self._status.setText("Paused.")
+        self._session.run_changed.emit(run)
+
+    def _free_folder(self) -> Path:
+        stamp = time.strftime("%Y-%m-%d_%H%M%S")
+        folder = self._runs_folder / stamp
+        number = 2
+        while folder.exists():
+            folder = self._runs_folder / f"{stamp}-{number}"
+            number += 1
+        return folder
+
+    def _stepped(self, events: list[Event]) -> None:
+        run = self._session.run
+        if run is None:
+            return
+        for event in events:
+            if isinstance(event, Step):
+                run.history.add_step(event)
+            elif isinstance(event, Validation):
+                run.history.add_validation(event)
+                self._show_validation(event)
+            elif isinstance(event, Note):
+                run.notes.append(event.text)
+                self._status.setText(event.text)
+            elif isinstance(event, Progress) and not run.history.step:
+                of = f" {event.done} of {event.total}" if event.total else ""
+                self._status.setText(f"{event.text or 'Preparing'}{of} ...")
+        if run.history.step:
+            now = time.monotonic()
+            self._rate = [*self._rate[-40:], (now, int(run.history.step[-1]))]
+            if self._status.text().startswith(("Preparing", "Reconstructing")) or (
+                self._status.text().endswith("...") and run.state == "running"
+            ):
+                self._status.setText(" ")
+        self._session.run_changed.emit(run)
+
+    def _show_numbers(self) -> None:
+        run, job = self._session.run, self._session.jobs["train"]
+        if run is None or not run.history.step:
+            return
+        step = int(run.history.step[-1])
+        self.numbers["step"].setText(f"{step} of {run.recipe.total_steps}")
+        self.numbers["loss"].setText(f"{run.history.total_loss[-1]:.4g}")
+        if len(self._rate) > 1:
+            (t0, s0), (t1, s1) = self._rate[0], self._rate[-1]
+            if t1 > t0:
+                self.numbers["rate"].setText(f"{(s1 - s0) / (t1 - t0):.1f}")
+        if job is not None:
+            self.numbers["left"].setText(self._time_left(run, step))
+
+    def _time_left(self, run: Run, step: int) -> str:
+        seconds = float(run.history.seconds[-1])
+        if step < 3 or seconds <= 0:
+            return "-"
+        left = seconds / step * (run.recipe.total_steps - step)
+        if run.recipe.stopping.seconds:
+            left = min(left, run.recipe.stopping.seconds - seconds)
+        return seconds_in_words(max(left, 0))
+
+    def _show_validation(self, event: Validation) -> None:
+        for key, unit, digits in (("psnr", " dB", 2), ("ssim", "", 3), ("rmse", " HU", 2)):
+            now, before = event.metrics.get(key), event.baseline.get(key)
+            if now is not None and before is not None:
+                self.numbers[key].setText(f"{now:.{digits}f}{unit}")
+                self.numbers[key].setToolTip(
+                    f"Noisy input: {before:.{digits}f}{unit}; "
+                    f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
+                )
+        self._protocol.setText(f"protocol {event.protocol}")
+
+    def _previewed(self, preview: Preview) -> None:
+        run = self._session.run
+        if run is None:
+            return
+        first = run.newest is None
+        run.keep(preview)
+        if first:
+            self._make_layers(run, preview)
+        self._session.run_changed.emit(run)
+
+    def _make_layers(self, run: Run, preview: Preview) -> None:
+        for layer in self._layers.values():
+            self._session.remove_layer(layer)
+        geometry = run.source.stack.geometry.select(slice(preview.slice, preview.slice + 1))
+        self._layers = {}
+        for name in PANELS:
+            picture = SinglePicture(
+                geometry, run.source.stack.source, preview.unit, preview.panels[name]
+            )
+            kind = "residual" if name == "residual" else "live"
+            layer = Layer(f"Training: {name}", kind, picture, run.source)
+            self._layers[name] = self._session.add_layer(layer)
+        self._session.hang.emit(list(self._layers.values()))
+
+    def show_panels(self, kept: KeptPreview | None) -> None:
+        """Show an earlier preview in the training's layers, or the newest (None)."""
+        run = self._session.run
+        if run is None or run.newest is None or not self._layers:
+            return
+        panels = run.newest.panels if kept is None else run.panels(kept)
+        for name, layer in self._layers.items():
+            if isinstance(layer.stack, SinglePicture):
+                layer.stack.picture = panels[name]
+                self._session.layer_changed.emit(layer, -1)
+
+    def _succeeded(self, model: TrainedModel) -> None:
+        run = self._session.run
+        if run is not None:
+            run.state = "finished"
+            self._finish(run, model)
+
+    def _stopped(self) -> None:
+        """The loop has saved the network on its way out: take it from there."""
+        run = self._session.run
+        if run is None:
+            return
+        run.state = "stopped"
+        from ctstudio.learn.checkpoint import load
+
+        path = run.folder / "last.pt"
+        try:
+            model = load(path) if path.exists() and run.history.step else None
+        except Exception as error:
+            self._session.report(error)
+            model = None
+        self._finish(run, model)
+
+    def _finish(self, run: Run, model: TrainedModel | None) -> None:
+        self._clock.stop()
+        self._show_numbers()
+        self.numbers["left"].setText("-")
+        self.pause_button.setText("Pause")
+        run.model = model
+        if model is None:
+            self._status.setText("Stopped before the first step; there is no network.")
+        else:
+            steps = int(run.history.step[-1]) if run.history.step else 0
+            self._status.setText(f"The network ({steps} steps) is now a method in Denoise.")
+            self._session.models.append(model)
+            self._session.methods_changed.emit()
+            self.use_button.setVisible(True)
+            self.trained.emit(model)
+        self._enable()
+        self._session.run_changed.emit(run)
+
+    def _failed(self, error: Exception) -> None:
+        run = self._session.run
+        self._clock.stop()
+        self.pause_button.setText("Pause")
+        self._status.setText("The training failed.")
+        if run is not None:
+            run.state = "failed"
+            self._session.run_changed.emit(run)
+        self._enable()
+        self._session.report(error)
+
+    def _use(self) -> None:
+        run = self._session.run
+        if run is not None and run.model is not None:
+            self.use_requested.emit(run.model)
+
+
+def _train(recipe: Recipe, volume: Volume, folder: Path, index: int) -> Any:
+    from ctstudio.learn.train import train
+
+    return (
+        yield from train(recipe, [volume], run_folder=folder, preview_slice=index)
+    )
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    return label
+
+
