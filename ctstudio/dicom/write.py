@@ -1,0 +1,226 @@
+"""New DICOM series: derived from the files a volume came from, or made from nothing.
+
+Every series is written as a whole or not at all, into a folder of its own; sources are only read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from ctstudio.core.atomic import atomic_folder
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
+from ctstudio.ct.volume import Volume
+from ctstudio.dicom.datasets import NewSeries, create, derive
+from ctstudio.dicom.encoding import Encoding, Range, choose
+
+
+def write_derived(
+    volume: Volume, folder: Path, *, description: str, method: str
+) -> Work[list[Path]]:
+    """Write ``volume`` as a series derived from the files it was read from.
+
+    Parameters
+    ----------
+    volume
+        As many slices as ``volume.source.files``, in the same order and of the same size.
+    folder
+        New or empty; made as a whole at the end.
+    description
+        SeriesDescription, at most 64 characters; it should name the method.
+    method
+        DerivationDescription: what was done, with its settings.
+
+    Yields Progress for each slice, and a Note where values had to be clipped. Values are int16 with
+    one rescale for the series, exact to half a stored unit (0.5 HU for CT in steps of 1 HU).
+    Returns the files written, in slice order.
+
+    Raises
+    ------
+    StudioError
+        When the volume has no source files, one of them cannot be read, the folder is not empty,
+        or the disk is full.
+    """
+    files = volume.source.files
+    if len(files) != len(volume):
+        raise StudioError(
+            f"{folder} was not written: the volume was not read from one DICOM file a slice "
+            f"({len(files)} files, {len(volume)} slices).",
+            hint="Export it as pictures, or write a new series.",
+            path=folder,
+        )
+    first = _source_header(files[0])
+    encoding = yield from _encoding(volume, _slope(first))
+    series = NewSeries.begin(volume, encoding, description=description, method=method)
+
+    def header(index: int) -> Dataset:
+        source = _source_header(files[index])
+        shape = (source.get("Rows"), source.get("Columns"))
+        if shape != volume.shape[1:]:
+            raise StudioError(
+                f"{files[index]} no longer holds an image of {volume.shape[2]} x "
+                f"{volume.shape[1]} pixels.",
+                hint="Open the series again before exporting.",
+                path=files[index],
+            )
+        try:
+            return derive(source, index, series)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _broken(files[index], error) from error
+
+    return (yield from _write(volume, Path(folder), encoding, header))
+
+
+def write_series(
+    volume: Volume,
+    folder: Path,
+    *,
+    series_number: int,
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+) -> Work[list[Path]]:
+    """Write ``volume`` as a CT series that has no source files, such as a phantom.
+
+    Parameters
+    ----------
+    volume
+        Its ``source`` gives patient, study, frame of reference, kernel, slice thickness and
+        window; study and frame of reference are made where it names none.
+    folder
+        New or empty; made as a whole at the end.
+    series_number
+        SeriesNumber.
+    description
+        SeriesDescription; default ``volume.source.description``.
+    tags
+        Further elements by DICOM keyword, the same in every slice; they win.
+
+    Yields and raises as ``write_derived``; returns the files written, in slice order.
+    """
+    source = replace(
+        volume.source,
+        study_uid=volume.source.study_uid or generate_uid(prefix=None),
+        frame_of_reference_uid=volume.source.frame_of_reference_uid or generate_uid(prefix=None),
+    )
+    volume = replace(volume, source=source)
+    if not volume.geometry.spacing_known:
+        yield Note("The pixel spacing is not known: 1 mm was written.")
+    encoding = yield from _encoding(volume, 1.0)
+    series = NewSeries.begin(volume, encoding, description=description or source.description)
+
+    def header(index: int) -> Dataset:
+        return create(volume, index, series, series_number=series_number, tags=tags or {})
+
+    return (yield from _write(volume, Path(folder), encoding, header))
+
+
+def _encoding(volume: Volume, slope: float) -> Work[Encoding]:
+    """Look at every slice and choose one rescale for all."""
+    total: Range | None = None
+    for index in range(len(volume)):
+        part = Range.of(volume.slice_hu(index))
+        total = part if total is None else total if part is None else total.joined(part)
+        yield Progress(index + 1, len(volume), "Measuring values")
+    if total is None:
+        raise StudioError(
+            "The volume holds no numbers: every voxel is NaN or infinite.",
+            hint="Check the step that made it.",
+        )
+    whole = np.issubdtype(volume.voxels.dtype, np.integer)
+    encoding = choose(total, slope, unit=volume.unit, whole=bool(whole))
+    unit = f" {volume.unit}" if volume.unit else ""
+    if encoding.clips:
+        yield Note(
+            f"Values from {total.low:.6g} to {total.high:.6g}{unit} are more than 16 bits hold: "
+            f"they were clipped to {encoding.low:.6g} to {encoding.high:.6g}{unit}."
+        )
+    if total.not_numbers:
+        yield Note(
+            f"{total.not_numbers} voxels hold no number: {encoding.low:.6g}{unit} is written."
+        )
+    return encoding
+
+
+def _write(
+    volume: Volume, folder: Path, encoding: Encoding, header: Callable[[int], Dataset]
+) -> Work[list[Path]]:
+    digits = max(4, len(str(len(volume))))
+    names = [f"IM{index + 1:0{digits}d}.dcm" for index in range(len(volume))]
+    with atomic_folder(folder) as temporary:
+        for index, name in enumerate(names):
+            stored = encoding.stored(volume.slice_hu(index))
+            with warnings.catch_warnings():
+                # pydicom warns about values of the source that bend the standard; they are kept.
+                warnings.simplefilter("ignore")
+                dataset = header(index)
+                dataset.add_new("PixelData", "OW", stored.tobytes())
+                try:
+                    dataset.save_as(
+                        temporary / name,
+                        implicit_vr=False,
+                        little_endian=True,
+                        enforce_file_format=True,
+                    )
+                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                    files = volume.source.files
+                    raise _broken(files[index] if files else folder / name, error) from error
+            yield Progress(index + 1, len(names), "Writing slices")
+    return [folder / name for name in names]
+
+
+def _source_header(path: Path) -> Dataset:
+    """The header of a source file, every element decoded; what cannot be decoded is left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            _decode_elements(dataset)
+            # A plain dataset: it may be written in another byte order than it was read in.
+            header = Dataset({element.tag: element for element in dataset})
+            header.file_meta = dataset.file_meta
+        except OSError as error:
+            raise StudioError(
+                f"Cannot read {path}: {error.strerror or error}.",
+                hint="The export needs the files that the series was opened from.",
+                path=path,
+            ) from error
+        except Exception as error:  # whatever a broken header makes pydicom raise
+            raise _broken(path, error) from error
+    return header
+
+
+def _decode_elements(dataset: Dataset) -> None:
+    """Decode while the source's byte order is still known; drop what is broken."""
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            if element.VR == "SQ":
+                for item in element.value:
+                    _decode_elements(item)
+        except Exception:  # a broken value of one element must not prevent the export
+            del dataset[tag]
+
+
+def _slope(source: Dataset) -> float:
+    try:
+        return float(source.get("RescaleSlope") or 1)
+    except (TypeError, ValueError):
+        return 1.0
+
+
+def _broken(path: Path, error: Exception) -> StudioError:
+    return StudioError(
+        f"The header of {path} cannot be carried over.",
+        hint="Leave out this slice, or write a new series.",
+        path=path,
+        details=str(error),
+    )
