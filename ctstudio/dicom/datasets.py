@@ -39,6 +39,9 @@ _STALE = (
     "DateOfLastCalibration", "TimeOfLastCalibration", "NumberOfFrames",
 )  # fmt: skip
 
+# Where left and right do not apply, so that Laterality may be absent (PS3.3 C.7.3.1).
+_UNPAIRED = {"HEAD", "SKULL", "BRAIN", "NECK", "CHEST", "HEART", "ABDOMEN", "LIVER", "PELVIS"}
+
 # Transfer syntaxes that never keep every bit: JPEG baseline, extended and progressive.
 _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 53, 55)}
 
@@ -83,10 +86,9 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     C.12.1): identity, equipment, pixel description and rescale are new. Private elements,
     overlays and curves go.
     """
-    was = Dataset()
-    for keyword in ("SOPClassUID", "SOPInstanceUID"):
-        if keyword in source:
-            was[keyword] = source[keyword]
+    meta = source.file_meta
+    was_class = source.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
+    was_instance = source.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID")
     padding = _padding_values(source)
     scanner = _scanner(source)
     history = str(source.get("DerivationDescription", "") or "")
@@ -98,10 +100,10 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     _identify(source, index, series)
     source.SeriesNumber = _number(source, "SeriesNumber") + 1000
     source.DerivationDescription = "; ".join(filter(None, (series.method, history)))[:1024]
-    if was.get("SOPInstanceUID") and was.get("SOPClassUID"):
+    if was_class and was_instance:
         item = Dataset()
-        item.ReferencedSOPClassUID = was.SOPClassUID
-        item.ReferencedSOPInstanceUID = was.SOPInstanceUID
+        item.ReferencedSOPClassUID = was_class
+        item.ReferencedSOPInstanceUID = was_instance
         item.PurposeOfReferenceCodeSequence = _code(
             "121322", "Source image for image processing operation"
         )
@@ -109,10 +111,10 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     if scanner is not None:
         others = list(source.get("ContributingEquipmentSequence") or [])
         source.ContributingEquipmentSequence = Sequence([*others, scanner])
-    if str(_syntax(source)) in _LOSSY:
+    if meta.get("TransferSyntaxUID") in _LOSSY:
         source.LossyImageCompression = "01"
 
-    if "Laterality" not in source and not source.get("BodyPartExamined"):
+    if "Laterality" not in source and source.get("BodyPartExamined") not in _UNPAIRED:
         source.Laterality = ""  # type 2C: there, but unknown
 
     had_rescale = "RescaleSlope" in source
@@ -272,10 +274,6 @@ def _number(source: Dataset, keyword: str) -> int:
         return int(source.get(keyword) or 0)
     except (TypeError, ValueError):
         return 0
-
-
-def _syntax(source: Dataset) -> object:
-    return getattr(source, "file_meta", {}).get("TransferSyntaxUID", "")
 
 
 def _decimals(*values: float | np.floating[Any]) -> str | list[str]:
