@@ -51,6 +51,15 @@ def diverging_table(dark: bool = True) -> NDArray[np.uint8]:
     return table
 
 
+def diverging_index(values: NDArray[np.floating], limit: float) -> NDArray[np.uint8]:
+    """Rows of `diverging_table` for ``values``: ``-limit`` is the first, zero the middle one."""
+    half = DIVERGING_ENTRIES // 2
+    scaled = np.asarray(values, np.float32) * np.float32(half / limit)
+    np.clip(scaled, -half, half, out=scaled)
+    result: NDArray[np.uint8] = (np.rint(scaled) + half).astype(np.uint8)
+    return result
+
+
 def _oklab_to_srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
     """OKLab ``(n, 3)`` to sRGB ``(n, 3)`` uint8; colours outside the gamut are clipped."""
     to_lms = np.array(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ctstudio.ct.window import Window
-from ctstudio.figures.colours import diverging_table
+from ctstudio.figures.colours import diverging_index, diverging_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +95,5 @@ def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray
         grey = panel.window.to_uint8(values)
         pixels = np.repeat(grey[..., None], 3, axis=2)
     else:
-        table = diverging_table(dark)
-        half = len(table) // 2
-        index = np.rint((np.clip(values / np.float32(upper), -1.0, 1.0) + 1.0) * half)
-        pixels = table[index.astype(np.intp)]
+        pixels = diverging_table(dark)[diverging_index(values, upper)]
     return pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
