@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from ctstudio.dicom.codecs import CodestreamInfo, codestream_info
+from ctstudio.dicom.elements import (
+    BIG_ENDIAN,
+    DEFLATED,
+    IMPLICIT,
+    Elements,
+    pixel_span,
+    read_with_pydicom,
+    walk,
+)
 
-DEFLATED = "1.2.840.10008.1.2.1.99"
-NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED}
+NATIVE = {IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)}
 
 HEAD_BYTES = 1 << 16
 """How much of a file is fetched at first; the header of a CT slice seldom exceeds 10 kB."""
 
-_LONG_LENGTH = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT", b"SQ", b"UC", b"UR"}
-
 _TAGS = {
-    "charset": 0x00080005,
     "image_type": 0x00080008,
     "sop_uid": 0x00080018,
     "modality": 0x00080060,
@@ -57,6 +60,7 @@ _TAGS = {
     "slope": 0x00281053,
     "rescale_type": 0x00281054,
 }
+_WANTED = frozenset(_TAGS.values())
 
 
 class UnreadableError(Exception):
@@ -152,20 +156,22 @@ def parse_header(path: Path, head: bytes, status: os.stat_result) -> Header:
     """
     if not _looks_like_dicom(head):
         raise UnreadableError("it is empty" if not head else "it is not a DICOM file")
-    whole = len(head) >= status.st_size
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return _parse(path, io.BytesIO(head), status)
-        except Exception as error:
-            if whole:
-                raise _as_unreadable(error) from error
-        # The header was longer than what was fetched.
-        try:
-            with path.open("rb") as stream:
-                return _parse(path, stream, status)
-        except Exception as error:
-            raise _as_unreadable(error) from error
+    elements = walk(head, _WANTED)
+    if elements is not None:
+        return _header(path, status, elements, head[elements.pixel_element :])
+    try:
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            warnings.simplefilter("ignore")
+            elements = read_with_pydicom(stream, _WANTED)
+            stream.seek(elements.pixel_element)
+            return _header(path, status, elements, stream.read(4096))
+    except UnreadableError:
+        raise
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from error
+    except Exception as error:  # whatever a broken header makes pydicom raise
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreadableError(f"its header is broken ({text})") from error
 
 
 def _looks_like_dicom(head: bytes) -> bool:
@@ -176,46 +182,20 @@ def _looks_like_dicom(head: bytes) -> bool:
     return head[:2] in begins and b"\x00" in head[2:4] and len(head) > 16
 
 
-def _as_unreadable(error: Exception) -> UnreadableError:
-    if isinstance(error, UnreadableError):
-        return error
-    if isinstance(error, OSError):
-        return UnreadableError(error.strerror or str(error))
-    if isinstance(error, InvalidDicomError):
-        return UnreadableError("it is not a DICOM file")
-    text = " ".join(str(error).split())[:200] or type(error).__name__
-    return UnreadableError(f"its header is broken ({text})")
-
-
-def _parse(path: Path, stream: io.BytesIO | io.BufferedReader, status: os.stat_result) -> Header:
-    dataset = pydicom.dcmread(
-        stream, stop_before_pixels=True, force=True, specific_tags=list(_TAGS.values())
-    )
-    meta = dataset.file_meta
-    if meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10":
+def _header(path: Path, status: os.stat_result, elements: Elements, pixels: bytes) -> Header:
+    """Interpret the elements; ``pixels`` are the first bytes from the pixel element on."""
+    if elements.storage_class == "1.2.840.10008.1.3.10":
         raise UnreadableError("it is a DICOMDIR index, not an image")
-    values = _Values(dataset)
+    values = _Values(elements)
     rows, columns = values.integer("rows"), values.integer("columns")
     if not rows or not columns:
         what = values.text("modality")
         raise UnreadableError(f"it holds no image{f' ({what} object)' if what else ''}")
-    syntax = str(meta.get("TransferSyntaxUID", "") or "")
-    implicit, little = dataset.original_encoding
-    if syntax == DEFLATED:
-        offset, length = 0, None
-    else:
-        offset, length = _pixel_element(stream, bool(implicit), bool(little))
-        native = syntax in NATIVE or not UID(syntax).is_transfer_syntax
-        if native and length is None:
-            if syntax and syntax not in NATIVE:
-                raise UnreadableError(f"its transfer syntax {syntax} is not known")
-            raise UnreadableError("its pixel data have no length, although they are not compressed")
-        if not native and length is not None:
-            raise UnreadableError(f"its pixel data are not encapsulated as {UID(syntax).name} asks")
+    syntax = elements.syntax
+    offset, length = _pixel_data(elements, pixels)
     codestream = None
     if syntax in JPEG_2000:
-        stream.seek(offset)
-        codestream = codestream_info(stream.read(4096))
+        codestream = codestream_info(pixels[:4096])
     bits = _bit_layout(values, codestream)
     _refuse_unsupported(values, bits[0])
     orientation = _unit_directions(values.floats("orientation", 6))
@@ -228,7 +208,7 @@ def _parse(path: Path, stream: io.BytesIO | io.BufferedReader, status: os.stat_r
         file_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         syntax=syntax,
-        little_endian=bool(little),
+        little_endian=elements.little_endian,
         pixel_offset=offset,
         pixel_bytes=length,
         rows=rows,
@@ -300,28 +280,23 @@ def _bit_layout(
     return allocated, stored, high, signed, disagrees
 
 
-def _pixel_element(
-    stream: io.BytesIO | io.BufferedReader, implicit: bool, little: bool
-) -> tuple[int, int | None]:
-    """Offset and length (None: encapsulated) of the pixel data that begin at ``stream``."""
-    start = stream.tell()
-    raw = stream.read(12)
-    order = "little" if little else "big"
-    if len(raw) < 8:
-        raise UnreadableError("it ends before its pixels")
-    group, element = (int.from_bytes(raw[k : k + 2], order) for k in (0, 2))  # type: ignore[arg-type]
-    if (group, element) in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
+def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
+    """Offset and length (None: encapsulated or deflated) of the pixel data."""
+    syntax = elements.syntax
+    if syntax == DEFLATED:
+        return 0, None
+    tag, offset, length = pixel_span(pixels, elements, elements.pixel_element)
+    if tag in (0x7FE00008, 0x7FE00009):
         raise UnreadableError("floating-point pixels cannot be opened yet")
-    if (group, element) != (0x7FE0, 0x0010):
-        raise UnreadableError("it has no pixel data")
-    if implicit:
-        position, size = 4, 4
-    elif raw[4:6] in _LONG_LENGTH:
-        position, size = 8, 4
-    else:
-        position, size = 6, 2
-    length = int.from_bytes(raw[position : position + size], order)  # type: ignore[arg-type]
-    return start + position + size, None if length == 0xFFFFFFFF else length
+    if tag != 0x7FE00010:
+        raise UnreadableError("it has no pixel data" if tag else "it ends before its pixels")
+    if length is None and (not syntax or syntax in NATIVE):
+        raise UnreadableError("its pixel data have no length, although they are not compressed")
+    if not UID(syntax).is_transfer_syntax and length is None:
+        raise UnreadableError(f"its transfer syntax {syntax} is not known")
+    if length is not None and syntax not in NATIVE and UID(syntax).is_transfer_syntax:
+        raise UnreadableError(f"its pixel data are not encapsulated as {UID(syntax).name} asks")
+    return offset, length
 
 
 def _unit_directions(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
@@ -339,31 +314,17 @@ def _unit_directions(values: tuple[float, ...] | None) -> tuple[float, ...] | No
 class _Values:
     """Elements by name, decoded from their raw bytes: fast, and no broken value raises."""
 
-    def __init__(self, dataset: pydicom.Dataset) -> None:
-        self._dataset = dataset
-
-    def _raw(self, name: str) -> tuple[object, bool]:
-        if _TAGS[name] not in self._dataset:
-            return None, True
-        element = self._dataset.get_item(_TAGS[name])
-        return element.value, getattr(element, "is_little_endian", True)
+    def __init__(self, elements: Elements) -> None:
+        self._values = elements.values
+        self._order: Literal["little", "big"] = "little" if elements.little_endian else "big"
 
     def text(self, name: str) -> str:
-        value, _ = self._raw(name)
-        if value is None:
-            return ""
-        if isinstance(value, bytes):
-            return value.decode("latin-1").strip(" \0\r\n\t")
-        if isinstance(value, (list, tuple)):
-            return "\\".join(str(v) for v in value)
-        return str(value)
+        return self._values.get(_TAGS[name], b"").decode("latin-1").strip(" \0\r\n\t")
 
     def integer(self, name: str, default: int = 0) -> int:
         """A binary 16-bit value (US)."""
-        value, little = self._raw(name)
-        if isinstance(value, bytes):
-            return int.from_bytes(value[:2], "little" if little else "big") if value else default
-        return value if isinstance(value, int) else default
+        value = self._values.get(_TAGS[name])
+        return int.from_bytes(value[:2], self._order) if value else default
 
     def floats(self, name: str, count: int) -> tuple[float, ...] | None:
         try:
