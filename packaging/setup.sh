@@ -15,6 +15,9 @@ PYTHON="$VENV/bin/python"
 CONSTRAINTS="$ROOT/packaging/constraints.txt"
 STAMP="$VENV/.ctstudio-complete"
 MAKING="$VENV/.ctstudio-making"
+# Packages that apt-get could not give; asked for again after a day. (.cache is not under version
+# control.)
+UNAVAILABLE="$ROOT/.cache/unavailable-packages"
 
 # What Qt loads for a window under X11 and Wayland.
 QT_PACKAGES=(
@@ -82,8 +85,10 @@ install_packages() {
   fi
   # One unknown name makes apt-get refuse them all.
   for package in "$@"; do
-    "${root[@]}" apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1 ||
+    if ! "${root[@]}" apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1; then
       say "could not install $package; going on without it"
+      { mkdir -p -- "$ROOT/.cache" && echo "$package" >>"$UNAVAILABLE"; } 2>/dev/null || true
+    fi
   done
 }
 
@@ -94,7 +99,12 @@ system_packages() {
     [ -f "$STAMP" ] || say "not a Debian system; Qt needs the libraries that Debian calls: $*"
     return 0
   fi
-  mapfile -t missing < <(missing_packages "$@")
+  if [ -n "$(find "$UNAVAILABLE" -mmin -1440 2>/dev/null)" ]; then
+    mapfile -t missing < <(missing_packages "$@" | grep -vxF -f "$UNAVAILABLE")
+  else
+    rm -f -- "$UNAVAILABLE" 2>/dev/null || true
+    mapfile -t missing < <(missing_packages "$@")
+  fi
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}" || true
 }
 
@@ -165,7 +175,6 @@ pip_install() {
 
 make_environment() {
   local extra=$1 print=$2 torch
-  [ -w "$ROOT" ] || fail "cannot write to $ROOT; copy CT Studio to a folder of your own."
   if ! is_sound; then
     require_python
     if [ -e "$VENV" ] || [ -L "$VENV" ]; then
@@ -204,13 +213,14 @@ setup() {
   system_packages "$@"
   print=$(fingerprint)
   if ! is_complete "$extra" "$print"; then
-    # Two starts at once must not build in the same folder; .cache is not under version control.
-    if has flock && mkdir -p -- "$ROOT/.cache" 2>/dev/null; then
+    [ -w "$ROOT" ] || fail "cannot write to $ROOT; copy CT Studio to a folder of your own."
+    # Two starts at once must not build in the same folder.
+    if has flock && mkdir -p -- "$ROOT/.cache" && : >>"$ROOT/.cache/setup.lock"; then
       exec 9>"$ROOT/.cache/setup.lock"
       flock -n 9 || { say "waiting for another setup to finish"; flock 9; }
     fi
     is_complete "$extra" "$print" || make_environment "$extra" "$print"
-    exec 9>&-
+    { exec 9>&-; } 2>/dev/null || true
   fi
   trap - INT TERM
 }
