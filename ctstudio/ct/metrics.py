@@ -215,7 +215,7 @@ def uniform_regions(
     # shows the noise alone. The factors leave room for noise that varies across the body.
     noise = float(np.quantile(local_sd[tissue], 0.25))
     slope = float(np.quantile(gradient[tissue], 0.25))
-    flat = gradient <= max(gradient_hu, 2.0 * slope)
+    flat = gradient <= max(gradient_hu, 2.8 * slope)
     quiet = local_sd <= max(2.0, 1.5 * noise)
     mask = tissue & flat & quiet
     if margin_px > 0:
@@ -229,7 +229,7 @@ def uniform_regions(
 
 
 def noise_sd(
-    hu: NDArray[np.floating], mask: NDArray[np.bool_] | None = None, *, size_px: int = 13
+    hu: NDArray[np.floating], mask: NDArray[np.bool_] | None = None, *, size_px: int = 17
 ) -> float:
     """Noise SD in HU of one slice ``(y, x)``: the median of the SD around every masked pixel.
 

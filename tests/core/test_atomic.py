@@ -1,0 +1,93 @@
+import errno
+import os
+import stat
+import sys
+
+import pytest
+
+from ctstudio.core.atomic import atomic_file, atomic_folder
+from ctstudio.core.errors import StudioError
+
+
+def leftovers(folder):
+    return [p.name for p in folder.iterdir() if p.name.startswith(".tmp-")]
+
+
+def test_a_file_appears_whole_and_replaces_the_old_one(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with atomic_file(target) as temporary:
+        assert temporary.suffix == ".txt"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_file_gets_the_usual_permissions(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    with atomic_file(tmp_path / "a") as temporary:
+        temporary.write_text("x")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_file(target) as temporary:
+        temporary.write_text(str(1 / 0))
+    assert target.read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+def test_a_full_disk_is_explained(tmp_path):
+    with pytest.raises(StudioError, match="disk is full"), atomic_file(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_explained(tmp_path):
+    missing = tmp_path / "no" / "a.txt"
+    with pytest.raises(StudioError, match="does not exist") as caught, atomic_file(missing):
+        pass
+    assert caught.value.path == missing
+    assert caught.value.hint
+
+
+def test_a_folder_appears_whole(tmp_path):
+    target = tmp_path / "deep" / "run"
+    with atomic_folder(target) as temporary:
+        (temporary / "a").write_text("x")
+        assert not target.exists()
+    assert (target / "a").read_text() == "x"
+    assert not leftovers(target.parent)
+
+
+def test_an_empty_folder_may_be_filled_but_nothing_is_overwritten(tmp_path):
+    target = tmp_path / "run"
+    target.mkdir()
+    with atomic_folder(target) as temporary:
+        (temporary / "a").write_text("x")
+    with pytest.raises(StudioError, match="not empty"), atomic_folder(target):
+        pass
+    assert (target / "a").read_text() == "x"
+
+
+def test_a_failed_folder_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "run") as temporary:
+        (temporary / "a").write_text(str(1 / 0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_closed_generator_leaves_nothing(tmp_path):
+    def work():
+        with atomic_file(tmp_path / "a") as temporary:
+            temporary.write_text("half")
+            yield 1
+
+    generator = work()
+    next(generator)
+    generator.close()
+    assert not list(tmp_path.iterdir())

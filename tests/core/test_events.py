@@ -1,0 +1,38 @@
+import dataclasses
+
+import pytest
+
+from ctstudio.core.events import Note, Preview, Progress, Validation, finish
+
+
+def work():
+    yield Progress(0, 2)
+    yield Note("half way")
+    return 42
+
+
+def test_finish_returns_the_result():
+    assert finish(work()) == 42
+
+
+def test_finish_lets_errors_through():
+    def broken():
+        yield Progress(0, 1)
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        finish(broken())
+
+
+def test_nested_work_hands_its_result_up():
+    def outer():
+        return (yield from work()) + 1
+
+    assert finish(outer()) == 43
+
+
+def test_events_are_frozen_and_have_defaults():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Progress(0, 1).done = 2
+    assert Preview(1, 2, {}).unit == "HU"
+    assert Validation(1, "A", {}).baseline == {}
