@@ -152,7 +152,8 @@ def _is_grey(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
     wide = colours.astype(np.uint32)
     shift = np.array([16, 8, 0], np.uint32)
-    return np.bitwise_or.reduce(wide << shift, axis=-1, dtype=np.uint32)
+    packed: NDArray[np.uint32] = np.bitwise_or.reduce(wide << shift, axis=-1, dtype=np.uint32)
+    return packed
 
 
 def _unpack(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
@@ -176,7 +177,7 @@ def compose(
     footer: str = "",
     scale_bar: bool = True,
     colour_bar: bool = True,
-    theme: str = "dark",
+    theme: Literal["dark", "light"] = "dark",
 ) -> Image.Image:
     """Draw ``panels`` side by side or in a grid, row by row.
 

@@ -115,8 +115,18 @@ def save_curves_png(
         _draw_rate(grid[count - 1], history)
         for axes in grid[count:]:
             axes.set_visible(False)
+        steps = np.concatenate([np.ravel(history.step), np.ravel(history.validation_step)])
         for axes in grid[:count]:
             _style(axes, plain, strong)
+            if len(steps) and np.ptp(steps) > 0:
+                room = 0.02 * float(np.ptp(steps))
+                axes.set_xlim(float(steps.min()) - room, float(steps.max()) + room)
+            if not axes.lines:
+                axes.set(xticks=[], yticks=[])
+                axes.text(
+                    0.5, 0.5, "nothing logged yet", transform=axes.transAxes, ha="center",
+                    va="center", color=MUTED, fontproperties=plain, size=9,
+                )  # fmt: skip
         figure.savefig(temporary, format="png", metadata={"Software": f"CT Studio {__version__}"})
 
 
@@ -159,9 +169,12 @@ def _draw_metric(axes: Axes, history: History, name: str) -> None:
 def _draw_rate(axes: Axes, history: History) -> None:
     axes.set_title("Learning rate")
     rates = np.asarray(history.lr, float)
+    if not len(rates):
+        return
     axes.plot(history.step, rates, color=COLOURS[1], lw=1.6)
     finite = rates[np.isfinite(rates)]
-    if len(finite) and finite.min() > 0 and finite.max() > 20 * finite.min():
+    # A cosine that ends at nothing is a curve on a linear axis and a cliff on a logarithmic one.
+    if len(finite) and finite.max() > 20 * finite.min() > 0.002 * finite.max():
         axes.set_yscale("log")
     elif len(finite):
         axes.set_ylim(bottom=0.0, top=float(finite.max()) * 1.1 or 1.0)

@@ -133,4 +133,4 @@ def draw_scale_bar(image: Image.Image, panel: Panel, em: int) -> None:
     bar = (left, bottom - thickness, left + pixels - 1, bottom - 1)
     canvas.rectangle((bar[0] - edge, bar[1] - edge, bar[2] + edge, bar[3] + edge), fill=(0, 0, 0))
     canvas.rectangle(bar, fill=(255, 255, 255))
-    outlined(image, (left, bottom - thickness - round(0.4 * em)), label, small, "ls")
+    outlined(image, (left, bottom - thickness - round(0.4 * em)), label, small, "ls", edge=0.2)

@@ -103,14 +103,18 @@ def outlined(
     text: str,
     font: ImageFont.FreeTypeFont,
     anchor: str,
+    edge: float = 0.11,
 ) -> None:
-    """Draw white text with a dark edge, readable over black lung and white bone alike."""
+    """Draw white text with a dark edge, readable over black lung and white bone alike.
+
+    ``edge`` is its width in em.
+    """
     ImageDraw.Draw(image).text(
         place,
         text,
         font=font,
         fill=(255, 255, 255),
         anchor=anchor,
-        stroke_width=max(round(font.size / 9), 1),
+        stroke_width=max(round(font.size * edge), 1),
         stroke_fill=(0, 0, 0),
     )
