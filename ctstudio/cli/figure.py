@@ -65,7 +65,7 @@ def command(
         raise StudioError(
             f"Cannot write {out}: its folder does not exist.", hint="Make the folder first."
         )
-    from ctstudio.figures import save_png
+    from ctstudio.figures.compose import save_png
     from ctstudio.workflows.denoise import method_from
     from ctstudio.workflows.figure import parse_window, series_gif, series_picture
 

@@ -17,7 +17,6 @@ from ctstudio.cli.common import (
     settings_option,
 )
 from ctstudio.cli.progress import drain
-from ctstudio.core.errors import StudioError
 
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.argument("recipe")
 @paths_argument
-@click.option("--run", "folder", type=ANY_PATH, required=True, help="The run's folder.")
+@click.option("--run", "folder", type=ANY_PATH, required=True, help="A new folder for the run.")
 @settings_option
 @series_option
 def command(
@@ -51,19 +50,20 @@ def command(
     """
     from ctstudio.core import events
     from ctstudio.dicom.scan import scan
+    from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.info import choose_series
-    from ctstudio.workflows.training import find_recipe, train_on
+    from ctstudio.workflows.training import as_progress, find_recipe, train_on
 
+    require_free_folder(folder)
     chosen = find_recipe(recipe, parse_settings(settings))
     found = drain(scan(paths), "Looking for series").series
     series = [choose_series(found, selector)] if selector else list(found)
-    if not series:
-        raise StudioError("There is no series to train on.", hint="Check the path.")
 
     def tell(event: events.Event) -> str | None:
         return describe_validation(event) if isinstance(event, events.Validation) else None
 
-    model = drain(train_on(chosen, series, folder), "Training", on_event=tell)
+    work = as_progress(train_on(chosen, series, folder), chosen)
+    model = drain(work, "Training", on_event=tell)
     click.echo(f"{model.title}, {model.step} steps; the run is in {folder}")
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Work
 from ctstudio.core.registry import Choice, parse_value
 from ctstudio.ct.volume import Volume
+from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
     from ctstudio.dicom.scan import SeriesInfo
@@ -90,10 +91,10 @@ class ClassicalMethod:
 
 @dataclass(frozen=True, eq=False)
 class NetworkMethod:
-    """A trained network; ``name`` is its checkpoint's file name, where it has one."""
+    """A trained network; ``name`` is its checkpoint's file name, or its title."""
 
     model: TrainedModel
-    name: str = ""
+    name: str
 
     @property
     def title(self) -> str:
@@ -101,12 +102,12 @@ class NetworkMethod:
 
     @property
     def description(self) -> str:
-        return f"Network {self.model.title}, {self.model.step} training steps"
+        return self.model.method
 
     def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
         from ctstudio.learn import apply
 
-        return apply.denoise(volume, self.model)
+        return apply.denoise(volume, self.model, first=first)
 
     def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
         from ctstudio.learn import apply
@@ -167,6 +168,11 @@ def method_from_choice(choice: Choice) -> ClassicalMethod:
     return ClassicalMethod(DENOISERS.resolve(Choice(choice.name, values)))
 
 
+def method_from_model(model: TrainedModel, name: str = "") -> NetworkMethod:
+    """A network that was trained or loaded; ``name`` is its file's name, where it has one."""
+    return NetworkMethod(model, name or model.title)
+
+
 def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[Path]]:
     """Read a series, denoise it and write the result as a derived DICOM series into ``out``.
 
@@ -183,10 +189,10 @@ def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[P
     from ctstudio.dicom.write import write_derived
 
     require_free_folder(out)
-    volume = yield from _staged(read(series), "Reading")
-    denoised = yield from _staged(method.denoise(volume), f"Denoising ({method.title})")
+    volume = yield from stage(read(series), "Reading")
+    denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
     return (
-        yield from _staged(
+        yield from stage(
             write_derived(denoised, out, description=method.title, method=method.description),
             "Writing",
         )
@@ -213,22 +219,6 @@ def require_free_folder(folder: Path) -> None:
         )
 
 
-def _staged(work: Work[Any], stage: str) -> Work[Any]:
-    """Pass on what concerns whoever waits for files: progress, named by its stage, and notes."""
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                return stop.value
-            if isinstance(event, Progress):
-                yield Progress(event.done, event.total, stage)
-            elif isinstance(event, Note):
-                yield event
-    finally:
-        work.close()
-
-
 def _method_from_checkpoint(path: Path) -> Method:
     if path.is_dir():
         found = next((path / name for name in RUN_CHECKPOINTS if (path / name).is_file()), None)
@@ -244,4 +234,4 @@ def _method_from_checkpoint(path: Path) -> Method:
 
     from ctstudio.learn import checkpoint
 
-    return NetworkMethod(checkpoint.load(path), path.name)
+    return method_from_model(checkpoint.load(path), path.name)

@@ -13,16 +13,16 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, Work
 from ctstudio.ct.volume import Geometry, Volume, orientation_letters
 from ctstudio.ct.window import PRESETS, Window, automatic
+from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ctstudio.dicom.scan import SeriesInfo
-    from ctstudio.figures import Panel
+    from ctstudio.figures.panel import Panel
     from ctstudio.workflows.denoise import Method
 
 RESIDUAL_LIMITS_HU = (10, 20, 50, 100, 200, 500, 1000)
-PNG_HEIGHT_PX = 512
 GIF_HEIGHT_PX = 384
 GIF_SECONDS_PER_FRAME = 0.2
 
@@ -82,9 +82,7 @@ def series_picture(
         yield Progress(done, len(methods), f"Denoising ({method.title})")
         results[method.title] = method.denoise_slice(hu)
     limits = {title: residual_limit(result - hu) for title, result in results.items()}
-    return _picture(
-        hu, results, volume, shown, limits, f"slice {index + 1} / {len(volume)}", PNG_HEIGHT_PX
-    )
+    return _picture(hu, results, volume, shown, limits, f"slice {index + 1} / {len(volume)}")
 
 
 def series_gif(
@@ -98,12 +96,12 @@ def series_gif(
         When the series cannot be read or the file cannot be written.
     """
     from ctstudio.dicom.read import read
-    from ctstudio.figures import save_gif
+    from ctstudio.figures.animation import save_gif
 
-    volume = yield from _only_progress(read(series), "Reading")
+    volume = yield from stage(read(series), "Reading")
     stacks: dict[str, Volume] = {}
     for method in methods:
-        stacks[method.title] = yield from _only_progress(
+        stacks[method.title] = yield from stage(
             method.denoise(volume), f"Denoising ({method.title})"
         )
     count = len(volume)
@@ -123,7 +121,7 @@ def series_gif(
             yield _picture(hu, results, volume, shown, limits, caption, GIF_HEIGHT_PX)
 
     saving = save_gif(frames(), path, seconds_per_frame=GIF_SECONDS_PER_FRAME, total=count)
-    return (yield from _only_progress(saving, "Drawing"))
+    return (yield from stage(saving, "Drawing"))
 
 
 def edge_letters(geometry: Geometry) -> tuple[str, str, str, str]:
@@ -158,21 +156,6 @@ def _read_slice(series: SeriesInfo, index: int) -> Work[tuple[Volume, int]]:
         work.close()
 
 
-def _only_progress(work: Work[Any], stage: str) -> Work[Any]:
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                return stop.value
-            if isinstance(event, Progress):
-                yield Progress(event.done, event.total, stage)
-            elif isinstance(event, Note):
-                yield event
-    finally:
-        work.close()
-
-
 def _picture(
     hu: NDArray[np.float32],
     results: Mapping[str, NDArray[np.float32]],
@@ -180,9 +163,10 @@ def _picture(
     window: Window,
     limits: Mapping[str, float],
     caption: str,
-    height_px: int,
+    height_px: int | None = None,
 ) -> Image.Image:
-    from ctstudio.figures import Panel, compose
+    from ctstudio.figures.compose import compose
+    from ctstudio.figures.panel import Panel
 
     geometry = volume.geometry
     common: dict[str, Any] = {
@@ -210,5 +194,4 @@ def _picture(
         panels or [original],
         columns=3 if panels else 1,
         height_px=height_px,
-        footer="CT Studio. For research use, not for diagnosis.",
     )

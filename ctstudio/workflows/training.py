@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Preview, Progress, Step, Work
 from ctstudio.ct.volume import Volume
+from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
     from ctstudio.dicom.scan import SeriesInfo
@@ -68,28 +69,41 @@ def train_on(
     StudioError
         When a series cannot be read, or the run folder cannot be written.
     """
+    from ctstudio.dicom.read import read
     from ctstudio.learn.train import train
 
     volumes: list[Volume] = []
     for info in series:
-        volumes.append((yield from _read(info)))
+        volumes.append((yield from stage(read(info), f"Reading {info.title}")))
     return (yield from train(recipe, volumes, run_folder=run_folder))
 
 
-def _read(info: SeriesInfo) -> Work[Volume]:
-    from ctstudio.dicom.read import read
+def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
+    """Replace a training's steps by ``Progress`` over all of it, for a bar with the time left.
 
-    work = read(info)
+    Where the recipe limits the time, the progress counts seconds. Previews are dropped, and so is
+    the progress of validations in between, for which a bar has no place.
+    """
+    latest: Progress | None = None
+    budget = recipe.stopping.seconds
     try:
         while True:
             try:
                 event = next(work)
             except StopIteration as stop:
-                volume: Volume = stop.value
-                return volume
-            if isinstance(event, Progress):
-                yield Progress(event.done, event.total, f"Reading {info.title}")
-            elif isinstance(event, Note):
+                model: TrainedModel = stop.value
+                return model
+            if isinstance(event, Step):
+                loss = next(iter(event.losses.values()), float("nan"))
+                text = f"Training, loss {loss:.4g}"
+                if budget:
+                    latest = Progress(min(int(event.seconds), int(budget)), int(budget), text)
+                else:
+                    latest = Progress(event.step, recipe.total_steps, text)
+                yield latest
+            elif isinstance(event, Progress):
+                yield latest or event
+            elif not isinstance(event, Preview):
                 yield event
     finally:
         work.close()
