@@ -11,10 +11,12 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from ctstudio.figures.curves import History
+from ctstudio.figures.curves import smoothed
 from ctstudio.gui import theme
+from ctstudio.gui.run_log import RunLog
 
 REDRAW_MS = 150
+SMOOTHING = 25
 METRICS = (("psnr", "PSNR", "dB"), ("ssim", "SSIM", ""), ("rmse", "RMSE", "HU"))
 RAW, SMOOTH, VALUE, BASE = "#3d6f8c", "#4aa8e0", "#5cc48d", "#b9a05a"
 
@@ -25,7 +27,7 @@ class CurvesView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("curves")
-        self._history: History | None = None
+        self._history: RunLog | None = None
         self._dirty = False
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -75,7 +77,7 @@ class CurvesView(QWidget):
         self.plots[key] = plot
         return plot
 
-    def show_history(self, history: History | None) -> None:
+    def show_history(self, history: RunLog | None) -> None:
         """Show a run; it may go on growing, call `update_now` or `touch` when it did."""
         self._history = history
         self.update_now()
@@ -103,13 +105,14 @@ class CurvesView(QWidget):
         step = np.asarray(history.step, float)
         total = np.asarray(history.total_loss, float)
         self._curves["loss"].setData(step, np.maximum(total, 1e-12))
-        self._curves["smooth"].setData(step, np.maximum(smooth(total), 1e-12))
+        self._curves["smooth"].setData(step, np.maximum(smoothed(total, SMOOTHING), 1e-12))
         at = np.asarray(history.validation_step, float)
         for key, _, _ in METRICS:
             values = np.asarray(history.metrics.get(key, []), float)
             self._curves[key].setData(at[: len(values)], values)
-            base = np.asarray(history.baseline.get(key, []), float)
-            self._curves[f"{key} noisy"].setData(at[: len(base)], base)
+            base = history.baseline.get(key)
+            ends = [step[0], step[-1]] if base is not None else []
+            self._curves[f"{key} noisy"].setData(ends, [base] * len(ends))
 
     def _hover(self, key: str, at: object) -> None:
         plot, history = self.plots[key], self._history
@@ -129,15 +132,3 @@ class CurvesView(QWidget):
         line.setPos(steps[k])
         plot.setToolTip(f"step {steps[k]}: {values[k]:.5g}")
 
-
-def smooth(values: np.ndarray, window: int = 25) -> np.ndarray:
-    """Centred moving average of at most ``window`` samples, shorter at the ends."""
-    n = len(values)
-    if n < 3:
-        return values
-    half = min(window, n) // 2
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    low = np.maximum(np.arange(n) - half, 0)
-    high = np.minimum(np.arange(n) + half + 1, n)
-    result: np.ndarray = (sums[high] - sums[low]) / (high - low)
-    return result

@@ -155,7 +155,7 @@ class Exporter(QObject):
         run = self._session.run
         if run is None or not len(run.history.step):
             raise StudioError("There are no curves yet.", hint="Start a training first.")
-        history = run.history
+        history = run.history.history()
         return self._start("Curves", path, lambda: _curves(history, path))
 
     def save_dicom(self, layer: Layer, folder: Path) -> Job | None:

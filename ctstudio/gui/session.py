@@ -18,8 +18,8 @@ from ctstudio.core.events import Preview
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.scan import SeriesInfo
-from ctstudio.figures.curves import History
 from ctstudio.gui.job import Jobs
+from ctstudio.gui.run_log import RunLog
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -81,7 +81,7 @@ class Run:
     source: Layer
     slice_index: int
     folder: Path
-    history: History = field(default_factory=History)
+    history: RunLog = field(default_factory=RunLog)
     newest: Preview | None = None
     previews: list[KeptPreview] = field(default_factory=list)
     model: TrainedModel | None = None

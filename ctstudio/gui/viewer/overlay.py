@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
+from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
 
 MARGIN = 8.0
@@ -27,20 +28,6 @@ class OverlayState:
     show_info: bool = True
     show_scale: bool = True
     show_letters: bool = True
-
-
-def nice_length(limit: float) -> float:
-    """The largest of 1, 2, 5 x 10^n that is not above ``limit``."""
-    if limit <= 0:
-        return 0.0
-    power = 1e-6
-    best = 0.0
-    while power <= limit:
-        for factor in (1, 2, 5):
-            if factor * power <= limit:
-                best = factor * power
-        power *= 10
-    return best
 
 
 def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:

@@ -27,7 +27,7 @@ from PySide6.QtGui import (
 
 from ctstudio.ct.volume import orientation_letters
 from ctstudio.ct.window import Window
-from ctstudio.figures.colour import diverging_lut
+from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer import overlay
@@ -143,9 +143,14 @@ class SliceView(pg.GraphicsView):
     def _redraw(self) -> None:
         if self._hu is None or self.layer is None:
             return
-        self._grey = self.window.to_uint8(self._hu)
-        self._image.setLookupTable(diverging_lut() if self.layer.signed else None, update=False)
-        self._image.setImage(self._grey, autoLevels=False, levels=(0, 255))
+        if self.layer.signed:
+            self._grey = diverging_index(self._hu, self.window.width_hu / 2)
+            lut = diverging_table()
+        else:
+            self._grey = self.window.to_uint8(self._hu)
+            lut = None
+        self._image.setLookupTable(lut, update=False)
+        self._image.setImage(self._grey, autoLevels=False, levels=None)
         self._image.setRect(self.image_rect())
         self.viewport().update()
 

@@ -1,0 +1,113 @@
+"""Every action of the window in one table: name, text, shortcut, icon, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QWidget
+
+from ctstudio.gui import theme
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One action; a text with "..." opens a dialog."""
+
+    name: str
+    text: str
+    shortcut: str = ""
+    icon: str = ""
+    tip: str = ""
+    checkable: bool = False
+
+
+SPECS: tuple[Spec, ...] = (
+    Spec("open_folder", "Open folder ...", "Ctrl+O", "mdi6.folder-open-outline",
+         "Open a folder with DICOM files"),
+    Spec("open_files", "Open files ...", "Ctrl+Shift+O", "mdi6.file-outline", "Open DICOM files"),
+    Spec("open_demo", "Open the demo", "", "mdi6.lungs", "A thorax phantom, full and quarter dose"),
+    Spec("close_layer", "Close layer", "Ctrl+W", "", "Close the layer of the active pane"),
+    Spec("quit", "Quit", "Ctrl+Q", "", "Close CT Studio"),
+    Spec("layout_1", "One pane", "Alt+1", "mdi6.square-outline", "One pane", True),
+    Spec("layout_1x2", "Two panes", "Alt+2", "mdi6.view-split-vertical", "Two panes", True),
+    Spec("layout_1x3", "Three panes", "Alt+3", "mdi6.view-week-outline", "Three panes", True),
+    Spec("layout_2x2", "Four panes", "Alt+4", "mdi6.view-grid-outline", "Two by two panes", True),
+    Spec("link_scroll", "Link slices", "", "mdi6.layers-triple-outline",
+         "Scroll together, by patient position", True),
+    Spec("link_window", "Link window", "", "mdi6.contrast-circle", "Set the window together", True),
+    Spec("link_framing", "Link zoom and pan", "", "mdi6.magnify", "Zoom and pan together", True),
+    Spec("link_crosshair", "Link crosshair", "", "mdi6.crosshairs",
+         "Shift+move shows the place in every pane", True),
+    Spec("info", "Information", "I", "mdi6.information-outline",
+         "Show or hide the texts on the images", True),
+    Spec("scale", "Scale bar", "S", "mdi6.ruler", "Show or hide the scale bar", True),
+    Spec("letters", "Orientation letters", "O", "mdi6.compass-outline",
+         "Show or hide R, L, A, P, S, I", True),
+    Spec("fit", "Whole slice", "Space", "mdi6.fit-to-page-outline",
+         "Show the whole slice again and the first window"),
+    Spec("zoom_in", "Zoom in", "+", "", "Zoom in"),
+    Spec("zoom_out", "Zoom out", "-", "", "Zoom out"),
+    Spec("maximise", "Maximise pane", "Return", "", "The active pane over the whole grid"),
+    Spec("next_pane", "Next pane", "Tab", "", "Activate the next pane"),
+    Spec("slice_up", "Next slice", "Up", "", "One slice towards the last"),
+    Spec("slice_down", "Previous slice", "Down", "", "One slice towards the first"),
+    Spec("slice_up_10", "Ten slices on", "Shift+Up", "", "Ten slices towards the last"),
+    Spec("slice_down_10", "Ten slices back", "Shift+Down", "", "Ten slices towards the first"),
+    Spec("slice_first", "First slice", "Home", "", "The first slice"),
+    Spec("slice_last", "Last slice", "End", "", "The last slice"),
+    Spec("series_next", "Next series", "PgDown", "", "Open the next series"),
+    Spec("series_previous", "Previous series", "PgUp", "", "Open the previous series"),
+    Spec("cine", "Cine", "C", "mdi6.play-outline", "Run through the slices", True),
+    Spec("screenshot", "Picture of the panes ...", "Ctrl+E", "mdi6.camera-outline",
+         "Save what is on screen side by side as a PNG"),
+    Spec("slices_gif", "GIF over slices ...", "", "mdi6.filmstrip", "Save a GIF over the slices"),
+    Spec("training_gif", "GIF over training ...", "", "", "Save the training previews as a GIF"),
+    Spec("curves", "Curves ...", "", "", "Save the curves as PNG or CSV"),
+    Spec("export_dicom", "DICOM series ...", "", "", "Save a denoised layer as a DICOM series"),
+    Spec("simulate", "Simulate low dose ...", "Ctrl+L", "mdi6.blur",
+         "Add projection-domain noise to the series: a low-dose twin"),
+    Spec("theme", "Light theme", "", "", "Switch between dark and light", True),
+    Spec("full_screen", "Full screen", "F11", "", "Full screen and back", True),
+    Spec("shortcuts", "Mouse and keys", "F1", "", "What the mouse and the keys do"),
+    Spec("about", "About CT Studio", "", "", "Version, licence, purpose"),
+)  # fmt: skip
+
+
+def make_actions(window: QWidget, viewer: QWidget) -> dict[str, QAction]:
+    """All actions, as children of ``window`` so that their shortcuts work.
+
+    Keys that a form needs too (Space, Up, Tab, letters) belong to ``viewer`` alone: they act while
+    the focus is in a pane.
+    """
+    made = {}
+    for spec in SPECS:
+        action = QAction(spec.text, window)
+        action.setObjectName(spec.name)
+        action.setCheckable(spec.checkable)
+        if spec.shortcut:
+            action.setShortcut(QKeySequence(spec.shortcut))
+        if spec.icon:
+            action.setIcon(theme.icon(spec.icon))
+        key = f" ({QKeySequence(spec.shortcut).toString()})" if spec.shortcut else ""
+        action.setToolTip(f"{spec.tip}{key}")
+        action.setStatusTip("")
+        window.addAction(action)
+        if spec.shortcut and not spec.shortcut.startswith(("Ctrl+", "Alt+", "F1")):
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            window.removeAction(action)
+            viewer.addAction(action)
+        made[spec.name] = action
+    return made
+
+
+def connect(actions: dict[str, QAction], handlers: dict[str, Callable[..., object]]) -> None:
+    """Connect each handler to its action: ``toggled`` where it is checkable, else ``triggered``."""
+    for name, handler in handlers.items():
+        action = actions[name]
+        if action.isCheckable():
+            action.toggled.connect(handler)
+        else:
+            action.triggered.connect(lambda _checked=False, handler=handler: handler())

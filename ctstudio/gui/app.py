@@ -1,0 +1,91 @@
+"""Start the window: show it first, load the heavy parts behind it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if sys.platform == "win32":
+    # torch's DLLs clash with Qt's unless they come first.
+    import torch  # noqa: F401
+
+from PySide6.QtCore import QCoreApplication, QTimer
+from PySide6.QtWidgets import QApplication
+
+from ctstudio import __version__
+from ctstudio.gui import theme
+from ctstudio.gui.collector import GuiCollector
+from ctstudio.gui.main_window import MainWindow
+from ctstudio.gui.settings import Settings
+from ctstudio.gui.warm_up import Engine, warm_up
+
+
+def make_application() -> QApplication:
+    """The one QApplication, named and themed."""
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        app = existing
+    else:
+        app = QApplication(sys.argv[:1])
+    QCoreApplication.setApplicationName("CT Studio")
+    QCoreApplication.setApplicationVersion(__version__)
+    QCoreApplication.setOrganizationName("ctstudio")
+    app.setDesktopFileName("ctstudio")
+    return app
+
+
+class Program:
+    """The window with everything around it: collector, settings, learning engine."""
+
+    def __init__(self, settings: Settings | None = None, runs_folder: Path | None = None) -> None:
+        self.app = make_application()
+        self.settings = settings or Settings()
+        chosen = self.settings.get("theme", "dark")
+        theme.apply(self.app, theme.THEMES.get(chosen, theme.DARK))
+        self.collector = GuiCollector()
+        self.window = MainWindow(self.settings, runs_folder)
+        self.engine: Engine | None = None
+
+    def load_engine(self) -> None:
+        """Load torch in the background; the panels fill when it is there."""
+        self.window.session.jobs.start(
+            "warm-up",
+            "Loading the learning engine",
+            warm_up,
+            succeeded=self._engine_loaded,
+            failed=self._engine_failed,
+        )
+
+    def _engine_loaded(self, engine: Engine) -> None:
+        self.engine = engine
+        self.collector.settle()
+        self.window.engine_ready(engine.device, engine.reason)
+
+    def _engine_failed(self, error: Exception) -> None:
+        self.window.device_badge.show_device("no engine", str(error))
+        self.window.session.report(error)
+
+
+def run(paths: Sequence[Path], demo: bool = False) -> int:
+    """Open the window and stay until it is closed; returns the exit status."""
+    program = Program()
+    window = program.window
+    window.show()
+    if demo:
+        QTimer.singleShot(0, window.open_demo)
+    if paths:
+        QTimer.singleShot(0, lambda: window.open_paths([Path(p) for p in paths]))
+    QTimer.singleShot(50, program.load_engine)
+    # Python handles Ctrl+C only between its own instructions: give it some.
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    heartbeat = QTimer()
+    heartbeat.timeout.connect(lambda: None)
+    heartbeat.start(250)
+    if os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):  # for start-up measurements
+        QTimer.singleShot(0, program.app.quit)
+    status = program.app.exec()
+    program.collector.stop()
+    return status

@@ -1,0 +1,85 @@
+"""Small dialogs: mouse and keys, About, the details of a message."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QMessageBox,
+    QPlainTextEdit,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.gui.actions import SPECS
+
+MOUSE = (
+    ("Left drag", "window: horizontal changes the width, vertical the centre"),
+    ("Middle drag", "pan"),
+    ("Right drag", "zoom"),
+    ("Right click", "menu of the pane"),
+    ("Wheel", "slice"),
+    ("Ctrl + wheel", "zoom"),
+    ("Shift + move", "crosshair in every linked pane"),
+    ("Double click", "maximise the pane, and back"),
+    ("Drop", "a folder or files open"),
+)
+
+
+def show_shortcuts(parent: QWidget) -> None:
+    """What the mouse and the keys do."""
+    rows = "".join(f"<tr><td><b>{k}</b>&nbsp;&nbsp;</td><td>{v}</td></tr>" for k, v in MOUSE)
+    keys = "".join(
+        f"<tr><td><b>{s.shortcut}</b>&nbsp;&nbsp;</td><td>{s.text.replace(' ...', '')}</td></tr>"
+        for s in SPECS
+        if s.shortcut
+    )
+    keys += "<tr><td><b>1</b> to <b>8</b></td><td>Window presets</td></tr>"
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Mouse and keys")
+    dialog.resize(520, 620)
+    label = QLabel(f"<h3>Mouse</h3><table>{rows}</table><h3>Keys</h3><table>{keys}</table>")
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    label.setWordWrap(True)
+    label.setMargin(12)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setWidget(label)
+    _run(dialog, area)
+
+
+def show_about(parent: QWidget, version: str) -> None:
+    box = QMessageBox(parent)
+    box.setWindowTitle("About CT Studio")
+    box.setText(f"<h3>CT Studio {version}</h3>A desktop viewer and trainer for CT.")
+    box.setInformativeText(
+        "<b>For research use, not for diagnosis.</b><br><br>MIT licence. Text on images is set in "
+        "Inter (SIL Open Font License). Built with Qt for Python (LGPL), pyqtgraph, PyTorch, "
+        "pydicom, imagecodecs, scikit-image, NumPy, SciPy, Pillow, matplotlib and QtAwesome "
+        "(Material Design Icons)."
+    )
+    box.exec()
+    box.deleteLater()
+
+
+def show_details(parent: QWidget, title: str, details: str) -> None:
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Details")
+    dialog.resize(760, 420)
+    text = QPlainTextEdit(f"{title}\n\n{details}")
+    text.setReadOnly(True)
+    text.setAccessibleName("Details")
+    _run(dialog, text)
+
+
+def _run(dialog: QDialog, content: QWidget) -> None:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(content, 1)
+    layout.addWidget(buttons)
+    dialog.exec()
+    dialog.deleteLater()

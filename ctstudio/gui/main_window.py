@@ -1,0 +1,606 @@
+"""The main window: panes in the middle, series on the left, panels on the right, curves below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer
+from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QFileDialog,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio import __version__
+from ctstudio.ct.window import PRESETS, Window
+from ctstudio.gui import actions as action_table
+from ctstudio.gui import dialogs, theme
+from ctstudio.gui.curves import CurvesView
+from ctstudio.gui.empty_state import EmptyState
+from ctstudio.gui.export import Exporter
+from ctstudio.gui.opening import Opener
+from ctstudio.gui.panels.compare import ComparePanel
+from ctstudio.gui.panels.denoise import DenoisePanel
+from ctstudio.gui.panels.series import SeriesPanel
+from ctstudio.gui.panels.train import TrainPanel
+from ctstudio.gui.session import Layer, Run, Session
+from ctstudio.gui.settings import Settings
+from ctstudio.gui.simulating import Simulator
+from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
+from ctstudio.gui.timeline import Timeline
+from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+
+CINE_MS = 80
+STATE_VERSION = 1
+
+
+class MainWindow(QMainWindow):
+    """CT Studio's window. It joins session, grid and panels; each does its own work."""
+
+    def __init__(self, settings: Settings | None = None, runs_folder: Path | None = None) -> None:
+        super().__init__()
+        self.settings = settings or Settings()
+        self.session = Session(self)
+        self.opener = Opener(self.session)
+        self.simulator = Simulator(self.session)
+        self.grid = ViewGrid(self.session)
+        self.exporter = Exporter(self.session, self.grid)
+        self._closing = False
+        self._first_windows: dict[int, Window] = {}
+        self.setWindowTitle("CT Studio")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.resize(1440, 900)
+        self.actions_by_name = action_table.make_actions(self, self.grid)
+        self._build_centre()
+        folder = runs_folder or Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
+        self._build_docks(folder)
+        self._build_toolbar()
+        self._build_menu()
+        self._build_status()
+        self._connect()
+        self._cine = QTimer(self)
+        self._cine.setInterval(CINE_MS)
+        self._cine.timeout.connect(self._cine_step)
+        self._restore()
+        self._update_enabled()
+
+    # -- building --------------------------------------------------------------------------------
+
+    def _build_centre(self) -> None:
+        self.empty = EmptyState()
+        self.empty.set_recent(self.settings.recent)
+        self.banner = Banner()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.grid)
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 4)
+        layout.setSpacing(0)
+        layout.addWidget(self.banner)
+        layout.addWidget(self._stack, 1)
+        self.setCentralWidget(centre)
+
+    def _build_docks(self, runs_folder: Path) -> None:
+        self.series_panel = SeriesPanel(self.session)
+        self.denoise_panel = DenoisePanel(self.session)
+        self.train_panel = TrainPanel(self.session, runs_folder)
+        self.compare_panel = ComparePanel(self.session, self.grid, self.exporter)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        for panel, title in (
+            (_scrolling(self.denoise_panel), "Denoise"),
+            (self.train_panel, "Train"),
+            (_scrolling(self.compare_panel), "Compare && export"),
+        ):
+            self.tabs.addTab(panel, title)
+        self.tabs.setMinimumWidth(300)
+        self.curves = CurvesView()
+        self.timeline = Timeline()
+        bottom = QWidget()
+        layout = QVBoxLayout(bottom)
+        layout.setContentsMargins(8, 4, 8, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.curves, 1)
+        layout.addWidget(self.timeline)
+        self.series_dock = self._dock("Series and layers", self.series_panel, "series")
+        self.panel_dock = self._dock("Work", self.tabs, "panels")
+        self.curves_dock = self._dock("Training curves", bottom, "curves")
+        areas = Qt.DockWidgetArea
+        self.addDockWidget(areas.LeftDockWidgetArea, self.series_dock)
+        self.addDockWidget(areas.RightDockWidgetArea, self.panel_dock)
+        self.addDockWidget(areas.BottomDockWidgetArea, self.curves_dock)
+        self.setCorner(Qt.Corner.BottomLeftCorner, areas.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea)
+        self.resizeDocks([self.series_dock, self.panel_dock], [240, 336], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.curves_dock], [220], Qt.Orientation.Vertical)
+        self.curves_dock.hide()
+
+    def _dock(self, title: str, widget: QWidget, name: str) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(widget)
+        return dock
+
+    def _build_toolbar(self) -> None:
+        a = self.actions_by_name
+        bar = QToolBar("Main")
+        bar.setObjectName("toolbar")
+        bar.setMovable(False)
+        self.addToolBar(bar)
+        self.toolbar = bar
+        bar.addAction(a["open_folder"])
+        bar.addSeparator()
+        self._layouts = QActionGroup(self)
+        for name in LAYOUTS:
+            action = a[f"layout_{name}"]
+            self._layouts.addAction(action)
+            bar.addAction(action)
+        a["layout_1"].setChecked(True)
+        bar.addSeparator()
+        self.preset = QComboBox()
+        self.preset.setAccessibleName("Window preset")
+        self.preset.setToolTip("Window preset (keys 1 to 8)")
+        self.preset.setMinimumWidth(170)
+        for number, (name, window) in enumerate(PRESETS.items(), start=1):
+            text = f"{number}  {name}  {window.width_hu:g} / {window.centre_hu:g}"
+            self.preset.addItem(text, name)
+        self.preset.addItem(f"{len(PRESETS) + 1}  Full range", "Full range")
+        self.preset.setPlaceholderText("Window")
+        self.preset.setCurrentIndex(-1)
+        self.preset.activated.connect(lambda row: self.set_preset(self.preset.itemData(row)))
+        bar.addWidget(self.preset)
+        bar.addSeparator()
+        for name in ("info", "scale", "letters"):
+            a[name].setChecked(True)
+            bar.addAction(a[name])
+        bar.addSeparator()
+        for name in ("link_scroll", "link_window", "link_framing", "link_crosshair"):
+            a[name].setChecked(True)
+            bar.addAction(a[name])
+        bar.addSeparator()
+        for name in ("fit", "cine", "screenshot"):
+            bar.addAction(a[name])
+        for button in bar.findChildren(QWidget):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def _build_menu(self) -> None:
+        a = self.actions_by_name
+        menu = self.menuBar()
+        file = menu.addMenu("&File")
+        for name in ("open_folder", "open_files", "open_demo"):
+            file.addAction(a[name])
+        self.recent_menu = file.addMenu("Open recent")
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        file.addSeparator()
+        export = file.addMenu("Export")
+        for name in ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom"):
+            export.addAction(a[name])
+        file.addSeparator()
+        for name in ("close_layer", "quit"):
+            file.addAction(a[name])
+        view = menu.addMenu("&View")
+        for name in ("layout_1", "layout_1x2", "layout_1x3", "layout_2x2", "maximise", "next_pane"):
+            view.addAction(a[name])
+        view.addSeparator()
+        for name in ("info", "scale", "letters"):
+            view.addAction(a[name])
+        view.addSeparator()
+        for name in ("link_scroll", "link_window", "link_framing", "link_crosshair"):
+            view.addAction(a[name])
+        view.addSeparator()
+        for dock in (self.series_dock, self.panel_dock, self.curves_dock):
+            view.addAction(dock.toggleViewAction())
+        view.addSeparator()
+        for name in ("theme", "full_screen"):
+            view.addAction(a[name])
+        image = menu.addMenu("&Image")
+        presets = image.addMenu("Window preset")
+        for number, name in enumerate([*PRESETS, "Full range"], start=1):
+            action = presets.addAction(name)
+            action.setShortcut(str(number))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(lambda _=False, name=name: self.set_preset(name))
+            self.grid.addAction(action)
+        image.addSeparator()
+        for name in ("fit", "zoom_in", "zoom_out"):
+            image.addAction(a[name])
+        image.addSeparator()
+        for name in (
+            "slice_up", "slice_down", "slice_up_10", "slice_down_10", "slice_first", "slice_last",
+            "series_next", "series_previous", "cine",
+        ):  # fmt: skip
+            image.addAction(a[name])
+        tools = menu.addMenu("&Tools")
+        tools.addAction(a["simulate"])
+        help_menu = menu.addMenu("&Help")
+        for name in ("shortcuts", "about"):
+            help_menu.addAction(a[name])
+
+    def _build_status(self) -> None:
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        self.probe_label = ProbeLabel()
+        self.message_label = QLabel()
+        self.message_label.setProperty("role", "muted")
+        self._message_timer = QTimer(self)
+        self._message_timer.setSingleShot(True)
+        self._message_timer.timeout.connect(self.message_label.clear)
+        self.job_strip = JobStrip(self.session.jobs)
+        self.device_badge = DeviceBadge()
+        purpose = QLabel("For research use, not for diagnosis")
+        purpose.setProperty("role", "muted")
+        bar.addWidget(self.probe_label, 1)
+        for widget in (self.message_label, self.job_strip, purpose, self.device_badge):
+            bar.addPermanentWidget(widget)
+
+    def _connect(self) -> None:
+        session, grid = self.session, self.grid
+        session.visible_slice = self._visible_slice
+        self.empty.open_folder.connect(self.ask_folder)
+        self.empty.open_demo.connect(self.open_demo)
+        self.empty.open_path.connect(lambda path: self.open_paths([path]))
+        self.opener.opened.connect(self._show_opened)
+        self.opener.scanned.connect(self._remember)
+        self.series_panel.open_requested.connect(self.opener.open_series)
+        self.series_panel.show_requested.connect(self._show_layer)
+        self.denoise_panel.applied.connect(lambda layer: self._message(f"{layer.name}: done", 6000))
+        self.train_panel.use_requested.connect(self._use_network)
+        grid.slice_changed.connect(self.denoise_panel.slice_shown)
+        grid.slice_changed.connect(self._slice_changed)
+        grid.probed.connect(self.probe_label.show_probes)
+        grid.window_changed.connect(self._window_changed)
+        grid.menu_requested.connect(self._pane_menu)
+        grid.layout_changed.connect(self._layout_changed)
+        session.layer_added.connect(self._update_enabled)
+        session.layer_removed.connect(self._layer_removed)
+        session.active_changed.connect(self._update_enabled)
+        session.run_changed.connect(self._run_changed)
+        session.trouble.connect(self.banner.show_trouble)
+        session.message.connect(self._message)
+        self.banner.details_requested.connect(self._show_details)
+        self.timeline.picked.connect(self.train_panel.show_panels)
+        handlers: dict[str, Any] = {
+            "open_folder": self.ask_folder,
+            "open_files": self.ask_files,
+            "open_demo": self.open_demo,
+            "close_layer": self._close_layer,
+            "quit": self.close,
+            "fit": self._reset_view,
+            "zoom_in": lambda: grid.active_pane.view.zoom_by(1.25),
+            "zoom_out": lambda: grid.active_pane.view.zoom_by(0.8),
+            "maximise": lambda: grid.toggle_maximised(grid.active_pane),
+            "next_pane": grid.activate_next,
+            "slice_up": lambda: grid.step(1),
+            "slice_down": lambda: grid.step(-1),
+            "slice_up_10": lambda: grid.step(10),
+            "slice_down_10": lambda: grid.step(-10),
+            "slice_first": lambda: grid.go_to(0),
+            "slice_last": lambda: grid.go_to(-1),
+            "series_next": lambda: self.series_panel.step_series(1),
+            "series_previous": lambda: self.series_panel.step_series(-1),
+            "cine": self._toggle_cine,
+            "screenshot": self.compare_panel.ask_picture,
+            "slices_gif": self.compare_panel.ask_slices_gif,
+            "training_gif": self.compare_panel.ask_training_gif,
+            "curves": self.compare_panel.ask_curves,
+            "export_dicom": self.compare_panel.ask_dicom,
+            "simulate": self._simulate,
+            "theme": self._set_light,
+            "full_screen": self._full_screen,
+            "shortcuts": lambda: dialogs.show_shortcuts(self),
+            "about": lambda: dialogs.show_about(self, __version__),
+            "info": lambda on: self._overlay("show_info", on),
+            "scale": lambda on: self._overlay("show_scale", on),
+            "letters": lambda on: self._overlay("show_letters", on),
+            "link_scroll": lambda on: setattr(grid.links, "scroll", on),
+            "link_window": lambda on: setattr(grid.links, "window", on),
+            "link_framing": lambda on: setattr(grid.links, "framing", on),
+            "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
+        }
+        for name in LAYOUTS:
+            handlers[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
+        action_table.connect(self.actions_by_name, handlers)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Find and show the series in folders or files."""
+        self.opener.open_paths(paths)
+
+    def open_demo(self) -> None:
+        """Show the built-in phantom."""
+        self.opener.open_demo()
+
+    def ask_folder(self) -> None:
+        start = str(self.settings.recent[0]) if self.settings.recent else ""
+        path = QFileDialog.getExistingDirectory(self, "Open a folder with DICOM files", start)
+        if path:
+            self.open_paths([Path(path)])
+
+    def ask_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open DICOM files")
+        if paths:
+            self.open_paths([Path(p) for p in paths])
+
+    def _remember(self, paths: list[Path]) -> None:
+        cache = platformdirs.user_cache_dir("ctstudio", False)
+        for path in paths:
+            if not str(path).startswith(cache):
+                self.settings.add_recent(path.absolute())
+        self.empty.set_recent(self.settings.recent)
+
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for path in self.settings.recent:
+            action = self.recent_menu.addAction(str(path))
+            action.triggered.connect(lambda _=False, path=path: self.open_paths([path]))
+        self.recent_menu.addSeparator()
+        self.recent_menu.addAction("Forget these").triggered.connect(self._forget_recent)
+
+    def _forget_recent(self) -> None:
+        self.settings.clear_recent()
+        self.empty.set_recent([])
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.open_paths(paths)
+
+    def _show_opened(self, layer: Layer) -> None:
+        self._stack.setCurrentWidget(self.grid)
+        if self.grid.layout_name != "1" and not any(p.layer for p in self.grid.visible_panes):
+            self.grid.set_layout("1")
+        self.grid.show_in(self.grid.active_pane, layer)
+        self.grid.activate(self.grid.active_pane)
+        self.grid.active_pane.view.setFocus()
+
+    def _show_layer(self, layer: Layer) -> None:
+        self.grid.show_in(self.grid.active_pane, layer)
+        self.grid.activate(self.grid.active_pane)
+
+    def _close_layer(self) -> None:
+        if self.session.active is not None:
+            self.session.remove_layer(self.session.active)
+
+    def _layer_removed(self, _layer: Layer) -> None:
+        if not self.session.layers:
+            self._stack.setCurrentWidget(self.empty)
+        self._update_enabled()
+
+    # -- view ------------------------------------------------------------------------------------
+
+    def _visible_slice(self, layer: Layer) -> int:
+        """The slice of ``layer`` that lies where the active (or a linked) pane looks."""
+        panes = [self.grid.active_pane, *self.grid.visible_panes]
+        for pane in panes:
+            if pane.layer is layer:
+                return pane.view.index
+        for pane in panes:
+            shown = pane.layer
+            if shown is not None and shown.root is layer.root:
+                point = shown.stack.geometry.positions_mm[pane.view.index]
+                return layer.stack.geometry.nearest_slice(point)
+        return len(layer.stack) // 2
+
+    def _slice_changed(self, _layer: Layer, _index: int) -> None:
+        self._update_enabled()
+
+    def set_preset(self, name: str) -> None:
+        """Apply a named window to the active pane and those linked with it."""
+        if self.session.active is None or self.session.active.signed:
+            return
+        window = PRESETS.get(name) or self.grid.full_range_window()
+        if window is not None:
+            self.grid.set_window(window)
+
+    def _window_changed(self, window: Window) -> None:
+        names = [name for name, preset in PRESETS.items() if preset == window]
+        row = self.preset.findData(names[0]) if names else -1
+        with QSignalBlocker(self.preset):
+            self.preset.setCurrentIndex(row)
+            self.preset.setPlaceholderText(str(window))
+
+    def _reset_view(self) -> None:
+        self.grid.fit_all()
+        layer = self.session.active
+        if layer is not None:
+            self.grid.set_window(
+                self.grid.default_window(layer, self.grid.active_pane.view.index)
+            )
+
+    def _pick_layout(self, name: str, on: bool) -> None:
+        if on and self.grid.layout_name != name:
+            self.grid.set_layout(name)
+            self._fill_new_panes()
+
+    def _fill_new_panes(self) -> None:
+        """Give empty panes something related to see: the family's other layers, then others."""
+        layers = list(self.session.layers)
+        active = self.session.active
+        if active is not None:
+            layers.sort(key=lambda la: la.root is not active.root)
+        shown = [pane.layer for pane in self.grid.visible_panes]
+        for pane in self.grid.visible_panes:
+            if pane.layer is None:
+                spare = next((la for la in layers if la not in shown), None)
+                if spare is not None:
+                    self.grid.show_in(pane, spare)
+                    shown.append(spare)
+
+    def _layout_changed(self, name: str) -> None:
+        action = self.actions_by_name[f"layout_{name}"]
+        with QSignalBlocker(action):
+            action.setChecked(True)
+
+    def _overlay(self, name: str, on: bool) -> None:
+        for pane in self.grid.panes:
+            setattr(pane.view, name, on)
+            pane.view.viewport().update()
+
+    def _toggle_cine(self, on: bool) -> None:
+        action = self.actions_by_name["cine"]
+        action.setIcon(theme.icon("mdi6.pause" if on else "mdi6.play-outline"))
+        if on:
+            self._cine.start()
+        else:
+            self._cine.stop()
+
+    def _cine_step(self) -> None:
+        layer = self.session.active
+        if layer is None or len(layer.stack) < 2:
+            self.actions_by_name["cine"].setChecked(False)
+            return
+        last = self.grid.active_pane.view.index >= len(layer.stack) - 1
+        self.grid.go_to(0) if last else self.grid.step(1)
+
+    def _pane_menu(self, pane: Pane, at: QPoint) -> None:
+        menu = QMenu(self)
+        for layer in self.session.layers:
+            action = menu.addAction(layer.name)
+            action.setCheckable(True)
+            action.setChecked(layer is pane.layer)
+            action.setData(layer)
+        menu.addSeparator()
+        presets = menu.addMenu("Window preset")
+        for name in [*PRESETS, "Full range"]:
+            presets.addAction(name).setData(name)
+        for name in ("fit", "maximise", "screenshot", "close_layer"):
+            menu.addAction(self.actions_by_name[name])
+        picked = menu.exec(at)
+        menu.deleteLater()
+        data = picked.data() if picked is not None else None
+        if isinstance(data, Layer):
+            self.grid.show_in(pane, data)
+        elif isinstance(data, str):
+            self.set_preset(data)
+
+    def _update_enabled(self, *_: object) -> None:
+        a = self.actions_by_name
+        some = bool(self.session.layers)
+        for name in (
+            "fit", "zoom_in", "zoom_out", "cine", "screenshot", "slices_gif", "close_layer",
+            "maximise", "simulate",
+        ):  # fmt: skip
+            a[name].setEnabled(some)
+        self.preset.setEnabled(some)
+        run = self.session.run
+        a["training_gif"].setEnabled(run is not None and bool(run.previews))
+        a["curves"].setEnabled(run is not None and bool(run.history.step))
+        active = self.session.active
+        a["export_dicom"].setEnabled(
+            active is not None and active.kind in ("denoised", "simulated") and active.complete
+        )
+        name = active.name if active is not None else ""
+        self.setWindowTitle(f"{name} - CT Studio" if name else "CT Studio")
+
+    # -- training and simulation -----------------------------------------------------------------
+
+    def _run_changed(self, run: Run) -> None:
+        if self.timeline.property("run") is not run:
+            self.timeline.setProperty("run", run)
+            self.timeline.set_previews(run.previews)
+            self.curves.show_history(run.history)
+            self.curves_dock.show()
+        self.curves.touch()
+        newest = run.newest
+        if newest is not None and newest.step != self.timeline.property("newest"):
+            self.timeline.setProperty("newest", newest.step)
+            self.timeline.grew()
+            if self.timeline.following:
+                self.train_panel.show_panels(None)
+        self._update_enabled()
+
+    def _use_network(self, _model: object) -> None:
+        self.tabs.setCurrentIndex(0)
+        self.denoise_panel.choose("network")
+
+    def _simulate(self) -> None:
+        layer = self.session.active
+        if layer is not None:
+            self.simulator.ask(self, layer.root)
+
+    def engine_ready(self, device: str, reason: str) -> None:
+        """Torch is loaded: fill what needed it."""
+        self.device_badge.show_device(device, reason)
+        self.train_panel.engine_ready()
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def _message(self, text: str, milliseconds: int) -> None:
+        self.message_label.setText(text if len(text) < 90 else "..." + text[-87:])
+        self.message_label.setToolTip(text)
+        if milliseconds:
+            self._message_timer.start(milliseconds)
+
+    def _show_details(self, title: str, details: str) -> None:
+        dialogs.show_details(self, title, details)
+
+    # -- theme, places, end ----------------------------------------------------------------------
+
+    def _set_light(self, on: bool) -> None:
+        from PySide6.QtWidgets import QApplication
+
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            theme.apply(app, theme.LIGHT if on else theme.DARK)
+            self.settings.set("theme", "light" if on else "dark")
+            self._message("Icons follow the theme at the next start.", 5000)
+
+    def _full_screen(self, on: bool) -> None:
+        self.showFullScreen() if on else self.showNormal()
+
+    def _restore(self) -> None:
+        geometry = self.settings.bytes("window/geometry")
+        if not geometry.isEmpty():
+            self.restoreGeometry(geometry)
+        state = self.settings.bytes("window/state")
+        if not state.isEmpty():
+            self.restoreState(state, STATE_VERSION)
+        self.curves_dock.hide()
+        with QSignalBlocker(self.actions_by_name["theme"]):
+            self.actions_by_name["theme"].setChecked(theme.current() is theme.LIGHT)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Cancel what runs, wait for it without freezing, then close."""
+        jobs = self.session.jobs
+        if jobs.busy():
+            event.ignore()
+            if not self._closing:
+                self._closing = True
+                self._message("Closing: waiting for the running job to save its work ...", 0)
+                jobs.all_ended.connect(self.close)
+                jobs.cancel_all()
+            return
+        self._cine.stop()
+        self.settings.set("window/geometry", self.saveGeometry())
+        self.settings.set("window/state", self.saveState(STATE_VERSION))
+        self.settings.sync()
+        event.accept()
+
+
+def _scrolling(widget: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(widget)
+    return area

@@ -1,0 +1,189 @@
+"""From dropped paths to layers: scan, read in the background, first slice at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from ctstudio.core.events import Event, Note, Partial, SliceReady
+from ctstudio.ct.volume import Volume
+from ctstudio.dicom.read import read
+from ctstudio.dicom.scan import ScanResult, SeriesInfo, scan
+from ctstudio.gui.session import Layer, Session
+from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
+
+
+class Opener(QObject):
+    """Opens paths and series; one scan and one read at a time, the newest request wins."""
+
+    opened = Signal(object)  # Layer, when its first slice is on the screen
+    completed = Signal(object)  # Layer, when every slice has arrived
+    scanned = Signal(object)  # list[Path] that held series
+    demo_ready = Signal()  # both series of the demo are listed
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._queue: list[tuple[list[Path], bool]] = []  # paths to scan, whether to show the first
+        self._scanning: tuple[list[Path], bool] = ([], True)
+        self._next: SeriesInfo | None = None
+        self._reading: SeriesInfo | None = None
+        self._layer: Layer | None = None
+        self._notes: list[str] = []
+        self._demo_shown = False
+        self._demo_paths: set[Path] = set()
+
+    # -- paths -----------------------------------------------------------------------------------
+
+    def open_paths(self, paths: list[Path], *, show: bool = True) -> None:
+        """Find the series in ``paths`` and show the first."""
+        self._queue.append((paths, show))
+        self._scan_next()
+
+    def _scan_next(self) -> None:
+        if not self._queue or self._session.jobs.busy("scan"):
+            return
+        self._scanning = self._queue.pop(0)
+        paths = self._scanning[0]
+        self._session.jobs.start(
+            "scan",
+            "Looking for series",
+            lambda: scan(paths),
+            succeeded=self._scanned,
+            cancelled=self._scan_next,
+            failed=self._scan_failed,
+        )
+
+    def _scanned(self, result: ScanResult) -> None:
+        paths, show = self._scanning
+        listed = self._session.add_series(list(result.series))
+        self.scanned.emit(paths)
+        if result.skipped:
+            count = len(result.skipped)
+            lines = "\n".join(f"{s.path}: {s.reason}" for s in result.skipped[:500])
+            noun = "file was" if count == 1 else "files were"
+            self._session.trouble.emit(f"{count} {noun} left out.", "", lines)
+        if show and listed:
+            self.open_series(listed[0])
+        if self._demo_paths and set(paths) <= self._demo_paths and len(self._session.series) > 1:
+            self._open_demo_twin()
+        self._scan_next()
+
+    def _scan_failed(self, error: Exception) -> None:
+        self._session.report(error)
+        self._scan_next()
+
+    # -- series ----------------------------------------------------------------------------------
+
+    def open_series(self, info: SeriesInfo) -> None:
+        """Show a series: at once if it is open, else its middle slice as soon as it is read."""
+        layer = self._session.layer_of(info)
+        if layer is not None:
+            self.opened.emit(layer)
+            return
+        self._next = info
+        job = self._session.jobs["read"]
+        if job is None:
+            self._read_next()
+        elif self._reading is not info and self._layer is None:
+            job.cancel()  # nothing of it is on the screen yet
+
+    def _read_next(self) -> None:
+        info, self._next = self._next, None
+        if info is None:
+            return
+        if self._session.layer_of(info) is not None:
+            return
+        self._reading, self._layer, self._notes = info, None, []
+        self._session.jobs.start(
+            "read",
+            f"Reading {info.title}",
+            lambda: read(info),
+            stepped=self._read_stepped,
+            succeeded=self._read_done,
+            cancelled=self._read_stopped,
+            failed=self._read_failed,
+        )
+
+    def _read_stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Partial) and isinstance(event.value, Volume):
+                assert self._reading is not None
+                name = event.value.source.description or self._reading.title
+                self._layer = self._session.add_layer(
+                    Layer(name, "original", event.value, series=self._reading, complete=False)
+                )
+                self.opened.emit(self._layer)
+                self._session.layer_changed.emit(self._layer, len(event.value) // 2)
+            elif isinstance(event, SliceReady) and self._layer is not None:
+                self._session.layer_changed.emit(self._layer, event.index)
+            elif isinstance(event, Note):
+                self._notes.append(event.text)
+
+    def _read_done(self, volume: Volume) -> None:
+        layer, info = self._layer, self._reading
+        if layer is None or layer not in self._session.layers:
+            self._read_next()
+            return
+        layer.stack = volume
+        layer.complete = True
+        self._session.layer_changed.emit(layer, -1)
+        warnings = [*(info.warnings if info is not None else ()), *self._notes]
+        if warnings:
+            more = f" ({len(warnings) - 1} more)" if len(warnings) > 1 else ""
+            self._session.trouble.emit(
+                f"{layer.name}: {warnings[0]}{more}", "", "\n".join(warnings)
+            )
+        self.completed.emit(layer)
+        self._read_next()
+
+    def _read_stopped(self) -> None:
+        if self._layer is not None:
+            self._session.remove_layer(self._layer)
+            self._layer = None
+        self._read_next()
+
+    def _read_failed(self, error: Exception) -> None:
+        if self._layer is not None:
+            self._session.remove_layer(self._layer)
+            self._layer = None
+        self._session.report(error)
+        self._read_next()
+
+    # -- the demo --------------------------------------------------------------------------------
+
+    def open_demo(self) -> None:
+        """Open the phantom: drawn on first use, the full-dose series at once, then its twin."""
+        if self._session.jobs.busy("demo"):
+            return
+        self._demo_shown = False
+        self._session.jobs.start(
+            "demo",
+            "Preparing the demo",
+            lambda: ensure_demo(),
+            stepped=self._demo_stepped,
+            succeeded=self._demo_done,
+            failed=self._session.fail,
+        )
+
+    def _demo_stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Partial) and isinstance(event.value, DemoSeries):
+                self._show_truth(event.value.truth)
+
+    def _show_truth(self, folder: Path) -> None:
+        if not self._demo_shown:
+            self._demo_shown = True
+            self.open_paths([folder])
+
+    def _demo_done(self, demo: DemoSeries) -> None:
+        self._show_truth(demo.truth)
+        self._demo_paths = {demo.quarter_dose}
+        self.open_paths([demo.quarter_dose], show=False)
+
+    def _open_demo_twin(self) -> None:
+        """The noisy series is what one came to denoise: show it once it is there."""
+        self._demo_paths = set()
+        self.open_series(self._session.series[-1])
+        self.demo_ready.emit()

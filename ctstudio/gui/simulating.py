@@ -1,0 +1,99 @@
+"""Tools > Simulate low dose: a dialog with the noise's settings, then a job."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+
+from ctstudio.core.events import Event, Partial, SliceReady
+from ctstudio.core.registry import Choice
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.job import Job
+from ctstudio.gui.section import Section
+from ctstudio.gui.session import Layer, Session
+from ctstudio.workflows.simulate import simulate
+
+
+class Simulator(QObject):
+    """Makes noisy twins of a series as layers."""
+
+    simulated = Signal(object)  # Layer
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._source: Layer | None = None
+        self._layer: Layer | None = None
+        self._name = ""
+
+    def ask(self, parent: QWidget, source: Layer) -> None:
+        """Ask for the settings, then start."""
+        # The noises load torch; the dialog opens after the learning engine has been warmed up.
+        from ctstudio.learn.noise import NOISES
+
+        dialog = QDialog(parent)
+        dialog.setWindowTitle("Simulate low dose")
+        dialog.resize(420, 360)
+        text = QLabel(f"Adds noise to every slice of {source.name}. The series stays as it is.")
+        text.setWordWrap(True)
+        section = Section("Noise")
+        section.set_choice(NOISES, NOISES.resolve(Choice("low_dose")))
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Simulate")
+        buttons.accepted.connect(dialog.accept)
+        buttons.rejected.connect(dialog.reject)
+        layout = QVBoxLayout(dialog)
+        layout.addWidget(text)
+        layout.addWidget(section, 1)
+        layout.addWidget(buttons)
+        accepted = dialog.exec()
+        choice = section.choice
+        dialog.deleteLater()
+        if accepted:
+            self.start(source, choice)
+
+    def start(self, source: Layer, choice: Choice) -> Job | None:
+        """Simulate in the background; the twin grows as a layer beside its source."""
+        volume = source.stack
+        if self._session.jobs.busy("simulate") or not isinstance(volume, Volume):
+            self._session.message.emit("A simulation is running already; wait for it.", 6000)
+            return None
+        self._source, self._layer = source, None
+        dose = choice.params.get("dose")
+        self._name = f"{source.name}, {dose:.0%} dose" if dose else f"{source.name}, noisy"
+        return self._session.jobs.start(
+            "simulate",
+            "Simulating noise",
+            lambda: simulate(volume, choice),
+            stepped=self._stepped,
+            succeeded=self._done,
+            cancelled=self._stopped,
+            failed=self._failed,
+        )
+
+    def _stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Partial) and isinstance(event.value, Volume):
+                self._layer = self._session.add_layer(
+                    Layer(self._name, "simulated", event.value, self._source, complete=False)
+                )
+                assert self._source is not None
+                self._session.hang.emit([self._source, self._layer])
+            elif isinstance(event, SliceReady) and self._layer is not None:
+                self._session.layer_changed.emit(self._layer, event.index)
+
+    def _done(self, _volume: Volume) -> None:
+        if self._layer is not None:
+            self._layer.complete = True
+            self._session.layer_changed.emit(self._layer, -1)
+            self.simulated.emit(self._layer)
+
+    def _stopped(self) -> None:
+        if self._layer is not None:
+            self._session.remove_layer(self._layer)
+
+    def _failed(self, error: Exception) -> None:
+        self._stopped()
+        self._session.report(error)

@@ -1,0 +1,180 @@
+"""The status bar: HU under the cursor in every pane, the running job, the device."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
+
+from ctstudio.gui import theme
+from ctstudio.gui.job import Job, Jobs
+from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.slice_view import Probe
+from ctstudio.gui.words import seconds_in_words
+
+QUIET = ("preview", "metrics", "warm-up")  # too short or too humble to be announced
+
+
+class ProbeLabel(QLabel):
+    """HU at the cursor in every linked pane, then mm and voxel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setAccessibleName("Value at the cursor")
+
+    def show_probes(self, probes: list[tuple[Layer, Probe | None]]) -> None:
+        words = []
+        place = ""
+        for layer, probe in probes:
+            name = layer.name.replace("Training: ", "").replace("Preview: ", "")
+            short = name if len(name) <= 22 else name[:20] + "..."
+            if probe is None:
+                continue
+            value = f"{probe.value:.0f}" if probe.value == round(probe.value) else f"{probe.value:.1f}"
+            words.append(f"{short} <b>{value}</b> {probe.unit}".strip())
+            if not place:
+                x, y, z = probe.point_mm
+                place = (
+                    f"{'L' if x >= 0 else 'R'} {abs(x):.1f}  {'P' if y >= 0 else 'A'} {abs(y):.1f}  "
+                    f"{'S' if z >= 0 else 'I'} {abs(z):.1f} mm"
+                )
+                if not layer.stack.geometry.spacing_known:
+                    place = ""
+                vx, vy, vz = probe.voxel
+                place += f" &nbsp; voxel {vx}, {vy}, {vz}"
+        self.setText(" &nbsp;·&nbsp; ".join([*words, place] if words else []))
+
+
+class JobStrip(QWidget):
+    """Progress, time left and cancel of the newest job."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__()
+        self._jobs: list[Job] = []
+        self._text = QLabel()
+        self._text.setAccessibleName("Running job")
+        self._bar = QProgressBar()
+        self._bar.setFixedWidth(140)
+        self._bar.setTextVisible(False)
+        self._left = QLabel()
+        self._left.setProperty("role", "muted")
+        self.cancel = QToolButton()
+        self.cancel.setIcon(theme.icon("mdi6.close-circle-outline"))
+        self.cancel.setAutoRaise(True)
+        self.cancel.setToolTip("Cancel")
+        self.cancel.setAccessibleName("Cancel the job")
+        self.cancel.clicked.connect(self._cancel)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self._text, self._bar, self._left, self.cancel):
+            layout.addWidget(widget)
+        self._timer = QTimer(self)
+        self._timer.setInterval(200)
+        self._timer.timeout.connect(self._refresh)
+        jobs.started.connect(self._started)
+        jobs.stopped.connect(self._stopped)
+        self.hide()
+
+    def _started(self, job: Job) -> None:
+        if job.objectName() not in QUIET:
+            self._jobs.append(job)
+            self._timer.start()
+            self._refresh()
+            self.show()
+
+    def _stopped(self, job: Job) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+        if not self._jobs:
+            self._timer.stop()
+            self.hide()
+        else:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        job = self._jobs[-1]
+        progress = job.progress
+        more = f" (+{len(self._jobs) - 1})" if len(self._jobs) > 1 else ""
+        title = job.title if len(job.title) < 48 else job.title[:46] + "..."
+        state = "Stopping: " if job.cancelling else "Paused: " if job.paused else ""
+        self._text.setText(f"{state}{title}{more}")
+        self.cancel.setEnabled(not job.cancelling)
+        elapsed = time.monotonic() - job.started_at
+        if progress.total > 0:
+            self._bar.setRange(0, progress.total)
+            self._bar.setValue(progress.done)
+            if progress.done and elapsed > 1 and not job.paused:
+                left = elapsed / progress.done * (progress.total - progress.done)
+                self._left.setText(f"{seconds_in_words(left)} left")
+            else:
+                self._left.setText("")
+        else:
+            self._bar.setRange(0, 0)
+            self._left.setText(seconds_in_words(elapsed) if elapsed > 2 else "")
+
+    def _cancel(self) -> None:
+        if self._jobs:
+            self._jobs[-1].cancel()
+            self._refresh()
+
+
+class DeviceBadge(QLabel):
+    """Where networks are computed, and why."""
+
+    def __init__(self) -> None:
+        super().__init__("...")
+        self.setProperty("role", "badge")
+        self.setToolTip("The learning engine is loading")
+        self.setAccessibleName("Device")
+
+    def show_device(self, name: str, reason: str) -> None:
+        self.setText(name)
+        self.setToolTip(reason)
+
+
+class Banner(QWidget):
+    """A quiet line above the panes: what went wrong, what to do, and details on demand."""
+
+    details_requested = Signal(str, str)  # title, details
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        t = theme.current()
+        self.setStyleSheet(
+            f"#banner {{ background: {t.raised}; border-left: 4px solid {t.warning}; }}"
+        )
+        self._icon = QLabel()
+        self._icon.setPixmap(theme.icon("mdi6.alert-outline", t.warning).pixmap(18, 18))
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._details = ""
+        self._more = QToolButton()
+        self._more.setText("Details")
+        self._more.setAutoRaise(True)
+        self._more.clicked.connect(lambda: self.details_requested.emit(self.text.text(), self._details))
+        self._close = QToolButton()
+        self._close.setIcon(theme.icon("mdi6.close"))
+        self._close.setAutoRaise(True)
+        self._close.setToolTip("Dismiss")
+        self._close.setAccessibleName("Dismiss the message")
+        self._close.clicked.connect(self.hide)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addWidget(self._icon)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self._more)
+        layout.addWidget(self._close)
+        self.hide()
+
+    def show_trouble(self, what: str, hint: str, details: str = "") -> None:
+        self.text.setText(f"{what} {hint}".strip())
+        self._details = details
+        self._more.setVisible(bool(details))
+        self.show()
