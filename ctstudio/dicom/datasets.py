@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -114,9 +115,7 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     if meta.get("TransferSyntaxUID") in _LOSSY:
         source.LossyImageCompression = "01"
 
-    if "Laterality" not in source and source.get("BodyPartExamined") not in _UNPAIRED:
-        source.Laterality = ""  # type 2C: there, but unknown
-
+    _state_laterality(source)
     had_rescale = "RescaleSlope" in source
     for keyword in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
         if keyword in source:
@@ -149,7 +148,7 @@ def create(
     data.PatientName, data.PatientID = source.patient_name, source.patient_id
     data.PatientBirthDate = data.PatientSex = ""
     data.PatientPosition = "HFS"
-    data.KVP = data.AcquisitionNumber = data.Laterality = ""
+    data.KVP = data.AcquisitionNumber = ""
     if source.kernel:
         data.ConvolutionKernel = source.kernel[:16]
     thickness = source.slice_thickness_mm or geometry.slice_spacing_mm
@@ -171,7 +170,10 @@ def create(
     _identify(data, index, series)
     _describe_pixels(data, series, rescale=True)
     for keyword, value in tags.items():
+        if tag_for_keyword(keyword) is None:
+            raise ValueError(f"{keyword!r} is not the keyword of a DICOM element")
         setattr(data, keyword, value)
+    _state_laterality(data)
     return data
 
 
@@ -200,6 +202,12 @@ def _identify(data: Dataset, index: int, series: NewSeries) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationVersionName = f"CTSTUDIO_{__version__}"[:16]
     data.file_meta = meta
+
+
+def _state_laterality(data: Dataset) -> None:
+    """Laterality is type 2C: absent for unpaired body parts, else there, empty where unknown."""
+    if "Laterality" not in data and data.get("BodyPartExamined") not in _UNPAIRED:
+        data.Laterality = ""
 
 
 def _describe_pixels(data: Dataset, series: NewSeries, *, rescale: bool) -> None:
@@ -254,7 +262,7 @@ def _scanner(source: Dataset) -> Dataset | None:
         "DeviceSerialNumber", "SoftwareVersions",
     ):  # fmt: skip
         if source.get(keyword):
-            item[keyword] = source[keyword]
+            setattr(item, keyword, source[keyword].value)
     item.PurposeOfReferenceCodeSequence = _code("109101", "Acquisition Equipment")
     return item
 
