@@ -23,8 +23,8 @@ def command(name: str | None) -> None:
         return
     for key, recipe in bundled().items():
         phase = recipe.phases[0]
+        length = f"{recipe.total_steps} steps"
+        if recipe.stopping.seconds:
+            length = f"{recipe.stopping.seconds:g} s or {length}, whichever is first"
         click.echo(f"{key}: {recipe.title or key}")
-        click.echo(
-            f"    {phase.model.name} on {recipe.noise.name} noise, {recipe.total_steps} steps of "
-            f"{recipe.batch} patches of {recipe.patch_px} px"
-        )
+        click.echo(f"    {phase.model.name} on {recipe.noise.name} noise, {length}")

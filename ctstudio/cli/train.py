@@ -64,7 +64,7 @@ def command(
 
     work = as_progress(train_on(chosen, series, folder), chosen)
     model = drain(work, "Training", on_event=tell)
-    click.echo(f"{model.title}, {model.step} steps; the run is in {folder}")
+    click.echo(f"{model.title}: the run is in {folder}")
 
 
 def describe_validation(event: Validation) -> str:

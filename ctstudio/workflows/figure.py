@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,9 @@ def parse_window(text: str) -> Window:
     )
 
 
-def residual_limit(residual: NDArray[np.float32]) -> float:
-    """A round number of HU that holds 99.5 % of the residual ``(y, x)`` or ``(z, y, x)``."""
-    extent = float(np.percentile(np.abs(residual), 99.5))
+def residual_limit(residuals: Sequence[NDArray[np.float32]]) -> float:
+    """A round number of HU that holds 99.5 % of each residual ``(y, x)``: one scale for all."""
+    extent = max((float(np.percentile(np.abs(r), 99.5)) for r in residuals), default=0.0)
     return float(next((k for k in RESIDUAL_LIMITS_HU if k >= extent), RESIDUAL_LIMITS_HU[-1]))
 
 
@@ -77,12 +78,13 @@ def series_picture(
     volume, index = yield from _read_slice(series, wanted)
     hu = volume.slice_hu(index)
     shown = window or series.source.window or automatic(hu)
-    results = {}
+    results = []
     for done, method in enumerate(methods):
         yield Progress(done, len(methods), f"Denoising ({method.title})")
-        results[method.title] = method.denoise_slice(hu)
-    limits = {title: residual_limit(result - hu) for title, result in results.items()}
-    return _picture(hu, results, volume, shown, limits, f"slice {index + 1} / {len(volume)}")
+        results.append(method.denoise_slice(hu))
+    limit = residual_limit([result - hu for result in results])
+    sheet = _Sheet(volume, tuple(methods), shown, limit)
+    return sheet.draw(hu, results, f"slice {index + 1} / {len(volume)}")
 
 
 def series_gif(
@@ -99,26 +101,20 @@ def series_gif(
     from ctstudio.figures.animation import save_gif
 
     volume = yield from stage(read(series), "Reading")
-    stacks: dict[str, Volume] = {}
+    stacks: list[Volume] = []
     for method in methods:
-        stacks[method.title] = yield from stage(
-            method.denoise(volume), f"Denoising ({method.title})"
-        )
+        stacks.append((yield from stage(method.denoise(volume), f"Denoising ({method.title})")))
     count = len(volume)
     middle = volume.slice_hu(count // 2)
     shown = window or series.source.window or automatic(middle)
     # One scale for all frames, or the colours would flicker.
-    limits = {
-        title: residual_limit(stack.slice_hu(count // 2) - middle)
-        for title, stack in stacks.items()
-    }
+    limit = residual_limit([stack.slice_hu(count // 2) - middle for stack in stacks])
+    sheet = _Sheet(volume, tuple(methods), shown, limit, GIF_HEIGHT_PX)
 
     def frames() -> Iterator[Image.Image]:
         for index in range(count):
-            results = {title: stack.slice_hu(index) for title, stack in stacks.items()}
-            caption = f"slice {index + 1} / {count}"
-            hu = volume.slice_hu(index)
-            yield _picture(hu, results, volume, shown, limits, caption, GIF_HEIGHT_PX)
+            results = [stack.slice_hu(index) for stack in stacks]
+            yield sheet.draw(volume.slice_hu(index), results, f"slice {index + 1} / {count}")
 
     saving = save_gif(frames(), path, seconds_per_frame=GIF_SECONDS_PER_FRAME, total=count)
     return (yield from stage(saving, "Drawing"))
@@ -156,42 +152,37 @@ def _read_slice(series: SeriesInfo, index: int) -> Work[tuple[Volume, int]]:
         work.close()
 
 
-def _picture(
-    hu: NDArray[np.float32],
-    results: Mapping[str, NDArray[np.float32]],
-    volume: Volume,
-    window: Window,
-    limits: Mapping[str, float],
-    caption: str,
-    height_px: int | None = None,
-) -> Image.Image:
-    from ctstudio.figures.compose import compose
-    from ctstudio.figures.panel import Panel
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """What all pictures of a series share; ``limit`` (HU) ends the scale of the residuals."""
 
-    geometry = volume.geometry
-    common: dict[str, Any] = {
-        "spacing_mm": geometry.spacing_mm if geometry.spacing_known else None,
-        "unit": volume.unit,
-        "letters": edge_letters(geometry),
-    }
-    original = Panel(hu, window, "Original", caption=f"{caption}, {window}", **common)
-    panels: list[Panel] = []
-    for title, result in results.items():
-        limit = Window.from_range(-limits[title], limits[title])
-        panels += [
-            original,
-            Panel(result, window, title, **common),
-            Panel(
-                result - hu,
-                limit,
-                "Residual",
-                caption=f"{title} minus original",
-                colormap="diverging",
-                **common,
-            ),
-        ]
-    return compose(
-        panels or [original],
-        columns=3 if panels else 1,
-        height_px=height_px,
-    )
+    volume: Volume
+    methods: tuple[Method, ...]
+    window: Window
+    limit: float
+    height_px: int | None = None
+
+    def draw(
+        self, hu: NDArray[np.float32], results: Sequence[NDArray[np.float32]], caption: str
+    ) -> Image.Image:
+        """One row for each result; the original alone where there is none."""
+        from ctstudio.figures.compose import compose
+        from ctstudio.figures.panel import Panel
+
+        geometry = self.volume.geometry
+        common: dict[str, Any] = {
+            "spacing_mm": geometry.spacing_mm if geometry.spacing_known else None,
+            "unit": self.volume.unit,
+            "letters": edge_letters(geometry),
+        }
+        original = Panel(hu, self.window, "Original", f"{caption}, {self.window}", **common)
+        signed = Window.from_range(-self.limit, self.limit)
+        panels: list[Panel] = []
+        for method, result in zip(self.methods, results, strict=True):
+            changed = f"{method.title} minus original"
+            panels += [
+                original,
+                Panel(result, self.window, method.title, method.description, **common),
+                Panel(result - hu, signed, "Residual", changed, colormap="diverging", **common),
+            ]
+        return compose(panels or [original], columns=3 if panels else 1, height_px=self.height_px)

@@ -1,0 +1,71 @@
+"""A short training from the command line, and its network as a method."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctstudio.cli import main
+
+SHORT = "steps=3 stopping.seconds=0 batch=2 patch_px=16 device=cpu".split()
+
+
+def test_train_then_denoise(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], read_hu
+) -> None:
+    run = tmp_path / "run"
+    settings = [word for text in SHORT for word in ("--set", text)]
+    arguments = ["train", "dncnn-gaussian", str(series_folder), "--run", str(run), *settings]
+    assert main.run(arguments) == 0
+    told = capsys.readouterr()
+    assert str(run) in told.out
+    assert "protocol A: PSNR" in told.err
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    assert recipe["phases"][0]["steps"] == 3
+    assert recipe["patch_px"] == 16
+
+    out = tmp_path / "denoised"
+    assert main.run(["denoise", str(series_folder), "--method", str(run), "--out", str(out)]) == 0
+    before, after = read_hu(series_folder), read_hu(out)
+    assert before.shape == after.shape
+    assert not np.array_equal(before, after)
+
+    assert main.run(arguments) == 1
+    assert "not empty" in capsys.readouterr().err
+    network = ["--method", str(run / "last.pt"), "--set", "strength=1"]
+    assert main.run(["denoise", str(series_folder), *network, "--out", str(tmp_path / "b")]) == 1
+    assert "no settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "words"),
+    [
+        ("dncnn-gausian", "steps=1", "Did you mean 'dncnn-gaussian'?"),
+        ("missing.toml", "steps=1", "missing.toml"),
+        ("dncnn-gaussian", "stepz=1", "'stepz'"),
+        ("dncnn-gaussian", "patch_px=many", "patch_px"),
+    ],
+)
+def test_train_refuses(
+    recipe: str,
+    setting: str,
+    words: str,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = tmp_path / "run"
+    arguments = ["train", recipe, str(series_folder), "--run", str(run), "--set", setting]
+    assert main.run(arguments) == 1
+    assert words in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_printed_recipe_is_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from ctstudio.learn.recipe import Recipe, bundled
+
+    assert main.run(["recipes", "dncnn-gaussian"]) == 0
+    assert Recipe.from_toml(capsys.readouterr().out) == bundled()["dncnn-gaussian"]
