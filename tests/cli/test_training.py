@@ -10,7 +10,7 @@ import pytest
 
 from ctstudio.cli import main
 
-SHORT = "steps=3 stopping.seconds=0 batch=2 patch_px=16 device=cpu".split()
+SHORT = ["steps=3", "stopping.seconds=0", "batch=2", "patch_px=16", "device=cpu"]
 
 
 def test_train_then_denoise(

@@ -25,11 +25,11 @@ def volume() -> Volume:
     return Volume.from_hu(hu, Geometry.axial(3))
 
 
-def test_total_variation_is_scikit_images(volume: Volume) -> None:
-    method = method_from("tv", {"strength": "20", "iterations": "50"})
+def test_total_variation_has_scikit_images_minimum(volume: Volume) -> None:
+    method = method_from("tv", {"strength": "20", "iterations": "1000"})
     hu = volume.slice_hu(1)
-    expected = denoise_tv_chambolle(hu, weight=20, eps=0, max_num_iter=50)
-    np.testing.assert_allclose(method.denoise_slice(hu), expected, atol=0.05)
+    expected = denoise_tv_chambolle(hu, weight=20, eps=0, max_num_iter=20_000)
+    np.testing.assert_allclose(method.denoise_slice(hu), expected, atol=0.5)
 
 
 @pytest.mark.parametrize("name", ["tv", "nlm", "wavelet", "bilateral"])
