@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ctstudio.core.events import Partial, Progress, SliceReady, Work, finish
 from ctstudio.ct import phantom_anatomy as anatomy
 from ctstudio.ct.phantom_lungs import lung_trees
-from ctstudio.ct.phantom_shapes import Array, Canvas, ellipse, polyline, waves
+from ctstudio.ct.phantom_shapes import Array, Canvas, ellipse, mirrored, polyline, waves
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.ct.window import PRESETS
 
@@ -26,7 +27,8 @@ VERSION = 1
 
 FIELD_OF_VIEW_MM = 384.0
 EXTENT_MM = 200.0
-"""Width of the picture, and the length of chest that the slices share out among themselves."""
+THICKNESS_MM = 2.5
+"""Width of the picture, the length of chest that the slices divide up, and their thickness."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def phantom(slices: int = 40, size: int = 512) -> Work[Volume]:
     positions[:, 2] = levels
     geometry = replace(Geometry.axial(slices, (spacing, pixel, pixel)), positions_mm=positions)
     voxels = np.full((slices, size, size), -1000, np.int16)
-    source = _source(slices, size, spacing)
+    source = _source(slices, size)
     volume = Volume(voxels, np.ones(slices), np.zeros(slices), "HU", geometry, source)
     order = sorted(range(slices), key=lambda index: abs(index - slices // 2))
     for done, index in enumerate(order, 1):
@@ -127,20 +129,28 @@ def thorax(slices: int = 40, size: int = 512) -> Volume:
     return finish(phantom(slices, size))
 
 
-def draw_slice(z_mm: float, *, size: int = 512, thickness_mm: float = 2.5) -> NDArray[np.int16]:
+def draw_slice(
+    z_mm: float, *, size: int = 512, thickness_mm: float = THICKNESS_MM
+) -> NDArray[np.int16]:
     """One axial slice at a level, ``(size, size)`` int16 HU.
 
     ``thickness_mm`` softens surfaces that lie flat in the slice, as a slice profile does.
     """
-    canvas = Canvas.blank(size, FIELD_OF_VIEW_MM / size, z_mm, thickness_mm, -1000)
-    _draw_table(canvas)
-    _draw_wall(canvas)
-    _draw_abdomen(canvas)
-    lungs = _draw_lungs(canvas)
-    _draw_mediastinum(canvas)
+    pixel = FIELD_OF_VIEW_MM / size
+    image = _table(size).copy()
+    axis = ((np.arange(size) - size // 2) * pixel).astype(np.float32)
+    # Nothing but the table lies outside this rectangle.
+    rows = slice(*np.searchsorted(axis, (-122.0, 126.0)))
+    columns = slice(*np.searchsorted(axis, (-176.0, 176.0)))
+    canvas = Canvas(image[rows, columns], axis[columns], axis[rows], z_mm, pixel, thickness_mm)
+    outlines = anatomy.outlines(*canvas.grid, z_mm)
+    _draw_wall(canvas, outlines.cage)
+    _draw_abdomen(canvas, outlines)
+    lungs = _draw_lungs(canvas, outlines)
+    _draw_mediastinum(canvas, outlines)
     _draw_bones(canvas)
     _draw_nodules(canvas, lungs)
-    return np.clip(np.rint(canvas.hu), -1024, 3071).astype(np.int16)
+    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
 
 
 def _uid(name: str) -> str:
@@ -148,7 +158,7 @@ def _uid(name: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'ctstudio thorax phantom {VERSION} {name}').int}"
 
 
-def _source(slices: int, size: int, spacing: float) -> Source:
+def _source(slices: int, size: int) -> Source:
     return Source(
         description="Thorax phantom",
         series_uid=_uid(f"series {slices} {size}"),
@@ -156,7 +166,7 @@ def _source(slices: int, size: int, spacing: float) -> Source:
         frame_of_reference_uid=_uid("frame"),
         modality="CT",
         series_number=1,
-        slice_thickness_mm=spacing,
+        slice_thickness_mm=THICKNESS_MM,
         patient_name="Phantom^Thorax",
         patient_id="PHANTOM",
         study_description="Built-in demo",
@@ -164,21 +174,26 @@ def _source(slices: int, size: int, spacing: float) -> Source:
     )
 
 
-def _draw_table(canvas: Canvas) -> None:
+@lru_cache(maxsize=2)
+def _table(size: int) -> Array:
+    """The empty table, the same in every slice."""
+    pixel = FIELD_OF_VIEW_MM / size
+    axis = ((np.arange(size) - size // 2) * pixel).astype(np.float32)
+    canvas = Canvas(np.full((size, size), -1000, np.float32), axis, axis, 0.0, pixel, 1.0)
     x, y = canvas.grid
     top = np.hypot(x, y + 300) - 424  # A shallow trough: an arc of 424 mm radius.
     under = np.hypot(x, y + 300) - 452 + 0.0008 * x * x
-    plate = np.maximum(np.maximum(-top, under), np.abs(x) - 188)
-    canvas.paint(canvas.cover(np.asarray(plate, np.float32)), -420)
-    canvas.paint(canvas.cover(np.asarray(plate + 1.8, np.float32)), -930)
+    plate = np.asarray(np.maximum(np.maximum(-top, under), np.abs(x) - 188), np.float32)
+    canvas.paint(canvas.cover(plate), -420)
+    canvas.paint(canvas.cover(plate + np.float32(1.8)), -930)
+    return canvas.hu
 
 
-def _draw_wall(canvas: Canvas) -> None:
+def _draw_wall(canvas: Canvas, cage: Array) -> None:
     """Skin, fat, muscles; the cage filled with fat."""
     x, y = canvas.grid
     z = canvas.z
     skin = anatomy.body_distance(x, y, z)
-    cage = anatomy.cage_distance(x, y, z)
     strands = waves(canvas, 48, 3, 14, 1)
     canvas.paint(canvas.cover(skin), 15)
     canvas.paint(canvas.cover(skin + 1.8), -102 + 5 * strands)
@@ -222,15 +237,15 @@ def _blade(side: int) -> Array:
     return anatomy.turn((side * 0.8, -0.6, 0.05), (side * 0.6, 0.8, 0.1))
 
 
-def _draw_abdomen(canvas: Canvas) -> None:
+def _draw_abdomen(canvas: Canvas, outlines: anatomy.Outlines) -> None:
     """Liver, stomach and spleen under the diaphragm."""
     if canvas.z > -40:
         return
     x, y = canvas.grid
     z = canvas.z
-    cage = anatomy.cage_distance(x, y, z)
-    right = np.maximum(anatomy.dome_distance(-1, x, y, z), cage)
-    left = np.maximum(anatomy.dome_distance(1, x, y, z), cage)
+    cage = outlines.cage
+    right = np.maximum(outlines.right_dome, cage)
+    left = np.maximum(outlines.left_dome, cage)
     canvas.paint(canvas.cover(np.minimum(left, right)), 52)
     canvas.paint(canvas.cover(left + 2.4), -100)
     within = canvas.cover(cage + 1.5)
@@ -242,8 +257,9 @@ def _draw_abdomen(canvas: Canvas) -> None:
     level = np.clip(0.5 - (y + 38) / canvas.pixel_mm, 0, 1)  # Gas floats to the front.
     canvas.paint(lumen, np.asarray(12 - 962 * level + 0 * x, np.float32))
 
-    lobe = canvas.ellipsoid((2.0, -38.0, -118.0), (56.0, 38.0, 44.0))
-    liver = np.maximum(canvas.cover(right + 2.2), lobe * within)
+    lobe = canvas.ellipsoid(*anatomy.LIVER_LOBE)
+    main = np.maximum(canvas.ellipsoid(*anatomy.RIGHT_DOME, grow=-2.2), lobe)
+    liver = np.minimum(main, within) * canvas.cover(np.minimum(left, right) + 1.5)
     canvas.paint(liver, LIVER_HU)
     canvas.paint(canvas.tubes(anatomy.HEPATIC_VEINS) * liver, 148)
     for insert in INSERTS:
@@ -254,11 +270,11 @@ def _draw_abdomen(canvas: Canvas) -> None:
         canvas.paint(canvas.cover(disc) * share, LIVER_HU + insert.contrast_hu)
 
 
-def _draw_lungs(canvas: Canvas) -> Array:
+def _draw_lungs(canvas: Canvas, outlines: anatomy.Outlines) -> Array:
     """Lungs with their vessels and airways; returns the lungs' coverage."""
     x, y = canvas.grid
     z = canvas.z
-    sides = [anatomy.lung_distance(side, x, y, z) for side in (-1, 1)]
+    sides = (outlines.right_lung, outlines.left_lung)
     distance = np.minimum(*sides)
     lungs = canvas.cover(distance)
     if not lungs.any():
@@ -282,12 +298,10 @@ def _draw_lungs(canvas: Canvas) -> Array:
     return lungs
 
 
-def _draw_mediastinum(canvas: Canvas) -> None:
+def _draw_mediastinum(canvas: Canvas, outlines: anatomy.Outlines) -> None:
     """Heart, great vessels, airways, gullet."""
-    x, y = canvas.grid
-    z = canvas.z
-    if z < 35:
-        _draw_heart(canvas, canvas.cover(anatomy.heart_distance(x, y, z)))
+    if canvas.z < 35:
+        _draw_heart(canvas, outlines.heart)
     canvas.paint(canvas.tubes(anatomy.OESOPHAGUS), 48)
     canvas.paint(canvas.tubes(anatomy.OESOPHAGUS, grow=-4.6), -300)
     canvas.paint(canvas.tubes(anatomy.AZYGOS), 125)
@@ -313,7 +327,7 @@ _LYMPH_NODES = (
 )
 
 
-def _draw_heart(canvas: Canvas, sac: Array) -> None:
+def _draw_heart(canvas: Canvas, distance: Array) -> None:
     rotation = anatomy.HEART_TURN
     axis, right = np.asarray(rotation[0], float), np.asarray(rotation[1], float)
     centre = np.array(anatomy.HEART_CENTRE)
@@ -322,9 +336,8 @@ def _draw_heart(canvas: Canvas, sac: Array) -> None:
         x, y, z = centre + along * axis + aside * right
         return float(x), float(y), float(z)
 
-    canvas.paint(sac, 30)  # pericardium, then the fat beneath it
-    x, y = canvas.grid
-    inner = canvas.cover(anatomy.heart_distance(x, y, canvas.z) + 1.6)
+    canvas.paint(canvas.cover(distance), 30)  # pericardium, then the fat beneath it
+    inner = canvas.cover(distance + np.float32(1.6))
     canvas.paint(inner, -85)
     muscle = 98 + 3 * waves(canvas, 24, 5, 20, 4)
     for middle, axes, wall in (
@@ -384,7 +397,7 @@ def _draw_bones(canvas: Canvas) -> None:
     canvas.paint(canvas.cover(ellipse(x, y - anatomy.SPINE_Y - 21.5, 5.4, 4.2)), 42)
 
 
-_COLLAR_BONES = anatomy.mirrored(
+_COLLAR_BONES = mirrored(
     polyline([(16, -64, 92, 6.5), (40, -66, 98, 5.5), (75, -48, 107, 5), (110, -28, 116, 5.5)], 4)
 )
 _BREASTBONE = (

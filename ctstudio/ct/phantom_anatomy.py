@@ -6,6 +6,7 @@ Sizes are those of a slim adult; no real person is drawn.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -53,7 +54,7 @@ def _at(table: NDArray[np.float64], z: float | Array) -> list[Array]:
 
 
 def turn(long_axis: tuple[float, float, float], side: tuple[float, float, float]) -> Array:
-    """Rotation ``(3, 3)``; its rows are ``long_axis``, ``side`` made square to it, and the third."""
+    """Rotation ``(3, 3)``: its rows are ``long_axis``, ``side`` square to it, and the third."""
     first = np.array(long_axis) / np.linalg.norm(long_axis)
     second = np.array(side) - np.dot(side, first) * first
     second /= np.linalg.norm(second)
@@ -63,6 +64,7 @@ def turn(long_axis: tuple[float, float, float], side: tuple[float, float, float]
 HEART_CENTRE = (20.0, -27.0, -38.0)
 HEART_AXES = (66.0, 48.0, 46.0)
 HEART_TURN = turn((0.66, -0.5, -0.56), (-0.6, -0.75, 0.05))
+LIVER_LOBE = ((0.0, -40.0, -118.0), (56.0, 40.0, 44.0))
 RIGHT_DOME = ((-60.0, -6.0, -128.0), (84.0, 92.0, 82.0))
 LEFT_DOME = ((66.0, -4.0, -138.0), (76.0, 90.0, 76.0))
 
@@ -75,15 +77,14 @@ def _ellipsoid_distance(
     axes: tuple[float, float, float],
     rotation: Array | None = None,
 ) -> Array:
-    matrix = (np.eye(3) if rotation is None else rotation) / np.array(axes)[:, None]
-    p = (x - centre[0], y - centre[1], z - centre[2])
-    q = [sum(np.float32(m[k]) * p[k] for k in range(3)) for m in matrix]
-    f = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2) + np.float32(1e-6)
-    gradient = [
-        sum(np.float32(m[k]) * qk for m, qk in zip(matrix, q, strict=True)) for k in range(3)
-    ]
-    steep = np.sqrt(gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2) / f
-    return np.asarray((f - 1) / steep, np.float32)
+    # |p|^2 in the frame where the ellipsoid is a unit ball, and its gradient, as quadratic forms.
+    turned = (np.eye(3) if rotation is None else rotation) / np.array(axes)[:, None]
+    form = (turned.T @ turned).astype(np.float32)
+    p = (x - np.float32(centre[0]), y - np.float32(centre[1]), z - np.float32(centre[2]))
+    g = [form[k, 0] * p[0] + form[k, 1] * p[1] + form[k, 2] * p[2] for k in range(3)]
+    f = np.sqrt(p[0] * g[0] + p[1] * g[1] + p[2] * g[2]) + np.float32(1e-6)
+    steep = np.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2])
+    return np.asarray((f - 1) * f / (steep + np.float32(1e-9)), np.float32)
 
 
 def heart_distance(x: Array, y: Array, z: float | Array) -> Array:
@@ -96,7 +97,8 @@ def heart_distance(x: Array, y: Array, z: float | Array) -> Array:
 def dome_distance(side: int, x: Array, y: Array, z: float | Array) -> Array:
     """Signed distance of what lies under the right (-1) or left (+1) half of the diaphragm."""
     centre, axes = LEFT_DOME if side > 0 else RIGHT_DOME
-    return _ellipsoid_distance(x, y, z, centre, axes)
+    dome = _ellipsoid_distance(x, y, z, centre, axes)
+    return blend(dome, _ellipsoid_distance(x, y, z, *LIVER_LOBE) - 2.5, 12)
 
 
 def body_distance(x: Array, y: Array, z: float | Array) -> Array:
@@ -114,21 +116,33 @@ def cage_distance(x: Array, y: Array, z: float | Array) -> Array:
     return superellipse(x, y - middle, a, b)
 
 
-def mediastinum_distance(x: Array, y: Array, z: float | Array) -> Array:
-    """Signed distance of all that stands between the lungs, the spine included."""
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """Signed distances of the large outlines at some points, all of one shape."""
+
+    cage: Array
+    heart: Array
+    mediastinum: Array
+    right_dome: Array
+    left_dome: Array
+    right_lung: Array
+    left_lung: Array
+
+
+def outlines(x: Array, y: Array, z: float | Array) -> Outlines:
+    """Everything that bounds the lungs, at points that broadcast together."""
+    cage = cage_distance(x, y, z)
+    heart = heart_distance(x, y, z)
+    domes = [dome_distance(side, x, y, z) for side in (-1, 1)]
     width, front = _at(_MEDIASTINUM, z)
     spine = ellipse(x, y - (SPINE_Y + 8), 28.0, 34.0)
     middle = ellipse(x - 2, y - 10, width, 40.0)
     ahead = ellipse(x + 1, y + 50, front, 48.0)
-    column = blend(blend(spine, middle, 14), ahead, 16)
-    return blend(column, heart_distance(x, y, z) - 4, 10)
-
-
-def lung_distance(side: int, x: Array, y: Array, z: float | Array) -> Array:
-    """Signed distance of the right (-1) or left (+1) lung."""
-    distance = np.maximum(cage_distance(x, y, z), -mediastinum_distance(x, y, z))
-    distance = np.maximum(distance, -dome_distance(side, x, y, z))
-    return np.asarray(np.maximum(distance, -side * x), np.float32)
+    between = blend(blend(blend(spine, middle, 14), ahead, 16), heart - 4, 10)
+    both = np.maximum(cage, -between)
+    right = np.maximum(np.maximum(both, -domes[0]), x)
+    left = np.maximum(np.maximum(both, -domes[1]), -x)
+    return Outlines(cage, heart, between, domes[0], domes[1], right, left)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.phantom_anatomy import lung_distance
+from ctstudio.ct.phantom_anatomy import outlines
 from ctstudio.ct.phantom_shapes import Array
 
 # Side, where the tree enters the lung, its radius there.
@@ -53,9 +53,10 @@ def lung_trees() -> tuple[Array, Array]:
 
 def _points(side: int, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """``count`` points spread over the lung, some way off its surface."""
-    draw = rng.uniform((2, -92, -108), (142, 92, 118), (count * 6, 3)) * (side, 1, 1)
+    draw = rng.uniform((2, -92, -108), (142, 92, 118), (count * 5, 3)) * (side, 1, 1)
     x, y, z = draw.astype(np.float32).T
-    inside = draw[lung_distance(side, x, y, z) < -3.5]
+    bounds = outlines(x, y, z)
+    inside = draw[(bounds.left_lung if side > 0 else bounds.right_lung) < -3.5]
     return np.asarray(inside[:count])
 
 
@@ -69,7 +70,7 @@ def _grow(
     total = len(points)
 
     def width(count: int) -> float:
-        return max(radius * (count / total) ** 0.37, 0.45)
+        return float(max(radius * (count / total) ** 0.37, 0.45))
 
     stack = [(np.array(start), radius, points)]
     while stack:

@@ -15,28 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+_TUBE_SQUARES = (10, 16, 24, 40, 80, 160)
 
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """One slice being drawn: ``hu`` ``(y, x)`` float32 and where its pixels lie."""
+    """A slice, or a part of it, being drawn: ``hu`` ``(y, x)`` float32 and where its pixels lie."""
 
     hu: Array
-    x: Array  # (n,) mm
-    y: Array  # (n,) mm
+    x: Array  # (columns,) mm
+    y: Array  # (rows,) mm
     z: float
     pixel_mm: float
     thickness_mm: float
 
-    @classmethod
-    def blank(cls, size: int, pixel_mm: float, z: float, thickness_mm: float, hu: float) -> Canvas:
-        axis = ((np.arange(size) - size // 2) * pixel_mm).astype(np.float32)
-        image = np.full((size, size), hu, np.float32)
-        return cls(image, axis, axis, z, pixel_mm, thickness_mm)
-
     @property
     def grid(self) -> tuple[Array, Array]:
-        """Coordinates that broadcast to the slice: x ``(1, n)`` and y ``(n, 1)``."""
+        """Coordinates that broadcast to the slice: x ``(1, columns)`` and y ``(rows, 1)``."""
         return self.x[None, :], self.y[:, None]
 
     def empty(self) -> Array:
@@ -45,11 +40,11 @@ class Canvas:
 
     def box(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice] | None:
         """Rows and columns that hold a rectangle with a margin; None when it is off the slice."""
-        n, half = len(self.x), len(self.x) // 2
-        left = max(int(np.floor(x0 / self.pixel_mm)) + half - 1, 0)
-        right = min(int(np.ceil(x1 / self.pixel_mm)) + half + 2, n)
-        top = max(int(np.floor(y0 / self.pixel_mm)) + half - 1, 0)
-        bottom = min(int(np.ceil(y1 / self.pixel_mm)) + half + 2, n)
+        rows, columns = self.hu.shape
+        left = max(int((x0 - self.x[0]) // self.pixel_mm) - 1, 0)
+        right = min(int((x1 - self.x[0]) // self.pixel_mm) + 3, columns)
+        top = max(int((y0 - self.y[0]) // self.pixel_mm) - 1, 0)
+        bottom = min(int((y1 - self.y[0]) // self.pixel_mm) + 3, rows)
         if left >= right or top >= bottom:
             return None
         return slice(top, bottom), slice(left, right)
@@ -58,7 +53,7 @@ class Canvas:
         """Lay a material over what is there."""
         self.hu[...] += coverage * (hu - self.hu)
 
-    def cover(self, distance: Array) -> Array:
+    def cover(self, distance: NDArray[np.floating]) -> Array:
         """Coverage of a shape upright on the slice, from its signed distance in mm."""
         return np.asarray(np.clip(0.5 - distance / self.pixel_mm, 0, 1), np.float32)
 
@@ -75,37 +70,59 @@ class Canvas:
             Stretches the cross-section along z by this factor (ribs are taller than thick).
         """
         out = self.empty()
-        scale = np.array([1, 1, 1 / flat, 1] * 2, np.float32)
-        level = self.z / flat
         thick = self.thickness_mm / flat
-        scaled = segments * scale
-        reach = np.maximum(scaled[:, 3], scaled[:, 7]) + grow + thick
-        low = np.minimum(scaled[:, 2], scaled[:, 6]) - reach
-        high = np.maximum(scaled[:, 2], scaled[:, 6]) + reach
+        level = self.z / flat
+        rows = segments * np.array([1, 1, 1 / flat, 1] * 2, np.float32)
+        reach = np.maximum(rows[:, 3], rows[:, 7]) + grow + thick
+        low = np.minimum(rows[:, 2], rows[:, 6]) - reach
+        high = np.maximum(rows[:, 2], rows[:, 6]) + reach
         near = (low <= level) & (level <= high) & (reach > thick)
-        for row, margin in zip(scaled[near].tolist(), reach[near].tolist(), strict=True):
-            self._tube(out, row, margin, level, thick, grow)
+        rows, reach = rows[near], reach[near]
+        if not len(rows):
+            return out
+        # Only the part of an axis within reach of the slice matters for its box.
+        rise = rows[:, 6] - rows[:, 2]
+        rise = np.where(np.abs(rise) < 1e-6, np.float32(1e-6), rise)
+        ends = np.stack([level - reach - rows[:, 2], level + reach - rows[:, 2]]) / rise
+        ends = np.clip(np.sort(ends, axis=0), 0, 1)
+        firsts, lasts = [], []
+        for axis, origin in enumerate((self.x[0], self.y[0])):
+            points = rows[:, axis] + ends * (rows[:, axis + 4] - rows[:, axis]) - origin
+            firsts.append(np.floor((points.min(axis=0) - reach) / self.pixel_mm) - 1)
+            lasts.append(np.ceil((points.max(axis=0) + reach) / self.pixel_mm) + 2)
+        corner = np.stack(firsts, axis=1).astype(np.int64)
+        extent = np.maximum(lasts[0] - firsts[0], lasts[1] - firsts[1])
+        # Tubes of like size are drawn together, as a stack of small squares.
+        largest = 0
+        for side in (*_TUBE_SQUARES, 2 * max(self.hu.shape)):
+            chosen = (extent > largest) & (extent <= side)
+            largest = side
+            batch = max(1, 200_000 // side**2)
+            members = np.flatnonzero(chosen)
+            for start in range(0, len(members), batch):
+                part = members[start : start + batch]
+                self._tubes(out, rows[part], corner[part], side, level, thick, grow)
         return out
 
-    def _tube(
-        self, out: Array, row: list[float], margin: float, level: float, thick: float, grow: float
+    def _tubes(
+        self,
+        out: Array,
+        rows: Array,
+        corner: NDArray[np.int64],
+        side: int,
+        level: float,
+        thick: float,
+        grow: float,
     ) -> None:
-        ax, ay, az, ra, bx, by, bz, rb = row
+        step = np.arange(side)
+        columns, lines = corner[:, :1] + step, corner[:, 1:] + step  # (m, side) each
+        ax, ay, az, ra, bx, by, bz, rb = (column[:, None, None] for column in rows.T)
         dx, dy, dz = bx - ax, by - ay, bz - az
-        # Only the part of the axis within reach of the slice matters for the bounding box.
-        first, last = 0.0, 1.0
-        if abs(dz) > 1e-6:
-            t0, t1 = sorted(((level - margin - az) / dz, (level + margin - az) / dz))
-            first, last = min(max(t0, 0.0), 1.0), min(max(t1, 0.0), 1.0)
-        xs, ys = (ax + first * dx, ax + last * dx), (ay + first * dy, ay + last * dy)
-        box = self.box(min(xs) - margin, max(xs) + margin, min(ys) - margin, max(ys) + margin)
-        if box is None:
-            return
-        px = self.x[box[1]][None, :] - np.float32(ax)
-        py = self.y[box[0]][:, None] - np.float32(ay)
-        pz = level - az
-        t = (px * dx + py * dy + pz * dz) * (1 / max(dx * dx + dy * dy + dz * dz, 1e-9))
-        np.clip(t, 0, 1, out=t)
+        px = (columns * self.pixel_mm + self.x[0]).astype(np.float32)[:, None, :] - ax
+        py = (lines * self.pixel_mm + self.y[0]).astype(np.float32)[:, :, None] - ay
+        pz = np.float32(level) - az
+        length = 1 / np.maximum(dx * dx + dy * dy + dz * dz, np.float32(1e-9))
+        t = np.clip((px * dx + (py * dy + pz * dz)) * length, 0, 1)
         qx, qy, qz = px - t * dx, py - t * dy, pz - t * dz
         distance = np.sqrt(qx * qx + qy * qy + qz * qz) + np.float32(1e-6)
         up = np.abs(qz) / distance
@@ -113,13 +130,26 @@ class Canvas:
         radius = ra + grow + t * (rb - ra)
         coverage = np.clip(0.5 - (distance - radius) / width, 0, 1)
         coverage *= np.clip(2 * radius / width, 0, 1)  # Thinner than a voxel: never all of it.
-        np.maximum(out[box], coverage, out=out[box])
+        if len(rows) == 1:
+            x0, y0 = (int(v) for v in corner[0])
+            x, y = slice(max(x0, 0), x0 + side), slice(max(y0, 0), y0 + side)
+            if x.stop > 0 and y.stop > 0:
+                target = out[y, x]
+                inside = coverage[0][y.start - y0 :, x.start - x0 :]
+                inside = inside[: target.shape[0], : target.shape[1]]
+                np.maximum(target, inside, out=target)
+            return
+        on = (lines >= 0) & (lines < out.shape[0])
+        across = (columns >= 0) & (columns < out.shape[1])
+        hit = (coverage > 0) & on[:, :, None] & across[:, None, :]
+        where = (lines[:, :, None] * out.shape[1] + columns[:, None, :])[hit]
+        np.maximum.at(out.reshape(-1), where, coverage[hit])
 
     def ellipsoid(
         self,
         centre: tuple[float, float, float],
         axes: tuple[float, float, float],
-        turn: NDArray[np.float64] | None = None,
+        turn: Array | None = None,
         *,
         grow: float = 0.0,
     ) -> Array:
@@ -132,16 +162,16 @@ class Canvas:
         box = self.box(cx - reach, cx + reach, cy - reach, cy + reach)
         if box is None:
             return out
-        turn = np.eye(3) if turn is None else turn
-        matrix = turn / (np.array(axes) + grow)[:, None]
-        px, py = self.x[box[1]][None, :] - cx, self.y[box[0]][:, None] - cy
-        q = [np.asarray(m[0] * px + m[1] * py + m[2] * (self.z - cz), np.float32) for m in matrix]
-        f = np.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2]) + np.float32(1e-6)
-        gx, gy, gz = (sum(m[k] * qk for m, qk in zip(matrix, q, strict=True)) / f for k in range(3))
-        steep = np.sqrt(gx * gx + gy * gy + gz * gz)
+        turned = (np.eye(3) if turn is None else turn) / (np.array(axes) + grow)[:, None]
+        form = (turned.T @ turned).astype(np.float32)
+        px, py = self.x[box[1]][None, :] - np.float32(cx), self.y[box[0]][:, None] - np.float32(cy)
+        pz = np.float32(self.z - cz)
+        gx, gy, gz = (form[k, 0] * px + (form[k, 1] * py + form[k, 2] * pz) for k in range(3))
+        f = np.sqrt(px * gx + py * gy + pz * gz) + np.float32(1e-6)
+        steep = np.sqrt(gx * gx + gy * gy + gz * gz) + np.float32(1e-9)
         up = np.abs(gz) / steep
         width = self.pixel_mm * np.sqrt(np.maximum(1 - up * up, 0)) + self.thickness_mm * up
-        out[box] = np.clip(0.5 - (f - 1) / (steep * width), 0, 1)
+        out[box] = np.clip(0.5 - (f - 1) * f / (steep * width), 0, 1)
         return out
 
 
@@ -179,7 +209,7 @@ def waves(canvas: Canvas, count: int, shortest_mm: float, longest_mm: float, see
     along, down = np.outer(k[0], canvas.x) + phase[:, None], np.outer(canvas.y, k[1])
     right = np.vstack([np.cos(along), -np.sin(along)]) * np.sqrt(2 / count)
     left = np.hstack([np.cos(down), np.sin(down)])
-    return left.astype(np.float32) @ right.astype(np.float32)
+    return np.asarray(left.astype(np.float32) @ right.astype(np.float32), np.float32)
 
 
 def polyline(points: list[tuple[float, float, float, float]], steps: int = 6) -> Array:

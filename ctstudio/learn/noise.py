@@ -23,6 +23,9 @@ MU_WATER_PER_MM = 0.0193
 NIST's tables (Hubbell & Seltzer, NISTIR 5632) give 0.206 cm2/g at 60 keV and 0.184 at 80 keV.
 """
 
+REFERENCE_LINE = 5.0
+"""The line integral (26 cm of water) at which tube current modulation leaves the photons as set."""
+
 PADDING_HU = -1500.0
 """Below this a value means "not measured" (scanners write -2000 or -3024 outside their circle)."""
 
@@ -180,8 +183,12 @@ class LowDose:
             float, Param("Where the kernel ends, over the Nyquist frequency", 0.3, 1)
         ] = 1.0,
         photons: Annotated[
-            float, Param("Photons a detector reading in air at full dose", 1e3, 1e8, log=True)
-        ] = 4e5,
+            float, Param("Photons a detector reading in air, full dose", 1e3, 1e8, log=True)
+        ] = 2e5,
+        modulation: Annotated[
+            float,
+            Param("How far the tube current follows the patient's thickness, view by view", 0, 1),
+        ] = 0.5,
         electronic: Annotated[
             float,
             Param("Electronic noise a reading", 0, 100, unit="photons", label="Electronic SD"),
@@ -194,6 +201,7 @@ class LowDose:
         self.kernel: Kernel = kernel
         self.cutoff = cutoff
         self.photons = photons
+        self.modulation = modulation
         self.electronic = electronic
         self.views = views
         self.fields = fields
@@ -270,11 +278,18 @@ class LowDose:
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
         """See `Noise.slice`. Raises StudioError when the values cannot be HU."""
+        return self.slices(clean[None], spacing_mm, seed=seed)[0]
+
+    def slices(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
+        """Add independent realisations to slices ``(b, y, x)``; two take little more than one.
+
+        Raises StudioError when the values cannot be HU.
+        """
         generator = torch.Generator().manual_seed(seed)
-        lines = self.line_integrals(clean[None], spacing_mm)
-        rows, columns = clean.shape
+        lines = self.line_integrals(clean, spacing_mm)
+        rows, columns = clean.shape[1:]
         noise = self.fields_of(lines, (rows, columns), spacing_mm, generator)
-        return _add(clean, noise[0].to(clean.device))
+        return _add(clean, noise.to(clean.device))
 
     def line_integrals(self, hu: Tensor, spacing_mm: tuple[float, float]) -> Tensor:
         """Slices ``(b, y, x)`` in HU to line integrals ``(b, views, detectors)`` of attenuation."""
@@ -296,9 +311,13 @@ class LowDose:
         return beam.reconstruct(noise, self.kernel, self.cutoff) * (1000 / MU_WATER_PER_MM)
 
     def _sinogram_noise(self, lines: Tensor, generator: torch.Generator) -> Tensor:
+        # Scanners raise the tube current where the patient is thick (Gies et al. 1999, doi
+        # 10.1118/1.598779: noise is least for the square root of the attenuation, here 0.5).
+        thickest = lines.amax(dim=-1, keepdim=True) - REFERENCE_LINE
+        photons = self.photons * torch.exp(self.modulation * thickest)
         # Less than one expected photon says nothing more about the object: there the noise stops
         # growing, as it does in a scanner that clips its readings before the logarithm.
-        full = (self.photons * torch.exp(-lines)).clamp(min=1.0)
+        full = (photons * torch.exp(-lines)).clamp(min=1.0)
         if self.already_noisy:
             quantum = (1 / self.dose - 1) / full
             electronic = (1 / self.dose**2 - 1) * (self.electronic / full) ** 2
