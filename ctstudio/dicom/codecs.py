@@ -132,7 +132,8 @@ def decode(
     if syntax in _JPEG:
         return _as_plane(imagecodecs.jpeg8_decode(data), rows, columns)
     if syntax in _JPEG_LS:
-        return _as_plane(imagecodecs.jpegls_decode(data), rows, columns)
+        # A stream cut off without an end marker can keep CharLS busy for many seconds.
+        return _as_plane(imagecodecs.jpegls_decode(data + b"\xff\xd9"), rows, columns)
     if syntax in _HTJ2K:
         return _as_plane(imagecodecs.htj2k_decode(data), rows, columns)
     return _as_plane(imagecodecs.jpeg2k_decode(data), rows, columns)

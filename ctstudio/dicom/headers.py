@@ -167,9 +167,9 @@ def parse_header(path: Path, head: bytes, status: os.stat_result) -> Header:
             return _header(path, status, elements, stream.read(4096))
     except UnreadableError:
         raise
-    except OSError as error:
-        raise UnreadableError(error.strerror or str(error)) from error
     except Exception as error:  # whatever a broken header makes pydicom raise
+        if isinstance(error, OSError) and error.strerror:
+            raise UnreadableError(error.strerror) from error
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise UnreadableError(f"its header is broken ({text})") from error
 

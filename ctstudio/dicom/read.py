@@ -101,7 +101,10 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     kept = [k for k in range(len(chosen)) if k not in failed]
     if not kept:
         raise _nothing_decoded(series, {usable[k]: reason for k, reason in failed.items()})
-    return _volume(series, [usable[k] for k in kept], voxels[kept])
+    try:
+        return _volume(series, [usable[k] for k in kept], voxels[kept])
+    except MemoryError as error:
+        raise _no_memory(series) from error
 
 
 def fill_slice(header: Header, out: NDArray[Any]) -> None:
