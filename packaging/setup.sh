@@ -6,8 +6,8 @@
 # looks after the Debian packages. When everything is in place already it returns at once, and
 # needs no network. It tells what it does on stderr, so that stdout stays the program's own.
 #
-# To take packages from elsewhere, use pip's own variables. PyTorch from PyPI brings NVIDIA's
-# libraries on Linux; PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu avoids them.
+# To take packages from elsewhere, use pip's own variables and files: PIP_INDEX_URL,
+# PIP_FIND_LINKS and so on.
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV="$ROOT/.venv"
@@ -163,9 +163,13 @@ is_sound() {
     grep -qF -- "$VENV" "$VENV/bin/activate" 2>/dev/null
 }
 
+pip_quietly() {
+  PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
+    "$PYTHON" -m pip install -qq -c "$CONSTRAINTS" "$@" 1>&2
+}
+
 pip_install() {
-  if ! PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
-    "$PYTHON" -m pip install -qq -c "$CONSTRAINTS" "$@" 1>&2; then
+  if ! pip_quietly "$@"; then
     # pip leaves no half package when it fails by itself: what is there can be built upon.
     rm -f -- "$MAKING"
     fail "pip could not install CT Studio's packages (its words are above)." \
@@ -173,8 +177,24 @@ pip_install() {
   fi
 }
 
+# PyTorch with its pinned version. PyPI's build for Linux brings gigabytes of NVIDIA's libraries; on
+# a machine without such a GPU, PyTorch's own index has a build that does without them. It is asked
+# where the user named no index of their own and it can be reached.
+install_torch() {
+  local torch cpu_index=https://download.pytorch.org/whl/cpu
+  torch=$(grep -m1 '^torch==' "$CONSTRAINTS")
+  say "installing $torch (the largest part: minutes on a slow network)"
+  if [ "$(uname -s)" = Linux ] && [ ! -e /dev/nvidia0 ] && ! has nvidia-smi &&
+    ! "$PYTHON" -m pip config list | grep -E 'index|find-links' >/dev/null &&
+    "$PYTHON" -c "import urllib.request as u; u.urlopen('$cpu_index/torch/', timeout=3)" 2>/dev/null
+  then
+    pip_quietly --extra-index-url "$cpu_index" "$torch" && return 0
+  fi
+  pip_install "$torch"
+}
+
 make_environment() {
-  local extra=$1 print=$2 torch
+  local extra=$1 print=$2
   if ! is_sound; then
     require_python
     if [ -e "$VENV" ] || [ -L "$VENV" ]; then
@@ -189,10 +209,9 @@ make_environment() {
   fi
   rm -f -- "$STAMP"
   : >"$MAKING"
-  torch=$(grep -m1 '^torch==' "$CONSTRAINTS")
-  say "installing $torch (the largest part: minutes on a slow network)"
-  pip_install "$torch" setuptools
+  install_torch
   say "installing CT Studio and what it needs"
+  pip_install setuptools
   pip_install --no-build-isolation -e "$ROOT[$extra]"
   printf '%s %s\n' "$print" "$extra" >"$STAMP.new"
   mv -f -- "$STAMP.new" "$STAMP"
