@@ -24,6 +24,8 @@ DENOISERS: Registry[Callable[..., Slice]] = Registry("denoiser")
 PADDING_HU = -1500.0
 """Values at or below this are not CT: scanners write them outside the reconstructed circle."""
 
+WAVELET, WAVELET_LEVELS = "sym4", 3
+
 
 def fill_padding(image: Slice) -> tuple[Slice, NDArray[np.bool_] | None]:
     """Replace padding and values that are not finite by the nearest CT value.
@@ -118,7 +120,7 @@ def wavelet(
     *,
     strength: Annotated[
         float, Param("Noise SD in each wavelet coefficient", 0.5, 100, unit="HU", log=True)
-    ] = 10.0,
+    ] = 9.0,
     method: Annotated[
         Literal["VisuShrink", "BayesShrink"], Param("One threshold, or one for each subband")
     ] = "VisuShrink",
@@ -133,6 +135,7 @@ def wavelet(
     Source: Donoho, Johnstone, Biometrika 81, 1994; Chang, Yu, Vetterli, IEEE Trans. Image
     Process. 9, 2000; Coifman, Donoho, 1995 (shifts). (`skimage.restoration.denoise_wavelet`.)
     """
+    import pywt
     from skimage.restoration import denoise_wavelet
 
     def shrink(hu: Slice) -> Slice:
@@ -140,11 +143,18 @@ def wavelet(
         moves = [(3 * k % 8 + 8, 5 * k % 8 + 8) for k in range(shifts)]
         padded = np.pad(hu, 16, mode="symmetric")
         rows, columns = hu.shape[0] + 16, hu.shape[1] + 16
+        # Stated, since scikit-image's default leaves small images nearly as they were.
+        levels = min(WAVELET_LEVELS, pywt.dwt_max_level(min(rows, columns), WAVELET))
         total = np.zeros(hu.shape, np.float64)
         for dy, dx in moves:
             part = np.ascontiguousarray(padded[dy : dy + rows, dx : dx + columns])
             total += denoise_wavelet(
-                part, sigma=strength, wavelet="sym4", method=method, rescale_sigma=False
+                part,
+                sigma=strength,
+                wavelet=WAVELET,
+                method=method,
+                wavelet_levels=levels,
+                rescale_sigma=False,
             )[16 - dy :, 16 - dx :][: hu.shape[0], : hu.shape[1]]
         return (total / shifts).astype(np.float32)
 

@@ -94,7 +94,7 @@ def test_describe_names_settings_with_units():
     text = describe(Choice("nlm", {"strength": 33.5}))
     assert text == "Non-local means (strength 33.5 HU, patch 5 px, search 5 px)"
     assert describe(Choice("wavelet")) == (
-        "Wavelet shrinkage (strength 10 HU, method VisuShrink, shifts 8)"
+        "Wavelet shrinkage (strength 9 HU, method VisuShrink, shifts 8)"
     )
 
 
