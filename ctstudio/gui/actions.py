@@ -46,6 +46,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("scale", "Scale bar", "S", "mdi6.ruler", "Show or hide the scale bar", True),
     Spec("letters", "Orientation letters", "O", "mdi6.compass-outline",
          "Show or hide R, L, A, P, S, I", True),
+    Spec("patient", "Patient details", "P", "mdi6.account-outline",
+         "Show or hide name, identifier and date in the window", True),
     Spec("fit", "Whole slice", "Space", "mdi6.fit-to-page-outline",
          "Show the whole slice again and the first window"),
     Spec("zoom_in", "Zoom in", "+", "", "Zoom in"),

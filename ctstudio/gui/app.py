@@ -26,10 +26,7 @@ from ctstudio.gui.warm_up import Engine, warm_up
 def make_application() -> QApplication:
     """The one QApplication, named and themed."""
     existing = QApplication.instance()
-    if isinstance(existing, QApplication):
-        app = existing
-    else:
-        app = QApplication(sys.argv[:1])
+    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     QCoreApplication.setApplicationName("CT Studio")
     QCoreApplication.setApplicationVersion(__version__)
     QCoreApplication.setOrganizationName("ctstudio")

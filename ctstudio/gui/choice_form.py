@@ -25,6 +25,15 @@ from ctstudio.core.registry import Choice, Entry, Field
 SLIDER_STEPS = 1000
 
 
+class CompactSpinBox(QDoubleSpinBox):
+    """Shows as many digits as the value has, at most five: 0.25, 25, 0.0002."""
+
+    def textFromValue(self, value: float) -> str:
+        if value and (abs(value) >= 1e6 or abs(value) < 1e-4):
+            return f"{value:.5g}"
+        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+
+
 class NumberEditor(QWidget):
     """A slider (where the range is bounded) beside a spin box, kept equal."""
 
@@ -35,7 +44,7 @@ class NumberEditor(QWidget):
         self._field = field
         param = field.param
         whole = field.type is int
-        self.box: QSpinBox | QDoubleSpinBox = QSpinBox() if whole else QDoubleSpinBox()
+        self.box: QSpinBox | QDoubleSpinBox = QSpinBox() if whole else CompactSpinBox()
         low = param.low if param.low is not None else -1e9
         high = param.high if param.high is not None else 1e9
         if isinstance(self.box, QSpinBox):
@@ -43,7 +52,7 @@ class NumberEditor(QWidget):
         else:
             smallest = min((abs(v) for v in (low, field.default) if v), default=1.0)
             decimals = max(2, min(9, 2 - math.floor(math.log10(smallest)))) if smallest < 1 else 2
-            self.box.setDecimals(decimals)
+            self.box.setDecimals(decimals)  # of what can be typed; fewer are shown
             self.box.setRange(low, high)
             self.box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         if param.unit:
@@ -71,7 +80,7 @@ class NumberEditor(QWidget):
 
     @property
     def value(self) -> float | int:
-        return self._field.type(self.box.value())  # type: ignore[no-any-return]
+        return self._field.type(self.box.value())
 
     def set_value(self, value: float) -> None:
         with QSignalBlocker(self.box):

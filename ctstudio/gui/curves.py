@@ -29,9 +29,9 @@ class CurvesView(QWidget):
         self.setObjectName("curves")
         self._history: RunLog | None = None
         self._dirty = False
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
         self.plots: dict[str, pg.PlotWidget] = {}
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._readout: dict[str, pg.InfiniteLine] = {}
@@ -73,7 +73,7 @@ class CurvesView(QWidget):
         plot.addItem(line, ignoreBounds=True)
         self._readout[key] = line
         plot.scene().sigMouseMoved.connect(lambda at, key=key: self._hover(key, at))
-        self.layout().addWidget(plot, 1)
+        self._row.addWidget(plot, 1)
         self.plots[key] = plot
         return plot
 
@@ -131,4 +131,3 @@ class CurvesView(QWidget):
         line.setVisible(True)
         line.setPos(steps[k])
         plot.setToolTip(f"step {steps[k]}: {values[k]:.5g}")
-

@@ -236,9 +236,7 @@ def _picture(panels: Sequence[Panel], path: Path, title: str, footer: str) -> Wo
     return path
 
 
-def _slices_gif(
-    shots: list[PaneShot], longest: PaneShot, path: Path, seconds: float
-) -> Work[Path]:
+def _slices_gif(shots: list[PaneShot], longest: PaneShot, path: Path, seconds: float) -> Work[Path]:
     from ctstudio.figures.animation import save_gif
     from ctstudio.figures.compose import compose
 
@@ -257,9 +255,7 @@ def _slices_gif(
             text = f"slice {index + 1} of {len(longest.stack)}"
             yield compose(panels, columns=len(panels), height_px=GIF_HEIGHT, footer=text)
 
-    yield from save_gif(
-        frames(), path, seconds_per_frame=seconds, total=len(longest.stack)
-    )
+    yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(longest.stack))
     return path
 
 
@@ -293,9 +289,7 @@ def _training_gif(
                         colormap="diverging" if signed else "grey",
                     )
                 )
-            yield compose(
-                panels, columns=4, height_px=GIF_HEIGHT, footer=f"step {preview.step}"
-            )
+            yield compose(panels, columns=4, height_px=GIF_HEIGHT, footer=f"step {preview.step}")
 
     yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(kept))
     return path

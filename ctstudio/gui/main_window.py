@@ -7,9 +7,8 @@ from typing import Any
 
 import platformdirs
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QDockWidget,
     QFileDialog,
     QLabel,
@@ -18,7 +17,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QStackedWidget,
     QTabWidget,
-    QToolBar,
     QVBoxLayout,
     QWidget,
 )
@@ -26,7 +24,7 @@ from PySide6.QtWidgets import (
 from ctstudio import __version__
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import actions as action_table
-from ctstudio.gui import dialogs, theme
+from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.curves import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
@@ -68,8 +66,7 @@ class MainWindow(QMainWindow):
         self._build_centre()
         folder = runs_folder or Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
         self._build_docks(folder)
-        self._build_toolbar()
-        self._build_menu()
+        self._build_chrome()
         self._build_status()
         self._connect()
         self._cine = QTimer(self)
@@ -118,7 +115,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.curves, 1)
         layout.addWidget(self.timeline)
         self.series_dock = self._dock("Series and layers", self.series_panel, "series")
-        self.panel_dock = self._dock("Work", self.tabs, "panels")
+        self.panel_dock = self._dock("Tools", self.tabs, "panels")
         self.curves_dock = self._dock("Training curves", bottom, "curves")
         areas = Qt.DockWidgetArea
         self.addDockWidget(areas.LeftDockWidgetArea, self.series_dock)
@@ -136,100 +133,17 @@ class MainWindow(QMainWindow):
         dock.setWidget(widget)
         return dock
 
-    def _build_toolbar(self) -> None:
-        a = self.actions_by_name
-        bar = QToolBar("Main")
-        bar.setObjectName("toolbar")
-        bar.setMovable(False)
-        self.addToolBar(bar)
-        self.toolbar = bar
-        bar.addAction(a["open_folder"])
-        bar.addSeparator()
-        self._layouts = QActionGroup(self)
-        for name in LAYOUTS:
-            action = a[f"layout_{name}"]
-            self._layouts.addAction(action)
-            bar.addAction(action)
-        a["layout_1"].setChecked(True)
-        bar.addSeparator()
-        self.preset = QComboBox()
-        self.preset.setAccessibleName("Window preset")
-        self.preset.setToolTip("Window preset (keys 1 to 8)")
-        self.preset.setMinimumWidth(170)
-        for number, (name, window) in enumerate(PRESETS.items(), start=1):
-            text = f"{number}  {name}  {window.width_hu:g} / {window.centre_hu:g}"
-            self.preset.addItem(text, name)
-        self.preset.addItem(f"{len(PRESETS) + 1}  Full range", "Full range")
-        self.preset.setPlaceholderText("Window")
-        self.preset.setCurrentIndex(-1)
+    def _build_chrome(self) -> None:
+        self.preset = chrome.preset_box()
         self.preset.activated.connect(lambda row: self.set_preset(self.preset.itemData(row)))
-        bar.addWidget(self.preset)
-        bar.addSeparator()
-        for name in ("info", "scale", "letters"):
-            a[name].setChecked(True)
-            bar.addAction(a[name])
-        bar.addSeparator()
-        for name in ("link_scroll", "link_window", "link_framing", "link_crosshair"):
-            a[name].setChecked(True)
-            bar.addAction(a[name])
-        bar.addSeparator()
-        for name in ("fit", "cine", "screenshot"):
-            bar.addAction(a[name])
-        for button in bar.findChildren(QWidget):
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-
-    def _build_menu(self) -> None:
-        a = self.actions_by_name
-        menu = self.menuBar()
-        file = menu.addMenu("&File")
-        for name in ("open_folder", "open_files", "open_demo"):
-            file.addAction(a[name])
-        self.recent_menu = file.addMenu("Open recent")
+        self.toolbar = chrome.build_toolbar(self, self.actions_by_name, self.preset)
+        docks = (self.series_dock, self.panel_dock, self.curves_dock)
+        self.recent_menu = chrome.build_menus(
+            self, self.actions_by_name, [dock.toggleViewAction() for dock in docks]
+        )
         self.recent_menu.aboutToShow.connect(self._fill_recent)
-        file.addSeparator()
-        export = file.addMenu("Export")
-        for name in ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom"):
-            export.addAction(a[name])
-        file.addSeparator()
-        for name in ("close_layer", "quit"):
-            file.addAction(a[name])
-        view = menu.addMenu("&View")
-        for name in ("layout_1", "layout_1x2", "layout_1x3", "layout_2x2", "maximise", "next_pane"):
-            view.addAction(a[name])
-        view.addSeparator()
-        for name in ("info", "scale", "letters"):
-            view.addAction(a[name])
-        view.addSeparator()
-        for name in ("link_scroll", "link_window", "link_framing", "link_crosshair"):
-            view.addAction(a[name])
-        view.addSeparator()
-        for dock in (self.series_dock, self.panel_dock, self.curves_dock):
-            view.addAction(dock.toggleViewAction())
-        view.addSeparator()
-        for name in ("theme", "full_screen"):
-            view.addAction(a[name])
-        image = menu.addMenu("&Image")
-        presets = image.addMenu("Window preset")
-        for number, name in enumerate([*PRESETS, "Full range"], start=1):
-            action = presets.addAction(name)
-            action.setShortcut(str(number))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        for name, action in chrome.preset_actions(self, self.grid).items():
             action.triggered.connect(lambda _=False, name=name: self.set_preset(name))
-            self.grid.addAction(action)
-        image.addSeparator()
-        for name in ("fit", "zoom_in", "zoom_out"):
-            image.addAction(a[name])
-        image.addSeparator()
-        for name in (
-            "slice_up", "slice_down", "slice_up_10", "slice_down_10", "slice_first", "slice_last",
-            "series_next", "series_previous", "cine",
-        ):  # fmt: skip
-            image.addAction(a[name])
-        tools = menu.addMenu("&Tools")
-        tools.addAction(a["simulate"])
-        help_menu = menu.addMenu("&Help")
-        for name in ("shortcuts", "about"):
-            help_menu.addAction(a[name])
 
     def _build_status(self) -> None:
         bar = self.statusBar()
@@ -307,6 +221,7 @@ class MainWindow(QMainWindow):
             "info": lambda on: self._overlay("show_info", on),
             "scale": lambda on: self._overlay("show_scale", on),
             "letters": lambda on: self._overlay("show_letters", on),
+            "patient": self._show_patient,
             "link_scroll": lambda on: setattr(grid.links, "scroll", on),
             "link_window": lambda on: setattr(grid.links, "window", on),
             "link_framing": lambda on: setattr(grid.links, "framing", on),
@@ -424,9 +339,7 @@ class MainWindow(QMainWindow):
         self.grid.fit_all()
         layer = self.session.active
         if layer is not None:
-            self.grid.set_window(
-                self.grid.default_window(layer, self.grid.active_pane.view.index)
-            )
+            self.grid.set_window(self.grid.default_window(layer, self.grid.active_pane.view.index))
 
     def _pick_layout(self, name: str, on: bool) -> None:
         if on and self.grid.layout_name != name:
@@ -448,14 +361,16 @@ class MainWindow(QMainWindow):
                     shown.append(spare)
 
     def _layout_changed(self, name: str) -> None:
-        action = self.actions_by_name[f"layout_{name}"]
-        with QSignalBlocker(action):
-            action.setChecked(True)
+        self.actions_by_name[f"layout_{name}"].setChecked(True)
 
     def _overlay(self, name: str, on: bool) -> None:
         for pane in self.grid.panes:
             setattr(pane.view, name, on)
             pane.view.viewport().update()
+
+    def _show_patient(self, on: bool) -> None:
+        self._overlay("show_patient", on)
+        self.session.set_show_patient(on)
 
     def _toggle_cine(self, on: bool) -> None:
         action = self.actions_by_name["cine"]
@@ -482,7 +397,7 @@ class MainWindow(QMainWindow):
             action.setData(layer)
         menu.addSeparator()
         presets = menu.addMenu("Window preset")
-        for name in [*PRESETS, "Full range"]:
+        for name in [*PRESETS, chrome.FULL_RANGE]:
             presets.addAction(name).setData(name)
         for name in ("fit", "maximise", "screenshot", "close_layer"):
             menu.addAction(self.actions_by_name[name])

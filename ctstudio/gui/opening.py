@@ -20,7 +20,6 @@ class Opener(QObject):
     opened = Signal(object)  # Layer, when its first slice is on the screen
     completed = Signal(object)  # Layer, when every slice has arrived
     scanned = Signal(object)  # list[Path] that held series
-    demo_ready = Signal()  # both series of the demo are listed
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -33,6 +32,7 @@ class Opener(QObject):
         self._notes: list[str] = []
         self._demo_shown = False
         self._demo_paths: set[Path] = set()
+        self._demo_twin: SeriesInfo | None = None
 
     # -- paths -----------------------------------------------------------------------------------
 
@@ -66,8 +66,8 @@ class Opener(QObject):
             self._session.trouble.emit(f"{count} {noun} left out.", "", lines)
         if show and listed:
             self.open_series(listed[0])
-        if self._demo_paths and set(paths) <= self._demo_paths and len(self._session.series) > 1:
-            self._open_demo_twin()
+        if listed and self._demo_paths and set(paths) <= self._demo_paths:
+            self._open_demo_twin(listed[0])
         self._scan_next()
 
     def _scan_failed(self, error: Exception) -> None:
@@ -136,6 +136,8 @@ class Opener(QObject):
                 f"{layer.name}: {warnings[0]}{more}", "", "\n".join(warnings)
             )
         self.completed.emit(layer)
+        if info is not None and info is self._demo_twin:
+            self._hang_demo(layer)
         self._read_next()
 
     def _read_stopped(self) -> None:
@@ -179,11 +181,19 @@ class Opener(QObject):
 
     def _demo_done(self, demo: DemoSeries) -> None:
         self._show_truth(demo.truth)
-        self._demo_paths = {demo.quarter_dose}
-        self.open_paths([demo.quarter_dose], show=False)
+        if demo.quarter_dose is not None:
+            self._demo_paths = {demo.quarter_dose}
+            self.open_paths([demo.quarter_dose], show=False)
 
-    def _open_demo_twin(self) -> None:
+    def _open_demo_twin(self, info: SeriesInfo) -> None:
         """The noisy series is what one came to denoise: show it once it is there."""
         self._demo_paths = set()
-        self.open_series(self._session.series[-1])
-        self.demo_ready.emit()
+        self._demo_twin = info
+        self.open_series(info)
+
+    def _hang_demo(self, twin: Layer) -> None:
+        """Noisy beside true, unless the user has gone on to something else."""
+        self._demo_twin = None
+        truth = next((la for la in self._session.layers if la.kind == "original"), None)
+        if truth is not None and truth is not twin and self._session.active in (truth, twin):
+            self._session.hang.emit([twin, truth])

@@ -29,7 +29,7 @@ class RunLog:
         self.step.append(event.step)
         self.lr.append(event.lr)
         self.seconds.append(event.seconds)
-        total = event.losses.get("total", sum(event.losses.values()))
+        total = event.losses.get("loss", sum(event.losses.values()))
         self.total_loss.append(float(total))
         for name, value in event.losses.items():
             row = self.losses.setdefault(name, [float("nan")] * before)
@@ -43,11 +43,17 @@ class RunLog:
             self.metrics.setdefault(name, [float("nan")] * before).append(float(value))
         self.baseline.update({name: float(value) for name, value in event.baseline.items()})
 
+    def _terms(self) -> dict[str, np.ndarray]:
+        """The total, and its terms where there are several."""
+        terms = {k: v for k, v in self.losses.items() if k != "loss"}
+        shown = {"loss": self.total_loss} | (terms if len(terms) > 1 else {})
+        return {name: np.array(values) for name, values in shown.items()}
+
     def history(self) -> History:
         """A copy as arrays."""
         return History(
             step=np.array(self.step),
-            losses={name: np.array(values) for name, values in self.losses.items()},
+            losses=self._terms(),
             lr=np.array(self.lr),
             validation_step=np.array(self.validation_step),
             validation={name: np.array(values) for name, values in self.metrics.items()},

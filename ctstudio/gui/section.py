@@ -22,7 +22,7 @@ class Section(QWidget):
         self._registry: Registry[Any] | None = None
         self._head = QToolButton()
         self._head.setText(title)
-        self._head.setAutoRaise(True)
+        self._head.setProperty("role", "section")
         self._head.setCheckable(True)
         self._head.setChecked(opened)
         self._head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

@@ -125,6 +125,7 @@ class Session(QObject):
     active_changed = Signal(object)  # Layer | None: the layer of the pane that has the focus
     hang = Signal(object)  # list[Layer]: show these side by side
     run_changed = Signal(object)  # Run
+    privacy_changed = Signal()  # patient details are to be shown, or hidden
     methods_changed = Signal()  # a network was trained or loaded
     message = Signal(str, int)  # text for the status bar, milliseconds (0: until the next)
     trouble = Signal(str, str, str)  # what happened, what to do, details
@@ -137,6 +138,7 @@ class Session(QObject):
         self.slice_index = 0
         self.run: Run | None = None
         self.models: list[TrainedModel] = []
+        self.show_patient = True
         self.jobs = Jobs(self)
         # Set by the window: which slice of a layer is on screen (previews are made for it).
         self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
@@ -174,6 +176,11 @@ class Session(QObject):
         if self.active is layer:
             self.set_active(None)
         self.layer_removed.emit(layer)
+
+    def set_show_patient(self, on: bool) -> None:
+        """Show or hide patient details everywhere in the window."""
+        self.show_patient = on
+        self.privacy_changed.emit()
 
     def set_active(self, layer: Layer | None) -> None:
         if layer is not self.active:

@@ -26,7 +26,7 @@ class Settings:
 
     def get(self, key: str, default: Any) -> Any:
         """The stored value converted to the type of ``default``; the default if that fails."""
-        value = self._store.value(key, default)
+        value: Any = self._store.value(key, default)
         try:
             if isinstance(default, bool):
                 return value if isinstance(value, bool) else str(value).lower() == "true"
@@ -51,7 +51,7 @@ class Settings:
     @property
     def recent(self) -> list[Path]:
         """Recently opened folders and files that still exist, the newest first."""
-        value = self._store.value("recent", [])
+        value: Any = self._store.value("recent", [])
         items = [value] if isinstance(value, str) else list(value or [])
         return [Path(item) for item in items if isinstance(item, str) and Path(item).exists()]
 

@@ -32,14 +32,15 @@ class ProbeLabel(QLabel):
             short = name if len(name) <= 22 else name[:20] + "..."
             if probe is None:
                 continue
-            value = f"{probe.value:.0f}" if probe.value == round(probe.value) else f"{probe.value:.1f}"
+            value = (
+                f"{probe.value:.0f}" if probe.value == round(probe.value) else f"{probe.value:.1f}"
+            )
             words.append(f"{short} <b>{value}</b> {probe.unit}".strip())
             if not place:
                 x, y, z = probe.point_mm
-                place = (
-                    f"{'L' if x >= 0 else 'R'} {abs(x):.1f}  {'P' if y >= 0 else 'A'} {abs(y):.1f}  "
-                    f"{'S' if z >= 0 else 'I'} {abs(z):.1f} mm"
-                )
+                sides = ("L" if x >= 0 else "R", "P" if y >= 0 else "A", "S" if z >= 0 else "I")
+                lengths = zip(sides, (x, y, z), strict=True)
+                place = "  ".join(f"{side} {abs(mm):.1f}" for side, mm in lengths) + " mm"
                 if not layer.stack.geometry.spacing_known:
                     place = ""
                 vx, vy, vz = probe.voxel
@@ -157,7 +158,9 @@ class Banner(QWidget):
         self._more = QToolButton()
         self._more.setText("Details")
         self._more.setAutoRaise(True)
-        self._more.clicked.connect(lambda: self.details_requested.emit(self.text.text(), self._details))
+        self._more.clicked.connect(
+            lambda: self.details_requested.emit(self.text.text(), self._details)
+        )
         self._close = QToolButton()
         self._close.setIcon(theme.icon("mdi6.close"))
         self._close.setAutoRaise(True)
@@ -172,6 +175,9 @@ class Banner(QWidget):
         layout.addWidget(self._more)
         layout.addWidget(self._close)
         self.hide()
+
+    def _ask_details(self) -> None:
+        self.details_requested.emit(self.text.text(), self._details)
 
     def show_trouble(self, what: str, hint: str, details: str = "") -> None:
         self.text.setText(f"{what} {hint}".strip())

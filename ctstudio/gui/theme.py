@@ -120,7 +120,8 @@ def image_font(pixel_size: int = 12) -> QFont:
 
 def _style_sheet(t: Theme) -> str:
     return f"""
-    QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px; }}
+    QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line};
+                padding: 4px; }}
     QDockWidget::title {{ padding: 6px 8px; background: {t.window}; }}
     QMainWindow::separator {{ background: {t.base}; width: 4px; height: 4px; }}
     QMainWindow::separator:hover {{ background: {t.accent}; }}
@@ -136,6 +137,9 @@ def _style_sheet(t: Theme) -> str:
     QTabBar::tab:hover {{ color: {t.text}; }}
     QTreeView, QListView, QTableView {{ border: 1px solid {t.line}; border-radius: 4px; }}
     QScrollArea {{ border: 0; }}
+    QToolButton[role="section"] {{ border: 0; padding: 2px 0; background: transparent; }}
+    QToolButton[role="section"]:hover {{ color: {t.accent}; }}
+    QToolButton::menu-indicator {{ image: none; }}
     QLabel[role="muted"] {{ color: {t.muted}; }}
     QLabel[role="heading"] {{ font-weight: 600; }}
     QLabel[role="title"] {{ font-size: 22px; font-weight: 600; }}

@@ -83,7 +83,11 @@ class Timeline(QWidget):
         text = f"Step {preview.step}"
         if psnr is not None:
             text += f"   PSNR {psnr:.2f} dB"
-        text += "   live" if self._following else f"   {self.slider.value() + 1} of {len(self._previews)}"
+        text += (
+            "   live"
+            if self._following
+            else f"   {self.slider.value() + 1} of {len(self._previews)}"
+        )
         self._label.setText(text)
 
     def _toggle(self) -> None:

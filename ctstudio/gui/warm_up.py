@@ -34,17 +34,13 @@ def warm_up() -> Work[Engine]:
         yield Progress(done, 0, "Loading the learning engine")
         _map(library)
     yield Progress(0, 0, "Loading the learning engine")
-    import torch
+    import torch  # noqa: F401
 
     yield Progress(0, 0, "Loading the learning engine")
     from ctstudio.learn import device as devices
 
     devices.cap_threads()
-    weight = torch.nn.Parameter(torch.zeros(4, 1, 3, 3))
-    optimiser = torch.optim.Adam([weight])
-    yield Progress(0, 0, "Loading the learning engine")
-    torch.nn.functional.conv2d(torch.ones(1, 1, 16, 16), weight).sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    devices.warm_up()
     yield Progress(0, 0, "Loading the learning engine")
     from ctstudio.learn.recipe import bundled
 

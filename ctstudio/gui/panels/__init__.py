@@ -1,1 +1,1 @@
-"""The docks: series, denoise, train, compare. None of them knows another; the session joins them."""
+"""The docks: series, denoise, train, compare. None knows another; the session joins them."""

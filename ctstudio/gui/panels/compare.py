@@ -103,9 +103,7 @@ class ComparePanel(QWidget):
         header.setMinimumSectionSize(40)
         self.table.setMinimumHeight(150)
         layout.addWidget(self.table)
-        self._note = QLabel(
-            "Of the visible slice. Bias: mean difference in uniform soft tissue."
-        )
+        self._note = QLabel("Of the visible slice. Bias: mean difference in uniform soft tissue.")
         self._note.setProperty("role", "muted")
         self._note.setWordWrap(True)
         layout.addWidget(self._note)
@@ -302,7 +300,7 @@ class ComparePanel(QWidget):
 def _metrics(
     pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]], protocol: str
 ) -> Work[list[Row]]:
-    rows = []
+    rows: list[Row] = []
     for layer, hu, truth in pairs:
         yield Progress(len(rows), len(pairs), "metrics")
         regions = uniform_regions(truth)

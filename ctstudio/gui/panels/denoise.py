@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +40,7 @@ class PreviewResult:
     index: int
     revision: int
     hu: NDArray[np.float32]
+    title: str
     seconds: float
 
 
@@ -69,6 +69,7 @@ class DenoisePanel(QWidget):
         session.methods_changed.connect(self._fill_methods)
         session.active_changed.connect(self._active_changed)
         session.layer_removed.connect(self._layer_removed)
+        session.layer_changed.connect(self._layer_changed)
         self._active_changed(session.active)
 
     def _build(self) -> None:
@@ -271,7 +272,7 @@ class DenoisePanel(QWidget):
         self._session.jobs.start(
             "preview",
             f"Preview: {method.title}",
-            lambda: _preview(source, index, revision, hu, method.denoise_slice),
+            lambda: _preview(source, index, revision, hu, method),
             succeeded=self._preview_done,
             failed=self._preview_failed,
         )
@@ -306,7 +307,8 @@ class DenoisePanel(QWidget):
                     k: v for k, v in blend.other.results.items() if k in self._fresh
                 }
             blend.other.results[result.index] = result.hu
-            self._session.layer_changed.emit(live, result.index)
+            live.name = f"Preview: {result.title}"
+            self._session.layer_changed.emit(live, -1)
             removed = result.hu - result.source.stack.slice_hu(result.index)
             self._status.setText(
                 f"Slice {result.index + 1} in {result.seconds:.2f} s. Taken away: SD "
@@ -418,6 +420,10 @@ class DenoisePanel(QWidget):
         self._status.setText(" ")
         self._session.report(error)
 
+    def _layer_changed(self, layer: Layer, index: int) -> None:
+        if index < 0 and layer is self._source:
+            self._enable()
+
     def _layer_removed(self, layer: Layer) -> None:
         if layer is self._live:
             self._live = None
@@ -435,12 +441,13 @@ def _preview(
     index: int,
     revision: int,
     hu: NDArray[np.float32],
-    denoise_slice: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    method: Method,
 ) -> Work[PreviewResult]:
     yield Progress(0, 1, "preview")
     start = time.perf_counter()
-    result = denoise_slice(hu)
-    return PreviewResult(source, index, revision, result, time.perf_counter() - start)
+    result = method.denoise_slice(hu)
+    seconds = time.perf_counter() - start
+    return PreviewResult(source, index, revision, result, method.title, seconds)
 
 
 def _source_of(layer: Layer | None) -> Layer | None:

@@ -58,6 +58,8 @@ class SeriesPanel(QWidget):
         self.list.itemClicked.connect(self._layer_clicked)
         self.list.itemActivated.connect(self._layer_clicked)
         self.list.itemDoubleClicked.connect(self._rename)
+        for view in (self.tree, self.list):
+            view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(_titled("Series", self.tree))
@@ -69,6 +71,7 @@ class SeriesPanel(QWidget):
         layout.addWidget(splitter)
         self.setMinimumWidth(200)
         session.series_changed.connect(self._fill_series)
+        session.privacy_changed.connect(self._fill_series)
         session.layer_added.connect(self._layers_changed)
         session.layer_removed.connect(self._layers_changed)
         session.layer_changed.connect(self._layer_changed)
@@ -85,7 +88,8 @@ class SeriesPanel(QWidget):
             source = info.source
             key = source.study_uid or source.study_description
             if key not in studies:
-                words = [w for w in (source.patient_name, source.study_description) if w]
+                patient = source.patient_name if self._session.show_patient else ""
+                words = [w for w in (patient, source.study_description) if w]
                 study = QTreeWidgetItem([" - ".join(words) or "Study"])
                 study.setToolTip(0, "\n".join([*words, source.study_date]))
                 study.setFlags(Qt.ItemFlag.ItemIsEnabled)

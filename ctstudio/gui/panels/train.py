@@ -23,10 +23,9 @@ from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validatio
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.ct.views import SinglePicture
 from ctstudio.ct.volume import Volume
-from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.job import Job
 from ctstudio.gui.section import Section
-from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
 from ctstudio.gui.text_dialog import edit_text
 from ctstudio.gui.words import seconds_in_words
 
@@ -44,9 +43,7 @@ class TrainPanel(QWidget):
     trained = Signal(object)  # TrainedModel
     use_requested = Signal(object)  # TrainedModel: show it in Denoise
 
-    def __init__(
-        self, session: Session, runs_folder: Path, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, session: Session, runs_folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._runs_folder = runs_folder
@@ -200,7 +197,8 @@ class TrainPanel(QWidget):
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Fill the forms with ``recipe``."""
-        from ctstudio.learn.recipe import SETTINGS, STEPS, Stopping, registries
+        from ctstudio.learn.recipe import SETTINGS, Stopping, registries
+        from ctstudio.learn.recipe_parts import STEPS
 
         self._recipe = recipe.checked()
         known = registries()
@@ -456,7 +454,8 @@ class TrainPanel(QWidget):
         if run is None or not run.history.step:
             return
         step = int(run.history.step[-1])
-        self.numbers["step"].setText(f"{step} of {run.recipe.total_steps}")
+        timed = run.recipe.stopping.seconds > 0
+        self.numbers["step"].setText(str(step) if timed else f"{step} of {run.recipe.total_steps}")
         self.numbers["loss"].setText(f"{run.history.total_loss[-1]:.4g}")
         if len(self._rate) > 1:
             (t0, s0), (t1, s1) = self._rate[0], self._rate[-1]
@@ -504,7 +503,7 @@ class TrainPanel(QWidget):
             picture = SinglePicture(
                 geometry, run.source.stack.source, preview.unit, preview.panels[name]
             )
-            kind = "residual" if name == "residual" else "live"
+            kind: LayerKind = "residual" if name == "residual" else "live"
             layer = Layer(f"Training: {name}", kind, picture, run.source)
             self._layers[name] = self._session.add_layer(layer)
         self._session.hang.emit(list(self._layers.values()))
@@ -580,14 +579,10 @@ class TrainPanel(QWidget):
 def _train(recipe: Recipe, volume: Volume, folder: Path, index: int) -> Any:
     from ctstudio.learn.train import train
 
-    return (
-        yield from train(recipe, [volume], run_folder=folder, preview_slice=index)
-    )
+    return (yield from train(recipe, [volume], run_folder=folder, preview_slice=index))
 
 
 def _heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setProperty("role", "heading")
     return label
-
-

@@ -34,6 +34,7 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
     """Draw upon a viewport of ``size`` (device-independent pixels, untransformed painter)."""
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing, True)
     compact = size.width() < 260 or size.height() < 220
+    small = size.width() < 480 or size.height() < 360
     font = theme.image_font(11 if compact else 12)
     painter.setFont(font)
     metrics = QFontMetricsF(font)
@@ -41,10 +42,12 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
         _crosshair(painter, size, state.crosshair)
     if state.show_info and not compact:
         width = size.width() / 2 - 2 * MARGIN
-        _corner(painter, metrics, size, state.top_left, "top left", width)
-        _corner(painter, metrics, size, state.top_right, "top right", width)
+        # A small pane keeps what changes while one works; the rest would cover the image.
+        if not small:
+            _corner(painter, metrics, size, state.top_left, "top left", width)
+            _corner(painter, metrics, size, state.top_right, "top right", width)
+            _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
         _corner(painter, metrics, size, state.bottom_left, "bottom left", width)
-        _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
     if state.show_letters:
         _letters(painter, size, state.letters, font)
     if state.show_scale:

@@ -70,7 +70,8 @@ class SliceView(pg.GraphicsView):
     stepped_key = Signal(QKeyEvent)
 
     def __init__(self) -> None:
-        super().__init__(background="k")
+        self.layer: Layer | None = None  # Qt resizes the view while it is being made
+        super().__init__(background="k")  # black behind images in every theme
         self.setObjectName("pane")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMouseTracking(True)
@@ -79,10 +80,8 @@ class SliceView(pg.GraphicsView):
         self._box.setDefaultPadding(0.0)
         self._box.disableAutoRange()
         self.setCentralItem(self._box)
-        self.ci_margin = 0
         self._image = pg.ImageItem(axisOrder="row-major")
         self._box.addItem(self._image)
-        self.layer: Layer | None = None
         self.index = 0
         self.window = Window(40, 400)
         self.fitted = True
@@ -101,6 +100,7 @@ class SliceView(pg.GraphicsView):
         self.show_scale = True
         self.show_letters = True
         self.show_crosshair = True
+        self.show_patient = True
 
     # -- what is shown ---------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class SliceView(pg.GraphicsView):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
-        if getattr(self, "_box", None) is None or self.layer is None:
+        if self.layer is None:
             return
         if self.fitted:
             self.fit()
@@ -277,15 +277,17 @@ class SliceView(pg.GraphicsView):
         place = f"{position:.1f} mm" if geometry.spacing_known else ""
         slice_text = f"Slice {self.index + 1} / {len(stack)}"
         thickness = f"{source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
-        top_right = [source.study_description, source.study_date]
+        patient = (source.patient_name, source.patient_id) if self.show_patient else ()
+        top_right = [source.study_description, source.study_date if self.show_patient else ""]
         series = source.description or "Series"
         number = f"{source.series_number}: " if source.series_number is not None else ""
         made = stack.derivation[-1] if stack.derivation else ""
         return overlay.OverlayState(
-            top_left=[t for t in (self.layer.name, source.patient_name, source.patient_id) if t],
+            top_left=[t for t in (self.layer.name, *patient) if t],
             top_right=[t for t in top_right if t],
             bottom_left=[
-                t for t in ("  ".join((slice_text, place)), f"{window} {unit}", f"Zoom {zoom:.0%}")
+                t
+                for t in ("  ".join((slice_text, place)), f"{window} {unit}", f"Zoom {zoom:.0%}")
                 if t.strip()
             ],
             bottom_right=[

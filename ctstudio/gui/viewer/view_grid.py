@@ -368,4 +368,3 @@ class ViewGrid(QWidget):
             if pane.layer is layer:
                 pane.set_layer(None)
         self._sync_slider()
-

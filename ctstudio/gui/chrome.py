@@ -1,0 +1,114 @@
+"""Toolbar and menus: where each action stands."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QToolBar, QWidget
+
+from ctstudio.ct.window import PRESETS
+from ctstudio.gui.viewer.view_grid import LAYOUTS
+
+FULL_RANGE = "Full range"
+OVERLAYS = ("info", "scale", "letters", "patient")
+LINKS = ("link_scroll", "link_window", "link_framing", "link_crosshair")
+LAYOUT_ACTIONS = tuple(f"layout_{name}" for name in LAYOUTS)
+EXPORTS = ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom")
+BREAK = ""  # a separator
+
+MENUS: dict[str, tuple[str, ...]] = {
+    "&View": (
+        *LAYOUT_ACTIONS, "maximise", "next_pane", BREAK, *OVERLAYS, BREAK, *LINKS, BREAK,
+        "theme", "full_screen", BREAK,
+    ),
+    "&Image": (
+        "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
+        "slice_down_10", "slice_first", "slice_last", BREAK, "series_next", "series_previous",
+        "cine", BREAK,
+    ),
+    "&Tools": ("simulate",),
+    "&Help": ("shortcuts", "about"),
+}  # fmt: skip
+
+
+def preset_box() -> QComboBox:
+    """The toolbar's list of window presets; the data of each row is its name."""
+    box = QComboBox()
+    box.setAccessibleName("Window preset")
+    box.setToolTip(f"Window preset (keys 1 to {len(PRESETS) + 1})")
+    box.setMinimumWidth(170)
+    for number, (name, window) in enumerate(PRESETS.items(), start=1):
+        box.addItem(f"{number}  {name}  {window.width_hu:g} / {window.centre_hu:g}", name)
+    box.addItem(f"{len(PRESETS) + 1}  {FULL_RANGE}", FULL_RANGE)
+    box.setPlaceholderText("Window")
+    box.setCurrentIndex(-1)
+    return box
+
+
+def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QComboBox) -> QToolBar:
+    """The toolbar; overlays and links start switched on."""
+    bar = QToolBar("Main")
+    bar.setObjectName("toolbar")
+    bar.setMovable(False)
+    window.addToolBar(bar)
+    bar.addAction(actions["open_folder"])
+    bar.addSeparator()
+    group = QActionGroup(window)
+    for name in LAYOUT_ACTIONS:
+        group.addAction(actions[name])
+        bar.addAction(actions[name])
+    actions[LAYOUT_ACTIONS[0]].setChecked(True)
+    bar.addSeparator()
+    bar.addWidget(preset)
+    for names in (OVERLAYS, LINKS):
+        bar.addSeparator()
+        for name in names:
+            actions[name].setChecked(True)
+            bar.addAction(actions[name])
+    bar.addSeparator()
+    for name in ("fit", "cine", "screenshot"):
+        bar.addAction(actions[name])
+    for button in bar.findChildren(QWidget):
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return bar
+
+
+def build_menus(
+    window: QMainWindow, actions: dict[str, QAction], dock_toggles: list[QAction]
+) -> QMenu:
+    """The menu bar; returns the menu of recent folders, which the window fills."""
+    bar = window.menuBar()
+    file = bar.addMenu("&File")
+    for name in ("open_folder", "open_files", "open_demo"):
+        file.addAction(actions[name])
+    recent = file.addMenu("Open recent")
+    file.addSeparator()
+    export = file.addMenu("Export")
+    for name in EXPORTS:
+        export.addAction(actions[name])
+    file.addSeparator()
+    for name in ("close_layer", "quit"):
+        file.addAction(actions[name])
+    for title, names in MENUS.items():
+        menu = bar.addMenu(title)
+        menu.setObjectName(title)
+        for name in names:
+            menu.addAction(actions[name]) if name else menu.addSeparator()
+        if title == "&View":
+            menu.addActions(dock_toggles)
+    return recent
+
+
+def preset_actions(window: QMainWindow, viewer: QWidget) -> dict[str, QAction]:
+    """Image > Window preset, with the number keys, which act while the focus is in a pane."""
+    image = window.menuBar().findChild(QMenu, "&Image")
+    assert isinstance(image, QMenu)
+    menu = image.addMenu("Window preset")
+    made = {}
+    for number, name in enumerate([*PRESETS, FULL_RANGE], start=1):
+        action = menu.addAction(name)
+        action.setShortcut(str(number))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        viewer.addAction(action)
+        made[name] = action
+    return made
