@@ -224,7 +224,11 @@ def _describe_pixels(data: Dataset, series: NewSeries, *, rescale: bool) -> None
 def _drop_stale(data: Dataset) -> None:
     for tag in list(data.keys()):
         repeating = tag.group & 0xFF00 in (0x5000, 0x6000)  # curves and overlays
-        if tag.is_private or repeating or tag.group in (0x0002, 0x4FFE, 0x7FE0, 0xFFFA, 0xFFFC):
+        if (
+            tag.is_private
+            or repeating
+            or tag.group in (0x0000, 0x0002, 0x4FFE, 0x7FE0, 0xFFFA, 0xFFFC)
+        ):
             del data[tag]
     data.remove_private_tags()  # those inside sequences
     for keyword in _STALE:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from ctstudio.dicom.codecs import CodestreamInfo, codestream_info
@@ -125,7 +126,7 @@ class Header:
 
     @property
     def syntax_name(self) -> str:
-        return str(UID(self.syntax).name) if self.syntax else "no transfer syntax stated"
+        return str(_uid(self.syntax).name) if self.syntax else "no transfer syntax stated"
 
     @property
     def hounsfield(self) -> bool:
@@ -280,6 +281,11 @@ def _bit_layout(
     return allocated, stored, high, signed, disagrees
 
 
+def _uid(text: str) -> UID:
+    """A UID of any spelling; pydicom would warn about a garbled one."""
+    return UID(text, validation_mode=IGNORE)
+
+
 def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
     """Offset and length (None: encapsulated or deflated) of the pixel data."""
     syntax = elements.syntax
@@ -292,10 +298,11 @@ def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
         raise UnreadableError("it has no pixel data" if tag else "it ends before its pixels")
     if length is None and (not syntax or syntax in NATIVE):
         raise UnreadableError("its pixel data have no length, although they are not compressed")
-    if not UID(syntax).is_transfer_syntax and length is None:
+    known = _uid(syntax).is_transfer_syntax
+    if not known and length is None:
         raise UnreadableError(f"its transfer syntax {syntax} is not known")
-    if length is not None and syntax not in NATIVE and UID(syntax).is_transfer_syntax:
-        raise UnreadableError(f"its pixel data are not encapsulated as {UID(syntax).name} asks")
+    if known and length is not None and syntax not in NATIVE:
+        raise UnreadableError(f"its pixel data are not encapsulated as {_uid(syntax).name} asks")
     return offset, length
 
 
