@@ -25,7 +25,7 @@ def dncnn(
     high_pass_px: Annotated[
         int,
         Param("Keep the mean HU over this neighbourhood; 0 leaves the mean free", 0, 255, "px"),
-    ] = 31,
+    ] = 32,
 ) -> DnCNN:
     """Residual chain of 3 x 3 convolutions after Zhang et al., fast enough for one CPU core."""
     from ctstudio.learn.models.dncnn_net import DnCNN

@@ -33,8 +33,8 @@ class DnCNN(nn.Module):
     bias
         Whether the convolutions add a constant.
     high_pass_px
-        Side of the square over which the predicted noise must average to zero; 0 for no such
-        constraint.
+        Side of the squares over which the predicted noise averages to about zero, exactly so
+        where it is constant; 0 for no such constraint.
     """
 
     def __init__(
@@ -45,13 +45,12 @@ class DnCNN(nn.Module):
         unshuffle: int = 2,
         norm: str = "none",
         bias: bool = False,
-        high_pass_px: int = 31,
+        high_pass_px: int = 32,
     ) -> None:
         super().__init__()
         self.depth = depth
         self.unshuffle = unshuffle
-        # An even window has no centre; the next odd one does.
-        self.high_pass_px = high_pass_px + 1 - high_pass_px % 2 if high_pass_px else 0
+        self.high_pass_px = high_pass_px
         channels = unshuffle**2
         layers: list[nn.Module] = []
         for index in range(depth):
@@ -97,12 +96,11 @@ class DnCNN(nn.Module):
         # On a CPU the convolutions are a third faster with the channels last.
         noise: Tensor = self.body(image.contiguous(memory_format=torch.channels_last))
         noise = noise.to(hu.dtype)
+        if self.high_pass_px:
+            noise = noise - local_mean(noise, max(2, self.high_pass_px // step))
         if step > 1:
             noise = F.pixel_shuffle(noise, step)
-        noise = noise[..., :height, :width]
-        if self.high_pass_px:
-            noise = noise - local_mean(noise, self.high_pass_px)
-        return noise * HU_SCALE
+        return noise[..., :height, :width] * HU_SCALE
 
     def forward(self, hu: Tensor) -> Tensor:
         """Denoised HU ``(b, 1, y, x)`` of noisy HU of the same shape, any size."""
@@ -110,7 +108,6 @@ class DnCNN(nn.Module):
 
 
 def local_mean(image: Tensor, side: int) -> Tensor:
-    """Mean over a centred square of odd ``side``, of the pixels that lie inside the image."""
-    half = side // 2
-    down = F.avg_pool2d(image, (side, 1), 1, (half, 0), count_include_pad=False)
-    return F.avg_pool2d(down, (1, side), 1, (0, half), count_include_pad=False)
+    """A smooth local mean of ``(b, c, y, x)``: means of squares of ``side``, interpolated."""
+    means = F.avg_pool2d(image, side, ceil_mode=True, count_include_pad=False)
+    return F.interpolate(means, image.shape[-2:], mode="bilinear", align_corners=False)
