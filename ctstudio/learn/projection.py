@@ -113,6 +113,7 @@ class ParallelBeam:
         Tomographic Imaging, 1988, eq. 61 of chapter 3), so that the mean comes out right. Result
         in units per mm.
         """
+        self._check(sinograms, (self.views, self.detectors), "sinograms", "views, detectors")
         response = _filter_response(self.detectors, kernel, cutoff) / self.pitch_mm
         spectrum = torch.fft.rfft(sinograms, n=2 * (len(response) - 1)) * response
         filtered: Tensor = torch.fft.irfft(spectrum, n=2 * (len(response) - 1))
@@ -255,6 +256,9 @@ def _polar_grid(
         root = np.sqrt(np.maximum(1 - u * u, 0))
         # i0e(x) = exp(-x) i0(x): scaled here so that the kernel is 1 at its centre.
         weights = i0e(beta * root) * np.exp(beta * (root - 1)) / i0e(beta)
+        # A sample right on a cell has both ends of the kernel in reach but taps for only one: it
+        # gets neither, so that opposite frequencies stay conjugate and packed images apart.
+        weights[np.abs(u) > 1 - 1e-6] = 0
         return cells % size, weights.astype(np.float32)
 
     cell_y, weight_y = taps(np.outer(np.sin(angle) * dy, radius).ravel())
