@@ -99,8 +99,10 @@ class Palette:
     """
 
     def __init__(self, greys: int, colours: NDArray[np.uint8]) -> None:
-        ramp = np.rint(np.linspace(0, 255, greys)).astype(np.uint8)
-        self.grey_index = np.rint(np.arange(256) * (greys - 1) / 255.0).astype(np.uint8)
+        # From white to black: Pillow takes a palette of all greys in rising order for no palette
+        # at all, and then overlooks a later frame's own.
+        ramp = np.rint(np.linspace(255, 0, greys)).astype(np.uint8)
+        self.grey_index = np.rint(np.arange(255, -1, -1) * (greys - 1) / 255.0).astype(np.uint8)
         self.greys = greys
         self.colours = colours
         self.table = np.concatenate([np.repeat(ramp[:, None], 3, axis=1), colours])
