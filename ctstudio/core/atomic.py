@@ -64,7 +64,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise explain_os_error(error, target) from error
     finally:
@@ -100,7 +100,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o777 & ~umask)
         if target.exists():
             target.rmdir()
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise explain_os_error(error, target) from error
     finally:

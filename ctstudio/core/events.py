@@ -97,15 +97,7 @@ class Note:
 
 
 Event: TypeAlias = (
-    Progress
-    | Step
-    | Preview
-    | Validation
-    | GradientNorms
-    | SliceReady
-    | Partial
-    | Saved
-    | Note
+    Progress | Step | Preview | Validation | GradientNorms | SliceReady | Partial | Saved | Note
 )
 
 T = TypeVar("T")
