@@ -1,0 +1,139 @@
+"""The thorax phantom holds what it says it holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ctstudio.core.events import Partial, SliceReady
+from ctstudio.ct import phantom
+from ctstudio.ct.phantom import INSERTS, LIVER_HU, NODULES, draw_slice, thorax
+from ctstudio.ct.volume import Volume, orientation_letters
+
+PIXEL = phantom.FIELD_OF_VIEW_MM / 512
+
+
+@pytest.fixture(scope="module")
+def small() -> Volume:
+    return thorax(slices=10, size=128)
+
+
+def at(image: np.ndarray, x_mm: float, y_mm: float) -> float:
+    return float(image[round(y_mm / PIXEL) + 256, round(x_mm / PIXEL) + 256])
+
+
+def test_geometry_and_storage(small: Volume) -> None:
+    assert small.shape == (10, 128, 128)
+    assert small.voxels.dtype == np.int16
+    assert small.unit == "HU"
+    geometry = small.geometry
+    assert geometry.uniform
+    assert not geometry.tilted
+    assert geometry.slice_spacing_mm == pytest.approx(20.0)
+    assert geometry.spacing_mm == (3.0, 3.0)
+    assert orientation_letters(geometry.row_direction) == "L"
+    assert orientation_letters(geometry.column_direction) == "P"
+    assert orientation_letters(geometry.normal) == "S"
+    assert np.allclose(geometry.to_patient(4.5, 64, 64), 0)
+    assert np.array_equal(small.slice_hu(3), small.voxels[3])
+    assert small.voxels.min() >= -1024
+    assert small.voxels.max() <= 3071
+    assert small.source.patient_name == "Phantom^Thorax"
+    assert small.source.modality == "CT"
+    assert all(
+        uid.startswith("2.25.") and len(uid) <= 64
+        for uid in (
+            small.source.series_uid,
+            small.source.study_uid,
+            small.source.frame_of_reference_uid,
+        )
+    )
+
+
+def test_streams_the_middle_first() -> None:
+    work = phantom.phantom(slices=6, size=64)
+    first = next(work)
+    assert isinstance(first, Partial)
+    assert isinstance(first.value, Volume)
+    assert first.value.slice_hu(3).max() > 200
+    rest = [first, *work]
+    ready = [event.index for event in rest if isinstance(event, SliceReady)]
+    assert ready[0] == 3
+    assert sorted(ready) == list(range(6))
+
+
+def test_it_is_always_the_same_and_never_twice_alike(small: Volume) -> None:
+    again = thorax(slices=10, size=128)
+    assert np.array_equal(small.voxels, again.voxels)
+    assert small.source.series_uid == again.source.series_uid
+    for index in range(9):
+        differs = small.slice_hu(index) != small.slice_hu(index + 1)
+        assert differs.mean() > 0.1
+
+
+@pytest.mark.parametrize("nodule", NODULES, ids=lambda n: f"{n.kind} {n.diameter_mm:g} mm")
+def test_nodule_size_and_hu(nodule: phantom.Nodule) -> None:
+    x, y, z = nodule.centre_mm
+    image = draw_slice(z).astype(float)
+    axis = (np.arange(512) - 256) * PIXEL
+    r = np.hypot(axis[None, :] - x, axis[:, None] - y)
+    radius = nodule.diameter_mm / 2
+    inner = image[r < radius - 1.1]
+    if nodule.kind == "part-solid":
+        assert image[r < radius / 2 - 1.1] == pytest.approx(40)
+        inner = image[(r < radius - 1.1) & (r > radius / 2 + 1.1)]
+    assert inner == pytest.approx(nodule.hu)
+    # All around it is lung, vessels apart.
+    shell = image[(r > radius + 1) & (r < radius + 4)]
+    assert np.median(shell) < -750
+    if nodule.kind in ("solid", "calcified"):
+        background = float(np.median(shell))
+        share = np.clip((image - background) / (nodule.hu - background), 0, 1)
+        area = share[r < radius + 0.6].sum() * PIXEL**2
+        assert area == pytest.approx(np.pi * radius**2, rel=0.1)
+
+
+@pytest.mark.parametrize("insert", INSERTS, ids=lambda i: f"{i.contrast_hu:+g} HU")
+def test_insert_contrast(insert: phantom.Insert) -> None:
+    x, y, z = insert.centre_mm
+    axis = (np.arange(512) - 256) * PIXEL
+    r = np.hypot(axis[None, :] - x, axis[:, None] - y)
+    for level in (z, z + insert.length_mm / 2 - 2, z - insert.length_mm / 2 + 2):
+        image = draw_slice(level)
+        inside = image[r < insert.diameter_mm / 2 - PIXEL]
+        assert (inside == LIVER_HU + insert.contrast_hu).all()
+    around = draw_slice(z)[(r > insert.diameter_mm / 2 + 1) & (r < insert.diameter_mm / 2 + 3)]
+    assert (around == LIVER_HU).mean() > 0.9
+
+
+def test_anatomy_lies_on_the_right_side() -> None:
+    low, middle, high = draw_slice(-90.0), draw_slice(-42.5), draw_slice(62.5)
+    assert at(low, -70, 10) == LIVER_HU  # liver to the patient's right
+    assert at(low, 60, -10) < 60  # stomach to the left
+    assert at(middle, 50, -40) > 80  # the heart points to the left
+    assert at(middle, -60, -40) < -500
+    assert at(high, 22, 28) == pytest.approx(165, abs=1)  # aortic arch, left of the windpipe
+    assert at(high, -2, 15) < -950  # windpipe
+    for image in (low, middle, high):
+        assert at(image, 0, 79) == pytest.approx(42, abs=2)  # spinal cord, behind
+        assert at(image, 0, -150) == -1000  # air in front
+    lung = np.median(middle[200:300, 90:140])
+    assert -900 < lung < -800
+
+
+def test_edges_are_a_pixel_wide() -> None:
+    image = draw_slice(0.0)
+    row = image[256, :130].astype(float)
+    rise = np.flatnonzero((row > -990) & (row < 0))
+    # From air into the skin, on the left of the picture: no jump, no blur.
+    assert 1 <= len(rise[rise < rise[0] + 3]) <= 2
+
+
+def test_size_only_changes_the_sampling() -> None:
+    fine, coarse = draw_slice(10.0, size=512), draw_slice(10.0, size=256)
+    averaged = fine.reshape(256, 2, 256, 2).mean(axis=(1, 3))
+    # Pixel centres differ by half a fine pixel, so only broad structure can agree.
+    wide = [
+        a.astype(float)[:256].reshape(16, 16, 16, 16).mean(axis=(1, 3)) for a in (averaged, coarse)
+    ]
+    assert np.abs(wide[0] - wide[1]).mean() < 15
