@@ -93,7 +93,7 @@ def layout(
         raise ValueError("a figure needs at least one panel")
     row_height = height_px or default_height(panels)
     em = min(max(round(row_height / 30), 13), 64)
-    margin, gap = round(1.2 * em), round(0.7 * em)
+    margin, gap, row_gap = round(1.2 * em), round(0.7 * em), round(1.3 * em)
     titles, small = font(em, bold=True), font(round(0.85 * em))
     count = min(columns or default_columns(len(panels)), len(panels))
     rows = [list(panels[start : start + count]) for start in range(0, len(panels), count)]
@@ -142,9 +142,9 @@ def layout(
             cells.append(Cell(panel, lefts[c], top, width, height, lift, *texts, row_bars[c]))
         y = top + max(size[0] for size in row_sizes)
         captions = max(block.height for block in below)
-        y += (captions + round(0.35 * em) if captions else 0) + gap
+        y += (captions + round(0.35 * em) if captions else 0) + row_gap
     lines, footer_height = _footer(footer, total_width - 2 * margin, em)
-    footer_top = y - gap + round(0.8 * em)
+    footer_top = y - row_gap + round(0.8 * em)
     bottom = footer_top + footer_height + round(0.8 * em)
     placed = tuple((margin + offset, block) for offset, block in lines)
     return Layout(total_width, bottom, em, margin, header, placed, footer_top, tuple(cells))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, which people with colour blindness tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INK, MUTED, GRID = "#202020", "#606060", "#DDDDDD"
 
 
@@ -171,14 +173,18 @@ def _draw_rate(axes: Axes, history: History) -> None:
     rates = np.asarray(history.lr, float)
     if not len(rates):
         return
-    axes.plot(history.step, rates, color=COLOURS[1], lw=1.6)
     finite = rates[np.isfinite(rates)]
     # A cosine that ends at nothing is a curve on a linear axis and a cliff on a logarithmic one.
     if len(finite) and finite.max() > 20 * finite.min() > 0.002 * finite.max():
+        axes.plot(history.step, rates, color=COLOURS[1], lw=1.6)
         axes.set_yscale("log")
-    elif len(finite):
-        axes.set_ylim(bottom=0.0, top=float(finite.max()) * 1.1 or 1.0)
-        axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
+        return
+    largest = float(finite.max()) if len(finite) else 0.0
+    power = math.floor(math.log10(largest) + 1e-9) if largest > 0 else 0
+    if power:
+        axes.set_title(f"Learning rate (10{str(power).translate(SUPERSCRIPTS)})")
+    axes.plot(history.step, rates / 10.0**power, color=COLOURS[1], lw=1.6)
+    axes.set_ylim(bottom=0.0, top=1.1 * largest / 10.0**power or 1.0)
 
 
 def _style(axes: Axes, plain: Any, strong: Any) -> None:
