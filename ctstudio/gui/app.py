@@ -75,14 +75,24 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
         QTimer.singleShot(0, window.open_demo)
     if paths:
         QTimer.singleShot(0, lambda: window.open_paths([Path(p) for p in paths]))
-    QTimer.singleShot(50, program.load_engine)
+    if not os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):
+        QTimer.singleShot(50, program.load_engine)
     # Python handles Ctrl+C only between its own instructions: give it some.
     signal.signal(signal.SIGINT, lambda *_: window.close())
     heartbeat = QTimer()
     heartbeat.timeout.connect(lambda: None)
     heartbeat.start(250)
-    if os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):  # for start-up measurements
-        QTimer.singleShot(0, program.app.quit)
+    if os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):  # for the measurement of the start
+        watch = QTimer(window)
+        watch.timeout.connect(lambda: _quit_when_exposed(program))
+        watch.start(5)
     status = program.app.exec()
     program.collector.stop()
     return status
+
+
+def _quit_when_exposed(program: Program) -> None:
+    handle = program.window.windowHandle()
+    if handle is not None and handle.isExposed():
+        program.window.session.jobs.cancel_all()
+        program.app.exit(0)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from ctstudio.core.events import Event, Note, Partial, SliceReady
+from ctstudio.core.events import Event, Note, Partial, SliceReady, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.dicom.read import read
-from ctstudio.dicom.scan import ScanResult, SeriesInfo, scan
 from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
+
+if TYPE_CHECKING:
+    from ctstudio.dicom.scan import ScanResult, SeriesInfo
 
 
 class Opener(QObject):
@@ -49,7 +51,7 @@ class Opener(QObject):
         self._session.jobs.start(
             "scan",
             "Looking for series",
-            lambda: scan(paths),
+            lambda: _scan(paths),
             succeeded=self._scanned,
             cancelled=self._scan_next,
             failed=self._scan_failed,
@@ -99,7 +101,7 @@ class Opener(QObject):
         self._session.jobs.start(
             "read",
             f"Reading {info.title}",
-            lambda: read(info),
+            lambda: _read(info),
             stepped=self._read_stepped,
             succeeded=self._read_done,
             cancelled=self._read_stopped,
@@ -197,3 +199,16 @@ class Opener(QObject):
         truth = next((la for la in self._session.layers if la.kind == "original"), None)
         if truth is not None and truth is not twin and self._session.active in (truth, twin):
             self._session.hang.emit([twin, truth])
+
+
+# The DICOM library takes a while to import; the first job does it, not the window's start.
+def _scan(paths: list[Path]) -> Work[ScanResult]:
+    from ctstudio.dicom.scan import scan
+
+    return (yield from scan(paths))
+
+
+def _read(info: SeriesInfo) -> Work[Volume]:
+    from ctstudio.dicom.read import read
+
+    return (yield from read(info))

@@ -17,11 +17,11 @@ from PySide6.QtCore import QObject, Signal
 from ctstudio.core.events import Preview
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
-from ctstudio.dicom.scan import SeriesInfo
 from ctstudio.gui.job import Jobs
 from ctstudio.gui.run_log import RunLog
 
 if TYPE_CHECKING:
+    from ctstudio.dicom.scan import SeriesInfo
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.ct.window import automatic
-from ctstudio.dicom.scan import SeriesInfo
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import KIND_ICONS
@@ -116,7 +115,7 @@ class SeriesPanel(QWidget):
 
     def _clicked(self, item: QTreeWidgetItem) -> None:
         info = item.data(0, ROLE)
-        if isinstance(info, SeriesInfo):
+        if info is not None:
             self.open_requested.emit(info)
 
     def step_series(self, step: int) -> None:
