@@ -89,7 +89,7 @@ class Journey:
         middle = held[len(held) // 2]
         window.grid.activate(window.grid.panes[0])
         window.grid.go_to(middle)
-        network = self._train(truth, path is None)
+        network = self._train(truth)
         self._snapshot(self._out / "window.png")
         self._save(self.window.exporter.save_training_gif, "training.gif")
         self._save(self.window.exporter.save_curves, "curves.png")
@@ -132,14 +132,11 @@ class Journey:
         self._stage("simulate")
         return truth, noisy
 
-    def _train(self, truth: Layer, noise_free: bool) -> Any:
+    def _train(self, truth: Layer) -> Any:
         panel = self.window.train_panel
         self.window.tabs.setCurrentIndex(1)
-        recipe = panel.recipe()
-        recipe = recipe.with_setting("stopping.seconds", self._training_seconds)
-        recipe = recipe.with_setting("noise.already_noisy", not noise_free)
-        panel.set_recipe(recipe)
         panel.select_source(truth)
+        panel.set_recipe(panel.recipe().with_setting("stopping.seconds", self._training_seconds))
         self._say(f"Training for {self._training_seconds:g} s")
         panel.start()
         self._wait(lambda: not self.session.jobs.busy("train"), "the training")

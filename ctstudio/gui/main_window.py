@@ -170,6 +170,7 @@ class MainWindow(QMainWindow):
         self.empty.open_path.connect(lambda path: self.open_paths([path]))
         self.opener.opened.connect(self._show_opened)
         self.opener.scanned.connect(self._remember)
+        self.opener.demo_opened.connect(self._demo_opened)
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.series_panel.show_requested.connect(self._show_layer)
         self.denoise_panel.applied.connect(lambda layer: self._message(f"{layer.name}: done", 6000))
@@ -288,6 +289,11 @@ class MainWindow(QMainWindow):
         self.grid.show_in(self.grid.active_pane, layer)
         self.grid.activate(self.grid.active_pane)
         self.grid.active_pane.view.setFocus()
+
+    def _demo_opened(self, _twin: Layer, truth: Layer) -> None:
+        """The phantom's truth is known: learn from it, and judge by it."""
+        self.train_panel.select_source(truth)
+        self.compare_panel.set_reference(truth)
 
     def _show_layer(self, layer: Layer) -> None:
         self.grid.show_in(self.grid.active_pane, layer)

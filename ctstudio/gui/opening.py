@@ -21,6 +21,7 @@ class Opener(QObject):
 
     opened = Signal(object)  # Layer, when its first slice is on the screen
     completed = Signal(object)  # Layer, when every slice has arrived
+    demo_opened = Signal(object, object)  # Layer: quarter dose, Layer: the truth
     scanned = Signal(object)  # list[Path] that held series
 
     def __init__(self, session: Session) -> None:
@@ -35,6 +36,7 @@ class Opener(QObject):
         self._demo_shown = False
         self._demo_paths: set[Path] = set()
         self._demo_twin: SeriesInfo | None = None
+        self._demo_truth: Path | None = None
 
     # -- paths -----------------------------------------------------------------------------------
 
@@ -113,9 +115,10 @@ class Opener(QObject):
             if isinstance(event, Partial) and isinstance(event.value, Volume):
                 assert self._reading is not None
                 name = event.value.source.description or self._reading.title
-                self._layer = self._session.add_layer(
-                    Layer(name, "original", event.value, series=self._reading, complete=False)
-                )
+                layer = Layer(name, "original", event.value, series=self._reading, complete=False)
+                first = self._reading.source.files[:1]
+                layer.noise_free = any(path.parent == self._demo_truth for path in first)
+                self._layer = self._session.add_layer(layer)
                 self.opened.emit(self._layer)
                 self._session.layer_changed.emit(self._layer, len(event.value) // 2)
             elif isinstance(event, SliceReady) and self._layer is not None:
@@ -179,6 +182,7 @@ class Opener(QObject):
     def _show_truth(self, folder: Path) -> None:
         if not self._demo_shown:
             self._demo_shown = True
+            self._demo_truth = folder
             self.open_paths([folder])
 
     def _demo_done(self, demo: DemoSeries) -> None:
@@ -196,9 +200,10 @@ class Opener(QObject):
     def _hang_demo(self, twin: Layer) -> None:
         """Noisy beside true, unless the user has gone on to something else."""
         self._demo_twin = None
-        truth = next((la for la in self._session.layers if la.kind == "original"), None)
-        if truth is not None and truth is not twin and self._session.active in (truth, twin):
+        truth = next((la for la in self._session.layers if la.noise_free), None)
+        if truth is not None and self._session.active in (truth, twin):
             self._session.hang.emit([twin, truth])
+            self.demo_opened.emit(twin, truth)
 
 
 # The DICOM library takes a while to import; the first job does it, not the window's start.

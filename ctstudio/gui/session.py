@@ -33,7 +33,8 @@ class Layer:
     """Something a pane can show, with a name.
 
     ``parent`` is the layer it was made from; layers of one family are hung side by side and
-    linked. ``complete`` turns true when every slice has arrived.
+    linked. ``complete`` turns true when every slice has arrived. ``noise_free`` is known of the
+    phantom alone: a training on it adds all of the noise rather than what a lower dose lacks.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Layer:
     series: SeriesInfo | None = None
     complete: bool = True
     note: str = ""
+    noise_free: bool = False
 
     @property
     def root(self) -> Layer:

@@ -85,6 +85,7 @@ class TrainPanel(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.source.activated.connect(self._source_picked)
+        self.source.currentIndexChanged.connect(self._suit_noise)
         layout.addWidget(self.source)
         layout.addWidget(_heading("Recipe"))
         self.recipe_box = QComboBox()
@@ -212,6 +213,7 @@ class TrainPanel(QWidget):
         }
         for key, (registry, choice) in chosen.items():
             self.sections[key].set_choice(registry, choice)
+        self._suit_noise()
         wanted = ("patch_px", "batch", "seed")
         seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
         plain = [f for f in SETTINGS if f.name in wanted]
@@ -306,14 +308,25 @@ class TrainPanel(QWidget):
                 self.source.addItem(layer.name, layer)
         if not self.source.count():
             self.source.addItem("Open a series first", None)
-        self.select_source(current)
+        self._point_at(current)
         self._enable()
 
-    def select_source(self, layer: Layer | None) -> None:
-        """Learn from ``layer``."""
+    def select_source(self, layer: Layer) -> None:
+        """Learn from ``layer``, and go on doing so when another pane becomes active."""
+        self._picked_by_hand = True
+        self._point_at(layer)
+        self._enable()
+
+    def _point_at(self, layer: Layer | None) -> None:
         for row in range(self.source.count()):
             if layer is not None and self.source.itemData(row) is layer:
                 self.source.setCurrentIndex(row)
+
+    def _suit_noise(self) -> None:
+        """Of a noise-free series all noise is made, of a real one what a lower dose lacks."""
+        layer = self.source.currentData()
+        if isinstance(layer, Layer):
+            self.sections["noise"].form.set_params({"already_noisy": not layer.noise_free})
 
     def _source_picked(self) -> None:
         self._picked_by_hand = True
@@ -321,7 +334,7 @@ class TrainPanel(QWidget):
 
     def _active_changed(self, layer: Layer | None) -> None:
         if layer is not None and not self._picked_by_hand:
-            self.select_source(layer.root)
+            self._point_at(layer.root)
         self._enable()
 
     def _layer_changed(self, _layer: Layer, index: int) -> None:
@@ -346,7 +359,7 @@ class TrainPanel(QWidget):
         for widget in (self.source, self.recipe_box, self.edit_button, self.save_button):
             widget.setEnabled(self._engine and not running)
         for section in self.sections.values():
-            section.setEnabled(self._engine and not running)
+            section.setEnabled(not running)
 
     # -- the training ----------------------------------------------------------------------------
 
