@@ -2,20 +2,25 @@
 
 A noise is prepared once for the series that it will be added to, then draws a new realisation at
 every call. Everything it draws is decided by the seed or the generator that it is given.
+
+Reading the settings loads no torch, since a window's form does so while torch is still loading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Param, Registry
-from ctstudio.learn.projection import Kernel, ParallelBeam
+from ctstudio.learn.kernels import Kernel
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ctstudio.learn.projection import ParallelBeam
 
 MU_WATER_PER_MM = 0.0193
 """Linear attenuation of water near 70 keV, the mean energy of a 120 kV beam.
@@ -83,8 +88,17 @@ NOISES: Registry[type[Noise]] = Registry("noise")
 
 def normal_like(image: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers of the shape and device of ``image``, float32."""
+    import torch
+
     draw = torch.randn(image.shape, generator=generator, device=generator.device)
     return draw.to(image.device)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator on the CPU whose draws ``seed`` decides."""
+    import torch
+
+    return torch.Generator().manual_seed(seed)
 
 
 @NOISES.add("gaussian", title="Gaussian, white")
@@ -109,7 +123,7 @@ class Gaussian:
         return clean + self.sd * normal_like(clean, generator)
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
-        return clean + self.sd * normal_like(clean, torch.Generator().manual_seed(seed))
+        return clean + self.sd * normal_like(clean, seeded(seed))
 
 
 @NOISES.add("article_gaussian", title="Gaussian, a share of the maximum")
@@ -146,11 +160,11 @@ class ArticleGaussian:
             yield Progress(done, len(slices), "Finding each slice's maximum")
 
     def patches(self, clean: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:
-        sd = torch.tensor([self._sd[z] for z in where[:, 0].tolist()], device=clean.device)
+        sd = clean.new_tensor([self._sd[z] for z in where[:, 0].tolist()])
         return clean + sd.view(-1, 1, 1, 1) * normal_like(clean, generator)
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
-        return clean + self._sd_of(clean) * normal_like(clean, torch.Generator().manual_seed(seed))
+        return clean + self._sd_of(clean) * normal_like(clean, seeded(seed))
 
 
 @NOISES.add("low_dose", title="Low dose, from the projections")
@@ -222,6 +236,8 @@ class LowDose:
         StudioError
             When the values cannot be HU.
         """
+        import torch
+
         wanted = sorted({int(index) for index in slices})
         rows, columns = hu.shape[1:]
         room = max(2, _BANK_FIELDS_OF_512 * 512**2 // (rows * columns))
@@ -232,7 +248,7 @@ class LowDose:
             yield Note(
                 f"The series is long: {fields} noise fields for every {shared} of its slices."
             )
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         bank = torch.empty((len(groups), fields, rows, columns), dtype=torch.float16)
         text = "Making noise fields"
         done, total = 0, len(groups) * fields
@@ -260,6 +276,8 @@ class LowDose:
         Independent fields mixed with weights of unit norm have the covariance of one field, so a
         random direction gives unlimited draws from a small bank.
         """
+        import torch
+
         if self._bank is None:
             raise RuntimeError("prepare() comes before patches()")
         p = clean.shape[-1]
@@ -285,7 +303,7 @@ class LowDose:
 
         Raises StudioError when the values cannot be HU.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         lines = self.line_integrals(clean, spacing_mm)
         rows, columns = clean.shape[1:]
         noise = self.fields_of(lines, (rows, columns), spacing_mm, generator)
@@ -311,6 +329,8 @@ class LowDose:
         return beam.reconstruct(noise, self.kernel, self.cutoff) * (1000 / MU_WATER_PER_MM)
 
     def _sinogram_noise(self, lines: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
         # Scanners raise the tube current where the patient is thick (Gies et al. 1999, doi
         # 10.1118/1.598779: noise is least for the square root of the attenuation, here 0.5).
         thickest = lines.amax(dim=-1, keepdim=True) - REFERENCE_LINE
@@ -328,16 +348,18 @@ class LowDose:
         return torch.log(expected / counts.clamp(min=1.0))
 
     def _beam(self, rows: int, columns: int, spacing_mm: tuple[float, float]) -> ParallelBeam:
+        from ctstudio.learn.projection import ParallelBeam
+
         dy, dx = spacing_mm
         return ParallelBeam(rows, columns, (float(dy), float(dx)), self.views)
 
 
 def _add(clean: Tensor, noise: Tensor) -> Tensor:
-    return torch.where(clean < PADDING_HU, clean, clean + noise)
+    return clean.where(clean < PADDING_HU, clean + noise)
 
 
 def _require_hu(hu: Tensor) -> None:
-    low, high = (float(value) for value in torch.aminmax(hu))
+    low, high = (float(value) for value in hu.aminmax())
     if not (low == low and abs(low) < 1e5 and abs(high) < 1e5):
         problem = "they are not finite or far too large"
     elif low >= 0 and high > 0:

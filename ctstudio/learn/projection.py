@@ -16,16 +16,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Kernel = Literal["ram-lak", "shepp-logan", "cosine", "hann"]
-KERNELS: tuple[Kernel, ...] = get_args(Kernel)
-"""Reconstruction kernels, from the sharpest to the smoothest."""
+from ctstudio.learn.kernels import KERNELS, Kernel
 
 _TAPS = 4  # Kernel width in grid cells: with twofold oversampling errors stay near 1e-3 of an edge.
 _OVERSAMPLING = 2.0

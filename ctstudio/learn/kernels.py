@@ -1,0 +1,7 @@
+"""Names of the reconstruction kernels, readable without torch."""
+
+from typing import Literal, get_args
+
+Kernel = Literal["ram-lak", "shepp-logan", "cosine", "hann"]
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+"""Reconstruction kernels, from the sharpest to the smoothest."""
