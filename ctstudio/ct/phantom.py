@@ -380,7 +380,7 @@ def _draw_bones(canvas: Canvas) -> None:
     near = min(anatomy.VERTEBRA_LEVELS, key=lambda level: abs(level - z))
     height = z - near
     disc = float(np.clip((abs(height) - 9.6) / 1.0, 0, 1))
-    waist = 1.6 * np.cos(np.pi * height / anatomy.VERTEBRA_PITCH) ** 2
+    waist = float(1.6 * np.cos(np.pi * height / anatomy.VERTEBRA_PITCH) ** 2)
     body = ellipse(x, y - anatomy.SPINE_Y, 18.5 - waist, 15.0 - waist)
     hollow = ellipse(x, y - anatomy.SPINE_Y - 24, 13.0, 12.5)
     body = np.maximum(body, -hollow)

@@ -51,7 +51,12 @@ class Canvas:
 
     def paint(self, coverage: Array, hu: float | Array) -> None:
         """Lay a material over what is there."""
-        self.hu[...] += coverage * (hu - self.hu)
+        # Most shapes touch few rows: the others need no arithmetic.
+        touched = np.flatnonzero(coverage.any(axis=1))
+        if len(touched):
+            rows = slice(int(touched[0]), int(touched[-1]) + 1)
+            old = self.hu[rows]
+            old += coverage[rows] * ((hu[rows] if isinstance(hu, np.ndarray) else hu) - old)
 
     def cover(self, distance: NDArray[np.floating]) -> Array:
         """Coverage of a shape upright on the slice, from its signed distance in mm."""
