@@ -285,7 +285,7 @@ class Journey:
         self._idle(400)
         image = self.window.grab().toImage()
         with atomic_file(path) as temporary:
-            if not image.save(str(temporary), b"PNG"):
+            if not image.save(str(temporary)):
                 raise StudioError(f"Cannot write {path}.", hint="Choose another folder.", path=path)
         self._stage("window.png")
 

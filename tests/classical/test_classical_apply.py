@@ -45,7 +45,7 @@ def test_every_slice_is_the_denoisers_own_and_arrives_outward_from_the_first():
     assert [e for e in events if isinstance(e, Progress)][-1].done == 5
     assert result.geometry is volume.geometry
     assert result.source is volume.source
-    assert result.derivation == ("read", "Total variation (strength 30 HU, iterations 50)")
+    assert result.derivation == ("read", "Total variation (strength 30 HU, iterations 100)")
     assert result.unit == "HU"
     assert result.voxels.dtype == np.float32
 
