@@ -27,7 +27,7 @@ from ctstudio.learn.recipe import (
 
 def test_bundled_recipes_survive_the_round_trip() -> None:
     recipes = bundled()
-    assert list(recipes)[0] == DEFAULT
+    assert next(iter(recipes)) == DEFAULT
     assert "dncnn-gaussian" in recipes
     for recipe in recipes.values():
         assert Recipe.from_toml(recipe.to_toml()) == recipe

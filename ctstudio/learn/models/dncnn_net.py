@@ -85,17 +85,18 @@ class DnCNN(nn.Module):
         """The predicted noise ``(b, 1, y, x)``, HU."""
         height, width = hu.shape[-2:]
         step = self.unshuffle
-        below, right = -height % step, -width % step
-        image = hu / HU_SCALE
-        if below or right:
-            # Reflection needs more pixels than it adds; an image of one pixel has none.
-            small = height <= below or width <= right
-            image = F.pad(image, (0, right, 0, below), mode="replicate" if small else "reflect")
+        # The layers pad with zeros, which look like water at the rim of the image. In training
+        # that costs less than a wider patch would; an image to keep is mirrored at its rim instead,
+        # as far as the zeros reach.
+        rim = 0 if self.training else self.depth
+        image = _mirrored(hu, rim * step, -height % step, -width % step) / HU_SCALE
         if step > 1:
             image = F.pixel_unshuffle(image, step)
         # On a CPU the convolutions are a third faster with the channels last.
         noise: Tensor = self.body(image.contiguous(memory_format=torch.channels_last))
         noise = noise.to(hu.dtype)
+        if rim:
+            noise = noise[..., rim:-rim, rim:-rim]
         if self.high_pass_px:
             noise = noise - local_mean(noise, max(2, self.high_pass_px // step))
         if step > 1:
@@ -111,3 +112,13 @@ def local_mean(image: Tensor, side: int) -> Tensor:
     """A smooth local mean of ``(b, c, y, x)``: means of squares of ``side``, interpolated."""
     means = F.avg_pool2d(image, side, ceil_mode=True, count_include_pad=False)
     return F.interpolate(means, image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _mirrored(image: Tensor, rim: int, below: int, right: int) -> Tensor:
+    """``image`` with a mirrored rim on all sides, and ``below`` and ``right`` pixels more there."""
+    rows, columns = rim + below, rim + right
+    if not (rows or columns):
+        return image
+    # A mirror image has one pixel less than the image; a smaller one repeats its last pixel.
+    small = image.shape[-2] <= rows or image.shape[-1] <= columns
+    return F.pad(image, (rim, columns, rim, rows), mode="replicate" if small else "reflect")
