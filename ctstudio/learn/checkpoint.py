@@ -120,19 +120,20 @@ def _read(path: Path) -> dict[str, Any]:
         path=path,
     )
     try:
-        with path.open("rb") as stream:
-            # A model is a zip archive. Anything else would take torch's older readers.
-            if stream.read(4) != b"PK\x03\x04":
-                raise foreign
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        stream = path.open("rb")
     except OSError as error:
         raise explain_os_error(error, path, "read") from error
-    except StudioError:
-        raise
-    # A damaged or hostile file fails in many ways, and every one means the same to the user.
-    except Exception as error:
-        foreign.details = str(error)
-        raise foreign from error
+    with stream:
+        # A model is a zip archive. Anything else would wake torch's older readers.
+        if stream.read(4) != b"PK\x03\x04":
+            raise foreign
+        stream.seek(0)
+        try:
+            data = torch.load(stream, map_location="cpu", weights_only=True)
+        # A damaged or hostile file fails in many ways, and each means the same to the user.
+        except Exception as error:
+            foreign.details = str(error)
+            raise foreign from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise foreign
     return data
