@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import as_file
 from typing import Any
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
@@ -118,6 +121,15 @@ def image_font(pixel_size: int = 12) -> QFont:
     return font
 
 
+@lru_cache(maxsize=1)
+def _check_mark() -> str:
+    """The tick of a check box as a path, which is all that a style sheet takes."""
+    stack = ExitStack()
+    path = stack.enter_context(as_file(resource("icons", "check.png")))
+    atexit.register(stack.close)
+    return path.as_posix()
+
+
 def _style_sheet(t: Theme) -> str:
     return f"""
     QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line};
@@ -157,6 +169,12 @@ def _style_sheet(t: Theme) -> str:
                                    border-color: {t.accent}; font-weight: 600; }}
     QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted};
                                             border-color: {t.line}; }}
+    QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted};
+                            border-radius: 3px; background: {t.base}; }}
+    QCheckBox::indicator:hover {{ border-color: {t.accent}; }}
+    QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent};
+                                    image: url("{_check_mark()}"); }}
+    QCheckBox::indicator:disabled {{ border-color: {t.line}; }}
     QProgressBar {{ border: 1px solid {t.line}; border-radius: 4px; text-align: center;
                     background: {t.base}; max-height: 16px; }}
     QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
