@@ -52,8 +52,8 @@ class Settings:
     def recent(self) -> list[Path]:
         """Recently opened folders and files that still exist, the newest first."""
         value: Any = self._store.value("recent", [])
-        items = [value] if isinstance(value, str) else list(value or [])
-        return [Path(item) for item in items if isinstance(item, str) and Path(item).exists()]
+        items = value if isinstance(value, list) else [value]
+        return [Path(item) for item in items if isinstance(item, str) and item and _exists(item)]
 
     def add_recent(self, path: Path) -> None:
         items = [path, *(p for p in self.recent if p != path)][:RECENT_LIMIT]
@@ -61,3 +61,10 @@ class Settings:
 
     def clear_recent(self) -> None:
         self._store.remove("recent")
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a folder above it may not be looked into
+        return False

@@ -48,6 +48,8 @@ class ViewGrid(QWidget):
         self.layout_name = "1"
         self._maximised: Pane | None = None
         self.panes = [Pane(session) for _ in range(MAX_PANES)]
+        for pane in self.panes:  # also those that no layout has held yet
+            pane.setParent(self)
         self._active = self.panes[0]
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
