@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -213,7 +214,8 @@ def test_methods_and_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_reader_that_goes_away_is_no_error(series_folder: Path) -> None:
-    command = f"{sys.executable} -m ctstudio info --json {series_folder} | head -n 1"
+    words = [sys.executable, "-m", "ctstudio", "info", "--json", str(series_folder)]
+    command = f"{shlex.join(words)} | head -n 1"
     environment = {**os.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=environment
