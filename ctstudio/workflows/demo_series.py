@@ -16,13 +16,16 @@ import numpy as np
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Partial, Progress, Work
+from ctstudio.core.registry import Choice
 
 if TYPE_CHECKING:
     from ctstudio.ct.volume import Volume
 
 T = TypeVar("T")
 
-DOSE = 0.25
+NOISE = Choice("low_dose", {"dose": 0.25, "already_noisy": False, "photons": 2e5})
+"""The noise of the twin: a quarter of the dose, all of it added since the truth carries none."""
+
 _SLICES = 40
 _SEED = 4
 _NOISE_VERSION = 1
@@ -121,11 +124,11 @@ def _write(volume: Volume, folder: Path, number: int) -> Work[None]:
 def _quarter_dose(volume: Volume) -> Work[Volume]:
     import torch
 
-    from ctstudio.learn.noise import LowDose
+    from ctstudio.learn.noise import NOISES
 
-    noise = LowDose(dose=DOSE, already_noisy=False)
+    noise = NOISES.make(NOISE)
     hu = np.empty(volume.shape, np.int16)
-    text = f"Simulating a scan at {DOSE:.0%} of the dose"
+    text = f"Simulating a scan at {NOISE.params['dose']:.0%} of the dose"
     for start in range(0, len(volume), 2):
         yield Progress(start, len(volume), text)
         clean = torch.from_numpy(volume.hu(start, start + 2))

@@ -28,6 +28,7 @@ from ctstudio.gui.section import Section
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
 from ctstudio.gui.text_dialog import edit_text
 from ctstudio.gui.words import seconds_in_words
+from ctstudio.workflows.demo_series import NOISE
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -51,6 +52,7 @@ class TrainPanel(QWidget):
         self._recipe: Recipe | None = None
         self._layers: dict[str, Layer] = {}
         self._picked_by_hand = False
+        self._suits_noise_free = False  # which kind of series the noise in the form is meant for
         self._engine = False
         self._rate: list[tuple[float, int]] = []
         self._build()
@@ -195,6 +197,7 @@ class TrainPanel(QWidget):
         self.recipe_box.insertSeparator(self.recipe_box.count())
         self.recipe_box.addItem(FROM_FILE)
         self.set_recipe(next(iter(self._recipes.values())))
+        self._suit_noise()
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Fill the forms with ``recipe``."""
@@ -213,7 +216,6 @@ class TrainPanel(QWidget):
         }
         for key, (registry, choice) in chosen.items():
             self.sections[key].set_choice(registry, choice)
-        self._suit_noise()
         wanted = ("patch_px", "batch", "seed")
         seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
         plain = [f for f in SETTINGS if f.name in wanted]
@@ -256,6 +258,8 @@ class TrainPanel(QWidget):
         name = self.recipe_box.currentData()
         if name is not None:
             self.set_recipe(self._recipes[name])
+            self._suits_noise_free = False
+            self._suit_noise()
             return
         path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
         if not path:
@@ -323,10 +327,17 @@ class TrainPanel(QWidget):
                 self.source.setCurrentIndex(row)
 
     def _suit_noise(self) -> None:
-        """Of a noise-free series all noise is made, of a real one what a lower dose lacks."""
+        """Of the noise-free phantom all noise is made, of a real series what a lower dose lacks."""
         layer = self.source.currentData()
-        if isinstance(layer, Layer):
-            self.sections["noise"].form.set_params({"already_noisy": not layer.noise_free})
+        if not isinstance(layer, Layer) or self._recipe is None:
+            return
+        if layer.noise_free == self._suits_noise_free:
+            return  # the same kind of series: what was typed into the form stays
+        self._suits_noise_free = layer.noise_free
+        noise = self.sections["noise"]
+        wanted = NOISE if layer.noise_free else self._recipe.noise
+        if noise.choice.name == wanted.name:
+            noise.form.set_params(dict(wanted.params))
 
     def _source_picked(self) -> None:
         self._picked_by_hand = True
