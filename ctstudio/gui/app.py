@@ -12,7 +12,13 @@ if sys.platform == "win32":
     # torch's DLLs clash with Qt's unless they come first.
     import torch  # noqa: F401
 
-from PySide6.QtCore import QCoreApplication, QTimer
+from PySide6.QtCore import (
+    QCoreApplication,
+    QMessageLogContext,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
 from ctstudio import __version__
@@ -26,12 +32,22 @@ from ctstudio.gui.warm_up import Engine, warm_up
 def make_application() -> QApplication:
     """The one QApplication, named and themed."""
     existing = QApplication.instance()
-    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    if isinstance(existing, QApplication):
+        app = existing
+    else:
+        qInstallMessageHandler(_tell)
+        app = QApplication(sys.argv[:1])
     QCoreApplication.setApplicationName("CT Studio")
     QCoreApplication.setApplicationVersion(__version__)
     QCoreApplication.setOrganizationName("ctstudio")
     app.setDesktopFileName("ctstudio")
     return app
+
+
+def _tell(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Qt's messages go to stderr, but for one that says nothing a person could use."""
+    if "propagateSizeHints" not in text and kind != QtMsgType.QtDebugMsg:
+        print(text, file=sys.stderr)
 
 
 class Program:
@@ -94,5 +110,4 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
 def _quit_when_exposed(program: Program) -> None:
     handle = program.window.windowHandle()
     if handle is not None and handle.isExposed():
-        program.window.session.jobs.cancel_all()
-        program.app.exit(0)
+        program.window.close()  # waits for what runs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -51,9 +52,11 @@ def run_demo(series: Path | None, out: Path, *, training_seconds: float = TRAINI
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ctstudio-demo-") as scratch:
         journey = Journey(out, Path(scratch), training_seconds)
+        before = signal.signal(signal.SIGINT, journey.interrupt)
         try:
             journey.run(series)
         finally:
+            signal.signal(signal.SIGINT, before)
             journey.close()
     return 0
 
@@ -66,6 +69,7 @@ class Journey:
         self._seconds: dict[str, float] = {}
         self._training_seconds = training_seconds
         self._troubles: list[str] = []
+        self._interrupted = False
         self._start = time.monotonic()
         self.program = Program(Settings(scratch / "settings.ini"), runs_folder=scratch / "runs")
         self.window = self.program.window
@@ -296,17 +300,21 @@ class Journey:
         timer = QTimer()
         timer.setInterval(20)
         deadline = time.monotonic() + PATIENCE_S
-        timer.timeout.connect(
-            lambda: loop.quit() if done() or time.monotonic() > deadline or self._failed() else None
-        )
+        timer.timeout.connect(lambda: loop.quit() if done() or self._over(deadline) else None)
         timer.start()
         loop.exec()
         timer.stop()
+        if self._interrupted:
+            raise KeyboardInterrupt
         if not done():
             self._check()
             raise StudioError(
                 f"Waited too long for {what}.", hint="Try again on a quieter machine."
             )
+
+    def interrupt(self, *_: object) -> None:
+        """Ctrl+C: an exception would be lost in Qt's loop, so it is raised when that has ended."""
+        self._interrupted = True
 
     def _idle(self, milliseconds: int) -> None:
         loop = QEventLoop()
@@ -315,6 +323,9 @@ class Journey:
 
     def _failed(self) -> bool:
         return bool(self._troubles) and not self.session.jobs.busy()
+
+    def _over(self, deadline: float) -> bool:
+        return self._interrupted or self._failed() or time.monotonic() > deadline
 
     def _check(self) -> None:
         """A message of the window that nobody reads must not pass in silence."""
