@@ -238,9 +238,9 @@ def test_several_losses_and_phases() -> None:
     events, _ = run(replace(recipe, phases=(phase, two)))
     steps = of(Step, events)
     assert steps[-1].step == 15
-    assert set(steps[0].losses) == {"charbonnier", "loss"}
+    assert set(steps[0].losses) == {"mse", "loss"}
     last = steps[-1].losses
-    assert last["loss"] == pytest.approx(last["charbonnier"] + last["charbonnier 2"])
+    assert last["loss"] == pytest.approx(last["mse"] + last["mse 2"])
 
 
 def test_what_cannot_be_trained_yet_is_said() -> None:
