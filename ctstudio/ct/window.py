@@ -47,7 +47,8 @@ class Window:
         return (self.apply(hu) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
 
     def __str__(self) -> str:
-        return f"W {self.width_hu:g} / C {self.centre_hu:g}"
+        digits = 0 if self.width_hu >= 20 else 1
+        return f"W {self.width_hu:.{digits}f} / C {self.centre_hu:.{digits}f}"
 
 
 PRESETS: dict[str, Window] = {

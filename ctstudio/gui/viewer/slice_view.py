@@ -259,6 +259,13 @@ class SliceView(pg.GraphicsView):
                 overlay.outlined(
                     painter, QPointF((viewport.width() - width) / 2, 44), self.banner, "#4aa8e0"
                 )
+        else:
+            painter.setFont(theme.image_font(12))
+            painter.setPen(QColor(theme.ON_IMAGE_MUTED))
+            hint = "Choose a layer in the bar above, or drop a folder here"
+            painter.drawText(
+                viewport, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, hint
+            )
         if self.active:
             painter.setPen(QPen(QColor(theme.current().accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
