@@ -15,7 +15,7 @@ from ctstudio.figures.curves import smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.run_log import RunLog
 
-REDRAW_MS = 150
+REDRAW_MS = 400
 SMOOTHING = 25
 METRICS = (("psnr", "PSNR", "dB"), ("ssim", "SSIM", ""), ("rmse", "RMSE", "HU"))
 RAW, SMOOTH, VALUE, BASE = "#3d6f8c", "#4aa8e0", "#5cc48d", "#b9a05a"
@@ -29,6 +29,7 @@ class CurvesView(QWidget):
         self.setObjectName("curves")
         self._history: RunLog | None = None
         self._dirty = False
+        self._drawn = -1  # validations on screen
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(8)
@@ -80,6 +81,7 @@ class CurvesView(QWidget):
     def show_history(self, history: RunLog | None) -> None:
         """Show a run; it may go on growing, call `update_now` or `touch` when it did."""
         self._history = history
+        self._drawn = -1
         self.update_now()
 
     def touch(self) -> None:
@@ -101,18 +103,22 @@ class CurvesView(QWidget):
         if history is None or not len(history.step):
             for curve in self._curves.values():
                 curve.setData([], [])
+            self._drawn = 0
             return
         step = np.asarray(history.step, float)
         total = np.asarray(history.total_loss, float)
         self._curves["loss"].setData(step, np.maximum(total, 1e-12))
         self._curves["smooth"].setData(step, np.maximum(smoothed(total, SMOOTHING), 1e-12))
-        at = np.asarray(history.validation_step, float)
-        for key, _, _ in METRICS:
-            values = np.asarray(history.metrics.get(key, []), float)
-            self._curves[key].setData(at[: len(values)], values)
-            base = history.baseline.get(key)
-            ends = [step[0], step[-1]] if base is not None else []
-            self._curves[f"{key} noisy"].setData(ends, [base] * len(ends))
+        if len(history.validation_step) != self._drawn:
+            # Seldom: these three plots are not painted anew with every step.
+            self._drawn = len(history.validation_step)
+            at = np.asarray(history.validation_step, float)
+            for key, _, _ in METRICS:
+                values = np.asarray(history.metrics.get(key, []), float)
+                self._curves[key].setData(at[: len(values)], values)
+                base = history.baseline.get(key)
+                ends = [at[0], at[-1]] if base is not None else []
+                self._curves[f"{key} noisy"].setData(ends, [base] * len(ends))
 
     def _hover(self, key: str, at: object) -> None:
         plot, history = self.plots[key], self._history
