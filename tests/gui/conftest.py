@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -21,6 +21,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import (
+    QAction,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
@@ -43,8 +44,10 @@ from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.ct.window import Window
 from ctstudio.dicom.write import write_series
+from ctstudio.gui import main_window
 from ctstudio.gui.app import Program
 from ctstudio.gui.job import Job
+from ctstudio.gui.panels import series
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.viewer.slice_view import SliceView
@@ -175,6 +178,20 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 # -- the program ---------------------------------------------------------------------------------
 
 
+class PickedMenu(QMenu):
+    """A menu that opens nothing: it notes what it offered and gives what the test picks."""
+
+    asked: ClassVar[list[str]] = []
+    offered: ClassVar[list[str]] = []
+    pick: ClassVar[str | None] = None
+
+    def exec(self, *_: object) -> QAction | None:
+        self.asked.append("menu")
+        self.offered[:] = [action.text() for action in self.actions() if action.text()]
+        found = [*self.actions(), *(a for m in self.findChildren(QMenu) for a in m.actions())]
+        return next((action for action in found if action.text() == self.pick), None)
+
+
 @pytest.fixture(autouse=True)
 def no_dialog_blocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Dialogs never wait: file dialogs are cancelled, others rejected. What was asked, in order."""
@@ -193,7 +210,11 @@ def no_dialog_blocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(QFileDialog, "getSaveFileName", note("save", ("", "")))
     monkeypatch.setattr(QDialog, "exec", note("dialog", 0))
     monkeypatch.setattr(QMessageBox, "exec", note("message", 0))
-    monkeypatch.setattr(QMenu, "exec", note("menu", None))
+    # PySide looks QMenu.exec up past the class: only a subclass can answer for it.
+    for module in (main_window, series):
+        monkeypatch.setattr(module, "QMenu", PickedMenu)
+    monkeypatch.setattr(PickedMenu, "asked", asked)
+    monkeypatch.setattr(PickedMenu, "pick", None)
     return asked
 
 
@@ -429,6 +450,11 @@ class Hands:
         """Click a button in the middle of it."""
         assert button.isEnabled(), "the button is disabled"
         QTest.mouseClick(button, Left)
+
+    def pick(self, text: str) -> list[str]:
+        """Choose ``text`` in the next menu; returns the list that it will offer."""
+        PickedMenu.pick = text
+        return PickedMenu.offered
 
     def click_item(self, items: QAbstractItemView, at: QPoint) -> None:
         """Click into a list, tree or table at a place of its viewport."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from ctstudio.ct.window import Window, automatic, full_range
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.linking import Links, carried, framing_in
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import Framing, Probe, SliceView
 
@@ -20,16 +19,6 @@ LAYOUTS: dict[str, tuple[int, int]] = {
 }
 MAX_PANES = 4
 RESIDUAL_WINDOW = Window(0, 200)
-
-
-@dataclass
-class Links:
-    """What panes do together."""
-
-    scroll: bool = True
-    window: bool = True
-    framing: bool = True
-    crosshair: bool = True
 
 
 class ViewGrid(QWidget):
@@ -179,7 +168,9 @@ class ViewGrid(QWidget):
         index = len(layer.stack) // 2
         if relative is not None and relative.layer is not None:
             index = self._matching_slice(relative, layer)
-        framing = relative.framing if relative is not None and not relative.fitted else None
+        framing = None
+        if relative is not None and not relative.fitted:
+            framing = framing_in(layer.stack.geometry, relative, relative.framing)
         window = twin.window if twin is not None else self.default_window(layer, index)
         pane.set_layer(layer, index)
         pane.view.set_window(window)
@@ -318,7 +309,9 @@ class ViewGrid(QWidget):
     def _frame(self, pane: Pane, framing: Framing) -> None:
         if self.links.framing:
             for other in self.linked(pane):
-                other.view.set_framing(framing)
+                assert other.layer is not None
+                geometry = other.layer.stack.geometry
+                other.view.set_framing(framing_in(geometry, pane.view, framing))
 
     def fit_all(self) -> None:
         """Show whole slices again."""
@@ -330,7 +323,9 @@ class ViewGrid(QWidget):
         pane.view.set_crosshair(plane)
         if self.links.crosshair:
             for other in self.linked(pane):
-                other.view.set_crosshair(plane)
+                assert other.layer is not None
+                geometry = other.layer.stack.geometry
+                other.view.set_crosshair(carried(plane, pane.view, geometry))
 
     def _hover(self, pane: Pane, plane: QPointF | None) -> None:
         self._hovering = (pane, plane)
@@ -347,7 +342,8 @@ class ViewGrid(QWidget):
             related = self.linked(pane)
             for other in self.visible_panes:
                 if other.layer is not None and (other is pane or other in related):
-                    result.append((other.layer, other.view.probe(plane)))
+                    place = carried(plane, pane.view, other.layer.stack.geometry)
+                    result.append((other.layer, other.view.probe(place)))
         self.probed.emit(result)
 
     # -- changes of the session ------------------------------------------------------------------

@@ -1,0 +1,178 @@
+"""Several panes: layouts, what hangs where, and what moves together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+
+from ctstudio.ct.window import PRESETS, Window
+
+Key = Qt.Key
+Left, Middle = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
+Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def place_of(view: Any, y: int, x: int) -> QPointF:
+    rect = view.image_rect()
+    dy, dx = view.layer.stack.geometry.spacing_mm
+    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
+
+
+def side_by_side(hands: Any, *samples: Any) -> list[Any]:
+    layers = hands.open(*samples)
+    hands.session.hang.emit(layers)
+    hands.pause(10)
+    return [pane.view for pane in hands.grid.visible_panes]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("1", (1, 1)), ("1x2", (1, 2)), ("1x3", (1, 3)), ("2x2", (2, 2))]
+)
+def test_layouts(hands: Any, thin: Any, thick: Any, name: str, shape: tuple[int, int]) -> None:
+    hands.open(thin, thick)
+    action = hands.window.actions_by_name[f"layout_{name}"]
+    action.setChecked(True)
+    hands.pause(10)
+    panes = [pane for pane in hands.grid.panes if pane.isVisible()]
+    assert len(panes) == shape[0] * shape[1]
+    places = [pane.geometry() for pane in panes]
+    assert len({p.top() for p in places}) == shape[0]
+    assert len({p.left() for p in places}) == shape[1]
+    assert np.ptp([p.width() for p in places]) <= 2, "panes of a grid are equally wide"
+    shown = [pane.layer.name for pane in panes if pane.layer is not None]
+    assert shown == ["Thick slab", "Thin slab"][: len(panes)]
+    assert action.isChecked()
+    hands.window.actions_by_name["layout_1"].setChecked(True)
+    assert [pane.isVisible() for pane in hands.grid.panes] == [True, False, False, False]
+
+
+def test_scrolling_follows_millimetres(hands: Any, thin: Any, thick: Any) -> None:
+    fine, coarse = side_by_side(hands, thin, thick)
+    fine.setFocus()
+    hands.grid.activate(hands.grid.panes[0])
+    hands.key(Key.Key_Home)
+    for _ in range(13):
+        hands.wheel(fine, 1)
+        expected = round(fine.index * 3 / 6 - 1e-6)  # halfway goes to the lower slice
+        assert abs(coarse.index * 6 - fine.index * 3) <= 3
+        assert coarse.index == expected
+    hands.wheel(coarse, -2)
+    assert fine.index * 3 == coarse.index * 6
+    hands.window.actions_by_name["link_scroll"].setChecked(False)
+    index = coarse.index
+    hands.wheel(fine, 1)
+    assert coarse.index == index
+    hands.window.actions_by_name["link_scroll"].setChecked(True)
+    hands.wheel(fine, -5)
+    assert abs(coarse.index * 6 - fine.index * 3) <= 3
+
+
+def test_another_frame_of_reference_stays_alone(hands: Any, thin: Any, elsewhere: Any) -> None:
+    one, other = side_by_side(hands, thin, elsewhere)
+    index, framing = other.index, other.framing
+    hands.wheel(one, -2)
+    hands.wheel(one, 2, modifiers=Ctrl)
+    hands.move(one, QPointF(200, 200), Shift)
+    assert (other.index, other.framing) == (index, framing)
+    assert other._crosshair is None
+    assert "Elsewhere" not in hands.window.probe_label.text()
+
+
+def test_window_together_and_apart(hands: Any, thin: Any, thick: Any) -> None:
+    one, two = side_by_side(hands, thin, thick)
+    hands.drag(one, Left, QPointF(200, 200), QPointF(40, 10))
+    assert two.window == one.window != Window(40, 400)
+    hands.window.actions_by_name["link_window"].setChecked(False)
+    before = two.window
+    hands.key(Key.Key_1)
+    assert one.window == PRESETS["Lung"]
+    assert two.window == before
+
+
+def test_zoom_and_pan_together_and_apart(hands: Any, thin: Any, thick: Any) -> None:
+    one, two = side_by_side(hands, thin, thick)
+    hands.wheel(one, 3, QPointF(150, 220), Ctrl)
+    hands.drag(one, Middle, QPointF(200, 200), QPointF(30, 12))
+    assert two.framing == one.framing
+    hands.window.actions_by_name["link_framing"].setChecked(False)
+    hands.wheel(two, -1, modifiers=Ctrl)
+    assert two.framing.scale < one.framing.scale
+
+
+def test_crosshair_and_values_in_every_pane(hands: Any, thin: Any, thick: Any) -> None:
+    one, two = side_by_side(hands, thin, thick)
+    at = place_of(one, 60, 20)
+    hands.move(one, at, Shift)
+    assert one._crosshair is not None
+    assert two._crosshair == one._crosshair
+    text = hands.window.probe_label.text()
+    assert f"<b>{thin.hu[one.index, 60, 20]}</b>" in text
+    assert f"<b>{thick.hu[two.index, 60, 20]}</b>" in text
+    assert text.index("Thin slab") < text.index("Thick slab")
+    seen = hands.picture(two.viewport())
+    mark = two.to_viewport(two._crosshair)
+    column = [seen.pixelColor(5, y).name() for y in range(seen.height())]
+    assert column.count("#f2c14e") == 1
+    assert abs(column.index("#f2c14e") + 0.5 - mark.y()) <= 1
+    hands.window.actions_by_name["link_crosshair"].setChecked(False)
+    hands.move(one, at + QPointF(20, 20), Shift)
+    assert two._crosshair != one._crosshair
+
+
+def test_a_mirrored_series_shows_the_same_patient_place(
+    hands: Any, thin: Any, mirrored: Any
+) -> None:
+    one, two = side_by_side(hands, thin, mirrored)
+    assert one.index == two.index
+    hands.move(one, place_of(one, 3, 3), Shift)  # a corner that tells left from right
+    text = hands.window.probe_label.text()
+    value = f"<b>{thin.hu[one.index, 3, 3]}</b>"
+    assert text.count(value) == 2, text
+    spot = two.to_viewport(two._crosshair)
+    assert abs((spot - place_of(two, 92, 76)).manhattanLength()) < 0.01
+    hands.wheel(one, 4, place_of(one, 3, 3), Ctrl)
+    near = two.to_plane(QPointF(two.viewport().rect().center()))
+    assert two.probe(near) is not None
+    mine = one.probe(one.to_plane(QPointF(one.viewport().rect().center())))
+    twin = two.probe(near)
+    assert twin.point_mm == pytest.approx(mine.point_mm, abs=1.2)
+
+
+def test_a_new_pane_joins_the_place_of_its_relatives(hands: Any, thin: Any, thick: Any) -> None:
+    hands.open(thin, thick)
+    hands.grid.go_to(1)
+    hands.wheel(hands.view, 4, QPointF(200, 200), Ctrl)
+    hands.key(Key.Key_1)
+    hands.window.actions_by_name["layout_1x2"].setChecked(True)
+    one, two = (pane.view for pane in hands.grid.visible_panes)
+    assert two.layer.name == "Thin slab"
+    assert two.index == 2, "6 mm above the first slice, in slices of 3 mm"
+    assert two.framing == one.framing
+
+
+def test_the_header_of_a_pane_chooses_its_layer(hands: Any, thin: Any, thick: Any) -> None:
+    one, two = hands.open(thin, thick)
+    pane = hands.grid.panes[0]
+    assert pane.button.text() == two.name
+    menu = pane.button.menu()
+    menu.aboutToShow.emit()
+    assert [a.text() for a in menu.actions()] == [one.name, two.name]
+    assert [a.isChecked() for a in menu.actions()] == [False, True]
+    menu.actions()[0].trigger()
+    assert pane.layer is one
+    assert pane.button.text() == one.name
+    assert hands.session.active is one
+
+
+def test_slider_and_label_follow_the_active_pane(hands: Any, thin: Any, thick: Any) -> None:
+    side_by_side(hands, thin, thick)
+    grid = hands.grid
+    assert (grid.slider.maximum(), grid._label.text()) == (13, "7 / 14")
+    hands.click(grid.panes[1].view, Left)
+    assert grid.slider.maximum() == 6
+    assert grid._label.text() == f"{grid.panes[1].view.index + 1} / 7"
+    grid.slider.setValue(0)
+    assert [pane.view.index for pane in grid.visible_panes] == [0, 0]
