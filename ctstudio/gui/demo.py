@@ -131,7 +131,7 @@ class Journey:
         self._stage("open")
         self._say("Simulating a quarter of the dose")
         self._wait(lambda: self.program.engine is not None, "the learning engine")
-        self.window.simulator.start(truth, self.window.train_panel.recipe().noise)
+        self.window.simulator.start(truth, self.window.train_panel.form.recipe().noise)
         self._wait(lambda: not self.session.jobs.busy("simulate"), "the simulation")
         noisy = next(la for la in self.session.layers if la.kind == "simulated")
         self._stage("simulate")
@@ -141,7 +141,9 @@ class Journey:
         panel = self.window.train_panel
         self.window.tabs.setCurrentIndex(1)
         panel.select_source(truth)
-        panel.set_recipe(panel.recipe().with_setting("stopping.seconds", self._training_seconds))
+        panel.form.set_recipe(
+            panel.form.recipe().with_setting("stopping.seconds", self._training_seconds)
+        )
         self._say(f"Training for {self._training_seconds:g} s")
         panel.start()
         self._wait(lambda: not self.session.jobs.busy("train"), "the training")
@@ -276,7 +278,7 @@ class Journey:
         """The slices that the training does not see."""
         from ctstudio.learn.sampling import split
 
-        share = self.window.train_panel.recipe().validation.share
+        share = self.window.train_panel.form.recipe().validation.share
         return split(len(truth.stack), share)[1]
 
     def _save(self, save: Callable[[Path], object], name: str) -> None:

@@ -106,11 +106,11 @@ def main() -> None:
         panel.select_source(layer)
 
         def train(previews: bool) -> tuple[float, str]:
-            recipe = panel.recipe().with_setting("stopping.seconds", options.seconds)
+            recipe = panel.form.recipe().with_setting("stopping.seconds", options.seconds)
             if not previews:
                 recipe = recipe.with_setting("cadence.preview_time_share", 0.0)
                 recipe = recipe.with_setting("validation.time_share", 0.0)
-            panel.set_recipe(recipe)
+            panel.form.set_recipe(recipe)
             panel.start()
             log = session.run.history
             wait(lambda: len(log.step) > 5)
@@ -123,7 +123,7 @@ def main() -> None:
         import torch
 
         threads = torch.get_num_threads()
-        recipe = panel.recipe()
+        recipe = panel.form.recipe()
         before = bare_steps_per_second(recipe, threads, options.seconds / 4)
         rate, lateness = train(previews=False)
         after = bare_steps_per_second(recipe, threads, options.seconds / 4)

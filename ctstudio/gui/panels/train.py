@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -20,22 +18,18 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
-from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.ct.views import SinglePicture
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
-from ctstudio.gui.section import Section
+from ctstudio.gui.recipe_form import RecipeForm
+from ctstudio.gui.run_numbers import RunNumbers
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
-from ctstudio.gui.text_dialog import edit_text
-from ctstudio.gui.words import seconds_in_words
-from ctstudio.workflows.demo_series import NOISE
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 
 PANELS = ("noisy", "reconstruction", "target", "residual")
-FROM_FILE = "From a file ..."
 
 
 class TrainPanel(QWidget):
@@ -48,13 +42,9 @@ class TrainPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._runs_folder = runs_folder
-        self._recipes: dict[str, Recipe] = {}
-        self._recipe: Recipe | None = None
         self._layers: dict[str, Layer] = {}
         self._picked_by_hand = False
-        self._suits_noise_free = False  # which kind of series the noise in the form is meant for
         self._engine = False
-        self._rate: list[tuple[float, int]] = []
         self._build()
         for signal in (session.layer_added, session.layer_removed):
             signal.connect(self._fill_sources)
@@ -89,40 +79,9 @@ class TrainPanel(QWidget):
         self.source.activated.connect(self._source_picked)
         self.source.currentIndexChanged.connect(self._suit_noise)
         layout.addWidget(self.source)
-        layout.addWidget(_heading("Recipe"))
-        self.recipe_box = QComboBox()
-        self.recipe_box.setAccessibleName("Recipe")
-        self.recipe_box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.recipe_box.activated.connect(self._recipe_picked)
-        layout.addWidget(self.recipe_box)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        self.edit_button = QPushButton("Edit as text ...")
-        self.edit_button.setToolTip("The recipe as TOML, the same that the command line takes")
-        self.edit_button.clicked.connect(self._edit)
-        self.save_button = QPushButton("Save recipe ...")
-        self.save_button.setToolTip("Write the recipe to a TOML file")
-        self.save_button.clicked.connect(self._save_recipe)
-        row.addWidget(self.edit_button)
-        row.addWidget(self.save_button)
-        layout.addLayout(row)
-        self._loading = QLabel("Loading the learning engine ...")
-        self._loading.setProperty("role", "muted")
-        layout.addWidget(self._loading)
-        self.sections: dict[str, Section] = {}
-        for key, title, opened in (
-            ("training", "Training", True),
-            ("noise", "Noise", True),
-            ("model", "Network", False),
-            ("loss", "Loss", False),
-            ("optimiser", "Optimiser", False),
-            ("schedule", "Learning-rate schedule", False),
-        ):
-            section = Section(title, opened)
-            self.sections[key] = section
-            layout.addWidget(section)
+        self.form = RecipeForm(self._session)
+        self.form.offered.connect(self._suit_noise)
+        layout.addWidget(self.form)
         layout.addStretch(1)
         outer.addWidget(self._footer())
 
@@ -131,35 +90,8 @@ class TrainPanel(QWidget):
         layout = QVBoxLayout(footer)
         layout.setContentsMargins(12, 8, 12, 12)
         layout.setSpacing(8)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)
-        self.numbers: dict[str, QLabel] = {}
-        names = (
-            ("step", "Step"),
-            ("left", "Time left"),
-            ("rate", "Steps/s"),
-            ("loss", "Loss"),
-            ("psnr", "PSNR"),
-            ("ssim", "SSIM"),
-            ("rmse", "RMSE"),
-        )
-        for k, (key, name) in enumerate(names):
-            label, value = QLabel(name), QLabel("-")
-            label.setProperty("role", "muted")
-            value.setProperty("role", "number")
-            value.setAccessibleName(name)
-            row, column = (k, 0) if k < 4 else (k - 4, 2)
-            grid.addWidget(label, row, column)
-            grid.addWidget(value, row, column + 1)
-            self.numbers[key] = value
-        grid.setColumnStretch(1, 3)
-        grid.setColumnStretch(3, 4)
-        self._protocol = QLabel("")
-        self._protocol.setProperty("role", "muted")
-        self._protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
-        grid.addWidget(self._protocol, 3, 2, 1, 2)
-        layout.addLayout(grid)
+        self.numbers = RunNumbers()
+        layout.addWidget(self.numbers)
         self._status = QLabel(" ")
         self._status.setProperty("role", "muted")
         self._status.setWordWrap(True)
@@ -186,121 +118,10 @@ class TrainPanel(QWidget):
         return footer
 
     def engine_ready(self) -> None:
-        """The learning engine is loaded: fill the forms."""
-        from ctstudio.learn.recipe import bundled
-
+        """The learning engine is loaded: fill the form."""
         self._engine = True
-        self._loading.hide()
-        self._recipes = bundled()
-        for name, recipe in self._recipes.items():
-            self.recipe_box.addItem(recipe.title or name, name)
-        self.recipe_box.insertSeparator(self.recipe_box.count())
-        self.recipe_box.addItem(FROM_FILE)
-        self.set_recipe(next(iter(self._recipes.values())))
-        self._suit_noise()
-
-    def set_recipe(self, recipe: Recipe) -> None:
-        """Fill the forms with ``recipe``."""
-        from ctstudio.learn.recipe import SETTINGS, Stopping, registries
-        from ctstudio.learn.recipe_parts import STEPS
-
-        self._recipe = recipe.checked()
-        known = registries()
-        phase = self._recipe.phases[-1]
-        chosen: dict[str, tuple[Registry[Any], Choice]] = {
-            "noise": (known["noise"], self._recipe.noise),
-            "model": (known["model"], phase.model),
-            "loss": (known["loss"], phase.losses[0].choice),
-            "optimiser": (known["optimiser"], phase.optimiser.choice),
-            "schedule": (known["schedule"], phase.optimiser.schedule),
-        }
-        for key, (registry, choice) in chosen.items():
-            self.sections[key].set_choice(registry, choice)
-        wanted = ("patch_px", "batch", "seed")
-        seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
-        plain = [f for f in SETTINGS if f.name in wanted]
-        entry = Entry("training", dict, "Training", "", (STEPS, *seconds, *plain))
-        values = {f.name: getattr(self._recipe, f.name) for f in plain}
-        values |= {"steps": phase.steps, "seconds": self._recipe.stopping.seconds}
-        self.sections["training"].set_fields(entry, values)
+        self.form.fill()
         self._enable()
-
-    def recipe(self) -> Recipe:
-        """The recipe as the forms say.
-
-        Raises
-        ------
-        StudioError
-            When a value is not allowed.
-        """
-        from ctstudio.learn.recipe import Recipe
-
-        assert self._recipe is not None
-        data = self._recipe.to_dict()
-        values = dict(self.sections["training"].form.choice.params)
-        data["stopping"]["seconds"] = values.pop("seconds")
-        phase = data["phases"][-1]
-        phase["steps"] = values.pop("steps")
-        data.update(values)
-        data["noise"] = self.sections["noise"].choice.to_dict()
-        phase["model"] = self.sections["model"].choice.to_dict()
-        phase["losses"][0] = {
-            "weight": phase["losses"][0].get("weight", 1.0),
-            **self.sections["loss"].choice.to_dict(),
-        }
-        phase["optimiser"] = {
-            **self.sections["optimiser"].choice.to_dict(),
-            "schedule": self.sections["schedule"].choice.to_dict(),
-        }
-        return Recipe.from_dict(data)
-
-    def _recipe_picked(self) -> None:
-        name = self.recipe_box.currentData()
-        if name is not None:
-            self.set_recipe(self._recipes[name])
-            self._suits_noise_free = False
-            self._suit_noise()
-            return
-        path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
-        if not path:
-            self.recipe_box.setCurrentIndex(0)
-            return
-        from ctstudio.learn.recipe import Recipe
-
-        try:
-            recipe = Recipe.load(Path(path))
-        except Exception as error:
-            self.recipe_box.setCurrentIndex(0)
-            self._session.report(error)
-            return
-        self._recipes[path] = recipe
-        self.recipe_box.insertItem(0, recipe.title or Path(path).stem, path)
-        self.recipe_box.setCurrentIndex(0)
-        self.set_recipe(recipe)
-
-    def _edit(self) -> None:
-        from ctstudio.learn.recipe import Recipe
-
-        try:
-            text = self.recipe().to_toml()
-        except Exception as error:
-            self._session.report(error)
-            return
-        result = edit_text(self, "Recipe", text, Recipe.from_toml)
-        if isinstance(result, Recipe):
-            self.set_recipe(result)
-
-    def _save_recipe(self) -> None:
-        try:
-            recipe = self.recipe()
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
-            )
-            if path:
-                recipe.save(Path(path).with_suffix(".toml"))
-                self._session.message.emit(f"Saved {path}", 5000)
-        except Exception as error:
-            self._session.report(error)
 
     # -- the series ------------------------------------------------------------------------------
 
@@ -327,17 +148,9 @@ class TrainPanel(QWidget):
                 self.source.setCurrentIndex(row)
 
     def _suit_noise(self) -> None:
-        """Of the noise-free phantom all noise is made, of a real series what a lower dose lacks."""
         layer = self.source.currentData()
-        if not isinstance(layer, Layer) or self._recipe is None:
-            return
-        if layer.noise_free == self._suits_noise_free:
-            return  # the same kind of series: what was typed into the form stays
-        self._suits_noise_free = layer.noise_free
-        noise = self.sections["noise"]
-        wanted = NOISE if layer.noise_free else self._recipe.noise
-        if noise.choice.name == wanted.name:
-            noise.form.set_params(dict(wanted.params))
+        if isinstance(layer, Layer):
+            self.form.suit(layer.noise_free)
 
     def _source_picked(self) -> None:
         self._picked_by_hand = True
@@ -367,10 +180,8 @@ class TrainPanel(QWidget):
         self.start_button.setToolTip(why)
         self.pause_button.setEnabled(running)
         self.stop_button.setEnabled(running)
-        for widget in (self.source, self.recipe_box, self.edit_button, self.save_button):
-            widget.setEnabled(self._engine and not running)
-        for section in self.sections.values():
-            section.setEnabled(not running)
+        self.source.setEnabled(not running)
+        self.form.set_editable(not running)
 
     # -- the training ----------------------------------------------------------------------------
 
@@ -384,7 +195,7 @@ class TrainPanel(QWidget):
             return None
         volume = layer.stack
         try:
-            recipe = self.recipe()
+            recipe = self.form.recipe()
         except Exception as error:
             self._session.report(error)
             return None
@@ -392,10 +203,8 @@ class TrainPanel(QWidget):
         folder = self._free_folder()
         run = Run(recipe, layer, index, folder)
         self._session.run = run
-        self._rate = []
         self.use_button.setVisible(False)
-        for value in self.numbers.values():
-            value.setText("-")
+        self.numbers.clear()
         self._status.setText("Preparing the noise ...")
         job = self._session.jobs.start(
             "train",
@@ -429,7 +238,7 @@ class TrainPanel(QWidget):
         if job.paused:
             job.resume()
             run.state = "running"
-            self._rate = []
+            self.numbers.forget_rate()
             self.pause_button.setText("Pause")
             self._status.setText(" ")
         else:
@@ -457,56 +266,21 @@ class TrainPanel(QWidget):
                 run.history.add_step(event)
             elif isinstance(event, Validation):
                 run.history.add_validation(event)
-                self._show_validation(event)
+                self.numbers.show_validation(event)
             elif isinstance(event, Note):
                 run.notes.append(event.text)
                 self._status.setText(event.text)
             elif isinstance(event, Progress) and not run.history.step:
                 of = f" {event.done} of {event.total}" if event.total else ""
                 self._status.setText(f"{event.text or 'Preparing'}{of} ...")
-        if run.history.step:
-            now = time.monotonic()
-            self._rate = [*self._rate[-40:], (now, int(run.history.step[-1]))]
-            if self._status.text().startswith(("Preparing", "Reconstructing")) or (
-                self._status.text().endswith("...") and run.state == "running"
-            ):
-                self._status.setText(" ")
+        if run.history.step and run.state == "running" and self._status.text().endswith("..."):
+            self._status.setText(" ")  # the preparation is over
         self._session.run_changed.emit(run)
 
     def _show_numbers(self) -> None:
-        run, job = self._session.run, self._session.jobs["train"]
-        if run is None or not run.history.step:
-            return
-        step = int(run.history.step[-1])
-        timed = run.recipe.stopping.seconds > 0
-        self.numbers["step"].setText(str(step) if timed else f"{step} of {run.recipe.total_steps}")
-        self.numbers["loss"].setText(f"{run.history.total_loss[-1]:.4g}")
-        if len(self._rate) > 1:
-            (t0, s0), (t1, s1) = self._rate[0], self._rate[-1]
-            if t1 > t0:
-                self.numbers["rate"].setText(f"{(s1 - s0) / (t1 - t0):.1f}")
-        if job is not None:
-            self.numbers["left"].setText(self._time_left(run, step))
-
-    def _time_left(self, run: Run, step: int) -> str:
-        seconds = float(run.history.seconds[-1])
-        if step < 3 or seconds <= 0:
-            return "-"
-        left = seconds / step * (run.recipe.total_steps - step)
-        if run.recipe.stopping.seconds:
-            left = min(left, run.recipe.stopping.seconds - seconds)
-        return seconds_in_words(max(left, 0))
-
-    def _show_validation(self, event: Validation) -> None:
-        for key, unit, digits in (("psnr", " dB", 2), ("ssim", "", 3), ("rmse", " HU", 2)):
-            now, before = event.metrics.get(key), event.baseline.get(key)
-            if now is not None and before is not None:
-                self.numbers[key].setText(f"{now:.{digits}f}{unit}")
-                self.numbers[key].setToolTip(
-                    f"Noisy input: {before:.{digits}f}{unit}; "
-                    f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
-                )
-        self._protocol.setText(f"protocol {event.protocol}")
+        run = self._session.run
+        if run is not None:
+            self.numbers.refresh(run, self._session.jobs.busy("train"))
 
     def _previewed(self, preview: Preview) -> None:
         run = self._session.run
@@ -568,7 +342,6 @@ class TrainPanel(QWidget):
     def _finish(self, run: Run, model: TrainedModel | None) -> None:
         self._clock.stop()
         self._show_numbers()
-        self.numbers["left"].setText("-")
         self.pause_button.setText("Pause")
         run.model = model
         if model is None:

@@ -1,0 +1,218 @@
+"""The form of a recipe: pick one, change what it says, see it as text, save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.core.registry import Choice, Entry, Registry, read_fields
+from ctstudio.gui.section import Section
+from ctstudio.gui.session import Session
+from ctstudio.gui.text_dialog import edit_text
+from ctstudio.workflows.demo_series import NOISE
+
+if TYPE_CHECKING:
+    from ctstudio.learn.recipe import Recipe
+
+FROM_FILE = "From a file ..."
+SECTIONS = (
+    ("training", "Training", True),
+    ("noise", "Noise", True),
+    ("model", "Network", False),
+    ("loss", "Loss", False),
+    ("optimiser", "Optimiser", False),
+    ("schedule", "Learning-rate schedule", False),
+)  # key, title, unfolded
+
+
+class RecipeForm(QWidget):
+    """Edits a recipe. It is empty until `fill`, which needs the learning engine."""
+
+    offered = Signal()  # a recipe from the list is in the form
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._recipes: dict[str, Recipe] = {}
+        self._recipe: Recipe | None = None  # as it was put in; the form holds what differs
+        self._noise_free = False  # which kind of series the noise in the form is meant for
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        heading = QLabel("Recipe")
+        heading.setProperty("role", "heading")
+        layout.addWidget(heading)
+        self.recipe_box = QComboBox()
+        self.recipe_box.setAccessibleName("Recipe")
+        self.recipe_box.setToolTip("What to train, and how")
+        self.recipe_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.recipe_box.activated.connect(self._picked)
+        layout.addWidget(self.recipe_box)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        self.edit_button = QPushButton("Edit as text ...")
+        self.edit_button.setToolTip("The recipe as TOML, the same that the command line takes")
+        self.edit_button.clicked.connect(self._edit)
+        self.save_button = QPushButton("Save recipe ...")
+        self.save_button.setToolTip("Write the recipe to a TOML file")
+        self.save_button.clicked.connect(self._save)
+        row.addWidget(self.edit_button)
+        row.addWidget(self.save_button)
+        layout.addLayout(row)
+        self._loading = QLabel("Loading the learning engine ...")
+        self._loading.setProperty("role", "muted")
+        layout.addWidget(self._loading)
+        self.sections: dict[str, Section] = {}
+        for key, title, opened in SECTIONS:
+            self.sections[key] = Section(title, opened)
+            layout.addWidget(self.sections[key])
+
+    def fill(self) -> None:
+        """Offer the bundled recipes; the learning engine is loaded."""
+        from ctstudio.learn.recipe import bundled
+
+        self._loading.hide()
+        self._recipes = bundled()
+        for name, recipe in self._recipes.items():
+            self.recipe_box.addItem(recipe.title or name, name)
+        self.recipe_box.insertSeparator(self.recipe_box.count())
+        self.recipe_box.addItem(FROM_FILE)
+        self._offer(next(iter(self._recipes.values())))
+
+    def _offer(self, recipe: Recipe) -> None:
+        """Show a recipe from the list; its noise may yet be suited to the series."""
+        self._noise_free = False
+        self.set_recipe(recipe)
+        self.offered.emit()
+
+    def set_recipe(self, recipe: Recipe) -> None:
+        """Show ``recipe`` exactly as it is."""
+        from ctstudio.learn.recipe import SETTINGS, Stopping, registries
+        from ctstudio.learn.recipe_parts import STEPS
+
+        self._recipe = recipe.checked()
+        known = registries()
+        phase = self._recipe.phases[-1]
+        chosen: dict[str, tuple[Registry[Any], Choice]] = {
+            "noise": (known["noise"], self._recipe.noise),
+            "model": (known["model"], phase.model),
+            "loss": (known["loss"], phase.losses[0].choice),
+            "optimiser": (known["optimiser"], phase.optimiser.choice),
+            "schedule": (known["schedule"], phase.optimiser.schedule),
+        }
+        for key, (registry, choice) in chosen.items():
+            self.sections[key].set_choice(registry, choice)
+        plain = [f for f in SETTINGS if f.name in ("patch_px", "batch", "seed")]
+        seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
+        entry = Entry("training", dict, "Training", "", (STEPS, *seconds, *plain))
+        values = {f.name: getattr(self._recipe, f.name) for f in plain}
+        values |= {"steps": phase.steps, "seconds": self._recipe.stopping.seconds}
+        self.sections["training"].set_fields(entry, values)
+
+    def recipe(self) -> Recipe:
+        """The recipe as the form says.
+
+        Raises
+        ------
+        StudioError
+            When a value is not allowed.
+        """
+        from ctstudio.learn.recipe import Recipe
+
+        assert self._recipe is not None
+        data = self._recipe.to_dict()
+        values = dict(self.sections["training"].choice.params)
+        data["stopping"]["seconds"] = values.pop("seconds")
+        phase = data["phases"][-1]
+        phase["steps"] = values.pop("steps")
+        data.update(values)
+        data["noise"] = self.sections["noise"].choice.to_dict()
+        phase["model"] = self.sections["model"].choice.to_dict()
+        phase["losses"][0] = {
+            "weight": phase["losses"][0].get("weight", 1.0),
+            **self.sections["loss"].choice.to_dict(),
+        }
+        phase["optimiser"] = {
+            **self.sections["optimiser"].choice.to_dict(),
+            "schedule": self.sections["schedule"].choice.to_dict(),
+        }
+        return Recipe.from_dict(data)
+
+    def suit(self, noise_free: bool) -> None:
+        """Of the noise-free phantom all noise is made, of a real series what a lower dose lacks.
+
+        What was typed into the form stays as long as the kind of series does.
+        """
+        if self._recipe is None or noise_free == self._noise_free:
+            return
+        self._noise_free = noise_free
+        noise = self.sections["noise"]
+        wanted = NOISE if noise_free else self._recipe.noise
+        if noise.choice.name == wanted.name:
+            noise.form.set_params(dict(wanted.params))
+
+    def set_editable(self, on: bool) -> None:
+        """Let the user change things, or not (while a training runs)."""
+        for widget in (self.recipe_box, self.edit_button, self.save_button):
+            widget.setEnabled(on and self._recipe is not None)
+        for section in self.sections.values():
+            section.setEnabled(on)
+
+    def _picked(self) -> None:
+        name = self.recipe_box.currentData()
+        if name is not None:
+            self._offer(self._recipes[name])
+            return
+        path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
+        self.recipe_box.setCurrentIndex(0)
+        if not path:
+            return
+        from ctstudio.learn.recipe import Recipe
+
+        try:
+            recipe = Recipe.load(Path(path))
+        except Exception as error:
+            self._session.report(error)
+            return
+        self._recipes[path] = recipe
+        self.recipe_box.insertItem(0, recipe.title or Path(path).stem, path)
+        self.recipe_box.setCurrentIndex(0)
+        self._offer(recipe)
+
+    def _edit(self) -> None:
+        from ctstudio.learn.recipe import Recipe
+
+        try:
+            text = self.recipe().to_toml()
+        except Exception as error:
+            self._session.report(error)
+            return
+        result = edit_text(self, "Recipe", text, Recipe.from_toml)
+        if isinstance(result, Recipe):
+            self.set_recipe(result)
+
+    def _save(self) -> None:
+        try:
+            recipe = self.recipe()
+            path, _ = QFileDialog.getSaveFileName(
+                self, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
+            )
+            if path:
+                target = Path(path).with_suffix(".toml")
+                recipe.save(target)
+                self._session.message.emit(f"Saved {target}", 5000)
+        except Exception as error:
+            self._session.report(error)

@@ -1,0 +1,92 @@
+"""The figures of a running training: step, time left, speed, loss, and metrics by protocol."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from ctstudio.core.events import Validation
+from ctstudio.gui.session import Run
+from ctstudio.gui.words import seconds_in_words
+
+LEFT = (("step", "Step"), ("left", "Time left"), ("rate", "Steps/s"), ("loss", "Loss"))
+RIGHT = (("psnr", "PSNR"), ("ssim", "SSIM"), ("rmse", "RMSE"))
+METRICS = (("psnr", " dB", 2), ("ssim", "", 3), ("rmse", " HU", 2))
+RATE_OVER = 40  # readings
+
+
+class RunNumbers(QWidget):
+    """Two columns of numbers; `refresh` a few times a second is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(2)
+        self.labels: dict[str, QLabel] = {}
+        self._readings: list[tuple[float, int]] = []
+        for column, names in ((0, LEFT), (2, RIGHT)):
+            for row, (key, name) in enumerate(names):
+                label, value = QLabel(name), QLabel("-")
+                label.setProperty("role", "muted")
+                value.setProperty("role", "number")
+                value.setAccessibleName(name)
+                grid.addWidget(label, row, column)
+                grid.addWidget(value, row, column + 1)
+                self.labels[key] = value
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(3, 4)
+        self._protocol = QLabel("")
+        self._protocol.setProperty("role", "muted")
+        self._protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
+        grid.addWidget(self._protocol, 3, 2, 1, 2)
+
+    def clear(self) -> None:
+        """Forget the training before."""
+        self._readings = []
+        self._protocol.clear()
+        for value in self.labels.values():
+            value.setText("-")
+            value.setToolTip("")
+
+    def forget_rate(self) -> None:
+        """The clock stood still (a pause): measure the speed anew."""
+        self._readings = []
+
+    def refresh(self, run: Run, running: bool) -> None:
+        """Show where ``run`` is."""
+        if not run.history.step:
+            return
+        step = run.history.step[-1]
+        timed = run.recipe.stopping.seconds > 0
+        self.labels["step"].setText(str(step) if timed else f"{step} of {run.recipe.total_steps}")
+        self.labels["loss"].setText(f"{run.history.total_loss[-1]:.4g}")
+        if running and run.state == "running":
+            self._readings = [*self._readings[-RATE_OVER:], (time.monotonic(), step)]
+            (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
+            if t1 > t0:
+                self.labels["rate"].setText(f"{(s1 - s0) / (t1 - t0):.1f}")
+        self.labels["left"].setText(self._time_left(run, step) if running else "-")
+
+    def show_validation(self, event: Validation) -> None:
+        """Show the metrics, and beside them (as a tool tip) those of the noisy input."""
+        for key, unit, digits in METRICS:
+            now, before = event.metrics.get(key), event.baseline.get(key)
+            if now is not None and before is not None:
+                self.labels[key].setText(f"{now:.{digits}f}{unit}")
+                self.labels[key].setToolTip(
+                    f"Noisy input: {before:.{digits}f}{unit}; "
+                    f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
+                )
+        self._protocol.setText(f"protocol {event.protocol}")
+
+    def _time_left(self, run: Run, step: int) -> str:
+        seconds = run.history.seconds[-1]
+        if step < 3 or seconds <= 0:
+            return "-"
+        left = seconds / step * (run.recipe.total_steps - step)
+        if run.recipe.stopping.seconds:
+            left = min(left, run.recipe.stopping.seconds - seconds)
+        return seconds_in_words(max(left, 0))
