@@ -207,7 +207,7 @@ class DenoisePanel(QWidget):
         if source is not self._source:
             self._source = source
             if self._live is not None and self._live.parent is not source:
-                self._drop_live()
+                self.preview.setChecked(False)
         if layer is not None and isinstance(layer.stack, Blend) and layer.kind != "residual":
             self._target = layer
             self.blend.blockSignals(True)
@@ -274,6 +274,7 @@ class DenoisePanel(QWidget):
             f"Preview: {method.title}",
             lambda: _preview(source, index, revision, hu, method),
             succeeded=self._preview_done,
+            cancelled=self._start_preview,
             failed=self._preview_failed,
         )
 
@@ -314,8 +315,7 @@ class DenoisePanel(QWidget):
                 f"Slice {result.index + 1} in {result.seconds:.2f} s. Taken away: SD "
                 f"{float(removed.std()):.1f} {live.stack.unit}, mean {float(removed.mean()):+.2f}."
             )
-            if self._session.visible_slice(live) not in self._fresh:
-                self._start_preview()
+        self._start_preview()  # of what has been asked for meanwhile, if anything
 
     def _preview_failed(self, error: Exception) -> None:
         self.preview.setChecked(False)
@@ -410,7 +410,7 @@ class DenoisePanel(QWidget):
             layer, self._growing = self._growing, None
             source = layer.parent
             self._session.remove_layer(layer)
-            if source is not None:
+            if source in self._session.layers:
                 self._session.hang.emit([source])
         self._status.setText("Cancelled; nothing was changed.")
         self._enable()
@@ -428,6 +428,9 @@ class DenoisePanel(QWidget):
         if layer is self._live:
             self._live = None
             self.preview.setChecked(False)
+        job = self._session.jobs["denoise"]
+        if job is not None and layer is self._growing:
+            job.cancel()
         if layer is self._target:
             self._target = None
         if layer is self._source:
