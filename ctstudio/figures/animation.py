@@ -116,9 +116,10 @@ class Palette:
             return cls(256, np.empty((0, 3), np.uint8))
         if len(distinct) <= 48:
             return cls(208, _unpack(distinct))
-        # A square of the tinted pixels alone, so that greys take no share of the colours.
-        side = int(np.ceil(np.sqrt(len(tinted))))
-        square = np.resize(tinted, (side, side, 3))
+        # A square of the tinted colours alone, so that greys take no share of them; each once, so
+        # that a map's strong colours, which few pixels have, are not starved.
+        side = int(np.ceil(np.sqrt(len(distinct))))
+        square = np.resize(_unpack(distinct), (side, side, 3))
         chosen = Image.fromarray(square).quantize(
             128, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
         )

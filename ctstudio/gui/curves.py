@@ -21,6 +21,18 @@ METRICS = (("psnr", "PSNR", "dB"), ("ssim", "SSIM", ""), ("rmse", "RMSE", "HU"))
 RAW, SMOOTH, VALUE, BASE = "#3d6f8c", "#4aa8e0", "#5cc48d", "#b9a05a"
 
 
+class LogAxis(pg.AxisItem):
+    """Labels 1, 2 and 5 of each power of ten: every one of nine would not fit."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        texts = []
+        for value in values:
+            number = 10.0 ** float(value)
+            first = f"{number:e}"[0]
+            texts.append(f"{number:.3g}" if first in "125" else "")
+        return texts
+
+
 class CurvesView(QWidget):
     """Small multiples of one run: loss | PSNR | SSIM | RMSE, over the training step."""
 
@@ -54,7 +66,8 @@ class CurvesView(QWidget):
 
     def _plot(self, key: str, title: str) -> pg.PlotWidget:
         t = theme.current()
-        plot = pg.PlotWidget(background=t.base)
+        axes = {"left": LogAxis("left")} if key == "loss" else None
+        plot = pg.PlotWidget(background=t.base, axisItems=axes)
         plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         plot.setTitle(title, color=t.text, size="9pt")
         plot.hideButtons()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 GIF_SECONDS = 0.12
 GIF_HEIGHT = 384
+TRAINING_GIF_HEIGHT = 256  # four panels in a row
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,9 @@ def _training_gif(
                         colormap="diverging" if signed else "grey",
                     )
                 )
-            yield compose(panels, columns=4, height_px=GIF_HEIGHT, footer=f"step {preview.step}")
+            yield compose(
+                panels, columns=4, height_px=TRAINING_GIF_HEIGHT, footer=f"step {preview.step}"
+            )
 
     yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(kept))
     return path
