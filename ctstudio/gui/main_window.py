@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
     QLabel,
     QMainWindow,
-    QMenu,
     QScrollArea,
     QStackedWidget,
     QTabWidget,
@@ -22,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio import __version__
-from ctstudio.ct.window import PRESETS, Window
+from ctstudio.ct.window import Window
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.curves import CurvesView
@@ -38,10 +37,9 @@ from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
 from ctstudio.gui.timeline import Timeline
-from ctstudio.gui.viewer.pane import Pane
-from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+from ctstudio.gui.viewer.control import ViewControl
+from ctstudio.gui.viewer.view_grid import ViewGrid
 
-CINE_MS = 80
 STATE_VERSION = 1
 
 
@@ -69,9 +67,6 @@ class MainWindow(QMainWindow):
         self._build_chrome()
         self._build_status()
         self._connect()
-        self._cine = QTimer(self)
-        self._cine.setInterval(CINE_MS)
-        self._cine.timeout.connect(self._cine_step)
         self._restore()
         self._update_enabled()
 
@@ -135,7 +130,7 @@ class MainWindow(QMainWindow):
 
     def _build_chrome(self) -> None:
         self.preset = chrome.preset_box()
-        self.preset.activated.connect(lambda row: self.set_preset(self.preset.itemData(row)))
+        self.view_control = ViewControl(self.session, self.grid, self.actions_by_name, self.preset)
         self.toolbar = chrome.build_toolbar(self, self.actions_by_name, self.preset)
         docks = (self.series_dock, self.panel_dock, self.curves_dock)
         self.recent_menu = chrome.build_menus(
@@ -143,7 +138,7 @@ class MainWindow(QMainWindow):
         )
         self.recent_menu.aboutToShow.connect(self._fill_recent)
         for name, action in chrome.preset_actions(self, self.grid).items():
-            action.triggered.connect(lambda _=False, name=name: self.set_preset(name))
+            action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
 
     def _build_status(self) -> None:
         bar = self.statusBar()
@@ -164,7 +159,6 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session, grid = self.session, self.grid
-        session.visible_slice = self._visible_slice
         self.empty.open_folder.connect(self.ask_folder)
         self.empty.open_demo.connect(self.open_demo)
         self.empty.open_path.connect(lambda path: self.open_paths([path]))
@@ -178,9 +172,6 @@ class MainWindow(QMainWindow):
         grid.slice_changed.connect(self.denoise_panel.slice_shown)
         grid.slice_changed.connect(self._slice_changed)
         grid.probed.connect(self.probe_label.show_probes)
-        grid.window_changed.connect(self._window_changed)
-        grid.menu_requested.connect(self._pane_menu)
-        grid.layout_changed.connect(self._layout_changed)
         session.layer_added.connect(self._update_enabled)
         session.layer_removed.connect(self._layer_removed)
         session.active_changed.connect(self._update_enabled)
@@ -195,20 +186,8 @@ class MainWindow(QMainWindow):
             "open_demo": self.open_demo,
             "close_layer": self._close_layer,
             "quit": self.close,
-            "fit": self._reset_view,
-            "zoom_in": lambda: grid.active_pane.view.zoom_by(1.25),
-            "zoom_out": lambda: grid.active_pane.view.zoom_by(0.8),
-            "maximise": lambda: grid.toggle_maximised(grid.active_pane),
-            "next_pane": grid.activate_next,
-            "slice_up": lambda: grid.step(1),
-            "slice_down": lambda: grid.step(-1),
-            "slice_up_10": lambda: grid.step(10),
-            "slice_down_10": lambda: grid.step(-10),
-            "slice_first": lambda: grid.go_to(0),
-            "slice_last": lambda: grid.go_to(-1),
             "series_next": lambda: self.series_panel.step_series(1),
             "series_previous": lambda: self.series_panel.step_series(-1),
-            "cine": self._toggle_cine,
             "screenshot": self.compare_panel.ask_picture,
             "slices_gif": self.compare_panel.ask_slices_gif,
             "training_gif": self.compare_panel.ask_training_gif,
@@ -219,18 +198,8 @@ class MainWindow(QMainWindow):
             "full_screen": self._full_screen,
             "shortcuts": lambda: dialogs.show_shortcuts(self),
             "about": lambda: dialogs.show_about(self, __version__),
-            "info": lambda on: self._overlay("show_info", on),
-            "scale": lambda on: self._overlay("show_scale", on),
-            "letters": lambda on: self._overlay("show_letters", on),
-            "patient": self._show_patient,
-            "link_scroll": lambda on: setattr(grid.links, "scroll", on),
-            "link_window": lambda on: setattr(grid.links, "window", on),
-            "link_framing": lambda on: setattr(grid.links, "framing", on),
-            "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
         }
-        for name in LAYOUTS:
-            handlers[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
-        action_table.connect(self.actions_by_name, handlers)
+        action_table.connect(self.actions_by_name, handlers | self.view_control.handlers())
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -310,110 +279,8 @@ class MainWindow(QMainWindow):
 
     # -- view ------------------------------------------------------------------------------------
 
-    def _visible_slice(self, layer: Layer) -> int:
-        """The slice of ``layer`` that lies where the active (or a linked) pane looks."""
-        panes = [self.grid.active_pane, *self.grid.visible_panes]
-        for pane in panes:
-            if pane.layer is layer:
-                return pane.view.index
-        for pane in panes:
-            shown = pane.layer
-            if shown is not None and shown.root is layer.root:
-                point = shown.stack.geometry.positions_mm[pane.view.index]
-                return layer.stack.geometry.nearest_slice(point)
-        return len(layer.stack) // 2
-
     def _slice_changed(self, _layer: Layer, _index: int) -> None:
         self._update_enabled()
-
-    def set_preset(self, name: str) -> None:
-        """Apply a named window to the active pane and those linked with it."""
-        if self.session.active is None or self.session.active.signed:
-            return
-        window = PRESETS.get(name) or self.grid.full_range_window()
-        if window is not None:
-            self.grid.set_window(window)
-
-    def _window_changed(self, window: Window) -> None:
-        names = [name for name, preset in PRESETS.items() if preset == window]
-        row = self.preset.findData(names[0]) if names else -1
-        with QSignalBlocker(self.preset):
-            self.preset.setCurrentIndex(row)
-            self.preset.setPlaceholderText(str(window))
-
-    def _reset_view(self) -> None:
-        self.grid.fit_all()
-        layer = self.session.active
-        if layer is not None:
-            self.grid.set_window(self.grid.default_window(layer, self.grid.active_pane.view.index))
-
-    def _pick_layout(self, name: str, on: bool) -> None:
-        if on and self.grid.layout_name != name:
-            self.grid.set_layout(name)
-            self._fill_new_panes()
-
-    def _fill_new_panes(self) -> None:
-        """Give empty panes something related to see: the family's other layers, then others."""
-        layers = list(self.session.layers)
-        active = self.session.active
-        if active is not None:
-            layers.sort(key=lambda la: la.root is not active.root)
-        shown = [pane.layer for pane in self.grid.visible_panes]
-        for pane in self.grid.visible_panes:
-            if pane.layer is None:
-                spare = next((la for la in layers if la not in shown), None)
-                if spare is not None:
-                    self.grid.show_in(pane, spare)
-                    shown.append(spare)
-
-    def _layout_changed(self, name: str) -> None:
-        self.actions_by_name[f"layout_{name}"].setChecked(True)
-
-    def _overlay(self, name: str, on: bool) -> None:
-        for pane in self.grid.panes:
-            setattr(pane.view, name, on)
-            pane.view.viewport().update()
-
-    def _show_patient(self, on: bool) -> None:
-        self._overlay("show_patient", on)
-        self.session.set_show_patient(on)
-
-    def _toggle_cine(self, on: bool) -> None:
-        action = self.actions_by_name["cine"]
-        action.setIcon(theme.icon("mdi6.pause" if on else "mdi6.play-outline"))
-        if on:
-            self._cine.start()
-        else:
-            self._cine.stop()
-
-    def _cine_step(self) -> None:
-        layer = self.session.active
-        if layer is None or len(layer.stack) < 2:
-            self.actions_by_name["cine"].setChecked(False)
-            return
-        last = self.grid.active_pane.view.index >= len(layer.stack) - 1
-        self.grid.go_to(0) if last else self.grid.step(1)
-
-    def _pane_menu(self, pane: Pane, at: QPoint) -> None:
-        menu = QMenu(self)
-        for layer in self.session.layers:
-            action = menu.addAction(layer.name)
-            action.setCheckable(True)
-            action.setChecked(layer is pane.layer)
-            action.setData(layer)
-        menu.addSeparator()
-        presets = menu.addMenu("Window preset")
-        for name in [*PRESETS, chrome.FULL_RANGE]:
-            presets.addAction(name).setData(name)
-        for name in ("fit", "maximise", "screenshot", "close_layer"):
-            menu.addAction(self.actions_by_name[name])
-        picked = menu.exec(at)
-        menu.deleteLater()
-        data = picked.data() if picked is not None else None
-        if isinstance(data, Layer):
-            self.grid.show_in(pane, data)
-        elif isinstance(data, str):
-            self.set_preset(data)
 
     def _update_enabled(self, *_: object) -> None:
         a = self.actions_by_name
@@ -512,7 +379,7 @@ class MainWindow(QMainWindow):
                 jobs.all_ended.connect(self.close)
                 jobs.cancel_all()
             return
-        self._cine.stop()
+        self.view_control.stop()
         self.settings.set("window/geometry", self.saveGeometry())
         self.settings.set("window/state", self.saveState(STATE_VERSION))
         self.settings.sync()

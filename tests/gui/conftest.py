@@ -19,7 +19,17 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import (
+    QCoreApplication,
+    QEvent,
+    QEventLoop,
+    QMimeData,
+    QPoint,
+    QPointF,
+    Qt,
+    QTimer,
+    QUrl,
+)
 from PySide6.QtGui import (
     QAction,
     QDragEnterEvent,
@@ -44,7 +54,7 @@ from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.ct.window import Window
 from ctstudio.dicom.write import write_series
-from ctstudio.gui import main_window
+from ctstudio.gui.viewer import control
 from ctstudio.gui.app import Program
 from ctstudio.gui.job import Job
 from ctstudio.gui.panels import series
@@ -211,7 +221,7 @@ def no_dialog_blocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(QDialog, "exec", note("dialog", 0))
     monkeypatch.setattr(QMessageBox, "exec", note("message", 0))
     # PySide looks QMenu.exec up past the class: only a subclass can answer for it.
-    for module in (main_window, series):
+    for module in (control, series):
         monkeypatch.setattr(module, "QMenu", PickedMenu)
     monkeypatch.setattr(PickedMenu, "asked", asked)
     monkeypatch.setattr(PickedMenu, "pick", None)
@@ -250,11 +260,18 @@ def delete_later() -> None:
     QApplication.processEvents()
 
 
+def let_run(milliseconds: int) -> None:
+    """Let Qt's loop run. QTest.qWait would keep Python's lock and starve the threads."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
 def wait_until(done: Callable[[], object], what: str = "", timeout_ms: int = PATIENCE_MS) -> None:
     deadline = time.monotonic() + timeout_ms / 1000
     while not done():
         assert time.monotonic() < deadline, f"waited {timeout_ms} ms in vain {what}"
-        QTest.qWait(5)
+        let_run(5)
 
 
 def dismantle(program: Program) -> None:
@@ -340,7 +357,7 @@ class Hands:
         QApplication.processEvents()
 
     def pause(self, milliseconds: int) -> None:
-        QTest.qWait(milliseconds)
+        let_run(milliseconds)
 
     # opening
 

@@ -62,7 +62,7 @@ def test_greys_are_the_windowed_values(hands: Any, thin: Any) -> None:
     for index in (0, 6, 13):
         hands.grid.go_to(index)
         for name, window in PRESETS.items():
-            hands.window.set_preset(name)
+            hands.window.view_control.set_preset(name)
             assert np.array_equal(hands.view.hu, thin.hu[index].astype(np.float32))
             assert np.array_equal(hands.view.grey, window.to_uint8(thin.hu[index]))
 

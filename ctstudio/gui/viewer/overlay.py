@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
+from ctstudio.ct.volume import orientation_letters
+from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
+from ctstudio.gui.session import Layer
 
 MARGIN = 8.0
 
@@ -28,6 +31,60 @@ class OverlayState:
     show_info: bool = True
     show_scale: bool = True
     show_letters: bool = True
+
+
+def describe(
+    layer: Layer,
+    index: int,
+    window: Window,
+    scale: float,
+    *,
+    patient: bool,
+    crosshair: QPointF | None = None,
+) -> OverlayState:
+    """What stands upon slice ``index`` of ``layer``.
+
+    ``scale`` is in screen pixels per mm; ``patient`` says whether name, identifier and date may
+    be shown; ``crosshair`` is in viewport pixels.
+    """
+    stack = layer.stack
+    source, geometry = stack.source, stack.geometry
+    rows, columns = geometry.row_direction, geometry.column_direction
+    range_ = f"± {window.width_hu / 2:g}" if layer.signed else str(window)
+    place = f"{geometry.offsets_mm[index]:.1f} mm" if geometry.spacing_known else ""
+    thickness = f"{source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
+    number = f"{source.series_number}: " if source.series_number is not None else ""
+    person = (source.patient_name, source.patient_id) if patient else ()
+    top_right = (source.study_description, source.study_date if patient else "")
+    bottom_left = (
+        f"Slice {index + 1} / {len(stack)}  {place}",
+        f"{range_} {stack.unit or 'no unit'}",
+        f"Zoom {scale * geometry.spacing_mm[1]:.0%}",
+    )
+    bottom_right = (
+        stack.derivation[-1] if stack.derivation else "",
+        f"{number}{source.description or 'Series'}",
+        f"{source.kernel}  {thickness}",
+    )
+    return OverlayState(
+        top_left=_words(layer.name, *person),
+        top_right=_words(*top_right),
+        bottom_left=_words(*bottom_left),
+        bottom_right=_words(*bottom_right),
+        letters=(
+            orientation_letters(-rows)[:2],
+            orientation_letters(rows)[:2],
+            orientation_letters(-columns)[:2],
+            orientation_letters(columns)[:2],
+        ),
+        pixels_per_mm=scale,
+        unit="mm" if geometry.spacing_known else "px",
+        crosshair=crosshair,
+    )
+
+
+def _words(*lines: str) -> list[str]:
+    return [line.strip() for line in lines if line.strip()]
 
 
 def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:

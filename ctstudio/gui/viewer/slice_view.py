@@ -25,7 +25,6 @@ from PySide6.QtGui import (
     QWheelEvent,
 )
 
-from ctstudio.ct.volume import orientation_letters
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
@@ -252,7 +251,21 @@ class SliceView(pg.GraphicsView):
         painter.resetTransform()
         viewport = QRectF(self.viewport().rect())
         if self.layer is not None:
-            overlay.paint(painter, viewport, self._overlay_state())
+            crosshair = None
+            if self._crosshair is not None and self.show_crosshair:
+                crosshair = self.to_viewport(self._crosshair)
+            state = overlay.describe(
+                self.layer,
+                self.index,
+                self.window,
+                self._framing.scale,
+                patient=self.show_patient,
+                crosshair=crosshair,
+            )
+            state.show_info = self.show_info
+            state.show_scale = self.show_scale
+            state.show_letters = self.show_letters
+            overlay.paint(painter, viewport, state)
             if self.banner:
                 painter.setFont(theme.image_font(12))
                 width = painter.fontMetrics().horizontalAdvance(self.banner)
@@ -271,52 +284,6 @@ class SliceView(pg.GraphicsView):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(viewport.adjusted(1, 1, -1, -1))
         painter.restore()
-
-    def _overlay_state(self) -> overlay.OverlayState:
-        assert self.layer is not None
-        stack = self.layer.stack
-        source, geometry = stack.source, stack.geometry
-        rows, columns = geometry.row_direction, geometry.column_direction
-        position = geometry.offsets_mm[self.index]
-        zoom = self._framing.scale * geometry.spacing_mm[1]
-        window = str(self.window) if not self.layer.signed else f"± {self.window.width_hu / 2:g}"
-        unit = stack.unit or "no unit"
-        place = f"{position:.1f} mm" if geometry.spacing_known else ""
-        slice_text = f"Slice {self.index + 1} / {len(stack)}"
-        thickness = f"{source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
-        patient = (source.patient_name, source.patient_id) if self.show_patient else ()
-        top_right = [source.study_description, source.study_date if self.show_patient else ""]
-        series = source.description or "Series"
-        number = f"{source.series_number}: " if source.series_number is not None else ""
-        made = stack.derivation[-1] if stack.derivation else ""
-        return overlay.OverlayState(
-            top_left=[t for t in (self.layer.name, *patient) if t],
-            top_right=[t for t in top_right if t],
-            bottom_left=[
-                t
-                for t in ("  ".join((slice_text, place)), f"{window} {unit}", f"Zoom {zoom:.0%}")
-                if t.strip()
-            ],
-            bottom_right=[
-                t
-                for t in (made, f"{number}{series}", "  ".join((source.kernel, thickness)))
-                if t.strip()
-            ],
-            letters=(
-                orientation_letters(-rows)[:2],
-                orientation_letters(rows)[:2],
-                orientation_letters(-columns)[:2],
-                orientation_letters(columns)[:2],
-            ),
-            pixels_per_mm=self._framing.scale,
-            unit="mm" if geometry.spacing_known else "px",
-            crosshair=self.to_viewport(self._crosshair)
-            if self._crosshair is not None and self.show_crosshair
-            else None,
-            show_info=self.show_info,
-            show_scale=self.show_scale,
-            show_letters=self.show_letters,
-        )
 
     def set_active(self, active: bool) -> None:
         if active != self.active:

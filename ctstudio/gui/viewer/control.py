@@ -1,0 +1,176 @@
+"""The viewer's commands: what toolbar, menus and keys do to the panes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QPoint, QSignalBlocker, QTimer
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QComboBox, QMenu
+
+from ctstudio.ct.window import PRESETS, Window
+from ctstudio.gui import chrome, theme
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+
+CINE_MS = 80
+ZOOM = 1.25
+
+
+class ViewControl(QObject):
+    """Joins the actions, the preset box and the grid."""
+
+    def __init__(
+        self, session: Session, grid: ViewGrid, actions: dict[str, QAction], preset: QComboBox
+    ) -> None:
+        super().__init__(grid)
+        self._session = session
+        self._grid = grid
+        self._actions = actions
+        self._preset = preset
+        self._cine = QTimer(self)
+        self._cine.setInterval(CINE_MS)
+        self._cine.timeout.connect(self._cine_step)
+        session.visible_slice = self.visible_slice
+        grid.window_changed.connect(self._window_changed)
+        grid.menu_requested.connect(self._pane_menu)
+        grid.layout_changed.connect(self._layout_changed)
+        preset.activated.connect(lambda row: self.set_preset(preset.itemData(row)))
+
+    def handlers(self) -> dict[str, Callable[..., Any]]:
+        """What each action of the viewer does, by the action's name."""
+        grid = self._grid
+        table: dict[str, Callable[..., Any]] = {
+            "fit": self.reset,
+            "zoom_in": lambda: grid.active_pane.view.zoom_by(ZOOM),
+            "zoom_out": lambda: grid.active_pane.view.zoom_by(1 / ZOOM),
+            "maximise": lambda: grid.toggle_maximised(grid.active_pane),
+            "next_pane": grid.activate_next,
+            "slice_up": lambda: grid.step(1),
+            "slice_down": lambda: grid.step(-1),
+            "slice_up_10": lambda: grid.step(10),
+            "slice_down_10": lambda: grid.step(-10),
+            "slice_first": lambda: grid.go_to(0),
+            "slice_last": lambda: grid.go_to(-1),
+            "cine": self._toggle_cine,
+            "info": lambda on: self._overlay("show_info", on),
+            "scale": lambda on: self._overlay("show_scale", on),
+            "letters": lambda on: self._overlay("show_letters", on),
+            "patient": self._show_patient,
+            "link_scroll": lambda on: setattr(grid.links, "scroll", on),
+            "link_window": lambda on: setattr(grid.links, "window", on),
+            "link_framing": lambda on: setattr(grid.links, "framing", on),
+            "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
+        }
+        for name in LAYOUTS:
+            table[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
+        return table
+
+    def visible_slice(self, layer: Layer) -> int:
+        """The slice of ``layer`` that lies where the active (or a linked) pane looks."""
+        panes = [self._grid.active_pane, *self._grid.visible_panes]
+        for pane in panes:
+            if pane.layer is layer:
+                return pane.view.index
+        for pane in panes:
+            shown = pane.layer
+            if shown is not None and shown.root is layer.root:
+                point = shown.stack.geometry.positions_mm[pane.view.index]
+                return layer.stack.geometry.nearest_slice(point)
+        return len(layer.stack) // 2
+
+    def set_preset(self, name: str) -> None:
+        """Apply a named window to the active pane and those linked with it."""
+        if self._session.active is None or self._session.active.signed:
+            return
+        window = PRESETS.get(name) or self._grid.full_range_window()
+        if window is not None:
+            self._grid.set_window(window)
+
+    def reset(self) -> None:
+        """Whole slices, and the window with which the series opened."""
+        self._grid.fit_all()
+        layer = self._session.active
+        if layer is not None:
+            index = self._grid.active_pane.view.index
+            self._grid.set_window(self._grid.default_window(layer, index))
+
+    def stop(self) -> None:
+        """End what runs by itself."""
+        self._cine.stop()
+
+    def _window_changed(self, window: Window) -> None:
+        names = [name for name, preset in PRESETS.items() if preset == window]
+        row = self._preset.findData(names[0]) if names else -1
+        with QSignalBlocker(self._preset):
+            self._preset.setCurrentIndex(row)
+            self._preset.setPlaceholderText(str(window))
+
+    def _pick_layout(self, name: str, on: bool) -> None:
+        if on and self._grid.layout_name != name:
+            self._grid.set_layout(name)
+            self._fill_new_panes()
+
+    def _fill_new_panes(self) -> None:
+        """Give empty panes something related to see: the family's other layers, then others."""
+        layers = list(self._session.layers)
+        active = self._session.active
+        if active is not None:
+            layers.sort(key=lambda la: la.root is not active.root)
+        shown = [pane.layer for pane in self._grid.visible_panes]
+        for pane in self._grid.visible_panes:
+            if pane.layer is None:
+                spare = next((la for la in layers if la not in shown), None)
+                if spare is not None:
+                    self._grid.show_in(pane, spare)
+                    shown.append(spare)
+
+    def _layout_changed(self, name: str) -> None:
+        self._actions[f"layout_{name}"].setChecked(True)
+
+    def _overlay(self, name: str, on: bool) -> None:
+        for pane in self._grid.panes:
+            setattr(pane.view, name, on)
+            pane.view.viewport().update()
+
+    def _show_patient(self, on: bool) -> None:
+        self._overlay("show_patient", on)
+        self._session.set_show_patient(on)
+
+    def _toggle_cine(self, on: bool) -> None:
+        self._actions["cine"].setIcon(theme.icon("mdi6.pause" if on else "mdi6.play-outline"))
+        if on:
+            self._cine.start()
+        else:
+            self._cine.stop()
+
+    def _cine_step(self) -> None:
+        layer = self._session.active
+        if layer is None or len(layer.stack) < 2:
+            self._actions["cine"].setChecked(False)
+            return
+        last = self._grid.active_pane.view.index >= len(layer.stack) - 1
+        self._grid.go_to(0) if last else self._grid.step(1)
+
+    def _pane_menu(self, pane: Pane, at: QPoint) -> None:
+        menu = QMenu(self._grid)
+        for layer in self._session.layers:
+            action = menu.addAction(layer.name)
+            action.setCheckable(True)
+            action.setChecked(layer is pane.layer)
+            action.setData(layer)
+        menu.addSeparator()
+        presets = menu.addMenu("Window preset")
+        for name in [*PRESETS, chrome.FULL_RANGE]:
+            presets.addAction(name).setData(name)
+        for name in ("fit", "maximise", "screenshot", "close_layer"):
+            menu.addAction(self._actions[name])
+        picked = menu.exec(at)
+        menu.deleteLater()
+        data = picked.data() if picked is not None else None
+        if isinstance(data, Layer):
+            self._grid.show_in(pane, data)
+        elif isinstance(data, str):
+            self.set_preset(data)
