@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QObject, QThread
-from PySide6.QtTest import QTest
+from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer
 
 from ctstudio.core.events import Event, Note, Preview, Progress, Work
 from ctstudio.gui.job import Job, Jobs
+
+
+def let_run(milliseconds: int) -> None:
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 def wait_until(done: Callable[[], object], timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline, "waited in vain"
-        QTest.qWait(2)
+        let_run(2)
 
 
 class Witness(QObject):
@@ -162,7 +167,7 @@ def test_failure_ends_once_after_the_last_drain(jobs: Jobs, witness: Witness) ->
 
     witness.follow(jobs, work)
     wait_until(lambda: witness.endings)
-    QTest.qWait(60)
+    let_run(60)
     assert len(witness.endings) == 1
     kind, error = witness.endings[0]
     assert kind == "failed"
@@ -209,7 +214,7 @@ def test_cancel_answers_quickly_and_closes_the_generator(jobs: Jobs, witness: Wi
     assert time.monotonic() - start < 0.2
     assert witness.endings == [("cancelled", None)]
     assert closed.is_set()
-    QTest.qWait(60)
+    let_run(60)
     assert len(witness.endings) == 1
 
 
@@ -238,9 +243,9 @@ def test_pause_and_resume(jobs: Jobs, witness: Witness) -> None:
     wait_until(lambda: len(witness.events) > 5)
     job.pause()
     assert job.paused
-    QTest.qWait(80)  # what was under way arrives
+    let_run(80)  # what was under way arrives
     count = len(witness.events)
-    QTest.qWait(150)
+    let_run(150)
     assert len(witness.events) == count
     job.resume()
     assert not job.paused
@@ -312,5 +317,5 @@ def test_many_short_jobs_leave_nothing_behind(jobs: Jobs) -> None:
         wait_until(lambda k=k: not jobs.busy(f"role {(k + 1) % 3}"))
     wait_until(lambda: not jobs.busy())
     assert sorted(done) == list(range(60))
-    QTest.qWait(20)
+    let_run(20)
     wait_until(lambda: not jobs.findChildren(Job))
