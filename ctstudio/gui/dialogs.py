@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFileDialog,
     QLabel,
     QMessageBox,
     QPlainTextEdit,
@@ -14,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.core.errors import StudioError
 from ctstudio.gui.actions import SPECS
 
 MOUSE = (
@@ -63,6 +68,30 @@ def show_about(parent: QWidget, version: str) -> None:
     )
     box.exec()
     box.deleteLater()
+
+
+def ask_where_to_save(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:
+    """Ask for a file of one of ``kinds`` ("PNG (*.png);;CSV (*.csv)"); None when cancelled.
+
+    Raises
+    ------
+    StudioError
+        When the name lacks its ending and there is such a file already: Qt asks before it
+        overwrites only for the name that was typed.
+    """
+    typed, kind = QFileDialog.getSaveFileName(parent, title, name, kinds)
+    if not typed:
+        return None
+    endings = re.findall(r"\*(\.\w+)", kinds)
+    path = Path(typed)
+    if path.suffix.lower() in endings:
+        return path
+    path = path.with_name(path.name + (re.findall(r"\*(\.\w+)", kind) or endings)[0])
+    if path.exists():
+        raise StudioError(
+            f"{path} exists already.", hint="Choose another name, or give this one in full."
+        )
+    return path
 
 
 def show_details(parent: QWidget, title: str, details: str) -> None:

@@ -317,6 +317,8 @@ def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path
         for index in range(len(stack)):
             hu[index] = stack.slice_hu(index)
             yield Progress(index, len(stack), "Blending")
+        if stack.fraction != 1.0:
+            method = f"{method or name}; {stack.derivation[-1]}"
         stack = Volume.from_hu(
             hu,
             stack.geometry,

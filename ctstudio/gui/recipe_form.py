@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
+from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
@@ -207,12 +208,9 @@ class RecipeForm(QWidget):
     def _save(self) -> None:
         try:
             recipe = self.recipe()
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
-            )
-            if path:
-                target = Path(path).with_suffix(".toml")
-                recipe.save(target)
-                self._session.message.emit(f"Saved {target}", 5000)
+            path = ask_where_to_save(self, "Save the recipe", "recipe.toml", "Recipes (*.toml)")
+            if path is not None:
+                recipe.save(path)
+                self._session.message.emit(f"Saved {path}", 5000)
         except Exception as error:
             self._session.report(error)

@@ -54,12 +54,12 @@ from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.ct.window import Window
 from ctstudio.dicom.write import write_series
-from ctstudio.gui.viewer import control
 from ctstudio.gui.app import Program
 from ctstudio.gui.job import Job
 from ctstudio.gui.panels import series
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.viewer import control
 from ctstudio.gui.viewer.slice_view import SliceView
 
 PATIENT = {

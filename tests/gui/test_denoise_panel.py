@@ -37,7 +37,7 @@ def begin(hands: Any, sample: Any, method: str = "bilateral", **params: Any) -> 
 
 def settle(hands: Any) -> None:
     panel = hands.window.denoise_panel
-    hands.wait(lambda: not panel._settle.isActive() and not hands.session.jobs.busy("preview"))
+    hands.wait(lambda: not panel.live.pending)
 
 
 def shown(hands: Any) -> list[str]:

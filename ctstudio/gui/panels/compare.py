@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
+from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -284,15 +285,10 @@ class ComparePanel(QWidget):
             self._session.report(error)
 
     def _ask(self, title: str, name: str, kinds: str, save: object) -> None:
-        # Qt's dialog asks before it overwrites.
-        path, kind = QFileDialog.getSaveFileName(self, title, name, kinds)
-        if not path:
-            return
-        target = Path(path)
-        if not target.suffix:
-            target = target.with_suffix(".csv" if "csv" in kind else Path(name).suffix)
         try:
-            save(target)  # type: ignore[operator]
+            path = ask_where_to_save(self, title, name, kinds)
+            if path is not None:
+                save(path)  # type: ignore[operator]
         except Exception as error:
             self._session.report(error)
 
