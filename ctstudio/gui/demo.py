@@ -23,6 +23,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import bias, evaluate, noise_sd, uniform_regions
 from ctstudio.ct.views import SliceStack
@@ -173,36 +174,25 @@ class Journey:
         self, truth: Layer, noisy: Layer, held: list[int], middle: int
     ) -> dict[str, Any]:
         """Total variation at its best strength for these slices: a strong rival, not a weak one."""
-        from ctstudio.classical.apply import best_setting
-        from ctstudio.workflows.denoise import method_from_choice
-
         self._say("Searching the best strength of total variation")
         tuning = sorted({held[0], middle})
-        pair = [np.stack([la.stack.slice_hu(z) for z in tuning]) for la in (noisy, truth)]
-        found: list[Choice] = []
+        found: list[tuple[Choice, list[np.ndarray]]] = []
         self.session.jobs.start(
             "search",
             "Searching the best strength",
-            lambda: best_setting(pair[0], pair[1], "tv", PROTOCOL),
+            lambda: _best_total_variation(truth.stack, noisy.stack, tuning, held),
             succeeded=found.append,
             failed=self.session.fail,
         )
         self._wait(lambda: not self.session.jobs.busy("search"), "the search")
         self._check()
-        best = found[0]
+        best, result = found[0]
         panel = self.window.denoise_panel
         panel.choose("tv", dict(best.params))
         panel.preview.setChecked(True)
-        self._wait(self._preview_is_there, "the preview")
-        method = method_from_choice(best)
-        result = [method.denoise_slice(noisy.stack.slice_hu(z)) for z in held]
+        self._wait(lambda: not panel.live.pending, "the preview")
         self._stage("total variation")
         return {"choice": best, "slices": result}
-
-    def _preview_is_there(self) -> bool:
-        return not self.session.jobs.busy("preview") and any(
-            la.kind == "live" and la.name.startswith("Preview") for la in self.session.layers
-        )
 
     def _compare(self, truth: Layer, noisy: Layer, denoised: Layer) -> None:
         self._say("Comparing")
@@ -357,6 +347,23 @@ class Journey:
         self.window.deleteLater()
         self.program.app.processEvents()
         self.program.collector.stop()
+
+
+def _best_total_variation(
+    truth: SliceStack, noisy: SliceStack, tuning: list[int], held: list[int]
+) -> Work[tuple[Choice, list[np.ndarray]]]:
+    """The best strength for the slices ``tuning``, and what it makes of the slices ``held``."""
+    from ctstudio.classical.apply import best_setting
+    from ctstudio.workflows.denoise import method_from_choice
+
+    pair = [np.stack([stack.slice_hu(z) for z in tuning]) for stack in (noisy, truth)]
+    best = yield from best_setting(pair[0], pair[1], "tv", PROTOCOL)
+    method = method_from_choice(best)
+    result = []
+    for done, z in enumerate(held):
+        yield Progress(done, len(held), "Total variation")
+        result.append(method.denoise_slice(noisy.slice_hu(z)))
+    return best, result
 
 
 def _bias(images: np.ndarray, target: np.ndarray) -> float:

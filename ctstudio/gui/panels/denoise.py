@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -19,29 +14,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.core.events import Event, Note, Partial, Progress, SliceReady, Work
 from ctstudio.core.registry import Choice
-from ctstudio.ct.views import Blend, Difference, LiveSlices
-from ctstudio.ct.volume import Volume
+from ctstudio.ct.views import Blend
 from ctstudio.gui import theme
+from ctstudio.gui.applying import Applier
 from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.job import Job
+from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
-
-SETTLE_MS = 60  # a slider that is being dragged asks for one preview, not for fifty
-
-
-@dataclass(frozen=True)
-class PreviewResult:
-    """One slice as the method made it."""
-
-    source: Layer
-    index: int
-    revision: int
-    hu: NDArray[np.float32]
-    title: str
-    seconds: float
 
 
 class DenoisePanel(QWidget):
@@ -52,20 +33,20 @@ class DenoisePanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._revision = 0  # grows with every change of method or setting
-        self._fresh: set[int] = set()  # slices of the live layer that are up to date
         self._source: Layer | None = None
-        self._live: Layer | None = None
-        self._live_residual: Layer | None = None
         self._target: Layer | None = None  # what the blend slider acts on
-        self._growing: Layer | None = None  # being applied
-        self._method_of_job: Method | None = None
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self._start_preview)
+        self.live = LivePreview(session, self.current_method)
+        self.live.setParent(self)
+        self.applier = Applier(session)
+        self.applier.setParent(self)
         self._build()
         self._fill_methods()
+        for teller in (self.live, self.applier):
+            teller.said.connect(self._status.setText)
+        self.live.failed.connect(lambda: self.preview.setChecked(False))
+        self.applier.started.connect(self._apply_started)
+        self.applier.finished.connect(self.applied)
+        self.applier.ended.connect(self._enable)
         session.methods_changed.connect(self._fill_methods)
         session.active_changed.connect(self._active_changed)
         session.layer_removed.connect(self._layer_removed)
@@ -195,10 +176,7 @@ class DenoisePanel(QWidget):
         return method_from_model(data)
 
     def _settings_changed(self) -> None:
-        self._revision += 1
-        self._fresh.clear()
-        if self.preview.isChecked():
-            self._settle.start()
+        self.live.settings_changed()
 
     # -- what is denoised ------------------------------------------------------------------------
 
@@ -206,14 +184,10 @@ class DenoisePanel(QWidget):
         source = _source_of(layer)
         if source is not self._source:
             self._source = source
-            if self._live is not None and self._live.parent is not source:
+            if self.live.layer is not None and self.live.layer.parent is not source:
                 self.preview.setChecked(False)
         if layer is not None and isinstance(layer.stack, Blend) and layer.kind != "residual":
-            self._target = layer
-            self.blend.blockSignals(True)
-            self.blend.setValue(round(layer.stack.fraction * 100))
-            self.blend.blockSignals(False)
-            self._describe_blend()
+            self._blend_of(layer, layer.stack)
         if source is None:
             self._of.setText("Open a series first.")
         else:
@@ -230,98 +204,26 @@ class DenoisePanel(QWidget):
 
     def slice_shown(self, _layer: Layer, _index: int) -> None:
         """Another slice is on screen: preview that one."""
-        if self.preview.isChecked() and self._live is not None:
-            index = self._session.visible_slice(self._live)
-            if index not in self._fresh:
-                self._settle.start()
-
-    # -- live preview ----------------------------------------------------------------------------
+        self.live.slice_changed()
 
     def _preview_toggled(self, on: bool) -> None:
-        if on:
-            self._start_preview()
-        else:
-            self._settle.stop()
-            job = self._session.jobs["preview"]
-            if job is not None:
-                job.cancel()
-            self._drop_live()
+        if on and self._source is not None:
+            self._target = self.live.show(self._source, self.blend.value() / 100)
+        elif not on:
+            self.live.hide()
             if self._source is not None:
                 self._session.hang.emit([self._source])
             self._status.setText(" ")
-
-    def _start_preview(self) -> None:
-        source = self._source
-        if source is None or not self.preview.isChecked() or self._session.jobs.busy("preview"):
-            return  # a running preview starts the next one when it ends
-        if self._live is None:
-            self._make_live(source)
-        live = self._live
-        assert live is not None
-        index = self._session.visible_slice(live)
-        if index in self._fresh:
-            return
-        try:
-            method = self.current_method()
-        except Exception as error:
-            self._session.report(error)
-            return
-        revision = self._revision
-        hu = source.stack.slice_hu(index)
-        self._status.setText(f"{method.title}: computing slice {index + 1} ...")
-        self._session.jobs.start(
-            "preview",
-            f"Preview: {method.title}",
-            lambda: _preview(source, index, revision, hu, method),
-            succeeded=self._preview_done,
-            cancelled=self._start_preview,
-            failed=self._preview_failed,
-        )
-
-    def _make_live(self, source: Layer) -> None:
-        blend = Blend(source.stack, LiveSlices(source.stack), self.blend.value() / 100)
-        self._live = self._session.add_layer(Layer("Preview: denoised", "live", blend, source))
-        self._live_residual = self._session.add_layer(
-            Layer("Preview: residual", "residual", Difference(source.stack, blend), self._live)
-        )
-        self._fresh.clear()
-        self._target = self._live
-        self._session.hang.emit([source, self._live, self._live_residual])
         self._enable()
 
-    def _drop_live(self) -> None:
-        live, self._live, self._live_residual = self._live, None, None
-        self._fresh.clear()
-        if live is not None:
-            self._session.remove_layer(live)
-
-    def _preview_done(self, result: PreviewResult) -> None:
-        live = self._live
-        if live is not None and live.parent is result.source:
-            blend = live.stack
-            assert isinstance(blend, Blend)
-            assert isinstance(blend.other, LiveSlices)
-            if result.revision == self._revision:
-                self._fresh.add(result.index)
-                # Slices made with other settings must not stand beside this one.
-                blend.other.results = {
-                    k: v for k, v in blend.other.results.items() if k in self._fresh
-                }
-            blend.other.results[result.index] = result.hu
-            live.name = f"Preview: {result.title}"
-            self._session.layer_changed.emit(live, -1)
-            removed = result.hu - result.source.stack.slice_hu(result.index)
-            self._status.setText(
-                f"Slice {result.index + 1} in {result.seconds:.2f} s. Taken away: SD "
-                f"{float(removed.std()):.1f} {live.stack.unit}, mean {float(removed.mean()):+.2f}."
-            )
-        self._start_preview()  # of what has been asked for meanwhile, if anything
-
-    def _preview_failed(self, error: Exception) -> None:
-        self.preview.setChecked(False)
-        self._session.report(error)
-
     # -- blend -----------------------------------------------------------------------------------
+
+    def _blend_of(self, layer: Layer, stack: Blend) -> None:
+        """Let the slider act on ``layer`` and show where that stands."""
+        self._target = layer
+        with QSignalBlocker(self.blend):
+            self.blend.setValue(round(stack.fraction * 100))
+        self._describe_blend()
 
     def _blend_changed(self, percent: int) -> None:
         self._describe_blend()
@@ -340,7 +242,7 @@ class DenoisePanel(QWidget):
         source = self._source
         if source is None or self._session.jobs.busy("denoise"):
             return None
-        volume = _as_volume(source)
+        volume = source.volume
         if volume is None:
             return None
         try:
@@ -348,89 +250,23 @@ class DenoisePanel(QWidget):
         except Exception as error:
             self._session.report(error)
             return None
-        self._method_of_job = method
-        self._applying_to = source
-        self._growing = None
-        if self.preview.isChecked():
-            self.preview.setChecked(False)
-        job = self._session.jobs.start(
-            "denoise",
-            f"Denoising: {method.title}",
-            lambda: method.denoise(volume),
-            stepped=self._apply_stepped,
-            succeeded=self._apply_done,
-            cancelled=self._apply_stopped,
-            failed=self._apply_failed,
-        )
+        self.preview.setChecked(False)
+        job = self.applier.start(source, volume, method)
         self._enable()
         return job
 
-    def _apply_stepped(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Partial) and isinstance(event.value, Volume):
-                self._start_layer(event.value)
-            elif isinstance(event, SliceReady) and self._growing is not None:
-                self._session.layer_changed.emit(self._growing, event.index)
-            elif isinstance(event, Note):
-                self._session.message.emit(event.text, 8000)
-            elif isinstance(event, Progress):
-                self._status.setText(f"Slice {event.done} of {event.total}")
-
-    def _start_layer(self, volume: Volume) -> None:
-        source, method = self._applying_to, self._method_of_job
-        assert method is not None
-        blend = Blend(source.stack, volume, 1.0)
-        name = f"{method.title}"
-        layer = Layer(name, "denoised", blend, source, complete=False, note=method.description)
-        self._growing = self._session.add_layer(layer)
-        residual = Layer(
-            f"Residual: {layer.name}", "residual", Difference(source.stack, blend), layer
-        )
-        self._session.add_layer(residual)
-        self._target = layer
-        self.blend.setValue(100)
-        self._session.hang.emit([source, layer, residual])
-
-    def _apply_done(self, volume: Volume) -> None:
-        if self._growing is None:
-            self._start_layer(volume)
-        layer = self._growing
-        assert layer is not None
-        assert isinstance(layer.stack, Blend)
-        layer.stack.other = volume
-        layer.complete = True
-        self._growing = None
-        self._session.layer_changed.emit(layer, -1)
-        self._status.setText(f"{layer.name}: all {len(volume)} slices are done.")
-        self._enable()
-        self.applied.emit(layer)
-
-    def _apply_stopped(self) -> None:
-        if self._growing is not None:
-            layer, self._growing = self._growing, None
-            source = layer.parent
-            self._session.remove_layer(layer)
-            if source in self._session.layers:
-                self._session.hang.emit([source])
-        self._status.setText("Cancelled; nothing was changed.")
-        self._enable()
-
-    def _apply_failed(self, error: Exception) -> None:
-        self._apply_stopped()
-        self._status.setText(" ")
-        self._session.report(error)
+    def _apply_started(self, layer: Layer) -> None:
+        if isinstance(layer.stack, Blend):
+            self._blend_of(layer, layer.stack)
 
     def _layer_changed(self, layer: Layer, index: int) -> None:
         if index < 0 and layer is self._source:
             self._enable()
 
     def _layer_removed(self, layer: Layer) -> None:
-        if layer is self._live:
-            self._live = None
+        if layer is self.live.layer:
+            self.live.layer = None
             self.preview.setChecked(False)
-        job = self._session.jobs["denoise"]
-        if job is not None and layer is self._growing:
-            job.cancel()
         if layer is self._target:
             self._target = None
         if layer is self._source:
@@ -439,29 +275,11 @@ class DenoisePanel(QWidget):
         self._enable()
 
 
-def _preview(
-    source: Layer,
-    index: int,
-    revision: int,
-    hu: NDArray[np.float32],
-    method: Method,
-) -> Work[PreviewResult]:
-    yield Progress(0, 1, "preview")
-    start = time.perf_counter()
-    result = method.denoise_slice(hu)
-    seconds = time.perf_counter() - start
-    return PreviewResult(source, index, revision, result, method.title, seconds)
-
-
 def _source_of(layer: Layer | None) -> Layer | None:
     """The original or simulated layer that a layer was made from (itself, if it is one)."""
     while layer is not None and layer.kind not in ("original", "simulated"):
         layer = layer.parent
     return layer
-
-
-def _as_volume(layer: Layer) -> Volume | None:
-    return layer.stack if isinstance(layer.stack, Volume) else None
 
 
 def _heading(text: str) -> QLabel:

@@ -1,0 +1,101 @@
+"""A whole series denoised in the background; the result grows as a layer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from ctstudio.core.events import Event, Note, Partial, Progress, SliceReady
+from ctstudio.ct.views import Blend, Difference
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.job import Job
+from ctstudio.gui.session import Layer, Session
+from ctstudio.workflows.denoise import Method
+
+
+class Applier(QObject):
+    """Runs one method on one series at a time."""
+
+    started = Signal(object)  # Layer, when its first slices are on the way
+    finished = Signal(object)  # Layer, with every slice
+    said = Signal(str)  # what goes on, in words
+    ended = Signal()  # in whatever way
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._source: Layer | None = None
+        self._method: Method | None = None
+        self._layer: Layer | None = None
+        session.layer_removed.connect(self._layer_removed)
+
+    def start(self, source: Layer, volume: Volume, method: Method) -> Job:
+        """Denoise ``volume``, the stack of ``source``."""
+        self._source, self._method, self._layer = source, method, None
+        return self._session.jobs.start(
+            "denoise",
+            f"Denoising: {method.title}",
+            lambda: method.denoise(volume),
+            stepped=self._stepped,
+            succeeded=self._done,
+            cancelled=self._stopped,
+            failed=self._failed,
+        )
+
+    def _stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Partial) and isinstance(event.value, Volume):
+                self._make_layers(event.value)
+            elif isinstance(event, SliceReady) and self._layer is not None:
+                self._session.layer_changed.emit(self._layer, event.index)
+            elif isinstance(event, Note):
+                self._session.message.emit(event.text, 8000)
+            elif isinstance(event, Progress):
+                self.said.emit(f"Slice {event.done} of {event.total}")
+
+    def _make_layers(self, volume: Volume) -> Layer:
+        source, method = self._source, self._method
+        assert source is not None
+        assert method is not None
+        blend = Blend(source.stack, volume, 1.0)
+        layer = self._session.add_layer(
+            Layer(method.title, "denoised", blend, source, complete=False, note=method.description)
+        )
+        residual = self._session.add_layer(
+            Layer(f"Residual: {layer.name}", "residual", Difference(source.stack, blend), layer)
+        )
+        self._layer = layer
+        self.started.emit(layer)
+        self._session.hang.emit([source, layer, residual])
+        return layer
+
+    def _done(self, volume: Volume) -> None:
+        layer = self._layer or self._make_layers(volume)
+        assert isinstance(layer.stack, Blend)
+        layer.stack.other = volume
+        layer.complete = True
+        self._layer = None
+        self._session.layer_changed.emit(layer, -1)
+        self.said.emit(f"{layer.name}: all {len(volume)} slices are done.")
+        self.ended.emit()
+        self.finished.emit(layer)
+
+    def _stopped(self) -> None:
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            source = layer.parent
+            self._session.remove_layer(layer)
+            if source in self._session.layers:
+                self._session.hang.emit([source])
+        self.said.emit("Cancelled; nothing was changed.")
+        self.ended.emit()
+
+    def _failed(self, error: Exception) -> None:
+        self._stopped()
+        self.said.emit(" ")
+        self._session.report(error)
+
+    def _layer_removed(self, layer: Layer) -> None:
+        """The layer that grows was closed: its work is no longer wanted."""
+        job = self._session.jobs["denoise"]
+        if job is not None and layer is self._layer:
+            job.cancel()
