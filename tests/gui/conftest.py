@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 import shiboken6
 from PySide6.QtCore import (
@@ -240,8 +241,20 @@ def nothing_left(qapp: QApplication, qtlog: Any, monkeypatch: pytest.MonkeyPatch
         launch(job)
 
     monkeypatch.setattr(Job, "launch", launched)
+    # pyqtgraph's menus have no parent: Qt cannot know that they belong to a window.
+    menus: list[QMenu] = []
+    make_plot = pg.PlotItem.__init__
+
+    def made(plot: pg.PlotItem, *args: Any, **kwargs: Any) -> None:
+        make_plot(plot, *args, **kwargs)
+        menus.append(plot.ctrlMenu)
+
+    monkeypatch.setattr(pg.PlotItem, "__init__", made)
     yield
     delete_later()
+    for menu in menus:
+        if shiboken6.isValid(menu):
+            shiboken6.delete(menu)
     running = [job.title for job in jobs if shiboken6.isValid(job) and job.isRunning()]
     assert not running, f"threads still run: {running}"
     left = [w for w in QApplication.topLevelWidgets() if w not in before]
@@ -281,21 +294,11 @@ def dismantle(program: Program) -> None:
     wait_until(lambda: not window.session.jobs.busy(), "for the jobs to end")
     window.close()
     assert not window.isVisible()
-    # pyqtgraph's menus have no parent; Qt cannot know that they belong to the window.
-    menus = [m for p in window.curves.plots.values() for m in plot_menus(p)]
     window.deleteLater()
     delete_later()
-    for menu in menus:
-        if shiboken6.isValid(menu):
-            shiboken6.delete(menu)
     program.collector.stop()
     program.collector.deleteLater()
     gc.unfreeze()
-
-
-def plot_menus(plot: Any) -> list[QMenu]:
-    found = [plot.plotItem.ctrlMenu, plot.plotItem.vb.menu]
-    return [menu for menu in found if isinstance(menu, QMenu)]
 
 
 @pytest.fixture
