@@ -46,6 +46,7 @@ class CurvesView(QWidget):
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(8)
         self.plots: dict[str, pg.PlotWidget] = {}
+        self._titles: dict[str, str] = {}
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._readout: dict[str, pg.InfiniteLine] = {}
         loss = self._plot("loss", "Loss (log)")
@@ -60,36 +61,43 @@ class CurvesView(QWidget):
         for curve in self._curves.values():
             curve.setClipToView(True)
             curve.setDownsampling(auto=True, method="peak")
+        self.retheme()
         self._timer = QTimer(self)
         self._timer.setInterval(REDRAW_MS)
         self._timer.timeout.connect(self._redraw)
 
     def _plot(self, key: str, title: str) -> pg.PlotWidget:
-        t = theme.current()
         axes = {"left": LogAxis("left")} if key == "loss" else None
-        plot = pg.PlotWidget(background=t.base, axisItems=axes)
+        plot = pg.PlotWidget(axisItems=axes, enableMenu=False)
         plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        plot.setTitle(title, color=t.text, size="9pt")
         plot.hideButtons()
-        plot.setMenuEnabled(False)
         plot.setMouseEnabled(x=True, y=True)
         plot.showGrid(x=True, y=True, alpha=0.15)
         plot.setAccessibleName(f"Curve of {title}")
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setTextPen(QColor(t.muted))
-            axis.setPen(QColor(t.line))
         plot.getAxis("left").setWidth(44)
         plot.getAxis("bottom").enableAutoSIPrefix(False)
         plot.getAxis("left").enableAutoSIPrefix(False)
-        line = pg.InfiniteLine(angle=90, pen=pg.mkPen(t.muted, width=1), movable=False)
+        line = pg.InfiniteLine(angle=90, movable=False)
         line.setVisible(False)
         plot.addItem(line, ignoreBounds=True)
         self._readout[key] = line
         plot.scene().sigMouseMoved.connect(lambda at, key=key: self._hover(key, at))
         self._row.addWidget(plot, 1)
         self.plots[key] = plot
+        self._titles[key] = title
         return plot
+
+    def retheme(self) -> None:
+        """Take the colours of the theme in force."""
+        t = theme.current()
+        for key, plot in self.plots.items():
+            plot.setBackground(t.base)
+            plot.setTitle(self._titles[key], color=t.text, size="9pt")
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setTextPen(QColor(t.muted))
+                axis.setPen(QColor(t.line))
+            self._readout[key].setPen(pg.mkPen(t.muted, width=1))
 
     def show_history(self, history: RunLog | None) -> None:
         """Show a run; it may go on growing, call `update_now` or `touch` when it did."""

@@ -24,7 +24,7 @@ class EmptyState(QWidget):
         self._recent_box = QVBoxLayout()
         self._recent_box.setSpacing(4)
         icon = QLabel()
-        icon.setPixmap(theme.icon("mdi6.lungs", theme.current().accent).pixmap(72, 72))
+        icon.setPixmap(theme.icon("mdi6.lungs", "accent").pixmap(72, 72))
         icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
         title = QLabel("Drop a folder with CT here")
         title.setProperty("role", "title")

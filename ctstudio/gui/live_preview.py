@@ -108,7 +108,7 @@ class LivePreview(QObject):
         if not self._on or source is None or layer is None or self._session.jobs.busy("preview"):
             return  # a running preview starts the next one when it ends
         index = self._session.visible_slice(layer)
-        if index in self._fresh:
+        if index in self._fresh or self._session.closing:
             return
         try:
             method = self._method()

@@ -7,7 +7,7 @@ from typing import Any
 
 import platformdirs
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFileDialog,
@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
         self._closing = False
+        self._laid_out = False  # whether the docks have their sizes
         self._first_windows: dict[int, Window] = {}
         self.setWindowTitle("CT Studio")
         self.setAcceptDrops(True)
@@ -100,7 +101,7 @@ class MainWindow(QMainWindow):
             (_scrolling(self.compare_panel), "Compare && export"),
         ):
             self.tabs.addTab(panel, title)
-        self.tabs.setMinimumWidth(300)
+        self.tabs.setMinimumWidth(340)
         self.curves = CurvesView()
         self.timeline = Timeline()
         bottom = QWidget()
@@ -118,9 +119,6 @@ class MainWindow(QMainWindow):
         self.addDockWidget(areas.BottomDockWidgetArea, self.curves_dock)
         self.setCorner(Qt.Corner.BottomLeftCorner, areas.BottomDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea)
-        self.resizeDocks([self.series_dock, self.panel_dock], [240, 336], Qt.Orientation.Horizontal)
-        self.resizeDocks([self.curves_dock], [220], Qt.Orientation.Vertical)
-        self.curves_dock.hide()
 
     def _dock(self, title: str, widget: QWidget, name: str) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -352,10 +350,19 @@ class MainWindow(QMainWindow):
         if isinstance(app, QApplication):
             theme.apply(app, theme.LIGHT if on else theme.DARK)
             self.settings.set("theme", "light" if on else "dark")
-            self._message("Icons follow the theme at the next start.", 5000)
+            self.curves.retheme()
 
     def _full_screen(self, on: bool) -> None:
         self.showFullScreen() if on else self.showNormal()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._laid_out:
+            self._laid_out = True
+            # Docks take a size only in a window that has its own.
+            docks = [self.series_dock, self.panel_dock]
+            self.resizeDocks(docks, [256, 352], Qt.Orientation.Horizontal)
+            self.resizeDocks([self.curves_dock], [224], Qt.Orientation.Vertical)
 
     def _restore(self) -> None:
         geometry = self.settings.bytes("window/geometry")
@@ -363,7 +370,7 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         state = self.settings.bytes("window/state")
         if not state.isEmpty():
-            self.restoreState(state, STATE_VERSION)
+            self._laid_out = self.restoreState(state, STATE_VERSION)
         self.curves_dock.hide()
         with QSignalBlocker(self.actions_by_name["theme"]):
             self.actions_by_name["theme"].setChecked(theme.current() is theme.LIGHT)
@@ -374,7 +381,7 @@ class MainWindow(QMainWindow):
         if jobs.busy():
             event.ignore()
             if not self._closing:
-                self._closing = True
+                self._closing = self.session.closing = True
                 self._message("Closing: waiting for the running job to save its work ...", 0)
                 jobs.all_ended.connect(self.close)
                 jobs.cancel_all()

@@ -46,7 +46,7 @@ class Opener(QObject):
         self._scan_next()
 
     def _scan_next(self) -> None:
-        if not self._queue or self._session.jobs.busy("scan"):
+        if not self._queue or self._session.closing or self._session.jobs.busy("scan"):
             return
         self._scanning = self._queue.pop(0)
         paths = self._scanning[0]
@@ -95,7 +95,7 @@ class Opener(QObject):
 
     def _read_next(self) -> None:
         info, self._next = self._next, None
-        if info is None:
+        if info is None or self._session.closing:
             return
         if self._session.layer_of(info) is not None:
             return

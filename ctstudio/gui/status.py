@@ -145,12 +145,8 @@ class Banner(QWidget):
         super().__init__()
         self.setObjectName("banner")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        t = theme.current()
-        self.setStyleSheet(
-            f"#banner {{ background: {t.raised}; border-left: 4px solid {t.warning}; }}"
-        )
         self._icon = QLabel()
-        self._icon.setPixmap(theme.icon("mdi6.alert-outline", t.warning).pixmap(18, 18))
+        self._icon.setPixmap(theme.icon("mdi6.alert-outline", "warning").pixmap(18, 18))
         self.text = QLabel()
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -9,7 +9,17 @@ from functools import lru_cache
 from importlib.resources import as_file
 from typing import Any
 
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QIcon,
+    QIconEngine,
+    QPainter,
+    QPalette,
+    QPixmap,
+)
 from PySide6.QtWidgets import QApplication
 
 from ctstudio.resources import resource
@@ -85,7 +95,6 @@ def apply(app: QApplication, theme: Theme) -> None:
     app.setFont(font)
     app.setStyleSheet(_style_sheet(theme))
     app.setProperty("ctstudioTheme", theme.name)
-    icon.cache_clear()
 
 
 def current() -> Theme:
@@ -95,14 +104,43 @@ def current() -> Theme:
     return THEMES.get(name, DARK) if isinstance(name, str) else DARK
 
 
-@lru_cache(maxsize=128)
-def icon(name: str, colour: str = "") -> QIcon:
-    """A Material Design icon by its qtawesome name, in the theme's text colour."""
+class _ThemeIcon(QIconEngine):
+    """Paints a glyph in the colour that the theme in force gives to ``role``."""
+
+    def __init__(self, name: str, role: str) -> None:
+        super().__init__()
+        self._name = name
+        self._role = role
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        self._now().paint(painter, rect, Qt.AlignmentFlag.AlignCenter, mode, state)
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        return self._now().pixmap(size, mode, state)
+
+    def clone(self) -> QIconEngine:
+        return _ThemeIcon(self._name, self._role)
+
+    def _now(self) -> QIcon:
+        theme = current()
+        return _glyph(self._name, getattr(theme, self._role), theme.line)
+
+
+@lru_cache(maxsize=256)
+def _glyph(name: str, colour: str, disabled: str) -> QIcon:
     import qtawesome
 
-    theme = current()
-    made: Any = qtawesome.icon(name, color=colour or theme.text, color_disabled=theme.line)
+    made: Any = qtawesome.icon(name, color=colour, color_disabled=disabled)
     return made if isinstance(made, QIcon) else QIcon()
+
+
+@lru_cache(maxsize=128)
+def icon(name: str, role: str = "text") -> QIcon:
+    """A Material Design icon by its qtawesome name, in the colour of a `Theme`'s ``role``.
+
+    It follows when the theme changes.
+    """
+    return QIcon(_ThemeIcon(name, role))
 
 
 @lru_cache(maxsize=1)
@@ -158,8 +196,8 @@ def _style_sheet(t: Theme) -> str:
     QLabel[role="number"] {{ font-weight: 600; }}
     QLabel[role="badge"] {{ border: 1px solid {t.line}; border-radius: 4px; padding: 1px 6px;
                             color: {t.muted}; }}
-    QFrame[role="banner"] {{ background: {t.raised}; border: 1px solid {t.warning};
-                             border-radius: 4px; }}
+    QWidget#banner {{ background: {t.raised}; border-left: 4px solid {t.warning}; }}
+    QFrame[role="line"] {{ background: {t.line}; border: 0; max-height: 1px; }}
     QPushButton {{ padding: 6px 12px; border: 1px solid {t.line}; border-radius: 4px;
                    background: {t.raised}; }}
     QPushButton:hover {{ border-color: {t.accent}; }}

@@ -106,7 +106,7 @@ class SeriesPanel(QWidget):
             item.setData(0, ROLE, info)
             plain = theme.icon("mdi6.image-multiple-outline")
             if info.warnings:
-                plain = theme.icon("mdi6.alert-outline", theme.current().warning)
+                plain = theme.icon("mdi6.alert-outline", "warning")
             item.setIcon(0, icons.get(id(info), plain))
             studies[key].addChild(item)
             self._items[id(info)] = item
@@ -208,10 +208,12 @@ def _thumbnail(layer: Layer, index: int) -> QIcon:
     grey = (layer.stack.source.window or automatic(hu)).to_uint8(hu)
     height, width = grey.shape
     image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
+    dy, dx = layer.stack.geometry.spacing_mm
+    scale = THUMBNAIL / max(width * dx, height * dy)
     pixmap = QPixmap.fromImage(image).scaled(
-        THUMBNAIL,
-        THUMBNAIL,
-        Qt.AspectRatioMode.KeepAspectRatio,
+        max(round(width * dx * scale), 1),
+        max(round(height * dy * scale), 1),
+        Qt.AspectRatioMode.IgnoreAspectRatio,
         Qt.TransformationMode.SmoothTransformation,
     )
     return QIcon(pixmap)

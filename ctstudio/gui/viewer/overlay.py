@@ -104,7 +104,8 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
             _corner(painter, metrics, size, state.top_left, "top left", width)
             _corner(painter, metrics, size, state.top_right, "top right", width)
             _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
-        _corner(painter, metrics, size, state.bottom_left, "bottom left", width)
+        free = size.width() - 2 * MARGIN if small else 0.0  # nothing stands on the right
+        _corner(painter, metrics, size, state.bottom_left, "bottom left", max(width, free))
     if state.show_letters:
         _letters(painter, size, state.letters, font)
     if state.show_scale:
