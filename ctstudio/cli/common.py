@@ -11,7 +11,6 @@ import click
 from ctstudio.cli.progress import drain
 
 if TYPE_CHECKING:
-    from ctstudio.ct.volume import Volume
     from ctstudio.dicom.scan import SeriesInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,10 +61,3 @@ def open_series(paths: Sequence[Path], selector: str | None = None) -> SeriesInf
     from ctstudio.workflows.info import choose_series
 
     return choose_series(drain(scan(paths), "Looking for series").series, selector)
-
-
-def read_volume(series: SeriesInfo) -> Volume:
-    """All slices of a series."""
-    from ctstudio.dicom.read import read
-
-    return drain(read(series), "Reading")

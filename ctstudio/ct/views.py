@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.volume import Geometry, Source, Volume
+from ctstudio.ct.volume import Geometry, Source
 
 
 class SliceStack(Protocol):
@@ -104,13 +104,6 @@ class Blend(_OnBase):
         if self.fraction == 0.0:
             return base
         return base + np.float32(self.fraction) * (self.other.slice_hu(index) - base)
-
-    def to_volume(self) -> Volume:
-        """The blend, computed for every slice."""
-        hu = np.stack([self.slice_hu(i) for i in range(len(self))])
-        return Volume.from_hu(
-            hu, self.geometry, source=self.source, derivation=self.derivation, unit=self.unit
-        )
 
 
 @dataclass(eq=False)

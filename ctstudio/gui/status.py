@@ -154,9 +154,7 @@ class Banner(QWidget):
         self._more = QToolButton()
         self._more.setText("Details")
         self._more.setAutoRaise(True)
-        self._more.clicked.connect(
-            lambda: self.details_requested.emit(self.text.text(), self._details)
-        )
+        self._more.clicked.connect(self._ask_details)
         self._close = QToolButton()
         self._close.setIcon(theme.icon("mdi6.close"))
         self._close.setAutoRaise(True)
