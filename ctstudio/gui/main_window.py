@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
         self._closing = False
+        self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
         self._first_windows: dict[int, Window] = {}
         self.setWindowTitle("CT Studio")
@@ -285,9 +286,10 @@ class MainWindow(QMainWindow):
         some = bool(self.session.layers)
         for name in (
             "fit", "zoom_in", "zoom_out", "cine", "screenshot", "slices_gif", "close_layer",
-            "maximise", "simulate",
+            "maximise",
         ):  # fmt: skip
             a[name].setEnabled(some)
+        a["simulate"].setEnabled(some and self._engine)
         self.preset.setEnabled(some)
         run = self.session.run
         a["training_gif"].setEnabled(run is not None and bool(run.previews))
@@ -329,6 +331,8 @@ class MainWindow(QMainWindow):
         """Torch is loaded: fill what needed it."""
         self.device_badge.show_device(device, reason)
         self.train_panel.engine_ready()
+        self._engine = True
+        self._update_enabled()
 
     # -- messages --------------------------------------------------------------------------------
 

@@ -416,3 +416,20 @@ def test_start_needs_a_series(make_program: Callable[[], Any]) -> None:
     assert panel.start() is None
     assert panel.source.currentText() == "Open a series first"
     assert program.window.cursor().shape() == Qt.CursorShape.ArrowCursor
+
+
+def test_the_network_is_saved(
+    trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ctstudio.learn.checkpoint import load
+
+    trainer.press(trainer.panel.start_button)
+    trainer.wait(lambda: steps(trainer) > 3, "for the first steps")
+    stop(trainer)
+    path = tmp_path / "kept.pt"
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), "Networks (*.pt)")
+    )
+    trainer.press(trainer.panel.save_button)
+    assert load(path).step == trainer.session.run.model.step
+    assert "kept.pt" in trainer.window.message_label.text()

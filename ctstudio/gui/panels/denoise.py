@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice
 from ctstudio.ct.views import Blend
 from ctstudio.gui import theme
@@ -23,6 +29,9 @@ from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
+
+if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
 
 
 class DenoisePanel(QWidget):
@@ -67,8 +76,18 @@ class DenoisePanel(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.method.currentIndexChanged.connect(self._method_changed)
+        self.load_button = QToolButton()
+        self.load_button.setIcon(theme.icon("mdi6.folder-open-outline"))
+        self.load_button.setAutoRaise(True)
+        self.load_button.setToolTip("Open a trained network (.pt) from an earlier training")
+        self.load_button.setAccessibleName("Open a trained network")
+        self.load_button.clicked.connect(self._ask_network)
+        choice = QHBoxLayout()
+        choice.setSpacing(4)
+        choice.addWidget(self.method, 1)
+        choice.addWidget(self.load_button)
         layout.addWidget(_heading("Method"))
-        layout.addWidget(self.method)
+        layout.addLayout(choice)
         self._help = QLabel()
         self._help.setProperty("role", "muted")
         self._help.setWordWrap(True)
@@ -137,6 +156,24 @@ class DenoisePanel(QWidget):
         self.method.setCurrentIndex(row)
         self.method.blockSignals(False)
         self._method_changed()
+
+    def _ask_network(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a trained network", "", "Trained networks (*.pt)"
+        )
+        if path and not self._session.jobs.busy("network"):
+            target = Path(path)
+            self._session.jobs.start(
+                "network",
+                "Opening a network",
+                lambda: _load(target),
+                succeeded=self._network_loaded,
+                failed=self._session.fail,
+            )
+
+    def _network_loaded(self, model: TrainedModel) -> None:
+        self._session.models.append(model)
+        self._session.methods_changed.emit()
 
     def choose(self, name: str, params: dict[str, object] | None = None) -> None:
         """Select a classical method by name, or the newest network with ``"network"``."""
@@ -274,6 +311,14 @@ class DenoisePanel(QWidget):
             self._source = None
             self._active_changed(None)
         self._enable()
+
+
+def _load(path: Path) -> Work[TrainedModel]:
+    yield Progress(0, 0, "Opening a network")
+    # Torch may have to be loaded first, so this is a job and not a call.
+    from ctstudio.learn.checkpoint import load
+
+    return load(path)
 
 
 def _source_of(layer: Layer | None) -> Layer | None:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
 from ctstudio.ct.views import SinglePicture
 from ctstudio.ct.volume import Volume
+from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_numbers import RunNumbers
@@ -111,10 +112,18 @@ class TrainPanel(QWidget):
         row_.addWidget(self.pause_button, 1)
         row_.addWidget(self.stop_button, 1)
         layout.addLayout(row_)
-        self.use_button = QPushButton("Denoise with this network")
+        self.use_button = QPushButton("Use in Denoise")
         self.use_button.setVisible(False)
         self.use_button.clicked.connect(self._use)
-        layout.addWidget(self.use_button)
+        self.save_button = QPushButton("Save network ...")
+        self.save_button.setToolTip("Keep the network as a file that Denoise can open again")
+        self.save_button.setVisible(False)
+        self.save_button.clicked.connect(self._ask_save)
+        after = QHBoxLayout()
+        after.setSpacing(8)
+        after.addWidget(self.use_button, 3)
+        after.addWidget(self.save_button, 2)
+        layout.addLayout(after)
         return footer
 
     def engine_ready(self) -> None:
@@ -204,6 +213,7 @@ class TrainPanel(QWidget):
         run = Run(recipe, layer, index, folder)
         self._session.run = run
         self.use_button.setVisible(False)
+        self.save_button.setVisible(False)
         self.numbers.clear()
         self._status.setText("Preparing the noise ...")
         job = self._session.jobs.start(
@@ -352,6 +362,7 @@ class TrainPanel(QWidget):
             self._session.models.append(model)
             self._session.methods_changed.emit()
             self.use_button.setVisible(True)
+            self.save_button.setVisible(True)
             self.trained.emit(model)
         self._enable()
         self._session.run_changed.emit(run)
@@ -366,6 +377,20 @@ class TrainPanel(QWidget):
             self._session.run_changed.emit(run)
         self._enable()
         self._session.report(error)
+
+    def _ask_save(self) -> None:
+        run = self._session.run
+        if run is None or run.model is None:
+            return
+        from ctstudio.learn.checkpoint import save
+
+        try:
+            path = ask_where_to_save(self, "Save the network", "network.pt", "Networks (*.pt)")
+            if path is not None:
+                save(run.model, path)
+                self._session.message.emit(f"Saved {path}", 8000)
+        except Exception as error:
+            self._session.report(error)
 
     def _use(self) -> None:
         run = self._session.run
