@@ -7,7 +7,6 @@ away. It waits by letting the window run, exactly as it does before a person.
 from __future__ import annotations
 
 import json
-import math
 import platform
 import signal
 import sys
@@ -23,14 +22,13 @@ from PySide6.QtCore import QEventLoop, QTimer
 from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Work
-from ctstudio.core.registry import Choice
-from ctstudio.ct.metrics import bias, evaluate, noise_sd, uniform_regions
+from ctstudio.core.events import Work
 from ctstudio.ct.views import SliceStack
 from ctstudio.gui.app import Program
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
 from ctstudio.workflows.denoise import require_free_folder
+from ctstudio.workflows.quality import best_total_variation, bias_by_slice, compare
 
 PROTOCOL = "A"
 TRAINING_SECONDS = 75.0
@@ -176,17 +174,10 @@ class Journey:
         """Total variation at its best strength for these slices: a strong rival, not a weak one."""
         self._say("Searching the best strength of total variation")
         tuning = sorted({held[0], middle})
-        found: list[tuple[Choice, list[np.ndarray]]] = []
-        self.session.jobs.start(
-            "search",
+        best, result = self._run(
             "Searching the best strength",
-            lambda: _best_total_variation(truth.stack, noisy.stack, tuning, held),
-            succeeded=found.append,
-            failed=self.session.fail,
+            lambda: best_total_variation(truth.stack, noisy.stack, tuning, held),
         )
-        self._wait(lambda: not self.session.jobs.busy("search"), "the search")
-        self._check()
-        best, result = found[0]
         panel = self.window.denoise_panel
         panel.choose("tv", dict(best.params))
         panel.preview.setChecked(True)
@@ -204,8 +195,8 @@ class Journey:
         self._idle(600)
         self._wait(lambda: not self.session.jobs.busy("metrics"), "the metrics")
         self._idle(100)
-        self._save(window.exporter.save_picture, "compare.png")
         self._stage("compare")
+        self._save(window.exporter.save_picture, "compare.png")
 
     def _write_metrics(
         self,
@@ -217,21 +208,13 @@ class Journey:
         run: Any,
         path: Path | None,
     ) -> None:
-        target = np.stack([truth.stack.slice_hu(z) for z in held])
-
-        def row(images: np.ndarray) -> dict[str, float]:
-            return {k: round(v, 4) for k, v in evaluate(images, target, PROTOCOL).items()} | {
-                "bias_hu": round(_bias(images, target), 3),
-                "noise_sd_hu": round(_sd(images, target), 2),
-            }
-
-        before = row(np.stack([noisy.stack.slice_hu(z) for z in held]))
-        after = row(np.stack([denoised.stack.slice_hu(z) for z in held]))
-        rival = row(np.stack(tv["slices"]))
-        whole = {
-            "before": _series_bias(noisy.stack, truth.stack),
-            "after": _series_bias(denoised.stack, truth.stack),
-        }
+        self._say("Measuring")
+        versions = {"before": noisy.stack, "after": denoised.stack}
+        rows, whole = self._run(
+            "Measuring",
+            lambda: _measure(truth.stack, versions, {"rival": tv["slices"]}, held),
+        )
+        before, after, rival = rows["before"], rows["after"], rows["rival"]
         self._stage("metrics")
         report = {
             "protocol": "A: clip [-160, 240] HU, range 400 HU, mean over held-out slices",
@@ -273,6 +256,16 @@ class Journey:
 
         share = self.window.train_panel.form.recipe().validation.share
         return split(len(truth.stack), share)[1]
+
+    def _run(self, title: str, work: Callable[[], Work[Any]]) -> Any:
+        """Run ``work`` as a job, so that the window goes on, and return its result."""
+        found: list[Any] = []
+        self.session.jobs.start(
+            "script", title, work, succeeded=found.append, failed=self.session.fail
+        )
+        self._wait(lambda: not self.session.jobs.busy("script"), title)
+        self._check()
+        return found[0]
 
     def _save(self, save: Callable[[Path], object], name: str) -> None:
         self._say(f"Saving {name}")
@@ -349,56 +342,15 @@ class Journey:
         self.program.collector.stop()
 
 
-def _best_total_variation(
-    truth: SliceStack, noisy: SliceStack, tuning: list[int], held: list[int]
-) -> Work[tuple[Choice, list[np.ndarray]]]:
-    """The best strength for the slices ``tuning``, and what it makes of the slices ``held``."""
-    from ctstudio.classical.apply import best_setting
-    from ctstudio.workflows.denoise import method_from_choice
-
-    pair = [np.stack([stack.slice_hu(z) for z in tuning]) for stack in (noisy, truth)]
-    best = yield from best_setting(pair[0], pair[1], "tv", PROTOCOL)
-    method = method_from_choice(best)
-    result = []
-    for done, z in enumerate(held):
-        yield Progress(done, len(held), "Total variation")
-        result.append(method.denoise_slice(noisy.slice_hu(z)))
-    return best, result
-
-
-def _bias(images: np.ndarray, target: np.ndarray) -> float:
-    values = [
-        bias(image, truth, uniform_regions(truth))
-        for image, truth in zip(images, target, strict=True)
-    ]
-    return float(np.nanmean(values)) if not np.all(np.isnan(values)) else math.nan
-
-
-def _sd(images: np.ndarray, target: np.ndarray) -> float:
-    values = [
-        noise_sd(image - truth, uniform_regions(truth))
-        for image, truth in zip(images, target, strict=True)
-    ]
-    return float(np.nanmean(values)) if not np.all(np.isnan(values)) else math.nan
-
-
-def _series_bias(denoised: SliceStack, truth: SliceStack) -> dict[str, float]:
-    """Bias in uniform soft tissue, slice by slice over the whole series."""
-    values: dict[int, float] = {}
-    for z in range(len(truth)):
-        reference = truth.slice_hu(z)
-        value = bias(denoised.slice_hu(z), reference, uniform_regions(reference))
-        if not math.isnan(value):
-            values[z] = value
-    if not values:
-        return {"slices": 0}
-    worst = max(values, key=lambda z: abs(values[z]))
-    return {
-        "mean": round(float(np.mean(list(values.values()))), 3),
-        "largest_of_a_slice": round(values[worst], 3),
-        "in_slice": worst + 1,
-        "slices": len(values),
-    }
+def _measure(
+    truth: SliceStack,
+    versions: dict[str, SliceStack],
+    rivals: dict[str, list[np.ndarray]],
+    held: list[int],
+) -> Work[tuple[dict[str, Any], dict[str, Any]]]:
+    rows = yield from compare(truth, {**versions, **rivals}, held)
+    whole = yield from bias_by_slice(truth, versions)
+    return rows, whole
 
 
 def _versions() -> dict[str, str]:

@@ -169,7 +169,7 @@ class MainWindow(QMainWindow):
         self.denoise_panel.applied.connect(lambda layer: self._message(f"{layer.name}: done", 6000))
         self.train_panel.use_requested.connect(self._use_network)
         grid.slice_changed.connect(self.denoise_panel.slice_shown)
-        grid.slice_changed.connect(self._slice_changed)
+        grid.slice_changed.connect(self._update_enabled)
         grid.probed.connect(self.probe_label.show_probes)
         session.layer_added.connect(self._update_enabled)
         session.layer_removed.connect(self._layer_removed)
@@ -177,7 +177,9 @@ class MainWindow(QMainWindow):
         session.run_changed.connect(self._run_changed)
         session.trouble.connect(self.banner.show_trouble)
         session.message.connect(self._message)
-        self.banner.details_requested.connect(self._show_details)
+        self.banner.details_requested.connect(
+            lambda title, details: dialogs.show_details(self, title, details)
+        )
         self.timeline.picked.connect(self.train_panel.show_panels)
         handlers: dict[str, Any] = {
             "open_folder": self.ask_folder,
@@ -278,9 +280,6 @@ class MainWindow(QMainWindow):
 
     # -- view ------------------------------------------------------------------------------------
 
-    def _slice_changed(self, _layer: Layer, _index: int) -> None:
-        self._update_enabled()
-
     def _update_enabled(self, *_: object) -> None:
         a = self.actions_by_name
         some = bool(self.session.layers)
@@ -341,9 +340,6 @@ class MainWindow(QMainWindow):
         self.message_label.setToolTip(text)
         if milliseconds:
             self._message_timer.start(milliseconds)
-
-    def _show_details(self, title: str, details: str) -> None:
-        dialogs.show_details(self, title, details)
 
     # -- theme, places, end ----------------------------------------------------------------------
 

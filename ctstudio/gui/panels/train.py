@@ -18,19 +18,17 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
-from ctstudio.ct.views import SinglePicture
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
+from ctstudio.gui.run_layers import RunLayers
 from ctstudio.gui.run_numbers import RunNumbers
-from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
+from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
-
-PANELS = ("noisy", "reconstruction", "target", "residual")
 
 
 class TrainPanel(QWidget):
@@ -43,7 +41,7 @@ class TrainPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._runs_folder = runs_folder
-        self._layers: dict[str, Layer] = {}
+        self._layers = RunLayers(session)
         self._picked_by_hand = False
         self._engine = False
         self._build()
@@ -299,33 +297,13 @@ class TrainPanel(QWidget):
         first = run.newest is None
         run.keep(preview)
         if first:
-            self._make_layers(run, preview)
+            self._layers.make(run, preview)
         self._session.run_changed.emit(run)
-
-    def _make_layers(self, run: Run, preview: Preview) -> None:
-        for layer in self._layers.values():
-            self._session.remove_layer(layer)
-        geometry = run.source.stack.geometry.select(slice(preview.slice, preview.slice + 1))
-        self._layers = {}
-        for name in PANELS:
-            picture = SinglePicture(
-                geometry, run.source.stack.source, preview.unit, preview.panels[name]
-            )
-            kind: LayerKind = "residual" if name == "residual" else "live"
-            layer = Layer(f"Training: {name}", kind, picture, run.source)
-            self._layers[name] = self._session.add_layer(layer)
-        self._session.hang.emit(list(self._layers.values()))
 
     def show_panels(self, kept: KeptPreview | None) -> None:
         """Show an earlier preview in the training's layers, or the newest (None)."""
-        run = self._session.run
-        if run is None or run.newest is None or not self._layers:
-            return
-        panels = run.newest.panels if kept is None else run.panels(kept)
-        for name, layer in self._layers.items():
-            if isinstance(layer.stack, SinglePicture):
-                layer.stack.picture = panels[name]
-                self._session.layer_changed.emit(layer, -1)
+        if self._session.run is not None:
+            self._layers.show(self._session.run, kept)
 
     def _succeeded(self, model: TrainedModel) -> None:
         run = self._session.run

@@ -66,7 +66,6 @@ class SliceView(pg.GraphicsView):
     crosshair_set = Signal(object)  # QPointF (u, v) | None
     maximise = Signal()
     menu_requested = Signal(QPoint)  # global position
-    stepped_key = Signal(QKeyEvent)
 
     def __init__(self) -> None:
         self.layer: Layer | None = None  # Qt resizes the view while it is being made
