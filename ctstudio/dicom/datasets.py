@@ -24,6 +24,7 @@ from pydicom.valuerep import format_number_as_ds
 from ctstudio import __version__
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.encoding import Encoding
+from ctstudio.dicom.headers import usable_rescale
 
 MAKER = "CT Studio"
 
@@ -238,8 +239,7 @@ def _drop_stale(data: Dataset) -> None:
 
 def _padding_values(source: Dataset) -> dict[str, float]:
     """PixelPaddingValue and PixelPaddingRangeLimit in the unit of the rescaled values."""
-    slope = float(source.get("RescaleSlope") or 1)
-    intercept = float(source.get("RescaleIntercept") or 0)
+    slope, intercept = rescale_of(source)
     signed = source.get("PixelRepresentation") == 1
     values: dict[str, float] = {}
     for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
@@ -254,6 +254,19 @@ def _padding_values(source: Dataset) -> dict[str, float]:
             stored -= 0x10000
         values[keyword] = stored * slope + intercept
     return values
+
+
+def rescale_of(source: Dataset) -> tuple[float, float]:
+    """Slope and intercept as the series was read: 1 and 0 where the header's make no sense."""
+
+    def number(keyword: str) -> float | None:
+        try:
+            return float(source.get(keyword))
+        except (TypeError, ValueError):
+            return None
+
+    slope, intercept = usable_rescale(number("RescaleSlope"), number("RescaleIntercept"))
+    return slope or 1.0, intercept
 
 
 def _scanner(source: Dataset) -> Dataset | None:

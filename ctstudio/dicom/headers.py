@@ -64,6 +64,15 @@ _TAGS = {
 _WANTED = frozenset(_TAGS.values())
 
 
+# Beyond these a header is garbled, whatever it says: rescaled values would leave float32, places
+# and pixels would be of sizes that no scanner makes.
+_SLOPES = (1e-12, 1e9)
+_LARGEST_INTERCEPT = 1e12
+_FURTHEST_MM = 1e6
+_PIXEL_MM = (1e-5, 1e4)
+_MOST_ELONGATED = 1000.0
+
+
 class UnreadableError(Exception):
     """Why one file or slice cannot be used, in words for the user; never leaves the package."""
 
@@ -200,10 +209,7 @@ def _header(path: Path, status: os.stat_result, elements: Elements, pixels: byte
     bits = _bit_layout(values, codestream)
     _refuse_unsupported(values, bits[0])
     orientation = _unit_directions(values.floats("orientation", 6))
-    spacing = values.floats("spacing", 2)
-    if spacing and not all(0 < s < 1e4 for s in spacing):
-        spacing = None
-    slope, intercept = values.number("slope"), values.number("intercept")
+    slope, intercept = usable_rescale(values.number("slope"), values.number("intercept"))
     return Header(
         path=path,
         file_bytes=status.st_size,
@@ -226,14 +232,14 @@ def _header(path: Path, status: os.stat_result, elements: Elements, pixels: byte
         instance_number=values.integer_text("instance"),
         modality=values.text("modality"),
         localiser="LOCALIZER" in values.text("image_type").upper(),
-        position=values.floats("position", 3),
+        position=_usable_place(values.floats("position", 3)),
         orientation=orientation,
-        spacing=spacing,
-        slice_location=values.number("slice_location"),
-        thickness=values.number("thickness"),
-        between_slices=values.number("between_slices"),
+        spacing=_usable_spacing(values.floats("spacing", 2)),
+        slice_location=_usable_length(values.number("slice_location")),
+        thickness=_usable_length(values.number("thickness")),
+        between_slices=_usable_length(values.number("between_slices")),
         slope=slope if slope else 1.0,
-        intercept=intercept or 0.0,
+        intercept=intercept,
         rescaled=bool(slope),
         rescale_type=values.text("rescale_type"),
         parts=tuple(
@@ -243,6 +249,31 @@ def _header(path: Path, status: os.stat_result, elements: Elements, pixels: byte
             )
         ),
     )  # fmt: skip
+
+
+def usable_rescale(slope: float | None, intercept: float | None) -> tuple[float | None, float]:
+    """Slope, or None where the header states none of use, and intercept."""
+    if slope is None or not _SLOPES[0] <= abs(slope) <= _SLOPES[1]:
+        slope = None
+    if intercept is None:
+        intercept = 0.0
+    elif not abs(intercept) <= _LARGEST_INTERCEPT:
+        return None, 0.0
+    return slope, intercept
+
+
+def _usable_spacing(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if spacing is None or not all(_PIXEL_MM[0] <= s < _PIXEL_MM[1] for s in spacing):
+        return None
+    return spacing if max(spacing) <= _MOST_ELONGATED * min(spacing) else None
+
+
+def _usable_place(position: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    return position if position and all(abs(v) <= _FURTHEST_MM for v in position) else None
+
+
+def _usable_length(length: float | None) -> float | None:
+    return length if length is not None and abs(length) <= _FURTHEST_MM else None
 
 
 def _refuse_unsupported(values: _Values, bits_allocated: int) -> None:

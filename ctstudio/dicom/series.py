@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,9 @@ _TEXT_TAGS = [
     "SpecificCharacterSet", "StudyDate", "StudyDescription", "SeriesDescription", "PatientName",
     "PatientID", "ConvolutionKernel", "FrameOfReferenceUID", "WindowCenter", "WindowWidth",
 ]  # fmt: skip
+
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_WIDEST_WINDOW = 1e6  # HU; 32 bits hold more, but no display window means it
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
         remarks.append("The files state no orientation: axial slices are assumed.")
     headers, positions = _ordered(headers, np.cross(row, column), remarks)
     if first.spacing is None:
-        remarks.append("The files state no pixel spacing: lengths are shown in pixels.")
+        remarks.append("The files state no usable pixel spacing: lengths are shown in pixels.")
     spacing = first.spacing or (1.0, 1.0)
     geometry = Geometry(positions, row, column, (spacing[0], spacing[1]), first.spacing is not None)
     remarks += _stack_remarks(geometry)
@@ -140,7 +144,9 @@ def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
             "the images are followed."
         )
     if first.modality == "CT" and not first.localiser and not all(h.rescaled for h in headers):
-        remarks.append("Some slices state no rescale to HU: their values are shown as stored.")
+        remarks.append(
+            "Some slices state no usable rescale to HU: their values are shown as stored."
+        )
     names = Counter(h.syntax_name for h in headers)
     return SeriesInfo(
         source=_source(headers),
@@ -176,7 +182,7 @@ def _ordered(
         along = np.arange(len(headers)) * abs(step)
         by = "instance number"
     if len(headers) > 1:
-        remarks.append(f"The files state no positions: slices are ordered by {by}.")
+        remarks.append(f"The files state no usable positions: slices are ordered by {by}.")
     return headers, along[:, None] * normal
 
 
@@ -186,9 +192,10 @@ def _stack_remarks(geometry: Geometry) -> list[str]:
     gaps = np.diff(geometry.offsets_mm)
     if not len(gaps):
         return remarks
-    same = int(np.sum(np.abs(gaps) < 1e-3))
-    if same:
-        remarks.append(f"{same + 1} images share a position with another one.")
+    same = np.abs(gaps) < 1e-3
+    if same.any():
+        shared = int(np.sum(np.append(same, False) | np.append(False, same)))
+        remarks.append(f"{shared} images share a position with another one.")
         gaps = gaps[np.abs(gaps) >= 1e-3]
         if not len(gaps):
             return remarks
@@ -265,10 +272,16 @@ def _text(dataset: pydicom.Dataset, keyword: str) -> str:
         if value is None:
             return ""
         if isinstance(value, (list, tuple, pydicom.multival.MultiValue)):
-            return "\\".join(str(v) for v in value)
-        return str(value).strip(" \0\r\n\t")
+            return _one_line("\\".join(str(v) for v in value))
+        return _one_line(str(value))
     except Exception:  # whatever a broken value makes pydicom raise
         return ""
+
+
+def _one_line(text: str) -> str:
+    """``text`` without what would steer a terminal or turn the direction of writing."""
+    clean = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+    return " ".join(clean.translate(_DIRECTIONS).split(" ")).strip()
 
 
 def _window(centre: str, width: str) -> Window | None:
@@ -277,6 +290,7 @@ def _window(centre: str, width: str) -> Window | None:
         values = float(centre.split("\\")[0]), float(width.split("\\")[0])
     except ValueError:
         return None
-    if not all(map(math.isfinite, values)) or values[1] <= 0:
+    usable = all(abs(v) <= _WIDEST_WINDOW for v in values) and values[1] >= 1e-6
+    if not usable:
         return None
     return Window(*values)

@@ -20,7 +20,7 @@ from ctstudio.core.atomic import atomic_folder
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.dicom.datasets import NewSeries, create, derive
+from ctstudio.dicom.datasets import NewSeries, create, derive, rescale_of
 from ctstudio.dicom.encoding import Encoding, Range, choose
 
 
@@ -74,7 +74,7 @@ def write_derived(
             )
         try:
             return derive(source, index, series)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _broken(files[index], error) from error
 
     return (yield from _write(volume, Path(folder), encoding, header))
@@ -170,7 +170,7 @@ def _write(
                         little_endian=True,
                         enforce_file_format=True,
                     )
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
                     files = volume.source.files
                     raise _broken(files[index] if files else folder / name, error) from error
             yield Progress(index + 1, len(names), "Writing slices")
@@ -211,10 +211,7 @@ def _decode_elements(dataset: Dataset) -> None:
 
 
 def _slope(source: Dataset) -> float:
-    try:
-        return float(source.get("RescaleSlope") or 1)
-    except (TypeError, ValueError):
-        return 1.0
+    return rescale_of(source)[0]
 
 
 def _broken(path: Path, error: Exception) -> StudioError:
