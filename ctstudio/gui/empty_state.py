@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ctstudio.gui import theme
+from ctstudio.gui.words import plain_tip, plain_title
 
 SHOWN = 6
 
@@ -70,9 +71,9 @@ class EmptyState(QWidget):
             heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
             self._recent_box.addWidget(heading)
         for path in paths[:SHOWN]:
-            button = QPushButton(_short(path))
+            button = QPushButton(plain_title(_short(path)))
             button.setFlat(True)
-            button.setToolTip(str(path))
+            button.setToolTip(plain_tip(str(path)))
             button.clicked.connect(lambda _=False, path=path: self.open_path.emit(path))
             self._recent_box.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
 

@@ -39,6 +39,7 @@ from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
 from ctstudio.gui.timeline import Timeline
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.gui.words import plain_label, plain_tip, plain_title
 
 STATE_VERSION = 1
 
@@ -143,7 +144,7 @@ class MainWindow(QMainWindow):
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         self.probe_label = ProbeLabel()
-        self.message_label = QLabel()
+        self.message_label = plain_label()
         self.message_label.setProperty("role", "muted")
         self._message_timer = QTimer(self)
         self._message_timer.setSingleShot(True)
@@ -233,7 +234,7 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for path in self.settings.recent:
-            action = self.recent_menu.addAction(str(path))
+            action = self.recent_menu.addAction(plain_title(str(path)))
             action.triggered.connect(lambda _=False, path=path: self.open_paths([path]))
         self.recent_menu.addSeparator()
         self.recent_menu.addAction("Forget these").triggered.connect(self._forget_recent)
@@ -337,7 +338,7 @@ class MainWindow(QMainWindow):
 
     def _message(self, text: str, milliseconds: int) -> None:
         self.message_label.setText(text if len(text) < 90 else "..." + text[-87:])
-        self.message_label.setToolTip(text)
+        self.message_label.setToolTip(plain_tip(text))
         if milliseconds:
             self._message_timer.start(milliseconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from ctstudio.core.events import Event, Partial, SliceReady
 from ctstudio.core.registry import Choice
@@ -11,6 +11,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.words import plain_label
 from ctstudio.workflows.simulate import simulate
 
 
@@ -34,7 +35,9 @@ class Simulator(QObject):
         dialog = QDialog(parent)
         dialog.setWindowTitle("Simulate low dose")
         dialog.resize(420, 360)
-        text = QLabel(f"Adds noise to every slice of {source.name}. The series stays as it is.")
+        text = plain_label(
+            f"Adds noise to every slice of {source.name}. The series stays as it is."
+        )
         text.setWordWrap(True)
         section = Section("Noise")
         section.set_choice(NOISES, NOISES.resolve(Choice("low_dose")))

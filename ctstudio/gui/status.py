@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -11,7 +12,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.slice_view import Probe
-from ctstudio.gui.words import seconds_in_words
+from ctstudio.gui.words import plain_label, seconds_in_words
 
 QUIET = ("preview", "metrics", "warm-up")  # too short or too humble to be announced
 
@@ -35,7 +36,7 @@ class ProbeLabel(QLabel):
             value = (
                 f"{probe.value:.0f}" if probe.value == round(probe.value) else f"{probe.value:.1f}"
             )
-            words.append(f"{short} <b>{value}</b> {probe.unit}".strip())
+            words.append(f"{html.escape(short)} <b>{value}</b> {probe.unit}".strip())
             if not place:
                 x, y, z = probe.point_mm
                 sides = ("L" if x >= 0 else "R", "P" if y >= 0 else "A", "S" if z >= 0 else "I")
@@ -54,7 +55,7 @@ class JobStrip(QWidget):
     def __init__(self, jobs: Jobs) -> None:
         super().__init__()
         self._jobs: list[Job] = []
-        self._text = QLabel()
+        self._text = plain_label()
         self._text.setAccessibleName("Running job")
         self._bar = QProgressBar()
         self._bar.setFixedWidth(140)
@@ -147,7 +148,7 @@ class Banner(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self._icon = QLabel()
         self._icon.setPixmap(theme.icon("mdi6.alert-outline", "warning").pixmap(18, 18))
-        self.text = QLabel()
+        self.text = plain_label()
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._details = ""

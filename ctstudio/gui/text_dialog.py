@@ -9,13 +9,13 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QLabel,
     QPlainTextEdit,
     QVBoxLayout,
     QWidget,
 )
 
 from ctstudio.core.errors import StudioError
+from ctstudio.gui.words import plain_label
 
 
 class TextDialog(QDialog):
@@ -32,7 +32,7 @@ class TextDialog(QDialog):
         self.editor = QPlainTextEdit(text)
         self.editor.setAccessibleName(title)
         self.editor.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.problem = QLabel(" ")
+        self.problem = plain_label(" ")
         self.problem.setWordWrap(True)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel

@@ -1,6 +1,11 @@
-"""Numbers as people say them."""
+"""Numbers as people say them, and foreign words as they are."""
 
 from __future__ import annotations
+
+import html
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -11,3 +16,22 @@ def seconds_in_words(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plain_label(text: str = "") -> QLabel:
+    """A label that shows names from files as they are: Qt would take "<b>" for bold."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def plain_tip(text: str) -> str:
+    """``text`` such that a tooltip, which has no format to set, shows it as it is."""
+    if "<" not in text:  # then Qt does not either
+        return text
+    return f"<qt>{html.escape(text)}</qt>".replace("\n", "<br>")
+
+
+def plain_title(text: str) -> str:
+    """``text`` such that a button or a menu makes no shortcut of an ampersand in it."""
+    return text.replace("&", "&&")

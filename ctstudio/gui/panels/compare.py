@@ -29,6 +29,7 @@ from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.gui.words import plain_tip
 
 SETTLE_MS = 250
 COLUMNS = ("Layer", "PSNR\ndB", "SSIM", "RMSE\nHU", "Bias\nHU")
@@ -217,7 +218,7 @@ class ComparePanel(QWidget):
             )
             for column, text in enumerate(values):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                item.setToolTip(plain_tip(text))
                 if column:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

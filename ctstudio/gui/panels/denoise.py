@@ -28,6 +28,7 @@ from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.words import plain_label
 from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class DenoisePanel(QWidget):
         self.preview.setToolTip("Show original | denoised | residual, live while you change things")
         self.preview.toggled.connect(self._preview_toggled)
         layout.addWidget(self.preview)
-        self._status = QLabel(" ")
+        self._status = plain_label(" ")
         self._status.setProperty("role", "muted")
         self._status.setWordWrap(True)
         self._status.setMinimumHeight(2 * self._status.fontMetrics().lineSpacing())

@@ -23,6 +23,7 @@ from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import KIND_ICONS
+from ctstudio.gui.words import plain_tip
 
 THUMBNAIL = 48
 ROLE = Qt.ItemDataRole.UserRole
@@ -90,7 +91,7 @@ class SeriesPanel(QWidget):
                 patient = source.patient_name if self._session.show_patient else ""
                 words = [w for w in (patient, source.study_description) if w]
                 study = QTreeWidgetItem([" - ".join(words) or "Study"])
-                study.setToolTip(0, "\n".join([*words, source.study_date]))
+                study.setToolTip(0, plain_tip("\n".join([*words, source.study_date])))
                 study.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 font = self.tree.font()
                 font.setBold(True)
@@ -102,7 +103,7 @@ class SeriesPanel(QWidget):
             detail = f"{size}, {spacing:.3g} mm" if spacing else size
             item = QTreeWidgetItem([f"{source.description or info.title}\n{detail}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
-            item.setToolTip(0, "\n".join([*tip, *info.warnings]))
+            item.setToolTip(0, plain_tip("\n".join([*tip, *info.warnings])))
             item.setData(0, ROLE, info)
             plain = theme.icon("mdi6.image-multiple-outline")
             if info.warnings:
@@ -139,7 +140,7 @@ class SeriesPanel(QWidget):
         for layer in self._session.layers:
             item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), layer.name)
             item.setData(ROLE, layer)
-            item.setToolTip("\n".join([layer.name, *layer.stack.derivation]))
+            item.setToolTip(plain_tip("\n".join([layer.name, *layer.stack.derivation])))
             self.list.addItem(item)
         self._mark(self._session.active)
 

@@ -25,6 +25,7 @@ from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_layers import RunLayers
 from ctstudio.gui.run_numbers import RunNumbers
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -91,7 +92,7 @@ class TrainPanel(QWidget):
         layout.setSpacing(8)
         self.numbers = RunNumbers()
         layout.addWidget(self.numbers)
-        self._status = QLabel(" ")
+        self._status = plain_label(" ")
         self._status.setProperty("role", "muted")
         self._status.setWordWrap(True)
         layout.addWidget(self._status)

@@ -14,6 +14,7 @@ from ctstudio.gui import chrome, theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+from ctstudio.gui.words import plain_title
 
 CINE_MS = 80
 ZOOM = 1.25
@@ -157,7 +158,7 @@ class ViewControl(QObject):
     def _pane_menu(self, pane: Pane, at: QPoint) -> None:
         menu = QMenu(self._grid)
         for layer in self._session.layers:
-            action = menu.addAction(layer.name)
+            action = menu.addAction(plain_title(layer.name))
             action.setCheckable(True)
             action.setChecked(layer is pane.layer)
             action.setData(layer)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QToolButt
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.slice_view import SliceView
+from ctstudio.gui.words import plain_tip, plain_title
 
 KIND_ICONS = {
     "original": "mdi6.image-outline",
@@ -65,14 +66,16 @@ class Pane(QFrame):
             self.button.setIcon(theme.icon("mdi6.crop-square"))
             self.button.setToolTip("Choose the layer that this pane shows")
             return
-        self.button.setText(layer.name)
+        self.button.setText(plain_title(layer.name))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
-        self.button.setToolTip(f"{layer.name}\nClick to show another layer in this pane")
+        tip = f"{layer.name}\nClick to show another layer in this pane"
+        self.button.setToolTip(plain_tip(tip))
 
     def _fill_menu(self) -> None:
         self._menu.clear()
         for layer in self._session.layers:
-            action = self._menu.addAction(theme.icon(KIND_ICONS[layer.kind]), layer.name)
+            icon, name = theme.icon(KIND_ICONS[layer.kind]), plain_title(layer.name)
+            action = self._menu.addAction(icon, name)
             action.setCheckable(True)
             action.setChecked(layer is self.view.layer)
             action.setData(layer)
