@@ -28,6 +28,9 @@ COMMANDS = {
 here so that ``ctstudio --help`` need not import them."""
 
 
+DETAIL_LINES = 20
+
+
 class StudioGroup(click.Group):
     """Subcommands that are imported when they run; anything else on the line opens the window."""
 
@@ -131,8 +134,12 @@ def report_error(error: StudioError) -> None:
     click.echo(f"Error: {error.message}", err=True)
     if error.hint:
         click.echo(error.hint, err=True)
-    if error.details:
-        click.echo(error.details, err=True)
+    lines = error.details.splitlines()
+    if len(lines) > DETAIL_LINES:
+        # More would push the sentence off the screen.
+        lines[DETAIL_LINES - 1 :] = [f"... and {len(lines) - DETAIL_LINES + 1} more."]
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def _debugging() -> bool:

@@ -222,3 +222,15 @@ def test_a_reader_that_goes_away_is_no_error(series_folder: Path) -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.stdout == "{\n"
+
+
+def test_a_long_list_does_not_push_the_sentence_off_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(100):
+        (tmp_path / f"{index}.txt").write_text("no image")
+    assert main.run(["info", str(tmp_path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Error: No image was found")
+    assert lines[-1] == "... and 81 more."
+    assert len(lines) < 25
