@@ -15,6 +15,10 @@ from ctstudio.core.errors import StudioError
 
 def explain_os_error(error: OSError, path: Path, doing: str = "write") -> StudioError:
     """Turn an operating-system error into a sentence that names the file and the way out."""
+    # Some writers wrap the error into one of their own, with a traceback for a message.
+    inner = error.__cause__ or error.__context__
+    while error.errno is None and isinstance(inner, OSError):
+        error, inner = inner, inner.__cause__ or inner.__context__
     hints = {
         errno.ENOSPC: ("the disk is full", "Free some space or choose another folder."),
         errno.EDQUOT: ("your disk quota is used up", "Free some space or choose another folder."),
@@ -23,6 +27,7 @@ def explain_os_error(error: OSError, path: Path, doing: str = "write") -> Studio
         errno.EROFS: ("the disk is read-only", "Choose a folder that you may write to."),
         errno.ENOENT: ("the folder does not exist", "Choose an existing folder."),
         errno.ENOTDIR: ("a part of the path is a file, not a folder", "Choose another folder."),
+        errno.EEXIST: ("a part of the path is a file, not a folder", "Choose another folder."),
         errno.EISDIR: ("it is a folder, not a file", "Choose another name."),
         errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name."),
     }
@@ -32,10 +37,13 @@ def explain_os_error(error: OSError, path: Path, doing: str = "write") -> Studio
             "Ask its owner for read access, or copy it to a folder of your own.",
         )
         hints[errno.ENOENT] = ("it does not exist", "Check the path.")
-    reason, hint = hints.get(
-        error.errno or 0, (error.strerror or str(error), "Choose another place and try again.")
-    )
+    unknown = (error.strerror or _first_line(error), "Choose another place and try again.")
+    reason, hint = hints.get(error.errno or 0, unknown)
     return StudioError(f"Cannot {doing} {path}: {reason}.", hint=hint, path=path)
+
+
+def _first_line(error: OSError) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @contextmanager
@@ -47,9 +55,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     StudioError
-        When the disk is full, read-only or the folder cannot be written to.
+        When the disk is full, read-only or the folder cannot be written to, or when ``path`` is a
+        DICOM file: images are written into folders of their own, so that can only be a source.
     """
     target = Path(path)
+    _spare_image(target)
     try:
         handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
@@ -70,6 +80,22 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _spare_image(path: Path) -> None:
+    try:
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return
+        with path.open("rb") as stream:
+            image = stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return  # what cannot be read is found out by writing
+    if image:
+        raise StudioError(
+            f"Cannot write {path}: it is a DICOM file, and those are never overwritten.",
+            hint="Choose another name.",
+            path=path,
+        )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ctstudio.core.atomic import atomic_file, atomic_folder
+from ctstudio.core.atomic import atomic_file, atomic_folder, explain_os_error
 from ctstudio.core.errors import StudioError
 
 
@@ -91,3 +91,20 @@ def test_a_closed_generator_leaves_nothing(tmp_path):
     next(generator)
     generator.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dicom_file_is_never_overwritten(tmp_path):
+    source = tmp_path / "slice.png"
+    source.write_bytes(bytes(128) + b"DICM" + bytes(20))
+    before = source.read_bytes()
+    with pytest.raises(StudioError, match="never overwritten"), atomic_file(source):
+        pass
+    assert source.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_error_wrapped_in_another_is_explained(tmp_path):
+    wrapper = OSError("In some element\nTraceback ...")
+    assert explain_os_error(wrapper, tmp_path).message.endswith(": In some element.")
+    wrapper.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert explain_os_error(wrapper, tmp_path).message.endswith(": the disk is full.")
