@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,8 @@ def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
         recipe = Recipe.from_toml(data["recipe"])
         module = build(recipe)
         module.load_state_dict(data["weights"])
+        if not all(bool(torch.isfinite(v).all()) for v in module.state_dict().values()):
+            raise ValueError("some weights are not numbers")
         model = TrainedModel(recipe, module.eval(), int(data["step"]), dict(data["metrics"]))
         return model, dict(data.get("training", {}))
     except StudioError as error:
@@ -129,6 +132,10 @@ def _read(path: Path) -> dict[str, Any]:
             raise foreign
         stream.seek(0)
         try:
+            # torch reads what a bad disk made of the weights without a word.
+            if zipfile.ZipFile(stream).testzip() is not None:
+                raise ValueError("a part of the file is not what was written")
+            stream.seek(0)
             data = torch.load(stream, map_location="cpu", weights_only=True)
         # A damaged or hostile file fails in many ways, and each means the same to the user.
         except Exception as error:

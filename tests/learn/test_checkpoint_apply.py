@@ -98,6 +98,26 @@ def test_files_that_are_no_models(model: TrainedModel, tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "none.pt")
 
 
+def test_a_flipped_bit_in_the_weights_is_noticed(model: TrainedModel, tmp_path: Path) -> None:
+    file = tmp_path / "m.pt"
+    checkpoint.save(model, file)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StudioError, match=str(file)):
+        checkpoint.load(file)
+
+
+def test_weights_that_are_no_numbers_are_refused(model: TrainedModel, tmp_path: Path) -> None:
+    file = tmp_path / "m.pt"
+    checkpoint.save(model, file)
+    data = torch.load(file, weights_only=True)
+    next(iter(data["weights"].values())).fill_(float("nan"))
+    torch.save(data, file)
+    with pytest.raises(StudioError, match="damaged"):
+        checkpoint.load(file)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
