@@ -120,6 +120,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if _debugging():
             raise
+        if isinstance(error, OSError) and error.filename is None and error.strerror:
+            # Every file of ours has a name: this was the standard output.
+            click.echo(f"Error: Cannot write the output: {error.strerror.lower()}.", err=True)
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  closed with the process
+            return 1
         click.echo(
             f"Error: something went wrong inside CT Studio ({type(error).__name__}: {error}).\n"
             "Run it again with CTSTUDIO_DEBUG=1 to see where.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ctstudio.workflows.denoise import Method
 
 RESIDUAL_LIMITS_HU = (10, 20, 50, 100, 200, 500, 1000)
+WIDEST_HU = 1e6
 GIF_HEIGHT_PX = 384
 GIF_SECONDS_PER_FRAME = 0.2
 
@@ -41,7 +42,7 @@ def parse_window(text: str) -> Window:
             return window
     centre, slash, width = text.partition("/")
     try:
-        if slash:
+        if slash and abs(float(centre)) <= WIDEST_HU and 1e-3 <= float(width) <= WIDEST_HU:
             return Window(float(centre), float(width))
     except ValueError:
         pass

@@ -234,3 +234,13 @@ def test_a_long_list_does_not_push_the_sentence_off_the_screen(
     assert lines[0].startswith("Error: No image was found")
     assert lines[-1] == "... and 81 more."
     assert len(lines) < 25
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is Linux's")
+def test_output_that_cannot_be_written_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "ctstudio", "methods"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Cannot write the output: no space left")
+    assert "Traceback" not in done.stderr

@@ -59,7 +59,7 @@ def test_the_table_and_the_data() -> None:
 def test_windows_by_name_and_by_numbers() -> None:
     assert parse_window("lung") == PRESETS["Lung"]
     assert parse_window("-600/1500") == Window(-600, 1500)
-    for wrong in ("", "40", "40/0", "40/-1", "a/b"):
+    for wrong in ("", "40", "40/0", "40/-1", "a/b", "inf/1", "1/inf", "1/nan", "1/1e-300"):
         with pytest.raises(StudioError):
             parse_window(wrong)
 
