@@ -5,7 +5,9 @@ Both are written once, into the user's cache, and found there from then on.
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -53,7 +55,8 @@ def ensure_demo(cache_folder: Path | None = None) -> Work[DemoSeries]:
     Parameters
     ----------
     cache_folder
-        Where to keep it; default the user's cache folder for CT Studio.
+        Where to keep it; default the user's cache folder for CT Studio, or the temporary folder
+        where that cannot be written to.
 
     Yields
     ------
@@ -68,9 +71,7 @@ def ensure_demo(cache_folder: Path | None = None) -> Work[DemoSeries]:
     from ctstudio.ct.phantom import VERSION, phantom
 
     if cache_folder is None:
-        import platformdirs
-
-        cache_folder = Path(platformdirs.user_cache_dir("ctstudio", appauthor=False))
+        cache_folder = _cache_folder()
     # A changed phantom gets a new folder, so that an old copy is never taken for it.
     home = Path(cache_folder) / f"demo-{VERSION}.{_NOISE_VERSION}"
     demo = DemoSeries(home / "truth", home / "quarter dose")
@@ -86,6 +87,20 @@ def ensure_demo(cache_folder: Path | None = None) -> Work[DemoSeries]:
         noisy = yield from _quarter_dose(volume)
         yield from _write(noisy, home / "quarter dose", 2)
     return demo
+
+
+def _cache_folder() -> Path:
+    """The user's cache, or a folder of theirs among the temporary ones where that is closed."""
+    import platformdirs
+
+    folder = Path(platformdirs.user_cache_dir("ctstudio", appauthor=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.gettempdir()) / f"ctstudio-{getattr(os, 'getuid', int)()}"
 
 
 def _only_progress(work: Work[T]) -> Work[T]:

@@ -102,3 +102,18 @@ def test_unusable_cache_is_explained(tmp_path: Path) -> None:
     in_the_way.write_text("not a folder")
     with pytest.raises(StudioError, match="file"):
         finish(ensure_demo(in_the_way))
+
+
+def test_a_closed_cache_does_not_stop_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import platformdirs
+
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(blocked / "cache"))
+    monkeypatch.setattr(demo_series.tempfile, "gettempdir", lambda: str(tmp_path))
+    demo = finish(ensure_demo())
+    assert demo.quarter_dose is not None
+    assert tmp_path in demo.truth.parents
+    assert blocked.read_text() == "no folder"
