@@ -102,7 +102,9 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
         watch = QTimer(window)
         watch.timeout.connect(lambda: _quit_when_exposed(program))
         watch.start(5)
+    sys.excepthook = lambda _kind, error, _trace: window.session.report(error)
     status = program.app.exec()
+    sys.excepthook = sys.__excepthook__
     program.collector.stop()
     return status
 
