@@ -44,7 +44,8 @@ class Applier(QObject):
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Partial) and isinstance(event.value, Volume):
-                self._make_layers(event.value)
+                if self._source in self._session.layers:
+                    self._make_layers(event.value)
             elif isinstance(event, SliceReady) and self._layer is not None:
                 self._session.layer_changed.emit(self._layer, event.index)
             elif isinstance(event, Note):
@@ -69,6 +70,9 @@ class Applier(QObject):
         return layer
 
     def _done(self, volume: Volume) -> None:
+        if self._source not in self._session.layers:
+            self._stopped()
+            return
         layer = self._layer or self._make_layers(volume)
         assert isinstance(layer.stack, Blend)
         layer.stack.other = volume
@@ -95,7 +99,7 @@ class Applier(QObject):
         self._session.report(error)
 
     def _layer_removed(self, layer: Layer) -> None:
-        """The layer that grows was closed: its work is no longer wanted."""
+        """The layer that grows, or its source, was closed: the work is no longer wanted."""
         job = self._session.jobs["denoise"]
-        if job is not None and layer is self._layer:
+        if job is not None and layer in (self._layer, self._source):
             job.cancel()

@@ -26,6 +26,13 @@ class Simulator(QObject):
         self._source: Layer | None = None
         self._layer: Layer | None = None
         self._name = ""
+        session.layer_removed.connect(self._layer_removed)
+
+    def _layer_removed(self, layer: Layer) -> None:
+        """The twin that grows, or its source, was closed: the work is no longer wanted."""
+        job = self._session.jobs["simulate"]
+        if job is not None and layer in (self._layer, self._source):
+            job.cancel()
 
     def ask(self, parent: QWidget, source: Layer) -> None:
         """Ask for the settings, then start."""
@@ -79,16 +86,17 @@ class Simulator(QObject):
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Partial) and isinstance(event.value, Volume):
+                if self._source not in self._session.layers:
+                    continue
                 self._layer = self._session.add_layer(
                     Layer(self._name, "simulated", event.value, self._source, complete=False)
                 )
-                assert self._source is not None
                 self._session.hang.emit([self._source, self._layer])
             elif isinstance(event, SliceReady) and self._layer is not None:
                 self._session.layer_changed.emit(self._layer, event.index)
 
     def _done(self, _volume: Volume) -> None:
-        if self._layer is not None:
+        if self._layer in self._session.layers:
             self._layer.complete = True
             self._session.layer_changed.emit(self._layer, -1)
             self.simulated.emit(self._layer)
