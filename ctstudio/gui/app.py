@@ -93,8 +93,9 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
         QTimer.singleShot(0, lambda: window.open_paths([Path(p) for p in paths]))
     if not os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):
         QTimer.singleShot(50, program.load_engine)
-    # Python handles Ctrl+C only between its own instructions: give it some.
-    signal.signal(signal.SIGINT, lambda *_: window.close())
+    # Closing saves the work. Python handles signals only between instructions: give it some.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close())
     heartbeat = QTimer()
     heartbeat.timeout.connect(lambda: None)
     heartbeat.start(250)
