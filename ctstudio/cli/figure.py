@@ -23,7 +23,7 @@ from ctstudio.core.errors import StudioError
         "ctstudio figure path/to/series --out slice.png",
         "ctstudio figure path/to/series --slice 20 --method tv --window lung --out tv.png",
         "ctstudio figure path/to/series --method tv --method run/best.pt --out both.png",
-        "ctstudio figure path/to/series --method tv --window 40/400 --out tv.gif",
+        "ctstudio figure path/to/series --method tv --window 400/40 --out tv.gif",
     ),
 )
 @path_argument
@@ -39,8 +39,8 @@ from ctstudio.core.errors import StudioError
 )
 @click.option(
     "--window",
-    metavar="NAME|C/W",
-    help="Lung, Mediastinum, Abdomen, Bone, Brain, Liver, Angio, or centre/width in HU.",
+    metavar="NAME|W/C",
+    help="Lung, Mediastinum, Abdomen, Bone, Brain, Liver, Angio, or width/centre in HU.",
 )
 @series_option
 @click.option("--out", type=ANY_PATH, required=True, help="FILE.png, or FILE.gif over all slices.")

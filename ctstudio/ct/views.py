@@ -125,13 +125,17 @@ class LiveSlices(_OnBase):
 
 @dataclass(eq=False)
 class SinglePicture:
-    """One slice that changes while it is looked at: a panel of a running training."""
+    """One slice that changes while it is looked at: a panel of a running training.
+
+    ``number`` says which slice (from 1) of how many it is in the series that it stands for.
+    """
 
     geometry: Geometry
     source: Source
     unit: str
     picture: NDArray[np.float32]
     derivation: tuple[str, ...] = ()
+    number: tuple[int, int] = (1, 1)
 
     def __len__(self) -> int:
         return 1
@@ -143,3 +147,10 @@ class SinglePicture:
 
     def slice_hu(self, index: int) -> NDArray[np.float32]:
         return self.picture
+
+
+def slice_number(stack: SliceStack, index: int) -> tuple[int, int]:
+    """Which slice of how many people would call this, from 1."""
+    if isinstance(stack, SinglePicture):
+        return stack.number
+    return index + 1, len(stack)

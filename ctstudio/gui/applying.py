@@ -26,11 +26,13 @@ class Applier(QObject):
         self._source: Layer | None = None
         self._method: Method | None = None
         self._layer: Layer | None = None
+        self._fraction = 1.0
         session.layer_removed.connect(self._layer_removed)
 
-    def start(self, source: Layer, volume: Volume, method: Method) -> Job:
-        """Denoise ``volume``, the stack of ``source``."""
+    def start(self, source: Layer, volume: Volume, method: Method, fraction: float = 1.0) -> Job:
+        """Denoise ``volume``, the stack of ``source``; ``fraction`` is the blend to show first."""
         self._source, self._method, self._layer = source, method, None
+        self._fraction = fraction
         return self._session.jobs.start(
             "denoise",
             f"Denoising: {method.title}",
@@ -57,7 +59,7 @@ class Applier(QObject):
         source, method = self._source, self._method
         assert source is not None
         assert method is not None
-        blend = Blend(source.stack, volume, 1.0)
+        blend = Blend(source.stack, volume, self._fraction)
         layer = self._session.add_layer(
             Layer(method.title, "denoised", blend, source, complete=False, note=method.description)
         )

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.registry import Choice, Entry, Field
+from ctstudio.gui.manners import leave_keys_to_the_images
 
 SLIDER_STEPS = 1000
 
@@ -113,7 +114,11 @@ class NumberEditor(QWidget):
         else:
             value = low + part * (high - low)
         with QSignalBlocker(self.box):
-            self.box.setValue(self._field.type(round(value) if self._field.type is int else value))
+            # Three digits are as fine as a slider can be meant.
+            if isinstance(self.box, QSpinBox):
+                self.box.setValue(round(value))
+            else:
+                self.box.setValue(float(f"{value:.3g}"))
         self.changed.emit()
 
     def _box_changed(self) -> None:
@@ -159,6 +164,7 @@ class ChoiceForm(QWidget):
             label.setToolTip(field.param.help)
             label.setBuddy(editor)
             self._layout.addRow(label, editor)
+        leave_keys_to_the_images(self)
         if params:
             self.set_params(params)
 

@@ -54,7 +54,9 @@ class CurvesView(QWidget):
         self._curves["loss"] = loss.plot(pen=pg.mkPen(RAW, width=1))
         self._curves["smooth"] = loss.plot(pen=pg.mkPen(SMOOTH, width=1))
         for key, name, unit in METRICS:
-            plot = self._plot(key, f"{name} ({unit})" if unit else name)
+            plot = self._plot(
+                key, f"{name} ({unit}), protocol A" if unit else f"{name}, protocol A"
+            )
             self._curves[key] = plot.plot(pen=pg.mkPen(VALUE, width=1))
             dashed = pg.mkPen(BASE, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
             self._curves[f"{key} noisy"] = plot.plot(pen=dashed)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.errors import StudioError
 from ctstudio.gui.actions import SPECS
+from ctstudio.gui.session import Session
 
 MOUSE = (
     ("Left drag", "window: horizontal changes the width, vertical the centre"),
@@ -70,8 +71,12 @@ def show_about(parent: QWidget, version: str) -> None:
     box.deleteLater()
 
 
-def ask_where_to_save(parent: QWidget, title: str, name: str, kinds: str) -> Path | None:
+def ask_where_to_save(
+    parent: QWidget, session: Session, title: str, name: str, kinds: str
+) -> Path | None:
     """Ask for a file of one of ``kinds`` ("PNG (*.png);;CSV (*.csv)"); None when cancelled.
+
+    It starts in the folder where the last thing was saved.
 
     Raises
     ------
@@ -79,11 +84,13 @@ def ask_where_to_save(parent: QWidget, title: str, name: str, kinds: str) -> Pat
         When the name lacks its ending and there is such a file already: Qt asks before it
         overwrites only for the name that was typed.
     """
-    typed, kind = QFileDialog.getSaveFileName(parent, title, name, kinds)
+    start = str(session.export_folder / name)
+    typed, kind = QFileDialog.getSaveFileName(parent, title, start, kinds)
     if not typed:
         return None
     endings = re.findall(r"\*(\.\w+)", kinds)
     path = Path(typed)
+    session.export_folder = path.parent
     if path.suffix.lower() in endings:
         return path
     path = path.with_name(path.name + (re.findall(r"\*(\.\w+)", kind) or endings)[0])
@@ -92,6 +99,17 @@ def ask_where_to_save(parent: QWidget, title: str, name: str, kinds: str) -> Pat
             f"{path} exists already.", hint="Choose another name, or give this one in full."
         )
     return path
+
+
+def ask_new_folder(parent: QWidget, session: Session, title: str, name: str) -> Path | None:
+    """Ask for the name of a folder that is to be made; None when cancelled."""
+    start = str(session.export_folder / name)
+    options = QFileDialog.Option.DontConfirmOverwrite
+    typed, _ = QFileDialog.getSaveFileName(parent, title, start, "New folder (*)", "", options)
+    if not typed:
+        return None
+    session.export_folder = Path(typed).parent
+    return Path(typed)
 
 
 def show_details(parent: QWidget, title: str, details: str) -> None:

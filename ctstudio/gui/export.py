@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 GIF_SECONDS = 0.12
 GIF_HEIGHT = 384
 TRAINING_GIF_HEIGHT = 256  # four panels in a row
+LAST_STANDS = 5  # frames
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class PaneShot:
     window: Window
     signed: bool
     crop: tuple[slice, slice]
+    method: bool = False  # whether a method made it, whose settings a caption states
 
     def panel(self, image: NDArray[np.float32], caption: str = "") -> Panel:
         geometry = self.stack.geometry
@@ -62,6 +64,11 @@ class PaneShot:
                 orientation_letters(columns)[:2],
             ),
         )
+
+    def describe(self) -> str:
+        """Window, and how the values came to be where that is not in the title."""
+        made = self.stack.derivation[-2:] if self.method else ()
+        return "\n".join((self.describe_window(), *(t for t in made if t != self.name)))
 
     def describe_window(self) -> str:
         if self.signed:
@@ -84,6 +91,7 @@ def shoot(pane: Pane) -> PaneShot | None:
         window,
         layer.signed,
         _visible_part(pane),
+        layer.kind in ("denoised", "simulated"),
     )
 
 
@@ -114,7 +122,7 @@ class Exporter(QObject):
             shot = shoot(pane)
             if shot is not None and pane.layer is not None:
                 own = self.captions(pane.layer)
-                result.append((shot, "\n".join(t for t in (shot.describe_window(), own) if t)))
+                result.append((shot, "\n".join(t for t in (shot.describe(), own) if t)))
         if not result:
             raise StudioError("There is nothing on the screen to export.", hint="Open a series.")
         return result
@@ -266,7 +274,8 @@ def _training_gif(
     from ctstudio.figures.animation import save_gif
     from ctstudio.figures.compose import compose
 
-    kept = list(run.previews)
+    # The last picture stands still for a while before the film begins anew.
+    kept = [*run.previews, *run.previews[-1:] * LAST_STANDS]
     geometry = run.source.stack.geometry
     unit = run.newest.unit if run.newest is not None else "HU"
     spacing = geometry.spacing_mm if geometry.spacing_known else None
@@ -278,7 +287,7 @@ def _training_gif(
                 signed = name == "residual"
                 text = f"± {residual.width_hu / 2:g} {unit}" if signed else f"{window} {unit}"
                 if name == "reconstruction" and "psnr" in preview.metrics:
-                    text = f"PSNR {preview.metrics['psnr']:.2f} dB (A)\n{text}"
+                    text = f"PSNR {preview.metrics['psnr']:.2f} dB (protocol A)\n{text}"
                 panels.append(
                     Panel(
                         image,
@@ -328,5 +337,7 @@ def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path
         )
     if not isinstance(stack, Volume):
         raise StudioError("Only denoised or simulated layers can be written as DICOM.")
-    yield from write_derived(stack, folder, description=name, method=method or name)
+    # What was there stands first: a reader of the archive looks for the series he knows.
+    title = f"{stack.source.description}, {name}" if stack.source.description else name
+    yield from write_derived(stack, folder, description=title, method=method or name)
     return folder

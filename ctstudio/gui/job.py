@@ -48,6 +48,8 @@ class Job(QThread):
         super().__init__(parent)
         self.title = title
         self.progress = Progress(0, 0)
+        # Work that knows better than its Progress events: (share done, seconds left), or None.
+        self.estimate: Callable[[], tuple[float, float] | None] = lambda: None
         self.started_at = time.monotonic()
         self._work = work
         self._lock = threading.Lock()

@@ -146,9 +146,10 @@ class LivePreview(QObject):
         layer.name = f"Preview: {result.title}"
         self._session.layer_changed.emit(layer, -1)
         removed = result.hu - result.source.stack.slice_hu(result.index)
+        sd, mean, unit = float(removed.std()), float(removed.mean()), layer.stack.unit
         self.said.emit(
             f"Slice {result.index + 1} in {result.seconds:.2f} s. Taken away: SD "
-            f"{float(removed.std()):.1f} {layer.stack.unit}, mean {float(removed.mean()):+.2f}."
+            f"{sd:.1f} {unit}, mean {round(mean, 2) + 0.0:+.2f} {unit}."
         )
 
     def _failed(self, error: Exception) -> None:

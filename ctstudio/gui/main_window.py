@@ -27,6 +27,7 @@ from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.curves import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
+from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.denoise import DenoisePanel
@@ -70,6 +71,8 @@ class MainWindow(QMainWindow):
         self._build_chrome()
         self._build_status()
         self._connect()
+        for area in (self.tabs, self.timeline, self.statusBar()):
+            leave_keys_to_the_images(area)
         self._restore()
         self._update_enabled()
 
@@ -154,6 +157,7 @@ class MainWindow(QMainWindow):
         purpose = QLabel("For research use, not for diagnosis")
         purpose.setProperty("role", "muted")
         bar.addWidget(self.probe_label, 1)
+        self.message_label.setContentsMargins(0, 0, 16, 0)
         for widget in (self.message_label, self.job_strip, purpose, self.device_badge):
             bar.addPermanentWidget(widget)
 
@@ -366,6 +370,9 @@ class MainWindow(QMainWindow):
             self.resizeDocks([self.curves_dock], [224], Qt.Orientation.Vertical)
 
     def _restore(self) -> None:
+        folder = Path(self.settings.get("export/folder", ""))
+        if str(folder) != "." and folder.is_dir():
+            self.session.export_folder = folder
         geometry = self.settings.bytes("window/geometry")
         if not geometry.isEmpty():
             self.restoreGeometry(geometry)
@@ -388,6 +395,7 @@ class MainWindow(QMainWindow):
                 jobs.cancel_all()
             return
         self.view_control.stop()
+        self.settings.set("export/folder", str(self.session.export_folder))
         self.settings.set("window/geometry", self.saveGeometry())
         self.settings.set("window/state", self.saveState(STATE_VERSION))
         self.settings.sync()

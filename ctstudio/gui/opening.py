@@ -37,6 +37,7 @@ class Opener(QObject):
         self._demo_paths: set[Path] = set()
         self._demo_twin: SeriesInfo | None = None
         self._demo_truth: Path | None = None
+        self._after: SeriesInfo | None = None  # to be read when the current read has ended
 
     # -- paths -----------------------------------------------------------------------------------
 
@@ -95,6 +96,8 @@ class Opener(QObject):
 
     def _read_next(self) -> None:
         info, self._next = self._next, None
+        if info is None:
+            info, self._after = self._after, None
         if info is None or self._session.closing:
             return
         if self._session.layer_of(info) is not None:
@@ -195,7 +198,11 @@ class Opener(QObject):
         """The noisy series is what one came to denoise: show it once it is there."""
         self._demo_paths = set()
         self._demo_twin = info
-        self.open_series(info)
+        reading = self._session.jobs.busy("read")
+        if reading and self._reading is not info:
+            self._after = info  # the truth is still being read, and is wanted too
+        else:
+            self.open_series(info)
 
     def _hang_demo(self, twin: Layer) -> None:
         """Noisy beside true, unless the user has gone on to something else."""

@@ -208,7 +208,9 @@ class RecipeForm(QWidget):
     def _save(self) -> None:
         try:
             recipe = self.recipe()
-            path = ask_where_to_save(self, "Save the recipe", "recipe.toml", "Recipes (*.toml)")
+            path = ask_where_to_save(
+                self, self._session, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
+            )
             if path is not None:
                 recipe.save(path)
                 self._session.message.emit(f"Saved {path}", 5000)

@@ -24,7 +24,11 @@ class RunLayers:
         geometry = run.source.stack.geometry.select(slice(preview.slice, preview.slice + 1))
         for name in PANELS:
             picture = SinglePicture(
-                geometry, run.source.stack.source, preview.unit, preview.panels[name]
+                geometry,
+                run.source.stack.source,
+                preview.unit,
+                preview.panels[name],
+                number=(preview.slice + 1, len(run.source.stack)),
             )
             kind: LayerKind = "residual" if name == "residual" else "live"
             layer = Layer(f"Training: {name}", kind, picture, run.source)

@@ -68,7 +68,8 @@ class RunNumbers(QWidget):
             (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
             if t1 > t0:
                 self.labels["rate"].setText(f"{(s1 - s0) / (t1 - t0):.1f}")
-        self.labels["left"].setText(self._time_left(run, step) if running else "-")
+        known = estimate(run) if running else None
+        self.labels["left"].setText(seconds_in_words(known[1]) if known else "-")
 
     def show_validation(self, event: Validation) -> None:
         """Show the metrics, and beside them (as a tool tip) those of the noisy input."""
@@ -80,13 +81,16 @@ class RunNumbers(QWidget):
                     f"Noisy input: {before:.{digits}f}{unit}; "
                     f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
                 )
-        self._protocol.setText(f"protocol {event.protocol}")
+        self._protocol.setText(f"protocol {event.protocol}, held-out slices")
 
-    def _time_left(self, run: Run, step: int) -> str:
-        seconds = run.history.seconds[-1]
-        if step < 3 or seconds <= 0:
-            return "-"
-        left = seconds / step * (run.recipe.total_steps - step)
-        if run.recipe.stopping.seconds:
-            left = min(left, run.recipe.stopping.seconds - seconds)
-        return seconds_in_words(max(left, 0))
+
+def estimate(run: Run) -> tuple[float, float] | None:
+    """How much of a training is done (0 to 1), and the seconds that are left; None at first."""
+    if len(run.history.step) < 3 or run.history.seconds[-1] <= 0:
+        return None
+    step, seconds = run.history.step[-1], run.history.seconds[-1]
+    left = seconds / step * (run.recipe.total_steps - step)
+    if run.recipe.stopping.seconds:
+        left = min(left, run.recipe.stopping.seconds - seconds)
+    left = max(left, 0.0)
+    return seconds / (seconds + left), left

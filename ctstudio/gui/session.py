@@ -141,6 +141,7 @@ class Session(QObject):
         self.run: Run | None = None
         self.models: list[TrainedModel] = []
         self.show_patient = True
+        self.export_folder = Path.cwd()  # where the last thing was saved
         self.closing = False  # the window waits for its jobs to end: nothing new starts
         self.jobs = Jobs(self)
         # Set by the window: which slice of a layer is on screen (previews are made for it).

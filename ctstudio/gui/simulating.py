@@ -12,7 +12,10 @@ from ctstudio.gui.job import Job
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.words import plain_label
+from ctstudio.workflows.demo_series import NOISE
 from ctstudio.workflows.simulate import simulate
+
+FOR_A_SCAN = Choice("low_dose")
 
 
 class Simulator(QObject):
@@ -47,7 +50,7 @@ class Simulator(QObject):
         )
         text.setWordWrap(True)
         section = Section("Noise")
-        section.set_choice(NOISES, NOISES.resolve(Choice("low_dose")))
+        section.set_choice(NOISES, NOISES.resolve(NOISE if source.noise_free else FOR_A_SCAN))
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )

@@ -105,7 +105,13 @@ class JobStrip(QWidget):
         self._text.setText(f"{state}{title}{more}")
         self.cancel.setEnabled(not job.cancelling)
         elapsed = time.monotonic() - job.started_at
-        if progress.total > 0:
+        estimate = job.estimate()
+        if estimate is not None:
+            share, left = estimate
+            self._bar.setRange(0, 1000)
+            self._bar.setValue(round(share * 1000))
+            self._left.setText("" if job.paused else f"{seconds_in_words(left)} left")
+        elif progress.total > 0:
             self._bar.setRange(0, progress.total)
             self._bar.setValue(progress.done)
             if progress.done and elapsed > 1 and not job.paused:

@@ -202,6 +202,7 @@ def _style_sheet(t: Theme) -> str:
                    background: {t.raised}; }}
     QPushButton:hover {{ border-color: {t.accent}; }}
     QPushButton:pressed {{ background: {t.base}; }}
+    QPushButton:checked {{ border-color: {t.accent}; color: {t.accent}; background: {t.base}; }}
     QPushButton:disabled {{ color: {t.muted}; background: {t.window}; }}
     QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent};
                                    border-color: {t.accent}; font-weight: 600; }}

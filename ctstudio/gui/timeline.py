@@ -30,7 +30,7 @@ class Timeline(QWidget):
         self.slider.valueChanged.connect(self._moved)
         self._label = QLabel("No previews yet")
         self._label.setProperty("role", "muted")
-        self._label.setMinimumWidth(250)
+        self._label.setMinimumWidth(360)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -82,7 +82,7 @@ class Timeline(QWidget):
         psnr = preview.metrics.get("psnr")
         text = f"Step {preview.step}"
         if psnr is not None:
-            text += f"   PSNR {psnr:.2f} dB"
+            text += f"   PSNR {psnr:.2f} dB (protocol A, this slice)"
         text += (
             "   live"
             if self._following

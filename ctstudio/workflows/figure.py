@@ -30,7 +30,7 @@ GIF_SECONDS_PER_FRAME = 0.2
 
 
 def parse_window(text: str) -> Window:
-    """A preset's name ("lung", "Bone") or centre/width in HU ("40/400").
+    """A preset's name ("lung", "Bone") or width/centre in HU ("400/40").
 
     Raises
     ------
@@ -40,7 +40,7 @@ def parse_window(text: str) -> Window:
     for name, window in PRESETS.items():
         if name.lower() == text.strip().lower():
             return window
-    centre, slash, width = text.partition("/")
+    width, slash, centre = text.partition("/")
     try:
         if slash and abs(float(centre)) <= WIDEST_HU and 1e-3 <= float(width) <= WIDEST_HU:
             return Window(float(centre), float(width))
@@ -48,7 +48,7 @@ def parse_window(text: str) -> Window:
         pass
     raise StudioError(
         f"There is no window {text!r}.",
-        hint=f"Give {', '.join(PRESETS)}, or centre/width in HU, for example 40/400.",
+        hint=f"Give {', '.join(PRESETS)}, or width/centre in HU, for example 400/40.",
     )
 
 

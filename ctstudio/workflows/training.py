@@ -21,6 +21,9 @@ SHORT_KEYS = {
     "model": "phases.0.model",
     "optimiser": "phases.0.optimiser",
     "lr": "phases.0.optimiser.lr",
+    "seconds": "stopping.seconds",
+    "dose": "noise.dose",
+    "photons": "noise.photons",
 }
 """Settings that are asked for so often that they go by a short name."""
 

@@ -174,7 +174,7 @@ def test_figure_as_png_and_gif(series_folder: Path, tmp_path: Path) -> None:
 
     for name, extra in (("a.png", ["--slice", "2"]), ("b.gif", [])):
         out = tmp_path / name
-        arguments = ["figure", str(series_folder), "--method", "bilateral", "--window", "40/400"]
+        arguments = ["figure", str(series_folder), "--method", "bilateral", "--window", "400/40"]
         assert main.run([*arguments, *extra, "--out", str(out)]) == 0
         with Image.open(out) as image:
             assert image.width > 2.5 * image.height  # three panels in a row

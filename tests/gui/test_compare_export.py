@@ -276,16 +276,21 @@ def test_dicom_series(
     parent = tmp_path / "exports"
     (parent / "Bilateral filter").mkdir(parents=True)
     (parent / "Bilateral filter" / "mine.txt").write_text("keep me")
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a, **k: str(parent))
+    typed = [parent / "Bilateral filter", parent / "new" / "Bilateral filter 2"]
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *a, **k: (str(typed.pop(0)), "New folder (*)")
+    )
     comparing.grid.activate(comparing.grid.panes[0])
     assert not comparing.panel.buttons["dicom"].isEnabled(), "an original is not exported"
     comparing.panel.ask_dicom()
     assert "Activate the pane" in comparing.window.message_label.text()
     comparing.grid.activate(comparing.grid.panes[2])
     comparing.press(comparing.panel.buttons["dicom"])
-    saved(comparing)
+    assert "not empty" in comparing.banner()
     assert [p.name for p in (parent / "Bilateral filter").iterdir()] == ["mine.txt"]
-    files = sorted((parent / "Bilateral filter 2").iterdir())
+    comparing.press(comparing.panel.buttons["dicom"])
+    saved(comparing)
+    files = sorted((parent / "new" / "Bilateral filter 2").iterdir())
     assert len(files) == 14
     sources = {
         pydicom.dcmread(path).SOPInstanceUID: pydicom.dcmread(path)

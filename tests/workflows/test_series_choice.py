@@ -58,8 +58,8 @@ def test_the_table_and_the_data() -> None:
 
 def test_windows_by_name_and_by_numbers() -> None:
     assert parse_window("lung") == PRESETS["Lung"]
-    assert parse_window("-600/1500") == Window(-600, 1500)
-    for wrong in ("", "40", "40/0", "40/-1", "a/b", "inf/1", "1/inf", "1/nan", "1/1e-300"):
+    assert parse_window("1500/-600") == Window(-600, 1500)
+    for wrong in ("", "40", "0/40", "-1/40", "a/b", "1/inf", "inf/1", "nan/1", "1e-300/1"):
         with pytest.raises(StudioError):
             parse_window(wrong)
 

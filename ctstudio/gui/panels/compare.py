@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QFileDialog,
     QHeaderView,
     QLabel,
     QPushButton,
@@ -25,11 +23,12 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
-from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip
+from ctstudio.workflows.denoise import require_free_folder
 
 SETTLE_MS = 250
 COLUMNS = ("Layer", "PSNR\ndB", "SSIM", "RMSE\nHU", "Bias\nHU")
@@ -40,6 +39,8 @@ class Row:
     """Metrics of one layer's visible slice against the reference's."""
 
     layer: Layer
+    reference: str
+    protocol: str
     metrics: dict[str, float]
     bias_hu: float
 
@@ -122,7 +123,7 @@ class ComparePanel(QWidget):
             ("curves", "Curves (PNG or CSV) ...", "mdi6.chart-line",
              "Loss, metrics and learning rate of the training", self.ask_curves),
             ("dicom", "DICOM series ...", "mdi6.folder-outline",
-             "The denoised layer of the active pane as a derived series", self.ask_dicom),
+             "The denoised layer as a derived series; click its pane first", self.ask_dicom),
         ):  # fmt: skip
             button = QPushButton(text)
             button.setIcon(theme.icon(icon))
@@ -131,7 +132,10 @@ class ComparePanel(QWidget):
             button.clicked.connect(slot)
             layout.addWidget(button)
             self.buttons[key] = button
-        private = QLabel("Pictures and GIFs carry no patient data.")
+        private = QLabel(
+            "Pictures, GIFs and curves carry no patient data. "
+            "A DICOM series keeps that of its source."
+        )
         private.setProperty("role", "muted")
         private.setWordWrap(True)
         layout.addWidget(private)
@@ -200,7 +204,7 @@ class ComparePanel(QWidget):
         self._session.jobs.start(
             "metrics",
             "Metrics",
-            lambda: _metrics(pairs, name),
+            lambda: _metrics(pairs, reference.name, name),
             succeeded=self._measured,
             failed=self._session.fail,
         )
@@ -234,7 +238,8 @@ class ComparePanel(QWidget):
                 m = row.metrics
                 return (
                     f"PSNR {_number(m['psnr'], 2)} dB, SSIM {_number(m['ssim'], 3)}, "
-                    f"RMSE {_number(m['rmse'], 1)} HU (protocol {self.protocol.currentData()})"
+                    f"RMSE {_number(m['rmse'], 1)} HU (protocol {row.protocol}, "
+                    f"against {row.reference})"
                 )
         return ""
 
@@ -271,23 +276,21 @@ class ComparePanel(QWidget):
         if layer is None or layer.kind not in ("denoised", "simulated"):
             self._session.message.emit("Activate the pane with the denoised series first.", 6000)
             return
-        parent = QFileDialog.getExistingDirectory(self, "Folder in which to make the new series")
-        if not parent:
-            return
         safe = "".join(c if c.isalnum() or c in " -_." else "-" for c in layer.name).strip()
-        folder = Path(parent) / (safe or "denoised")
-        number = 2
-        while folder.exists():
-            folder = Path(parent) / f"{safe} {number}"
-            number += 1
+        folder = ask_new_folder(
+            self, self._session, "Name of the new folder for the series", safe or "denoised"
+        )
+        if folder is None:
+            return
         try:
+            require_free_folder(folder)
             self._exporter.save_dicom(layer, folder)
         except Exception as error:
             self._session.report(error)
 
     def _ask(self, title: str, name: str, kinds: str, save: object) -> None:
         try:
-            path = ask_where_to_save(self, title, name, kinds)
+            path = ask_where_to_save(self, self._session, title, name, kinds)
             if path is not None:
                 save(path)  # type: ignore[operator]
         except Exception as error:
@@ -295,14 +298,16 @@ class ComparePanel(QWidget):
 
 
 def _metrics(
-    pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]], protocol: str
+    pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]],
+    reference: str,
+    protocol: str,
 ) -> Work[list[Row]]:
     rows: list[Row] = []
     for layer, hu, truth in pairs:
         yield Progress(len(rows), len(pairs), "metrics")
         regions = uniform_regions(truth)
         offset = bias(hu, truth, regions) if regions.any() else math.nan
-        rows.append(Row(layer, evaluate(hu, truth, protocol), offset))
+        rows.append(Row(layer, reference, protocol, evaluate(hu, truth, protocol), offset))
     return rows
 
 

@@ -290,7 +290,7 @@ class DenoisePanel(QWidget):
             self._session.report(error)
             return None
         self.preview.setChecked(False)
-        job = self.applier.start(source, volume, method)
+        job = self.applier.start(source, volume, method, self.blend.value() / 100)
         self._enable()
         return job
 

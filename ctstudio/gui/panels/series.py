@@ -100,7 +100,8 @@ class SeriesPanel(QWidget):
                 studies[key] = study
             spacing = info.geometry.slice_spacing_mm
             size = f"{info.slices} x {info.columns} x {info.rows}"
-            detail = f"{size}, {spacing:.3g} mm" if spacing else size
+            every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
+            detail = f"{size}, {every}" if spacing else size
             item = QTreeWidgetItem([f"{source.description or info.title}\n{detail}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *info.warnings])))

@@ -23,7 +23,7 @@ from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_layers import RunLayers
-from ctstudio.gui.run_numbers import RunNumbers
+from ctstudio.gui.run_numbers import RunNumbers, estimate
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.words import plain_label
 
@@ -225,6 +225,7 @@ class TrainPanel(QWidget):
             cancelled=self._stopped,
             failed=self._failed,
         )
+        job.estimate = lambda: estimate(run)
         self._clock.start()
         self._enable()
         self._session.run_changed.emit(run)
@@ -338,6 +339,7 @@ class TrainPanel(QWidget):
         else:
             steps = int(run.history.step[-1]) if run.history.step else 0
             self._status.setText(f"The network ({steps} steps) is now a method in Denoise.")
+            self._status.setToolTip(f"The training is kept in {run.folder}")
             self._session.models.append(model)
             self._session.methods_changed.emit()
             self.use_button.setVisible(True)
@@ -364,7 +366,9 @@ class TrainPanel(QWidget):
         from ctstudio.learn.checkpoint import save
 
         try:
-            path = ask_where_to_save(self, "Save the network", "network.pt", "Networks (*.pt)")
+            path = ask_where_to_save(
+                self, self._session, "Save the network", "network.pt", "Networks (*.pt)"
+            )
             if path is not None:
                 save(run.model, path)
                 self._session.message.emit(f"Saved {path}", 8000)

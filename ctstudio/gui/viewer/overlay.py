@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
+from ctstudio.ct.views import slice_number
 from ctstudio.ct.volume import orientation_letters
 from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
@@ -51,20 +52,22 @@ def describe(
     source, geometry = stack.source, stack.geometry
     rows, columns = geometry.row_direction, geometry.column_direction
     range_ = f"± {window.width_hu / 2:g}" if layer.signed else str(window)
-    place = f"{geometry.offsets_mm[index]:.1f} mm" if geometry.spacing_known else ""
-    thickness = f"{source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
+    place = f"at {geometry.offsets_mm[index]:.1f} mm" if geometry.spacing_known else ""
+    thickness = f"thickness {source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
+    kernel = source.kernel.replace("\\", " ")
+    turn, turns = slice_number(stack, index)
     number = f"{source.series_number}: " if source.series_number is not None else ""
-    person = (source.patient_name, source.patient_id) if patient else ()
+    person = dict.fromkeys((source.patient_name, source.patient_id)) if patient else ()
     top_right = (source.study_description, source.study_date if patient else "")
     bottom_left = (
-        f"Slice {index + 1} / {len(stack)}  {place}",
+        f"Slice {turn} / {turns}  {place}",
         f"{range_} {stack.unit or 'no unit'}",
         f"Zoom {scale * geometry.spacing_mm[1]:.0%}",
     )
     bottom_right = (
         stack.derivation[-1] if stack.derivation else "",
         f"{number}{source.description or 'Series'}",
-        f"{source.kernel}  {thickness}",
+        f"{kernel}  {thickness}",
     )
     return OverlayState(
         top_left=_words(layer.name, *person),

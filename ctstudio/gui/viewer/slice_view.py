@@ -306,6 +306,8 @@ class SliceView(pg.GraphicsView):
             self.hovered.emit(plane if self.layer else None)
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.layer:
                 self.crosshair_set.emit(plane)
+            elif self._crosshair is not None:
+                self.crosshair_set.emit(None)
             event.accept()
             return
         step = position - self._last

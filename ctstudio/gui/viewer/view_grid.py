@@ -10,6 +10,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.linking import Links, carried, framing_in
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import Framing, Probe, SliceView
+from ctstudio.workflows.figure import residual_limit
 
 LAYOUTS: dict[str, tuple[int, int]] = {
     "1": (1, 1),
@@ -18,7 +19,7 @@ LAYOUTS: dict[str, tuple[int, int]] = {
     "2x2": (2, 2),
 }
 MAX_PANES = 4
-RESIDUAL_WINDOW = Window(0, 200)
+RESIDUAL_WINDOW = Window(0, 100)  # while there is nothing to judge by
 
 
 class ViewGrid(QWidget):
@@ -198,7 +199,8 @@ class ViewGrid(QWidget):
     def default_window(self, layer: Layer, index: int) -> Window:
         """The header's window; else the 0.1 to 99.9 percentile of the slice."""
         if layer.signed:
-            return RESIDUAL_WINDOW
+            hu = layer.stack.slice_hu(index)
+            return Window(0, 2 * residual_limit([hu])) if hu.any() else RESIDUAL_WINDOW
         return layer.stack.source.window or automatic(layer.stack.slice_hu(index))
 
     def full_range_window(self) -> Window | None:
@@ -319,7 +321,11 @@ class ViewGrid(QWidget):
             if pane.layer is not None:
                 pane.view.fit()
 
-    def _cross(self, pane: Pane, plane: QPointF) -> None:
+    def _cross(self, pane: Pane, plane: QPointF | None) -> None:
+        if plane is None:
+            for other in self.panes:
+                other.view.set_crosshair(None)
+            return
         pane.view.set_crosshair(plane)
         if self.links.crosshair:
             for other in self.linked(pane):
