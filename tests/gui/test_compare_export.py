@@ -236,7 +236,7 @@ def test_training_gif_and_curves(
         assert image.n_frames >= 2
     for word in ("Noisy", "Reconstruction", "Target", "Residual", "step 60"):
         assert any(word in text for text in drawn), word
-    assert any("dB (A)" in text for text in drawn), "a metric names its protocol"
+    assert any("dB (protocol A)" in text for text in drawn), "a metric names its protocol"
     for name, kind in (("curves", "PNG (*.png)"), ("table", "CSV (*.csv)")):
         answer(monkeypatch, tmp_path / name, kind)
         hands.press(hands.panel.buttons["curves"])
@@ -288,6 +288,7 @@ def test_dicom_series(
     comparing.press(comparing.panel.buttons["dicom"])
     assert "not empty" in comparing.banner()
     assert [p.name for p in (parent / "Bilateral filter").iterdir()] == ["mine.txt"]
+    comparing.window.banner.hide()
     comparing.press(comparing.panel.buttons["dicom"])
     saved(comparing)
     files = sorted((parent / "new" / "Bilateral filter 2").iterdir())
@@ -423,9 +424,9 @@ def test_metrics_follow_while_they_are_computed(
 
     plain = compare._metrics
 
-    def slow(pairs: Any, protocol: str) -> Any:
+    def slow(*arguments: Any) -> Any:
         time.sleep(0.1)
-        return (yield from plain(pairs, protocol))
+        return (yield from plain(*arguments))
 
     monkeypatch.setattr(compare, "_metrics", slow)
     for index in (3, 9, 11):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,31 @@ def test_the_demo_opens_truth_then_twin(
     hands.pause(20)
     hands.idle()
     assert len(hands.session.layers) == 2, "a second time shows what is open"
+
+
+def test_a_demo_that_is_there_already_opens_both_series(
+    hands: Any, thin: Any, thick: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def demo() -> Any:
+        yield Partial(DemoSeries(thin.folder, thick.folder))
+        return DemoSeries(thin.folder, thick.folder)
+
+    plain = opening._read
+
+    def slow(info: Any) -> Any:
+        for _ in range(30):
+            time.sleep(0.01)
+            yield Progress(0, 0)
+        return (yield from plain(info))
+
+    monkeypatch.setattr(opening, "ensure_demo", demo)
+    monkeypatch.setattr(opening, "_read", slow)
+    hands.press(hands.window.empty.demo_button)
+    hands.wait(lambda: len(hands.session.layers) == 2)
+    hands.idle()
+    assert [pane.layer.name for pane in hands.grid.visible_panes] == ["Thick slab", "Thin slab"]
+    assert hands.window.train_panel.source.currentText() == "Thin slab"
+    assert hands.window.compare_panel.reference.currentText() == "Thin slab"
 
 
 def test_a_demo_that_cannot_be_written_is_told(

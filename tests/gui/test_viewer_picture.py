@@ -170,7 +170,8 @@ def test_texts_in_the_corners(hands: Any, thin: Any, drawn: Any) -> None:
     hands.grid.go_to(2)
     words = drawn(hands)
     for expected in ("Thin slab", "Secret^Name", "ID-4711-X", "Chest of a slab", "1: Thin slab",
-                     "Slice 3 / 14  106.0 mm", "W 400 / C 40 HU", "B30f  3 mm"):  # fmt: skip
+                     "Slice 3 / 14  at 106.0 mm", "W 400 / C 40 HU",
+                     "B30f  thickness 3 mm"):  # fmt: skip
         assert expected in words, expected
     hands.view.setFocus()
     hands.key(Key.Key_P)

@@ -108,6 +108,26 @@ def test_a_flipped_bit_in_the_weights_is_noticed(model: TrainedModel, tmp_path: 
         checkpoint.load(file)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is Linux's")
+def test_a_full_disk_is_told_and_the_old_model_stays(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "m.pt"
+    checkpoint.save(model, file)
+    before = file.read_bytes()
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        return opened(Path("/dev/full") if "w" in mode else path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(StudioError, match="the disk is full"):
+        checkpoint.save(model, file)
+    monkeypatch.undo()
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_weights_that_are_no_numbers_are_refused(model: TrainedModel, tmp_path: Path) -> None:
     file = tmp_path / "m.pt"
     checkpoint.save(model, file)
