@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,8 +72,11 @@ def save(model: TrainedModel, path: Path, *, training: Mapping[str, Any] | None 
         "weights": {k: v.detach().cpu() for k, v in model.module.state_dict().items()},
         "training": dict(training) if training else {},
     }
+    # By way of memory: on a full disk torch's own writer fails without saying why.
+    content = io.BytesIO()
+    torch.save(data, content)
     with atomic_file(path) as temporary:
-        torch.save(data, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load(path: Path) -> TrainedModel:
