@@ -198,15 +198,32 @@ class Recipe:
             # Another entry has other settings, so naming one replaces the whole choice.
             *parents, last = parents
         place: Any = data
-        for depth, key in enumerate(parents):
-            place = _descend(place, key, ".".join(parents[:depth]))
-        old = _descend(place, last, ".".join(parents))
+        try:
+            for depth, key in enumerate(parents):
+                place = _descend(place, key, ".".join(parents[:depth]))
+            old = _descend(place, last, ".".join(parents))
+        except StudioError as error:
+            meant = [p for p in _paths(data) if p.rpartition(".")[2] == last]
+            if not meant:
+                raise
+            raise StudioError(error.message, hint=f"Did you mean {' or '.join(meant)}?") from None
         new = _literal(value)
         if isinstance(old, dict) and "name" in old and isinstance(new, str):
             kept = {k: old[k] for k in ("weight", "schedule") if k in old}
             new = {"name": new, **kept}
         place[int(last) if isinstance(place, list) else last] = new
         return self.from_dict(data)
+
+
+def _paths(place: object, start: str = "") -> list[str]:
+    """The dotted path of every setting in nested dicts and lists."""
+    if isinstance(place, Mapping):
+        items = [(str(key), value) for key, value in place.items()]
+    elif isinstance(place, list):
+        items = [(str(number), value) for number, value in enumerate(place)]
+    else:
+        return [start]
+    return [path for key, value in items for path in _paths(value, f"{start}.{key}".strip("."))]
 
 
 SETTINGS: tuple[Field, ...] = tuple(

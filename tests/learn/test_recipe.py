@@ -170,3 +170,9 @@ def test_recipes_load_without_torch() -> None:
     code = "import sys; from ctstudio.learn.recipe import *; bundled(); registries()\n"
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", ["seconds", "train.seconds", "phases.0.seconds"])
+def test_a_setting_in_the_wrong_place_is_found_in_the_right_one(path: str) -> None:
+    with pytest.raises(StudioError, match=r"Did you mean stopping\.seconds\?"):
+        Recipe().with_setting(path, 20)

@@ -69,7 +69,7 @@ class SeriesPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 0, 8, 8)
         layout.addWidget(splitter)
-        self.setMinimumWidth(200)
+        self.setMinimumWidth(236)
         session.series_changed.connect(self._fill_series)
         session.privacy_changed.connect(self._fill_series)
         session.layer_added.connect(self._layers_changed)

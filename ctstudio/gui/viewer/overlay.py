@@ -24,6 +24,7 @@ class OverlayState:
     top_left: list[str]
     top_right: list[str]
     bottom_left: list[str]
+    bottom_left_short: list[str]  # for a small pane
     bottom_right: list[str]
     letters: tuple[str, str, str, str]  # left, right, top, bottom
     pixels_per_mm: float  # screen pixels for one mm (or one image pixel, see `unit`)
@@ -73,6 +74,7 @@ def describe(
         top_left=_words(layer.name, *person),
         top_right=_words(*top_right),
         bottom_left=_words(*bottom_left),
+        bottom_left_short=_words(f"{turn} / {turns}", range_),
         bottom_right=_words(*bottom_right),
         letters=(
             orientation_letters(-rows)[:2],
@@ -107,8 +109,8 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
             _corner(painter, metrics, size, state.top_left, "top left", width)
             _corner(painter, metrics, size, state.top_right, "top right", width)
             _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
-        free = size.width() - 2 * MARGIN if small else 0.0  # nothing stands on the right
-        _corner(painter, metrics, size, state.bottom_left, "bottom left", max(width, free))
+        lines = state.bottom_left_short if small else state.bottom_left
+        _corner(painter, metrics, size, lines, "bottom left", width)
     if state.show_letters:
         _letters(painter, size, state.letters, font)
     if state.show_scale:
