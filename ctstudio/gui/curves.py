@@ -15,7 +15,7 @@ from ctstudio.figures.curves import smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.run_log import RunLog
 
-REDRAW_MS = 400
+REDRAW_MS = 800
 SMOOTHING = 25
 METRICS = (("psnr", "PSNR", "dB"), ("ssim", "SSIM", ""), ("rmse", "RMSE", "HU"))
 RAW, SMOOTH, VALUE, BASE = "#3d6f8c", "#4aa8e0", "#5cc48d", "#b9a05a"
@@ -107,7 +107,7 @@ class CurvesView(QWidget):
         self._drawn = -1
         self.update_now()
 
-    def touch(self) -> None:
+    def touch(self, _run: object = None) -> None:
         """The history has grown; redraw soon, at most a few times a second."""
         self._dirty = True
         if not self._timer.isActive():

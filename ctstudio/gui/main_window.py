@@ -180,6 +180,7 @@ class MainWindow(QMainWindow):
         session.layer_removed.connect(self._layer_removed)
         session.active_changed.connect(self._update_enabled)
         session.run_changed.connect(self._run_changed)
+        session.run_grew.connect(self.curves.touch)
         session.trouble.connect(self.banner.show_trouble)
         session.message.connect(self._message)
         self.banner.details_requested.connect(
@@ -313,7 +314,6 @@ class MainWindow(QMainWindow):
             self.timeline.set_previews(run.previews)
             self.curves.show_history(run.history)
             self.curves_dock.show()
-        self.curves.touch()
         newest = run.newest
         if newest is not None and newest.step != self.timeline.property("newest"):
             self.timeline.setProperty("newest", newest.step)

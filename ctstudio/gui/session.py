@@ -126,7 +126,8 @@ class Session(QObject):
     layer_changed = Signal(object, int)  # Layer, slice index or -1 for all of it
     active_changed = Signal(object)  # Layer | None: the layer of the pane that has the focus
     hang = Signal(object)  # list[Layer]: show these side by side
-    run_changed = Signal(object)  # Run
+    run_changed = Signal(object)  # Run: begun, paused, ended; a picture, a validation
+    run_grew = Signal(object)  # Run: more steps, many times a second
     privacy_changed = Signal()  # patient details are to be shown, or hidden
     methods_changed = Signal()  # a network was trained or loaded
     message = Signal(str, int)  # text for the status bar, milliseconds (0: until the next)

@@ -15,6 +15,8 @@ from ctstudio.gui.app import Program
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
 
+ROUNDS = 4
+
 
 class Lateness(QObject):
     """How many milliseconds late a 10 ms timer of the GUI thread fires."""
@@ -105,37 +107,50 @@ def main() -> None:
         panel = window.train_panel
         panel.select_source(layer)
 
-        def train(previews: bool) -> tuple[float, str]:
-            recipe = panel.form.recipe().with_setting("stopping.seconds", options.seconds)
-            if not previews:
-                recipe = recipe.with_setting("cadence.preview_time_share", 0.0)
-                recipe = recipe.with_setting("validation.time_share", 0.0)
+        def train(seconds: float, previews: bool) -> tuple[float, str]:
+            share = 0.04 if previews else 0.0
+            recipe = panel.form.recipe().with_setting("stopping.seconds", seconds)
+            recipe = recipe.with_setting("cadence.preview_time_share", share)
+            recipe = recipe.with_setting("validation.time_share", share)
             panel.form.set_recipe(recipe)
             panel.start()
             log = session.run.history
             wait(lambda: len(log.step) > 5)
-            late.start()
+            if previews:  # the timer costs the training something, so it runs only here
+                late.start()
             wait(lambda: not session.jobs.busy("train"))
+            words = late.stop() if previews else ""
             seconds = np.array(log.seconds)
             half = len(seconds) // 10  # leave the start-up out
-            return (len(seconds) - 1 - half) / (seconds[-1] - seconds[half]), late.stop()
+            return (len(seconds) - 1 - half) / (seconds[-1] - seconds[half]), words
 
         import torch
 
         threads = torch.get_num_threads()
         recipe = panel.form.recipe()
-        before = bare_steps_per_second(recipe, threads, options.seconds / 4)
-        rate, lateness = train(previews=False)
-        after = bare_steps_per_second(recipe, threads, options.seconds / 4)
-        everything = bare_steps_per_second(recipe, max(threads, _cores()), options.seconds / 4)
-        bare = (before + after) / 2
-        print(f"bare loop, {threads} thread(s): {before:.2f} and {after:.2f} steps/s")
-        print(f"in the window, previews off: {rate:.2f} steps/s; ratio {rate / bare:.3f}")
-        print(f"bare loop, all cores: {everything:.2f} steps/s; ratio {rate / everything:.3f}")
-        print(f"timer during that training: {lateness}")
-        rate, lateness = train(previews=True)
+        # In turn, so that a machine whose speed drifts slows both alike.
+        bare, inside = [], []
+        for _ in range(ROUNDS):
+            bare.append(bare_steps_per_second(recipe, threads, options.seconds / ROUNDS))
+            inside.append(train(options.seconds / ROUNDS, previews=False)[0])
+        bare.append(bare_steps_per_second(recipe, threads, options.seconds / ROUNDS))
+        ratios = [
+            rate / ((before + after) / 2)
+            for before, rate, after in zip(bare, inside, bare[1:], strict=False)
+        ]
+        everything = bare_steps_per_second(recipe, max(threads, _cores()), options.seconds / ROUNDS)
+        print(f"bare loop, {threads} thread(s): {' '.join(f'{b:.1f}' for b in bare)} steps/s")
+        print(f"in the window, previews off: {' '.join(f'{r:.1f}' for r in inside)} steps/s")
+        print(f"ratios {' '.join(f'{r:.3f}' for r in ratios)}, median {np.median(ratios):.3f}")
+        print(
+            f"bare loop, all cores: {everything:.1f} steps/s; ratio "
+            f"{np.median(inside) / everything:.3f}"
+        )
+        rate, lateness = train(options.seconds, previews=True)
         previews = len(session.run.previews)
-        print(f"with {previews} previews and validation: {rate:.2f} steps/s; {lateness}")
+        print(
+            f"with {previews} previews and validation: {rate:.1f} steps/s; timer late, {lateness}"
+        )
         window.close()
         program.collector.stop()
 

@@ -271,10 +271,13 @@ class TrainPanel(QWidget):
         run = self._session.run
         if run is None:
             return
+        news = not run.history.step  # more than further steps
         for event in events:
             if isinstance(event, Step):
                 run.history.add_step(event)
-            elif isinstance(event, Validation):
+                continue
+            news = True
+            if isinstance(event, Validation):
                 run.history.add_validation(event)
                 self.numbers.show_validation(event)
             elif isinstance(event, Note):
@@ -285,7 +288,9 @@ class TrainPanel(QWidget):
                 self._status.setText(f"{event.text or 'Preparing'}{of} ...")
         if run.history.step and run.state == "running" and self._status.text().endswith("..."):
             self._status.setText(" ")  # the preparation is over
-        self._session.run_changed.emit(run)
+        self._session.run_grew.emit(run)
+        if news:
+            self._session.run_changed.emit(run)
 
     def _show_numbers(self) -> None:
         run = self._session.run
