@@ -32,6 +32,7 @@ GIF_SECONDS = 0.12
 GIF_HEIGHT = 384
 TRAINING_GIF_HEIGHT = 256  # four panels in a row
 LAST_STANDS = 5  # frames
+LONGEST_CAPTION = 72
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ class PaneShot:
     def describe(self) -> str:
         """Window, and how the values came to be where that is not in the title."""
         made = self.stack.derivation[-2:] if self.method else ()
-        return "\n".join((self.describe_window(), *(t for t in made if t != self.name)))
+        # A network's whole recipe would push the metrics out of the caption; its DICOM has it.
+        short = (t for t in made if t != self.name and len(t) <= LONGEST_CAPTION)
+        return "\n".join((self.describe_window(), *short))
 
     def describe_window(self) -> str:
         if self.signed:

@@ -199,6 +199,8 @@ class ViewGrid(QWidget):
     def default_window(self, layer: Layer, index: int) -> Window:
         """The header's window; else the 0.1 to 99.9 percentile of the slice."""
         if layer.signed:
+            if layer.parent is not None and not layer.parent.complete:
+                return RESIDUAL_WINDOW  # slices that are still to come differ by all they are
             hu = layer.stack.slice_hu(index)
             return Window(0, 2 * residual_limit([hu])) if hu.any() else RESIDUAL_WINDOW
         return layer.stack.source.window or automatic(layer.stack.slice_hu(index))
