@@ -1,12 +1,10 @@
-"""The four layers of a running training: noisy | reconstruction | target | residual."""
+"""The layers of a running training: noisy | reconstruction | target (where known) | residual."""
 
 from __future__ import annotations
 
 from ctstudio.core.events import Preview
 from ctstudio.ct.views import SinglePicture
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
-
-PANELS = ("noisy", "reconstruction", "target", "residual")
 
 
 class RunLayers:
@@ -22,7 +20,7 @@ class RunLayers:
             self._session.remove_layer(layer)
         self._layers = {}
         geometry = run.source.stack.geometry.select(slice(preview.slice, preview.slice + 1))
-        for name in PANELS:
+        for name in preview.panels:
             picture = SinglePicture(
                 geometry,
                 run.source.stack.source,

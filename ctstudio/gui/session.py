@@ -105,16 +105,14 @@ class Run:
             self._every *= 2
 
     def panels(self, kept: KeptPreview) -> dict[str, NDArray[np.float32]]:
-        """The panels of an earlier preview: noisy | reconstruction | target | residual."""
+        """The panels of an earlier preview, as those of the newest."""
         assert self.newest is not None
-        noisy, target = self.newest.panels["noisy"], self.newest.panels["target"]
         reconstruction = kept.reconstruction.astype(np.float32)
-        return {
-            "noisy": noisy,
+        changed = {
             "reconstruction": reconstruction,
-            "target": target,
-            "residual": reconstruction - noisy,
+            "residual": reconstruction - self.newest.panels["noisy"],
         }
+        return {**self.newest.panels, **changed}
 
 
 class Session(QObject):

@@ -32,6 +32,9 @@ class Stopping:
 
     seconds: Annotated[float, Param("Time for the training", 0, 10**8, "s")] = 0.0
     patience: Annotated[int, Param("Validations without an improvement", 0, 10**6)] = 0
+    least_gain: Annotated[
+        float, Param("Fall of the score (RMSE in HU, or loss) that counts as one", 0, 10**6)
+    ] = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

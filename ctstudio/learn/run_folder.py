@@ -79,7 +79,7 @@ class RunFolder:
         """
         panels, folder = event.panels, self.path / "previews"
         if event.step == 0:
-            still = {name: _whole(panels[name]) for name in ("noisy", "target")}
+            still = {n: _whole(panels[n]) for n in ("noisy", "target") if n in panels}
             _save_arrays(folder / "still.npz", still)
         elif seconds < 1.02 * self._preview_s:
             return
@@ -113,7 +113,8 @@ def read_previews(path: Path) -> Iterator[Preview]:
     """The previews of a run folder, in order, for a film of the training."""
     folder = Path(path) / "previews"
     still = _load_arrays(folder / "still.npz")
-    noisy, target = _float(still["noisy"]), _float(still["target"])
+    noisy = _float(still["noisy"])
+    target = _float(still["target"]) if "target" in still else None
     for file in sorted(folder.glob("step-*.npz")):
         arrays = _load_arrays(file)
         about = json.loads(str(arrays["about"]))
@@ -128,16 +129,17 @@ def make_preview(
     index: int,
     noisy: NDArray[np.float32],
     reconstruction: NDArray[np.float32],
-    target: NDArray[np.float32],
+    target: NDArray[np.float32] | None,
     metrics: Mapping[str, float],
 ) -> Preview:
-    """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input."""
-    panels = {
-        "noisy": noisy,
-        "reconstruction": reconstruction,
-        "target": target,
-        "residual": reconstruction - noisy,
-    }
+    """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input.
+
+    Without a known ``target`` that panel is left out.
+    """
+    panels = {"noisy": noisy, "reconstruction": reconstruction}
+    if target is not None:
+        panels["target"] = target
+    panels["residual"] = reconstruction - noisy
     for panel in panels.values():
         panel.setflags(write=False)
     return Preview(step, index, panels, "HU", metrics)

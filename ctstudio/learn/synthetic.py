@@ -15,10 +15,12 @@ from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
 from ctstudio.learn.noise import NOISES, Noise
 from ctstudio.learn.recipe import Recipe
-from ctstudio.learn.tasks import Pair
+from ctstudio.learn.tasks import Batch, Network, Pair
 
 VALIDATION_SEED = 20_000
 """Held-out slices get the same noise in every training, so that trainings can be compared."""
+
+SMALLEST_PATCH = 16
 
 
 @dataclass
@@ -43,8 +45,10 @@ class SyntheticNoise:
         self.augment = augment
         self.series: list[Series] = []
         self.validation: Sequence[Pair] = []
+        self.held_out: Sequence[Batch] = []
         self.preview: Pair
         self.pixels = 0
+        self.batch_size = 1
         self.patch = 0
 
     def prepare(
@@ -53,14 +57,22 @@ class SyntheticNoise:
         volumes: Sequence[Volume],
         preview_slice: int | None,
         device: torch.device,
+        *,
+        targets: Sequence[Volume] = (),
     ) -> Work[None]:
         """Read the volumes into memory, hold slices out and make the noise ready.
 
         Raises
         ------
         StudioError
-            When there is nothing to learn from, or ``preview_slice`` is not in the first volume.
+            When there is nothing to learn from, ``preview_slice`` is not in the first volume, or
+            targets are given: the volumes are the targets here.
         """
+        if targets:
+            raise StudioError(
+                "The series themselves are the targets of this task; it takes no others.",
+                hint="Choose the task for pairs of series.",
+            )
         if not volumes or not any(len(volume) for volume in volumes):
             raise StudioError("There is no series to train on.", hint="Open one first.")
         if preview_slice is not None and not 0 <= preview_slice < len(volumes[0]):
@@ -127,8 +139,8 @@ class SyntheticNoise:
         self.pixels += stack.size
         self.patch = max(self.patch, patch)
 
-    def batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Noisy and clean patches ``(b, 1, p, p)`` float32 HU, all from one series."""
+    def batch(self, generator: torch.Generator, network: Network) -> Batch:
+        """Noisy and clean patches, all from one series; see `Task.batch`."""
         series = self._draw_series(generator)
         patch, stack = series.patch, series.stack
         index = torch.randint(len(series.starts), (self.batch_size,), generator=generator)
@@ -142,8 +154,20 @@ class SyntheticNoise:
         noisy = series.noise.patches(clean, where, generator)
         if self.augment:
             which = int(torch.randint(8, (1,), generator=generator))
-            return sampling.turn(noisy, which), sampling.turn(clean, which)
-        return noisy, clean
+            return Batch(sampling.turn(noisy, which), sampling.turn(clean, which))
+        return Batch(noisy, clean)
+
+    def shrink(self) -> str:
+        """Halve the batch, then the patches down to 16 px; see `Task.shrink`."""
+        if self.batch_size > 1:
+            self.batch_size //= 2
+            return f"the batch to {self.batch_size}"
+        if self.patch < 2 * SMALLEST_PATCH:
+            return ""
+        self.patch //= 2
+        for series in self.series:
+            series.patch = min(series.patch, self.patch)
+        return f"the patches to {self.patch} px"
 
     def _draw_series(self, generator: torch.Generator) -> Series:
         if len(self.series) == 1:

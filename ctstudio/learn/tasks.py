@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias
 
 from ctstudio.core.registry import Param, Registry
 
@@ -20,22 +20,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """A whole slice: ``(y, x)`` float32 HU on the CPU, noisy and as it should be."""
+    """A whole slice: ``(y, x)`` float32 HU on the CPU, noisy and, where it is known, as it should
+    be."""
 
     index: int
     noisy: Tensor
-    target: Tensor
+    target: Tensor | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from, on the device.
+
+    ``inputs`` and ``targets`` are ``(b, 1, p, p)`` float32 HU. Where ``mask`` (bool, of their
+    shape) is False nothing is learnt; None learns everywhere.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    mask: Tensor | None = None
+
+
+Network: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
 class Task(Protocol):
     """What an entry of `TASKS` makes: one training's data.
 
-    ``pixels`` is the number of pixels to learn from and ``patch`` the side of a patch: epochs are
-    counted by them.
+    ``pixels`` is the number of pixels to learn from, ``batch_size`` and ``patch`` what a step
+    takes of them: epochs are counted by these. Where the targets of the ``validation`` are not
+    known, the training is judged by its loss on ``held_out``.
     """
 
     pixels: int
+    batch_size: int
     patch: int
+    held_out: Sequence[Batch]
     validation: Sequence[Pair]
     preview: Pair
 
@@ -45,12 +65,25 @@ class Task(Protocol):
         volumes: Sequence[Volume],
         preview_slice: int | None,
         device: torch.device,
+        *,
+        targets: Sequence[Volume] = (),
     ) -> Work[None]:
-        """Read the volumes, hold slices out, make the noise ready."""
+        """Read the volumes, hold slices out, make the noise ready.
+
+        ``targets``, where given, are as many as ``volumes`` and aligned with them: what a task
+        learns to return, or what it is judged by.
+        """
         ...
 
-    def batch(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of one step, ``(b, 1, p, p)`` float32 HU on the device."""
+    def batch(self, generator: torch.Generator, network: Network) -> Batch:
+        """What the next step learns from; the generator alone decides the draw.
+
+        ``network`` gives the present network's output for HU ``(b, 1, y, x)``, without gradient.
+        """
+        ...
+
+    def shrink(self) -> str:
+        """Need about half the memory from now on; says what was halved, or "" at the least."""
         ...
 
 

@@ -7,28 +7,24 @@ generator, to pause is not to ask for the next event.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Preview, Progress, Saved, Step, Validation, Work
-from ctstudio.ct.metrics import PROTOCOLS, evaluate
+from ctstudio.core.events import Note, Saved, Step, Validation, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn import device as devices
-from ctstudio.learn.apply import run as apply_to_slice
 from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.judge import Judge, Stage
 from ctstudio.learn.pace import Budget, Clock
 from ctstudio.learn.recipe import MAIN, Recipe
-from ctstudio.learn.run_folder import RunFolder, make_preview
-from ctstudio.learn.tasks import TASKS, Pair, Task
+from ctstudio.learn.run_folder import RunFolder
+from ctstudio.learn.tasks import TASKS, Task
 from ctstudio.learn.trainee import Trainee, loss_names
 
-PROTOCOL = "A"
 REMEMBER_EVERY = 50
 MOST_ROLL_BACKS = 3
 
@@ -94,7 +90,7 @@ def _train(
 
     generator = torch.Generator().manual_seed(recipe.seed)
     trainee = Trainee(recipe, device.torch)
-    judge = Judge(task.validation)
+    judge = Judge(task)
     stage = Stage(task.preview)
     previews = Budget(recipe.cadence.preview_time_share)
     validations = Budget(recipe.validation.time_share)
@@ -119,7 +115,7 @@ def _train(
                 if share >= 1:
                     break
                 rate = trainee.set_rate(share)
-                losses = trainee.learn(*task.batch(generator))
+                losses = trainee.learn(task.batch(generator, trainee.answer))
 
                 if trainee.step % read_every == 0:
                     values = {name: float(value) for name, value in losses.items()}
@@ -169,78 +165,6 @@ def _train(
     finally:
         if folder and saved_step != trainee.step:
             _save_last(folder, trainee, judge, generator, clock)
-
-
-class Stage:
-    """Shows what the network makes of one whole slice."""
-
-    def __init__(self, pair: Pair) -> None:
-        self.index = pair.index
-        self.noisy = pair.noisy.numpy().copy()
-        self.target = pair.target.numpy().copy()
-
-    def show(self, trainee: Trainee) -> Preview:
-        reconstruction = apply_to_slice(trainee.average, self.noisy, trainee.device)
-        metrics = evaluate(reconstruction, self.target, PROTOCOLS[PROTOCOL])
-        return make_preview(
-            trainee.step, self.index, self.noisy, reconstruction, self.target, metrics
-        )
-
-
-class Judge:
-    """Measures the network on the held-out slices and keeps the best weights."""
-
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.pairs = pairs
-        self.judged_step = -1
-        self.metrics: dict[str, float] = {}
-        self.best_rmse = math.inf
-        self.best_step = 0
-        self.best_weights: dict[str, Tensor] = {}
-        self.best_metrics: dict[str, float] = {}
-        self._since_best = 0
-        self._baseline: dict[str, float] = {}
-
-    def due(self, recipe: Recipe, step: int, budget: Budget, seconds: float) -> bool:
-        every = recipe.validation.every_steps
-        return step % every == 0 if every else budget.due(seconds)
-
-    def judge(self, trainee: Trainee) -> Work[Validation]:
-        """Denoise the held-out slices; yields between them, so that a cancel is quick."""
-        scores: list[Mapping[str, float]] = []
-        noisy: list[Mapping[str, float]] = []
-        for done, pair in enumerate(self.pairs):
-            output = apply_to_slice(trainee.average, pair.noisy.numpy(), trainee.device)
-            scores.append(evaluate(output, pair.target.numpy(), PROTOCOLS[PROTOCOL]))
-            if not self._baseline:
-                noisy.append(evaluate(pair.noisy.numpy(), pair.target.numpy(), PROTOCOLS[PROTOCOL]))
-            yield Progress(done + 1, len(self.pairs), "Judging held-out slices")
-        self._baseline = self._baseline or _mean(noisy)
-        self.metrics = _mean(scores)
-        self.judged_step = trainee.step
-        self._since_best += 1
-        if self.metrics["rmse"] < self.best_rmse:
-            self.best_rmse, self.best_step = self.metrics["rmse"], trainee.step
-            self.best_weights = trainee.weights()
-            self.best_metrics = self.labelled()
-            self._since_best = 0
-        return Validation(trainee.step, PROTOCOL, self.metrics, self._baseline)
-
-    def labelled(self) -> dict[str, float]:
-        """The latest metrics, and the noisy input's under "noisy_..."."""
-        return self.metrics | {f"noisy_{k}": v for k, v in self._baseline.items()}
-
-    def lost_patience(self, patience: int) -> bool:
-        return 0 < patience <= self._since_best
-
-    def best_model(self, trainee: Trainee) -> TrainedModel:
-        module = checkpoint.build(trainee.recipe)
-        module.load_state_dict(self.best_weights or trainee.weights())
-        return TrainedModel(trainee.recipe, module.eval(), self.best_step, self.best_metrics)
-
-
-def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
 
 
 def _report(

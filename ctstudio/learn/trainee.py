@@ -15,6 +15,7 @@ from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.losses import LOSSES, LossFunction
 from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES, Schedule
 from ctstudio.learn.recipe import Loss, Phase, Recipe
+from ctstudio.learn.tasks import Batch
 
 
 class Trainee:
@@ -62,18 +63,32 @@ class Trainee:
             group["lr"] = rate
         return rate
 
-    def learn(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """One step on HU ``(b, 1, p, p)``; returns each loss, and their sum, on the device."""
+    def objective(self, prediction: Tensor, batch: Batch, values: dict[str, Tensor]) -> Tensor:
+        """The sum of losses; each, and "loss", is left in ``values`` on the device."""
+        if batch.mask is not None:
+            # As if it were right outside the mask: no loss there, and no gradient.
+            prediction = torch.where(batch.mask, prediction, batch.targets)
+        total = prediction.new_zeros(())
+        for name, weight, loss in self._terms:
+            value = loss(prediction, batch.targets)
+            values[name] = value.detach()
+            total = total + weight * value
+        values["loss"] = total.detach()
+        return total
+
+    def answer(self, inputs: Tensor) -> Tensor:
+        """What the network makes of HU ``(b, 1, y, x)`` at present, without gradient."""
+        with torch.no_grad():
+            output: Tensor = self.module(inputs)
+        return output
+
+    def learn(self, batch: Batch) -> dict[str, Tensor]:
+        """One step; returns each loss, and their sum under "loss", on the device."""
+        inputs = batch.inputs
         values: dict[str, Tensor] = {}
 
         def objective(prediction: Tensor) -> Tensor:
-            total = prediction.new_zeros(())
-            for name, weight, loss in self._terms:
-                value = loss(prediction, targets)
-                values[name] = value.detach()
-                total = total + weight * value
-            values["loss"] = total.detach()
-            return total
+            return self.objective(prediction, batch, values)
 
         self.optimiser.zero_grad(set_to_none=True)
         if self._precision is torch.float32:

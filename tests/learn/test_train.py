@@ -289,7 +289,8 @@ def test_targets_are_the_series_and_follow_the_same_turn() -> None:
     finish(task.prepare(recipe, [volume], None, torch.device("cpu")))
     generator = torch.Generator().manual_seed(4)
     for _ in range(20):
-        noisy, clean = task.batch(generator)
+        batch = task.batch(generator, torch.clone)
+        noisy, clean = batch.inputs, batch.targets
         assert noisy.shape == clean.shape == (8, 1, 32, 32)
         assert float((noisy - clean).abs().max()) < 1
     held = [pair.index for pair in task.validation]

@@ -1,0 +1,145 @@
+"""How a training is judged and shown: on held-out slices, and on one whole slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctstudio.core.events import Preview, Progress, Validation, Work
+from ctstudio.ct.metrics import PROTOCOLS, evaluate
+from ctstudio.learn import checkpoint
+from ctstudio.learn.apply import run as apply_to_slice
+from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.pace import Budget
+from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.run_folder import make_preview
+from ctstudio.learn.tasks import Pair, Task
+from ctstudio.learn.trainee import Trainee
+
+PROTOCOL = "A"
+
+
+class Stage:
+    """Shows what the network makes of one whole slice."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.index = pair.index
+        self.noisy = pair.noisy.numpy().copy()
+        self.target = None if pair.target is None else pair.target.numpy().copy()
+
+    def show(self, trainee: Trainee) -> Preview:
+        reconstruction = apply_to_slice(trainee.average, self.noisy, trainee.device)
+        metrics: Mapping[str, float] = {}
+        if self.target is not None:
+            metrics = evaluate(reconstruction, self.target, PROTOCOLS[PROTOCOL])
+        return make_preview(
+            trainee.step, self.index, self.noisy, reconstruction, self.target, metrics
+        )
+
+
+class Judge:
+    """Measures the network on what was held out and keeps the best weights.
+
+    Where clean slices are known the RMSE decides (protocol A), else the loss on held-out patches.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.judged_step = -1
+        self.metrics: dict[str, float] = {}
+        self.best_score = math.inf
+        self.best_step = 0
+        self.best_weights: dict[str, Tensor] = {}
+        self.best_metrics: dict[str, float] = {}
+        self._since_best = 0
+        self._baseline: dict[str, float] = {}
+
+    def due(self, recipe: Recipe, step: int, budget: Budget, seconds: float) -> bool:
+        every = recipe.validation.every_steps
+        return step % every == 0 if every else budget.due(seconds)
+
+    def judge(self, trainee: Trainee) -> Work[Validation]:
+        """Denoise the held-out slices; yields between them, so that a cancel is quick."""
+        known = [pair for pair in self.task.validation if pair.target is not None]
+        self.metrics = yield from self._compare(known, trainee) if known else self._lose(trainee)
+        self.judged_step = trainee.step
+        self._since_best += 1
+        score = self.metrics["rmse" if known else "loss"]
+        if score < self.best_score - trainee.recipe.stopping.least_gain:
+            self._since_best = 0
+        if score < self.best_score:
+            self.best_score, self.best_step = score, trainee.step
+            self.best_weights = trainee.weights()
+            self.best_metrics = self.labelled()
+        return Validation(trainee.step, PROTOCOL, self.metrics, self._baseline)
+
+    def _compare(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
+        protocol = PROTOCOLS[PROTOCOL]
+        scores: list[Mapping[str, float]] = []
+        noisy: list[Mapping[str, float]] = []
+        for done, pair in enumerate(pairs):
+            assert pair.target is not None
+            target = pair.target.numpy()
+            output = apply_to_slice(trainee.average, pair.noisy.numpy(), trainee.device)
+            scores.append(evaluate(output, target, protocol))
+            if not self._baseline:
+                noisy.append(evaluate(pair.noisy.numpy(), target, protocol))
+            yield Progress(done + 1, len(pairs), "Judging held-out slices")
+        self._baseline = self._baseline or _mean(noisy)
+        return _mean(scores)
+
+    def _lose(self, trainee: Trainee) -> Work[dict[str, float]]:
+        """The mean loss on held-out patches: all that can be measured without a clean image."""
+        losses: list[float] = []
+        for done, batch in enumerate(self.task.held_out):
+            with torch.no_grad():
+                values: dict[str, Tensor] = {}
+                trainee.objective(trainee.average(batch.inputs), batch, values)
+                losses.append(float(values["loss"]))
+            yield Progress(done + 1, len(self.task.held_out), "Judging held-out patches")
+        return {"loss": float(np.mean(losses)) if losses else math.inf}
+
+    def labelled(self) -> dict[str, float]:
+        """The latest metrics, and the noisy input's under "noisy_..."."""
+        return self.metrics | {f"noisy_{k}": v for k, v in self._baseline.items()}
+
+    def lost_patience(self, patience: int) -> bool:
+        return 0 < patience <= self._since_best
+
+    def best_model(self, trainee: Trainee) -> TrainedModel:
+        module = checkpoint.build(trainee.recipe)
+        module.load_state_dict(self.best_weights or trainee.weights())
+        return TrainedModel(trainee.recipe, module.eval(), self.best_step, self.best_metrics)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs to go on judging."""
+        return {
+            "judged_step": self.judged_step,
+            "metrics": self.metrics,
+            "best_score": self.best_score,
+            "best_step": self.best_step,
+            "best_weights": self.best_weights,
+            "best_metrics": self.best_metrics,
+            "since_best": self._since_best,
+            "baseline": self._baseline,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.judged_step = int(state["judged_step"])
+        self.metrics = dict(state["metrics"])
+        self.best_score = float(state["best_score"])
+        self.best_step = int(state["best_step"])
+        self.best_weights = dict(state["best_weights"])
+        self.best_metrics = dict(state["best_metrics"])
+        self._since_best = int(state["since_best"])
+        self._baseline = dict(state["baseline"])
+
+
+def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
