@@ -66,6 +66,19 @@ def cap_threads() -> None:
     torch.set_num_threads(min(torch.get_num_threads(), thread_count()))
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the CPU's or the GPU's memory is used up."""
+    # The CPU's allocator raises a plain RuntimeError.
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def release_memory() -> None:
+    """Give memory that torch keeps for later back to the device."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def warm_up() -> None:
     """Pay once what torch's first optimiser and first gradient cost (seconds, in imports)."""
     weight = torch.ones(1, 1, 3, 3, requires_grad=True)

@@ -52,6 +52,7 @@ class Judge:
         self.task = task
         self.judged_step = -1
         self.metrics: dict[str, float] = {}
+        self.score = math.inf
         self.best_score = math.inf
         self.best_step = 0
         self.best_weights: dict[str, Tensor] = {}
@@ -69,7 +70,7 @@ class Judge:
         self.metrics = yield from self._compare(known, trainee) if known else self._lose(trainee)
         self.judged_step = trainee.step
         self._since_best += 1
-        score = self.metrics["rmse" if known else "loss"]
+        self.score = score = self.metrics["rmse" if known else "loss"]
         if score < self.best_score - trainee.recipe.stopping.least_gain:
             self._since_best = 0
         if score < self.best_score:

@@ -20,9 +20,10 @@ class Clock:
         self._away = 0.0
         self._origin = time.perf_counter()
 
-    def start(self) -> None:
+    def start(self, at: float = 0.0) -> None:
+        """Begin at ``at`` seconds."""
         self._away = 0.0
-        self._origin = time.perf_counter()
+        self._origin = time.perf_counter() - at
 
     @property
     def seconds(self) -> float:

@@ -76,9 +76,13 @@ class Recipe:
     seed: Annotated[int, Param("Decides everything random", 0, 2**31 - 1)] = 1
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Param("Where to compute")] = "auto"
     precision: Annotated[
-        Literal["float32", "bfloat16"], Param("Number format of the convolutions")
+        Literal["float32", "tf32", "bfloat16", "float16"],
+        Param("Number format of the convolutions; tf32 is a GPU's shorter float32"),
     ] = "float32"
     clip_norm: Annotated[float, Param("Longest gradient; 0 for no limit", 0, 10**9)] = 0.0
+    gradient_noise: Annotated[
+        float, Param("Variance of noise on the gradient at the first step; 0 for none", 0, 10)
+    ] = 0.0
     ema: Annotated[
         float, Param("Memory of the averaged weights; 0 for none", 0, 0.99999, label="EMA")
     ] = 0.99

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
 from ctstudio.core.atomic import atomic_file, explain_os_error
@@ -24,34 +25,76 @@ FLUSH_S = 1.0
 
 
 class RunFolder:
-    """Writes what a training leaves behind.
+    """Writes what a training leaves behind; one process at a time may hold a folder.
+
+    Parameters
+    ----------
+    path
+        A new or empty folder, or that of the run to go on with.
+    recipe, losses
+        The recipe, and the names of the losses, which are columns of ``metrics.csv``.
+    resume_at
+        The step of the checkpoint to go on from: rows and previews of later steps are dropped,
+        since they are about to be made again. None for a new run.
 
     Raises
     ------
     StudioError
-        When the folder is not empty (nothing is ever overwritten) or cannot be written to.
+        When a new run's folder is not empty (nothing is ever overwritten), when another process
+        is training in it, or when it cannot be written to.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, losses: list[str]) -> None:
+    def __init__(
+        self, path: Path, recipe: Recipe, losses: list[str], *, resume_at: int | None = None
+    ) -> None:
         self.path = Path(path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if any(self.path.iterdir()):
-                raise StudioError(
-                    f"Cannot train into {path}: the folder is not empty.",
-                    hint="Choose a new folder; nothing is overwritten.",
-                    path=path,
-                )
-            (self.path / "previews").mkdir()
-        except OSError as error:
-            raise explain_os_error(error, self.path) from error
-        recipe.save(self.path / "recipe.toml")
         self._columns = ["step", "epoch", "seconds", "lr", *losses, "protocol"]
         self._columns += [*METRICS, *(f"noisy_{name}" for name in METRICS)]
         self._rows: list[dict[str, Any]] = []
         self._flushed_s = 0.0
         self._preview_s = 0.0
-        self._write_rows(header=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if resume_at is None and any(self.path.iterdir()):
+                raise StudioError(
+                    f"Cannot train into {path}: the folder is not empty.",
+                    hint="Choose a new folder; nothing is overwritten.",
+                    path=path,
+                )
+            self._lock = _hold(self.path)
+            (self.path / "previews").mkdir(exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+        try:
+            if resume_at is None:
+                recipe.save(self.path / "recipe.toml")
+                self._write_rows(header=True)
+            else:
+                self._forget_after(resume_at)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other processes have the folder."""
+        self._lock.release()
+
+    def _forget_after(self, step: int) -> None:
+        rows = []
+        if (self.path / "metrics.csv").exists():  # or it was cut off before the first step
+            rows = [row for row in read_metrics(self.path) if int(row["step"]) <= step]
+        with (
+            atomic_file(self.path / "metrics.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as stream,
+        ):
+            writer = csv.DictWriter(stream, self._columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        for file in (self.path / "previews").glob("step-*.npz"):
+            if int(file.stem.removeprefix("step-")) > step:
+                file.unlink()
+        for left in (*self.path.glob(".tmp-*"), *(self.path / "previews").glob(".tmp-*")):
+            left.unlink()  # what a killed process was writing
 
     def add_step(self, event: Step) -> None:
         """Keep a row; rows are written about once a second."""
@@ -109,6 +152,21 @@ class RunFolder:
         self._rows.clear()
 
 
+def _hold(path: Path) -> BaseFileLock:
+    """Lock a run folder; the system lets go of it when the process ends, however it ends."""
+    # A generator may be closed by another thread than that which began it.
+    lock = FileLock(path / ".lock", timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StudioError(
+            f"Cannot train into {path}: another training is running there.",
+            hint="Stop it first, or choose another folder.",
+            path=path,
+        ) from error
+    return lock
+
+
 def read_previews(path: Path) -> Iterator[Preview]:
     """The previews of a run folder, in order, for a film of the training."""
     folder = Path(path) / "previews"
@@ -146,11 +204,15 @@ def make_preview(
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of a run folder's metrics.csv; what a row does not tell is an empty text."""
+    """The rows of a run folder's metrics.csv; what a row does not tell is an empty text.
+
+    A last row that was cut off while it was written is left out.
+    """
     file = Path(path) / "metrics.csv"
     try:
         with file.open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            return [row for row in reader if None not in row.values() and row["step"].isdigit()]
     except OSError as error:
         raise explain_os_error(error, file, "read") from error
 

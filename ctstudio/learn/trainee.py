@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ctstudio.learn import checkpoint
+from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.losses import LOSSES, LossFunction
 from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES, Schedule
 from ctstudio.learn.recipe import Loss, Phase, Recipe
 from ctstudio.learn.tasks import Batch
+
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Trainee:
@@ -36,7 +40,14 @@ class Trainee:
         self.average: nn.Module = copy.deepcopy(self.module).eval().requires_grad_(False)
         self._pairs = _matching(self.module, self.average)
         self._gradient: Gradient = GRADIENTS.make(recipe.gradient)
-        self._precision = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
+        self._precision = PRECISIONS.get(recipe.precision, torch.float32)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = recipe.precision == "tf32"
+            torch.backends.cudnn.allow_tf32 = recipe.precision == "tf32"
+        # Whatever draws at random inside the network has a sequence of its own, so that nothing
+        # else in the program disturbs it and a checkpoint can carry it.
+        self._draws = torch.Generator().manual_seed(recipe.seed).get_state()
         self._terms: list[tuple[str, float, LossFunction]] = []
         self.optimiser: Optimizer
         self._rate = 0.0
@@ -60,8 +71,14 @@ class Trainee:
         """Set and return the learning rate for the ``share`` of the phase that is over."""
         rate = self._rate * self._schedule(share) * self.rate_factor
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         return rate
+
+    def judged(self, score: float) -> None:
+        """Tell the schedule how the held-out images fared; lower is better."""
+        observe = getattr(self._schedule, "observe", None)
+        if observe is not None:
+            observe(score)
 
     def objective(self, prediction: Tensor, batch: Batch, values: dict[str, Tensor]) -> Tensor:
         """The sum of losses; each, and "loss", is left in ``values`` on the device."""
@@ -91,17 +108,42 @@ class Trainee:
             return self.objective(prediction, batch, values)
 
         self.optimiser.zero_grad(set_to_none=True)
-        if self._precision is torch.float32:
-            self._gradient(self.module, inputs, objective)
-        else:
-            with torch.autocast(self.device.type, dtype=self._precision):
+        with self._own_draws():
+            if self._precision is torch.float32:
                 self._gradient(self.module, inputs, objective)
-        if self.recipe.clip_norm > 0:
-            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
-        self.optimiser.step()
+            else:
+                with torch.autocast(self.device.type, dtype=self._precision):
+                    self._gradient(
+                        self.module, inputs, lambda output: self._scaler.scale(objective(output))
+                    )
+            self._scaler.unscale_(self.optimiser)
+            if self.recipe.clip_norm > 0:
+                nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
+            if self.recipe.gradient_noise > 0:
+                self._disturb()
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
         self.step += 1
         self._follow()
         return values
+
+    @contextmanager
+    def _own_draws(self) -> Iterator[None]:
+        outer = torch.get_rng_state()
+        torch.set_rng_state(self._draws)
+        try:
+            yield
+        finally:
+            self._draws = torch.get_rng_state()
+            torch.set_rng_state(outer)
+
+    def _disturb(self) -> None:
+        # Neelakantan et al. 2015, "Adding gradient noise improves learning for very deep
+        # networks" (arXiv 1511.06807): the variance falls with the step t as eta / (1 + t)^0.55.
+        sd = (self.recipe.gradient_noise / (1 + self.step) ** 0.55) ** 0.5
+        for parameter in self.module.parameters():
+            if parameter.grad is not None:
+                parameter.grad.add_(torch.randn(parameter.shape).to(parameter.device), alpha=sd)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -117,13 +159,13 @@ class Trainee:
         """Keep the present state as one to come back to."""
         self._good = copy.deepcopy(self._state())
 
-    def roll_back(self) -> None:
-        """Return to the state last remembered, and learn half as fast from there."""
+    def roll_back(self, rate_factor: float = 0.5) -> None:
+        """Return to the state last remembered, and learn at ``rate_factor`` the rate from there."""
         state = copy.deepcopy(self._good)
         self.module.load_state_dict(state["weights"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.rate_factor *= 0.5
+        self.rate_factor *= rate_factor
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the averaged weights."""
@@ -136,15 +178,36 @@ class Trainee:
             "optimiser": self.optimiser.state_dict(),
         }
 
-    def training_state(self, generator: torch.Generator, seconds: float) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What a checkpoint needs beyond the averaged weights to go on from here."""
+        # Coming back to the moment of a checkpoint is the same before and after a restart.
+        self.remember()
         state = self._state()
         del state["average"]
+        schedule = getattr(self._schedule, "state", None)
         return state | {
             "rate_factor": self.rate_factor,
-            "generator": generator.get_state(),
-            "seconds": seconds,
+            "schedule": schedule() if schedule else {},
+            "scaler": self._scaler.state_dict(),
+            "draws": self._draws,
         }
+
+    def restore(self, model: TrainedModel, state: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds; the phase has begun."""
+        self.take_weights(model, state)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
+        if state["schedule"]:
+            self._schedule.restore(state["schedule"])  # type: ignore[attr-defined]
+        self.step = model.step
+        self.rate_factor = float(state["rate_factor"])
+        self._draws = state["draws"]
+        self.remember()
+
+    def take_weights(self, model: TrainedModel, state: Mapping[str, Any]) -> None:
+        """Begin with the weights of another training of the same network."""
+        self.average.load_state_dict(model.module.state_dict())
+        self.module.load_state_dict(state.get("weights") or model.module.state_dict())
 
 
 def loss_names(losses: tuple[Loss, ...]) -> list[str]:
