@@ -10,9 +10,9 @@ import click
 
 from ctstudio.cli.common import (
     ANY_PATH,
+    EXISTING,
     examples,
     parse_settings,
-    paths_argument,
     series_option,
     settings_option,
 )
@@ -28,43 +28,85 @@ if TYPE_CHECKING:
         "ctstudio train dncnn-low-dose path/to/series --run runs/first",
         "ctstudio train dncnn-low-dose path/to/series --run runs/short --set steps=500",
         "ctstudio train mine.toml scan1 scan2 --run runs/mine --set noise=gaussian",
+        "ctstudio train --resume runs/mine scan1 scan2",
+        "ctstudio train --branch runs/mine scan1 scan2 --run runs/slower --set lr=1e-4",
     ),
 )
-@click.argument("recipe")
-@paths_argument
-@click.option("--run", "folder", type=ANY_PATH, required=True, help="A new folder for the run.")
+@click.argument("arguments", nargs=-1, required=True, metavar="[RECIPE] PATH...")
+@click.option("--run", "folder", type=ANY_PATH, help="A new folder for the run.")
+@click.option("--resume", type=EXISTING, metavar="RUN", help="Go on with the run in this folder.")
+@click.option(
+    "--branch", type=EXISTING, metavar="RUN", help="Begin with the weights and recipe of a run."
+)
+@click.option(
+    "--target",
+    "targets",
+    type=EXISTING,
+    multiple=True,
+    metavar="PATH",
+    help="Series aligned with those in PATH, for tasks that need pairs; repeatable.",
+)
 @settings_option
 @series_option
 def command(
-    recipe: str,
-    paths: tuple[Path, ...],
-    folder: Path,
+    arguments: tuple[str, ...],
+    folder: Path | None,
+    resume: Path | None,
+    branch: Path | None,
+    targets: tuple[Path, ...],
     settings: tuple[str, ...],
     selector: str | None,
 ) -> None:
     """Train RECIPE (a .toml file, or a name from `ctstudio recipes`) on the series in PATH.
 
     All series found are used, unless --series chooses one. The run folder receives the recipe,
-    the metrics, previews and checkpoints; Ctrl+C saves and ends. Settings are named by their path
-    in the recipe (steps, lr and model are short for those of the first phase).
+    the metrics, previews and checkpoints; Ctrl+C saves and ends, and --resume goes on as if
+    nothing had happened. Settings are named by their path in the recipe (steps, lr and model are
+    short for those of the first phase). With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
     from ctstudio.dicom.scan import scan
     from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.info import choose_series
-    from ctstudio.workflows.training import as_progress, find_recipe, train_on
+    from ctstudio.workflows.training import as_progress, find_recipe, recipe_of_run, train_on
 
-    require_free_folder(folder)
-    chosen = find_recipe(recipe, parse_settings(settings))
+    if resume and (folder or branch or settings):
+        raise click.UsageError(
+            "--resume goes on in the run's own folder with its own recipe; "
+            "use --branch with --run and --set to go another way."
+        )
+    if resume:
+        folder, recipe = resume, recipe_of_run(resume)
+    elif folder is None:
+        raise click.UsageError("Missing option '--run': a new folder for the run.")
+    else:
+        require_free_folder(folder)
+        changed = parse_settings(settings)
+        if branch:
+            recipe = recipe_of_run(branch if branch.is_dir() else branch.parent, changed)
+        else:
+            recipe, arguments = find_recipe(arguments[0], changed), arguments[1:]
+    paths = [existing(argument) for argument in arguments]
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...': the series to train on.")
     found = drain(scan(paths), "Looking for series").series
     series = [choose_series(found, selector)] if selector else list(found)
+    aligned = list(drain(scan(targets), "Looking for targets").series) if targets else []
 
     def tell(event: events.Event) -> str | None:
         return describe_validation(event) if isinstance(event, events.Validation) else None
 
-    work = as_progress(train_on(chosen, series, folder), chosen)
-    model = drain(work, "Training", on_event=tell)
+    work = train_on(
+        recipe, series, folder, targets=aligned, resume=resume is not None, branch_from=branch
+    )
+    model = drain(as_progress(work, recipe), "Training", on_event=tell)
     click.echo(f"{model.title}: the run is in {folder}")
+
+
+def existing(argument: str) -> Path:
+    """A path that exists, or click's own message."""
+    path: Path = EXISTING.convert(argument, None, click.get_current_context(silent=True))
+    return path
 
 
 def describe_validation(event: Validation) -> str:

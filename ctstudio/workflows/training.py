@@ -62,10 +62,34 @@ def find_recipe(name_or_path: str | Path, settings: Mapping[str, object] | None 
     return recipe
 
 
+def recipe_of_run(folder: Path, settings: Mapping[str, object] | None = None) -> Recipe:
+    """The recipe in a run folder, with some settings changed (for a branch).
+
+    Raises
+    ------
+    StudioError
+        When the folder is not that of a training.
+    """
+    path = Path(folder) / "recipe.toml"
+    if not path.is_file():
+        raise StudioError(
+            f"{folder} is not the folder of a training: it has no recipe.toml.",
+            hint="Choose the folder that was given to --run.",
+            path=folder,
+        )
+    return find_recipe(path, settings)
+
+
 def train_on(
-    recipe: Recipe, series: Sequence[SeriesInfo], run_folder: Path | None
+    recipe: Recipe,
+    series: Sequence[SeriesInfo],
+    run_folder: Path | None,
+    *,
+    targets: Sequence[SeriesInfo] = (),
+    resume: bool = False,
+    branch_from: Path | None = None,
 ) -> Work[TrainedModel]:
-    """Read every series, then train on all of them; the events of `ctstudio.learn.train`.
+    """Read every series, then train on all of them; see `ctstudio.learn.train.train`.
 
     Raises
     ------
@@ -76,9 +100,18 @@ def train_on(
     from ctstudio.learn.train import train
 
     volumes: list[Volume] = []
-    for info in series:
+    for info in (*series, *targets):
         volumes.append((yield from stage(read(info), f"Reading {info.title}")))
-    return (yield from train(recipe, volumes, run_folder=run_folder))
+    return (
+        yield from train(
+            recipe,
+            volumes[: len(series)],
+            targets=volumes[len(series) :],
+            run_folder=run_folder,
+            resume=resume,
+            branch_from=branch_from,
+        )
+    )
 
 
 def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:

@@ -64,6 +64,32 @@ def test_train_refuses(
     assert not run.exists()
 
 
+def test_resume_and_branch(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, branch = tmp_path / "run", tmp_path / "branch"
+    settings = [word for text in SHORT for word in ("--set", text)]
+    arguments = ["train", "dncnn-gaussian", str(series_folder), "--run", str(run), *settings]
+    assert main.run(arguments) == 0
+    before = (run / "metrics.csv").read_text()
+    assert main.run(["train", "--resume", str(run), str(series_folder)]) == 0  # it had finished
+    assert (run / "metrics.csv").read_text() == before
+    slower = ["--run", str(branch), "--set", "lr=1e-5"]
+    assert main.run(["train", "--branch", str(run), str(series_folder), *slower]) == 0
+    recipe = tomllib.loads((branch / "recipe.toml").read_text())
+    assert recipe["phases"][0]["optimiser"]["lr"] == 1e-5
+    assert recipe["phases"][0]["steps"] == 3
+    capsys.readouterr()
+    for words, said in (
+        (["--resume", str(run), str(series_folder), "--set", "lr=1"], "use --branch"),
+        (["--resume", str(run)], "PATH..."),
+        (["--resume", str(series_folder), str(series_folder)], "not the folder of a training"),
+        (["dncnn-gaussian", str(series_folder)], "--run"),
+    ):
+        assert main.run(["train", *words]) != 0
+        assert said in capsys.readouterr().err
+
+
 def test_a_printed_recipe_is_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from ctstudio.learn.recipe import Recipe, bundled
 
