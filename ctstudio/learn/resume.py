@@ -32,6 +32,7 @@ class Place:
     epoch: float = 0.0
     seconds: float = 0.0
     shrunk: int = 0  # how often a step's memory was halved
+    preview_slice: int | None = None
 
     def enter(self, phase: int, step: int, seconds: float) -> None:
         """A phase begins."""
@@ -50,6 +51,13 @@ class Start:
     def step(self) -> int:
         """The step to go on from; -1 where there is none."""
         return self.model.step if self.resumes and self.model else -1
+
+    def preview_slice(self, wish: int | None) -> int | None:
+        """The slice to show: a resumed run goes on with the one that it showed before."""
+        if self.step < 0:
+            return wish
+        before: int | None = self.state["place"]["preview_slice"]
+        return before
 
     def require_data(self, data: str) -> None:
         """Raise StudioError where a resumed run learnt from other series."""

@@ -129,7 +129,8 @@ def _learn(
     clock: Clock,
 ) -> Work[TrainedModel]:
     task: Task = TASKS.make(recipe.task)
-    yield from task.prepare(recipe, volumes, preview_slice, device.torch, targets=targets)
+    shown = start.preview_slice(preview_slice)
+    yield from task.prepare(recipe, volumes, shown, device.torch, targets=targets)
     generator = torch.Generator().manual_seed(recipe.seed)
     trainee = Trainee(recipe, device.torch)
     judge, watch = Judge(task), Watch()
@@ -140,6 +141,7 @@ def _learn(
     budget_s, total = recipe.stopping.seconds, recipe.total_steps
     saved_step, saved_s, stop = -1, 0.0, False
     progress = start.begin(trainee, judge, watch, generator, task)
+    progress.preview_slice = stage.index
 
     def save() -> Saved | None:
         nonlocal saved_step, saved_s

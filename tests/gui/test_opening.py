@@ -22,7 +22,7 @@ def test_an_empty_window_says_what_to_do(hands: Any) -> None:
     assert window.empty.folder_button.isEnabled()
     assert not window.actions_by_name["screenshot"].isEnabled()
     assert not window.denoise_panel.preview.isEnabled()
-    assert not window.train_panel.start_button.isEnabled()
+    assert not window.train_panel.controls.start.isEnabled()
 
 
 def test_dropped_folder_shows_its_middle_slice_first(hands: Any, thin: Any) -> None:

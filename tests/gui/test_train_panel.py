@@ -57,14 +57,14 @@ def shown(hands: Any) -> list[str]:
 
 
 def stop(hands: Any) -> None:
-    hands.press(hands.panel.stop_button)
+    hands.press(hands.panel.controls.stop)
     hands.idle("train")
 
 
 def test_engine_fills_the_form(trainer: Any) -> None:
     window, panel = trainer.window, trainer.panel
     assert window.device_badge.text() == trainer.program.engine.device
-    assert panel.start_button.isEnabled()
+    assert panel.controls.start.isEnabled()
     assert panel.source.currentText() == "Thin slab"
     assert panel.form.recipe_box.count() >= 3
     assert panel.form.recipe() == tiny(), "the form gives back what was put in"
@@ -80,15 +80,15 @@ def test_engine_that_cannot_load_is_told(hands: Any, monkeypatch: pytest.MonkeyP
     hands.idle()
     assert "ImportError" in hands.banner()
     assert hands.window.device_badge.text() == "no engine"
-    assert not hands.window.train_panel.start_button.isEnabled()
+    assert not hands.window.train_panel.controls.start.isEnabled()
 
 
 def test_watch_pause_stop_and_use(trainer: Any, thin: Any) -> None:
     window, panel = trainer.window, trainer.panel
     trainer.grid.go_to(5)
     assert not window.curves_dock.isVisible()
-    trainer.press(panel.start_button)
-    assert not panel.start_button.isEnabled()
+    trainer.press(panel.controls.start)
+    assert not panel.controls.start.isEnabled()
     assert not panel.form.sections["training"].isEnabled()
     trainer.wait(lambda: steps(trainer) > 10, "for the first steps")
     assert shown(trainer) == LIVE
@@ -101,14 +101,14 @@ def test_watch_pause_stop_and_use(trainer: Any, thin: Any) -> None:
     assert np.array_equal(residual, reconstruction - noisy)
     assert 15 < (noisy - target).std() < 35
 
-    trainer.press(panel.pause_button)
-    assert panel.pause_button.text() == "Resume"
+    trainer.press(panel.controls.pause)
+    assert panel.controls.pause.text() == "Resume"
     trainer.pause(150)
     count = steps(trainer)
     trainer.pause(150)
     assert steps(trainer) == count
     assert "Paused" in window.job_strip._text.text()
-    trainer.press(panel.pause_button)
+    trainer.press(panel.controls.pause)
     trainer.wait(lambda: steps(trainer) > count + 20)
     trainer.wait(lambda: len(run.previews) > 1 and run.history.validation_step)
     trainer.wait(lambda: panel.numbers.labels["step"].text() not in ("-", ""))
@@ -122,10 +122,10 @@ def test_watch_pause_stop_and_use(trainer: Any, thin: Any) -> None:
     assert list(x) == run.history.step
     assert np.array_equal(y, run.history.total_loss)
     assert len(window.curves._curves["psnr"].getOriginalDataset()[0]) > 0
-    assert panel.start_button.isEnabled()
+    assert panel.controls.start.isEnabled()
     assert f"({steps(trainer)} steps)" in panel._status.text()
 
-    trainer.press(panel.use_button)
+    trainer.press(panel.controls.use)
     denoise = window.denoise_panel
     assert window.tabs.currentIndex() == 0
     assert denoise.method.currentText().startswith("Network: ")
@@ -152,7 +152,7 @@ def test_runs_to_its_end_and_again(trainer: Any) -> None:
     panel.trained.connect(trained.append)
     panel.form.set_recipe(tiny(phases__0__steps=25))
     for number in (1, 2):
-        trainer.press(panel.start_button)
+        trainer.press(panel.controls.start)
         trainer.idle("train")
         run = trainer.session.run
         assert run.state == "finished"
@@ -176,7 +176,7 @@ def test_runs_to_its_end_and_again(trainer: Any) -> None:
 
 def test_timeline_shows_earlier_pictures(trainer: Any) -> None:
     window, panel = trainer.window, trainer.panel
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     trainer.wait(lambda: trainer.session.run.previews and len(trainer.session.run.previews) > 2)
     stop(trainer)
     run, timeline = trainer.session.run, window.timeline
@@ -199,11 +199,11 @@ def test_timeline_shows_earlier_pictures(trainer: Any) -> None:
 
 def test_a_second_start_is_refused(trainer: Any) -> None:
     panel = trainer.panel
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     trainer.wait(lambda: steps(trainer) > 0)
     run = trainer.session.run
-    assert not panel.start_button.isEnabled()
-    assert "running" in panel.start_button.toolTip()
+    assert not panel.controls.start.isEnabled()
+    assert "running" in panel.controls.start.toolTip()
     assert panel.start() is None
     assert trainer.session.run is run
     assert "running already" in trainer.window.message_label.text()
@@ -212,11 +212,11 @@ def test_a_second_start_is_refused(trainer: Any) -> None:
 
 def test_stop_before_the_first_step(trainer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     panel = trainer.panel
-    trainer.press(panel.start_button)
-    trainer.press(panel.stop_button)
+    trainer.press(panel.controls.start)
+    trainer.press(panel.controls.stop)
     trainer.idle("train")
     assert trainer.session.run.state == "stopped"
-    assert panel.start_button.isEnabled()
+    assert panel.controls.start.isEnabled()
     if not trainer.session.run.history.step:
         assert "no network" in panel._status.text()
         assert trainer.session.models == []
@@ -229,7 +229,7 @@ def test_a_recipe_that_fails_is_told(trainer: Any, monkeypatch: pytest.MonkeyPat
     box = panel.form.sections["training"].form.editor("batch").box
     box.setRange(-10, 10)
     box.setValue(-3)
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     assert not trainer.session.jobs.busy("train")
     assert "batch = -3 is out of range" in trainer.banner()
     # One that only the training finds out about.
@@ -237,12 +237,12 @@ def test_a_recipe_that_fails_is_told(trainer: Any, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     panel.form.set_recipe(tiny(phases__0__steps=2, device="cuda"))
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     trainer.idle("train")
     assert trainer.session.run.state == "failed"
     assert "'cuda' is not available" in trainer.banner()
     assert panel._status.text() == "The training failed."
-    assert panel.start_button.isEnabled()
+    assert panel.controls.start.isEnabled()
 
 
 def test_a_runs_folder_that_cannot_be_made_is_told(trainer: Any) -> None:
@@ -250,12 +250,12 @@ def test_a_runs_folder_that_cannot_be_made_is_told(trainer: Any) -> None:
     panel.form.set_recipe(tiny(phases__0__steps=2))
     folder = panel._runs_folder
     folder.write_text("a file where the folder should be")
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     trainer.idle("train")
     assert trainer.session.run.state == "failed"
     assert str(folder) in trainer.banner()
     folder.unlink()
-    trainer.press(panel.start_button)
+    trainer.press(panel.controls.start)
     trainer.idle("train")
     assert trainer.session.run.state == "finished"
 
@@ -312,7 +312,7 @@ def test_recipe_to_a_file_and_back(
 
 def test_closing_the_window_during_training_saves(trainer: Any) -> None:
     window = trainer.window
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.wait(lambda: steps(trainer) > 5)
     run = trainer.session.run
     window.close()
@@ -327,7 +327,7 @@ def test_closing_the_window_during_training_saves(trainer: Any) -> None:
 
 
 def test_closing_the_series_during_training(trainer: Any) -> None:
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.wait(lambda: steps(trainer) > 5)
     trainer.session.remove_layer(trainer.layer("Thin slab"))
     assert trainer.window.empty.isVisible()
@@ -336,11 +336,11 @@ def test_closing_the_series_during_training(trainer: Any) -> None:
     stop(trainer)
     assert trainer.session.run.model is not None
     assert trainer.banner() == ""
-    assert not trainer.panel.start_button.isEnabled()
+    assert not trainer.panel.controls.start.isEnabled()
 
 
 def test_one_may_work_on_during_training(trainer: Any, thick: Any) -> None:
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.wait(lambda: steps(trainer) > 5)
     trainer.open(thick)
     assert np.array_equal(trainer.view.hu, thick.hu[trainer.view.index])
@@ -357,7 +357,7 @@ def test_one_may_work_on_during_training(trainer: Any, thick: Any) -> None:
 
 def test_a_run_folder_knows_no_patient(trainer: Any) -> None:
     trainer.panel.form.set_recipe(tiny(phases__0__steps=5))
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.idle("train")
     files = [p for p in trainer.session.run.folder.rglob("*") if p.is_file()]
     assert {"recipe.toml", "metrics.csv", "last.pt"} <= {p.name for p in files}
@@ -390,7 +390,7 @@ def test_simulated_twin(trainer: Any, thin: Any, monkeypatch: pytest.MonkeyPatch
 
 def test_hover_over_a_curve_reads_it(trainer: Any) -> None:
     trainer.panel.form.set_recipe(tiny(phases__0__steps=40))
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.idle("train")
     curves = trainer.window.curves
     curves.update_now()
@@ -411,8 +411,8 @@ def test_start_needs_a_series(make_program: Callable[[], Any]) -> None:
     program = make_program()
     program.window.show()
     panel = program.window.train_panel
-    assert not panel.start_button.isEnabled()
-    assert "Open a series first" in panel.start_button.toolTip()
+    assert not panel.controls.start.isEnabled()
+    assert "Open a series first" in panel.controls.start.toolTip()
     assert panel.start() is None
     assert panel.source.currentText() == "Open a series first"
     assert program.window.cursor().shape() == Qt.CursorShape.ArrowCursor
@@ -423,13 +423,13 @@ def test_the_network_is_saved(
 ) -> None:
     from ctstudio.learn.checkpoint import load
 
-    trainer.press(trainer.panel.start_button)
+    trainer.press(trainer.panel.controls.start)
     trainer.wait(lambda: steps(trainer) > 3, "for the first steps")
     stop(trainer)
     path = tmp_path / "kept.pt"
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), "Networks (*.pt)")
     )
-    trainer.press(trainer.panel.save_button)
+    trainer.press(trainer.panel.controls.save)
     assert load(path).step == trainer.session.run.model.step
     assert "kept.pt" in trainer.window.message_label.text()

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Saved, Step, finish
+from ctstudio.core.events import Note, Preview, Saved, Step, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
@@ -179,6 +179,13 @@ def test_a_half_written_last_row_is_left_out(tmp_path: Path) -> None:
     with (folder / "metrics.csv").open("a") as stream:
         stream.write("6,0.1")
     assert read_metrics(folder) == before
+
+
+def test_a_resumed_run_goes_on_showing_its_slice(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    events_of(train(recipe(), [series()], run_folder=folder, preview_slice=4), until=5)
+    again = events_of(train(recipe(), [series()], run_folder=folder, preview_slice=1, resume=True))
+    assert {e.slice for e in again if isinstance(e, Preview)} == {4}
 
 
 def test_what_cannot_be_resumed(tmp_path: Path, unbroken: Path) -> None:

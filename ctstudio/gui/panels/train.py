@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -22,8 +19,10 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
+from ctstudio.gui.run_controls import RunControls
 from ctstudio.gui.run_layers import RunLayers
 from ctstudio.gui.run_numbers import RunNumbers, estimate
+from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.words import plain_label
 
@@ -45,6 +44,8 @@ class TrainPanel(QWidget):
         self._layers = RunLayers(session)
         self._picked_by_hand = False
         self._engine = False
+        self._parent: Path | None = None  # the run whose weights the next one begins with
+        self._work: RunWork
         self._build()
         for signal in (session.layer_added, session.layer_removed):
             signal.connect(self._fill_sources)
@@ -96,33 +97,20 @@ class TrainPanel(QWidget):
         self._status.setProperty("role", "muted")
         self._status.setWordWrap(True)
         layout.addWidget(self._status)
-        row_ = QHBoxLayout()
-        row_.setSpacing(8)
-        self.start_button = QPushButton("Start training")
-        self.start_button.setProperty("role", "primary")
-        self.start_button.clicked.connect(self.start)
-        self.pause_button = QPushButton("Pause")
-        self.pause_button.clicked.connect(self._pause)
-        self.pause_button.setToolTip("Wait; nothing is lost")
-        self.stop_button = QPushButton("Stop")
-        self.stop_button.clicked.connect(self.stop)
-        self.stop_button.setToolTip("Stop and keep the network as it is")
-        row_.addWidget(self.start_button, 2)
-        row_.addWidget(self.pause_button, 1)
-        row_.addWidget(self.stop_button, 1)
-        layout.addLayout(row_)
-        self.use_button = QPushButton("Use in Denoise")
-        self.use_button.setVisible(False)
-        self.use_button.clicked.connect(self._use)
-        self.save_button = QPushButton("Save network ...")
-        self.save_button.setToolTip("Keep the network as a file that Denoise can open again")
-        self.save_button.setVisible(False)
-        self.save_button.clicked.connect(self._ask_save)
-        after = QHBoxLayout()
-        after.setSpacing(8)
-        after.addWidget(self.use_button, 3)
-        after.addWidget(self.save_button, 2)
-        layout.addLayout(after)
+        self.controls = controls = RunControls(self._runs_folder)
+        layout.addWidget(controls)
+        for button, slot in (
+            (controls.start, self.start),
+            (controls.pause, self._pause),
+            (controls.stop, self.stop),
+            (controls.use, self._use),
+            (controls.save, self._ask_save),
+            (controls.go_on, self._continue),
+        ):
+            button.clicked.connect(slot)
+        controls.continue_picked.connect(self.continue_run)
+        controls.branch_picked.connect(self.branch_run)
+        controls.branch_dropped.connect(self._drop_branch)
         return footer
 
     def engine_ready(self) -> None:
@@ -177,7 +165,6 @@ class TrainPanel(QWidget):
         running = self._session.jobs["train"] is not None
         layer = self.source.currentData()
         ready = isinstance(layer, Layer) and layer.complete and isinstance(layer.stack, Volume)
-        self.start_button.setEnabled(self._engine and ready and not running)
         why = (
             "A training is running; stop it first"
             if running
@@ -185,9 +172,8 @@ class TrainPanel(QWidget):
             if ready
             else "Open a series first, and let it load to the end"
         )
-        self.start_button.setToolTip(why)
-        self.pause_button.setEnabled(running)
-        self.stop_button.setEnabled(running)
+        self.controls.start.setToolTip(why)
+        self.controls.set_running(running, can_start=self._engine and ready)
         self.source.setEnabled(not running)
         self.form.set_editable(not running)
 
@@ -195,30 +181,59 @@ class TrainPanel(QWidget):
 
     def start(self) -> Job | None:
         """Start a training with the form's recipe on the chosen series."""
+        try:
+            recipe = self.form.recipe() if self._engine else None
+        except Exception as error:
+            self._session.report(error)
+            return None
+        return self._launch(recipe, free_folder(self._runs_folder), branch_from=self._parent)
+
+    def continue_run(self, folder: Path) -> Job | None:
+        """Go on with a training from its last checkpoint, on the chosen series."""
+        from ctstudio.workflows.training import recipe_of_run
+
+        try:
+            recipe = recipe_of_run(folder)
+        except Exception as error:
+            self._session.report(error)
+            return None
+        self.form.set_recipe(recipe)
+        return self._launch(recipe, folder, resume=True)
+
+    def branch_run(self, folder: Path) -> None:
+        """Put a run's recipe into the form; the next training begins with its weights."""
+        from ctstudio.workflows.training import recipe_of_run
+
+        try:
+            self.form.set_recipe(recipe_of_run(folder))
+        except Exception as error:
+            self._session.report(error)
+            return
+        self._parent = folder
+        self.controls.show_parent(folder.name)
+
+    def _drop_branch(self) -> None:
+        self._parent = None
+        self.controls.show_parent("")
+
+    def _launch(self, recipe: Recipe | None, folder: Path, **how: Any) -> Job | None:
         layer = self.source.currentData()
         if self._session.jobs.busy("train"):
             self._session.message.emit("A training is running already; stop it first.", 6000)
             return None
-        if not (self._engine and isinstance(layer, Layer) and isinstance(layer.stack, Volume)):
-            return None
-        volume = layer.stack
-        try:
-            recipe = self.form.recipe()
-        except Exception as error:
-            self._session.report(error)
+        if recipe is None or not (isinstance(layer, Layer) and isinstance(layer.stack, Volume)):
             return None
         index = self._session.visible_slice(layer)
-        folder = self._free_folder()
         run = Run(recipe, layer, index, folder)
         self._session.run = run
-        self.use_button.setVisible(False)
-        self.save_button.setVisible(False)
+        self._work = RunWork(recipe, layer.stack, folder, index, **how)
+        self.controls.show_result(None)
         self.numbers.clear()
         self._status.setText("Preparing the noise ...")
         job = self._session.jobs.start(
             "train",
             f"Training: {recipe.title or 'network'}",
-            lambda: _train(recipe, volume, folder, index),
+            self._work,
             stepped=self._stepped,
             previewed=self._previewed,
             succeeded=self._succeeded,
@@ -231,14 +246,18 @@ class TrainPanel(QWidget):
         self._session.run_changed.emit(run)
         return job
 
+    def _continue(self) -> None:
+        if self._session.run is not None:
+            self.continue_run(self._session.run.folder)
+
     def stop(self) -> None:
         """Stop and keep the network; answers at once."""
         job, run = self._session.jobs["train"], self._session.run
         if job is not None and run is not None:
             run.state = "stopping"
             self._status.setText("Stopping ...")
-            self.stop_button.setEnabled(False)
-            self.pause_button.setEnabled(False)
+            self.controls.stop.setEnabled(False)
+            self.controls.pause.setEnabled(False)
             job.cancel()
 
     def _pause(self) -> None:
@@ -249,29 +268,22 @@ class TrainPanel(QWidget):
             job.resume()
             run.state = "running"
             self.numbers.forget_rate()
-            self.pause_button.setText("Pause")
+            self.controls.pause.setText("Pause")
             self._status.setText(" ")
         else:
             job.pause()
             run.state = "paused"
-            self.pause_button.setText("Resume")
+            self.controls.pause.setText("Resume")
             self._status.setText("Paused.")
         self._session.run_changed.emit(run)
-
-    def _free_folder(self) -> Path:
-        stamp = time.strftime("%Y-%m-%d_%H%M%S")
-        folder = self._runs_folder / stamp
-        number = 2
-        while folder.exists():
-            folder = self._runs_folder / f"{stamp}-{number}"
-            number += 1
-        return folder
 
     def _stepped(self, events: list[Event]) -> None:
         run = self._session.run
         if run is None:
             return
         news = not run.history.step  # more than further steps
+        while self._work.earlier and not run.history.step:
+            run.keep(self._work.earlier.pop(0))
         for event in events:
             if isinstance(event, Step):
                 run.history.add_step(event)
@@ -337,7 +349,7 @@ class TrainPanel(QWidget):
     def _finish(self, run: Run, model: TrainedModel | None) -> None:
         self._clock.stop()
         self._show_numbers()
-        self.pause_button.setText("Pause")
+        self.controls.pause.setText("Pause")
         run.model = model
         if model is None:
             self._status.setText("Stopped before the first step; there is no network.")
@@ -347,8 +359,7 @@ class TrainPanel(QWidget):
             self._status.setToolTip(f"The training is kept in {run.folder}")
             self._session.models.append(model)
             self._session.methods_changed.emit()
-            self.use_button.setVisible(True)
-            self.save_button.setVisible(True)
+            self.controls.show_result(run.state)
             self.trained.emit(model)
         self._enable()
         self._session.run_changed.emit(run)
@@ -356,7 +367,7 @@ class TrainPanel(QWidget):
     def _failed(self, error: Exception) -> None:
         run = self._session.run
         self._clock.stop()
-        self.pause_button.setText("Pause")
+        self.controls.pause.setText("Pause")
         self._status.setText("The training failed.")
         if run is not None:
             run.state = "failed"
@@ -384,12 +395,6 @@ class TrainPanel(QWidget):
         run = self._session.run
         if run is not None and run.model is not None:
             self.use_requested.emit(run.model)
-
-
-def _train(recipe: Recipe, volume: Volume, folder: Path, index: int) -> Any:
-    from ctstudio.learn.train import train
-
-    return (yield from train(recipe, [volume], run_folder=folder, preview_slice=index))
 
 
 def _heading(text: str) -> QLabel:

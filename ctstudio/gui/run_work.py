@@ -1,0 +1,93 @@
+"""What a training's job does: the training itself, after what an earlier one told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctstudio.core.events import Preview, Step, Validation, Work
+from ctstudio.ct.volume import Volume
+
+if TYPE_CHECKING:
+    from ctstudio.learn.recipe import Recipe
+
+
+def free_folder(parent: Path) -> Path:
+    """A folder's name, by the time of day, that is not taken."""
+    stamp = time.strftime("%Y-%m-%d_%H%M%S")
+    folder = parent / stamp
+    number = 2
+    while folder.exists():
+        folder = parent / f"{stamp}-{number}"
+        number += 1
+    return folder
+
+
+@dataclass(eq=False)
+class RunWork:
+    """One training as a job's function.
+
+    ``earlier`` receives the previews that a resumed run left behind; it is filled before the
+    first of its steps is told.
+    """
+
+    recipe: Recipe
+    volume: Volume
+    folder: Path
+    index: int
+    resume: bool = False
+    branch_from: Path | None = None
+    earlier: list[Preview] = field(default_factory=list)
+
+    def __call__(self) -> Work[Any]:
+        from ctstudio.learn.train import train
+
+        if self.resume:
+            yield from self._told_before()
+        return (
+            yield from train(
+                self.recipe,
+                [self.volume],
+                run_folder=self.folder,
+                preview_slice=self.index,
+                resume=self.resume,
+                branch_from=self.branch_from,
+            )
+        )
+
+    def _told_before(self) -> Work[None]:
+        """The steps and validations up to the checkpoint, as they were told when they were new."""
+        from ctstudio.learn.checkpoint import load
+        from ctstudio.learn.run_folder import read_metrics, read_previews
+
+        last = self.folder / "last.pt"
+        if not last.exists():
+            return
+        until = load(last).step
+        self.earlier += [p for p in read_previews(self.folder) if p.step <= until]
+        for row in read_metrics(self.folder):
+            step = int(row["step"])
+            if step > until:
+                break
+            if row["protocol"]:
+                yield _validation(step, row)
+            else:
+                yield _step(step, row)
+
+
+def _step(step: int, row: dict[str, str]) -> Step:
+    names = list(row)
+    # The losses stand between the learning rate and the protocol.
+    losses = names[names.index("lr") + 1 : names.index("protocol")]
+    told = {name: float(row[name]) for name in losses if row[name]}
+    return Step(step, float(row["epoch"]), told, float(row["lr"]), float(row["seconds"]))
+
+
+def _validation(step: int, row: dict[str, str]) -> Validation:
+    names = list(row)
+    told = {n: float(row[n]) for n in names[names.index("protocol") + 1 :] if row[n]}
+    noisy = {n.removeprefix("noisy_"): v for n, v in told.items() if n.startswith("noisy_")}
+    metrics = {n: v for n, v in told.items() if not n.startswith("noisy_")}
+    return Validation(step, row["protocol"], metrics, noisy)
