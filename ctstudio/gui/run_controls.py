@@ -30,6 +30,8 @@ class RunControls(QWidget):
     def __init__(self, runs_folder: Path) -> None:
         super().__init__()
         self._runs_folder = runs_folder
+        # The form above gives way where there is little room, never the buttons.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -59,16 +61,18 @@ class RunControls(QWidget):
         row.addWidget(self.start, 2)
         row.addWidget(self.pause, 1)
         row.addWidget(self.stop, 1)
-        row.addWidget(self.more)
-        layout.addLayout(row)
         self.go_on = QPushButton("Continue")
         self.go_on.setToolTip("Go on where the training was stopped, as if it had not been")
+        self.go_on.setVisible(False)
+        row.addWidget(self.go_on, 2)
+        row.addWidget(self.more)
+        layout.addLayout(row)
         self.use = QPushButton("Use in Denoise")
         self.save = QPushButton("Save network ...")
         self.save.setToolTip("Keep the network as a file that Denoise can open again")
         after = QHBoxLayout()
         after.setSpacing(8)
-        for button in (self.go_on, self.use, self.save):
+        for button in (self.use, self.save):
             button.setVisible(False)
             after.addWidget(button, 1)
         layout.addLayout(after)
@@ -99,7 +103,7 @@ class RunControls(QWidget):
 
     def show_parent(self, name: str) -> None:
         """Say whose weights the next training begins with; "" for nobody's."""
-        self._parent_label.setText(f"Begins with the weights of {name}")
+        self._parent_label.setText(f"Weights of {name}")
         self._parent_label.setToolTip(self._parent_label.text())
         self._parent_row_widget.setVisible(bool(name))
 
@@ -115,4 +119,7 @@ class RunControls(QWidget):
         """Offer what can be done with the network of a run that ended; None while there is none."""
         self.use.setVisible(state is not None)
         self.save.setVisible(state is not None)
+        # A stopped training can go on: that takes the place of what a running one offers.
+        for button in (self.pause, self.stop):
+            button.setVisible(state != "stopped")
         self.go_on.setVisible(state == "stopped")
