@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "ctstudio train mine.toml scan1 scan2 --run runs/mine --set noise=gaussian",
         "ctstudio train --resume runs/mine scan1 scan2",
         "ctstudio train --branch runs/mine scan1 scan2 --run runs/slower --set lr=1e-4",
+        "ctstudio train dncnn-low-dose low --target full --set task=pairs --run runs/pairs",
     ),
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="[RECIPE] PATH...")

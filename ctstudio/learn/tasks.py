@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ctstudio.core.events import Work
     from ctstudio.ct.volume import Volume
+    from ctstudio.learn.pairs import Pairs
     from ctstudio.learn.recipe import Recipe
     from ctstudio.learn.synthetic import SyntheticNoise
 
@@ -91,15 +92,21 @@ TASKS: Registry[Callable[..., Task]] = Registry("task")
 """Every task by name. An entry is called with its settings and makes a `Task`."""
 
 
+BodyShare = Annotated[float, Param("Least share of a patch that must lie inside the body", 0, 1)]
+Augment = Annotated[bool, Param("Flip and turn the patches at random")]
+
+
 @TASKS.add("synthetic", title="Add noise to clean images")
-def synthetic(
-    *,
-    body_share: Annotated[
-        float, Param("Least share of a patch that must lie inside the body", 0, 1)
-    ] = 0.25,
-    augment: Annotated[bool, Param("Flip and turn the patches at random")] = True,
-) -> SyntheticNoise:
+def synthetic(*, body_share: BodyShare = 0.25, augment: Augment = True) -> SyntheticNoise:
     """The series is the target; the input is the series with new noise at every step."""
     from ctstudio.learn.synthetic import SyntheticNoise
 
     return SyntheticNoise(body_share=body_share, augment=augment)
+
+
+@TASKS.add("pairs", title="Pairs of series")
+def pairs(*, body_share: BodyShare = 0.25, augment: Augment = True) -> Pairs:
+    """The series is the input and its target an aligned one, such as a scan at a higher dose."""
+    from ctstudio.learn.pairs import Pairs
+
+    return Pairs(body_share=body_share, augment=augment)

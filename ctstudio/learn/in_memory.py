@@ -1,0 +1,212 @@
+"""What every task on patches shares: series in memory, held-out slices, where patches may lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
+from ctstudio.ct.volume import Volume
+from ctstudio.learn import sampling
+from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.tasks import Batch, Network, Pair
+
+SMALLEST_PATCH = 16
+
+
+@dataclass
+class Series:
+    """One series in memory: the slices to learn from, and where patches may lie.
+
+    ``stack`` is ``(z, y, x)``, int16 where the HU are whole numbers, else float32; ``starts``
+    ``(n, 3)`` int64 holds slice, row and column of candidate patches; ``partner`` is what the task
+    joins to it (its noise, its aligned target).
+    """
+
+    stack: Tensor
+    starts: Tensor
+    patch: int
+    partner: Any = None
+
+
+class InMemory:
+    """Patches drawn from series in memory; see `ctstudio.learn.tasks.Task`.
+
+    A task says what is joined to each series (`join`), what a patch is learnt from (`pieces`) and
+    what a whole slice is shown and judged by (`pair`).
+    """
+
+    def __init__(self, *, body_share: float = 0.25, augment: bool = True) -> None:
+        self.body_share = body_share
+        self.augment = augment
+        self.series: list[Series] = []
+        self.validation: Sequence[Pair] = []
+        self.held_out: Sequence[Batch] = []
+        self.preview: Pair
+        self.pixels = 0
+        self.batch_size = 1
+        self.patch = 0
+        self.recipe: Recipe
+        self.volumes: Sequence[Volume] = []
+        self.targets: Sequence[Volume] = []
+
+    def require(self) -> None:
+        """Raise StudioError where the series and targets do not suit the task."""
+        raise NotImplementedError
+
+    def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Any]:
+        """What belongs to the ``learn`` slices ``(z, y, x)`` of series ``number``."""
+        raise NotImplementedError
+
+    def pieces(
+        self, series: Series, where: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and targets ``(b, 1, p, p)`` float32 HU at ``where`` ``(b, 3)``."""
+        raise NotImplementedError
+
+    def pair(self, number: int, z: int) -> Pair:
+        """A whole slice of series ``number``."""
+        raise NotImplementedError
+
+    def prepare(
+        self,
+        recipe: Recipe,
+        volumes: Sequence[Volume],
+        preview_slice: int | None,
+        device: torch.device,
+        *,
+        targets: Sequence[Volume] = (),
+    ) -> Work[None]:
+        """Read the volumes into memory, hold slices out and join what the task needs.
+
+        Raises
+        ------
+        StudioError
+            When there is nothing to learn from, ``preview_slice`` is not in the first volume, or
+            the targets do not suit the task.
+        """
+        if not volumes or not any(len(volume) for volume in volumes):
+            raise StudioError("There is no series to train on.", hint="Open one first.")
+        if preview_slice is not None and not 0 <= preview_slice < len(volumes[0]):
+            raise StudioError(
+                f"There is no slice {preview_slice} to preview.",
+                hint=f"The series has slices 0 to {len(volumes[0]) - 1}.",
+            )
+        self.recipe, self.volumes, self.targets = recipe, volumes, targets
+        self.batch_size = recipe.batch
+        self.require()
+        if any(volume.unit != "HU" for volume in volumes):
+            yield Note("The values of a series are not known to be HU; they are taken as HU.")
+        held: list[tuple[int, int]] = []
+        for number, (learn, out) in enumerate(_plan(volumes, recipe.validation.share)):
+            held += [(number, z) for z in out]
+            if learn:
+                yield from self._add(number, learn, device)
+        if not held:
+            held = [(0, 0)]
+            yield Note(
+                "The series has one slice: it is both learnt from and judged by, "
+                "so the figures say nothing about other images."
+            )
+        chosen = [held[k] for k in sampling.spread(range(len(held)), recipe.validation.slices)]
+        first = [z for number, z in chosen if number == 0]
+        if preview_slice is None:
+            preview_slice = first[len(first) // 2] if first else len(volumes[0]) // 2
+        pairs: dict[tuple[int, int], Pair] = {}
+        wanted = list(dict.fromkeys([*chosen, (0, preview_slice)]))
+        for done, (number, z) in enumerate(wanted):
+            yield Progress(done, len(wanted), "Preparing the slices that are shown")
+            pairs[number, z] = self.pair(number, z)
+        self.validation = [pairs[key] for key in chosen]
+        self.preview = pairs[0, preview_slice]
+
+    def _add(self, number: int, learn: list[int], device: torch.device) -> Work[None]:
+        recipe, volume = self.recipe, self.volumes[number]
+        _, height, width = volume.shape
+        patch = min(recipe.patch_px, height, width)
+        if patch < recipe.patch_px:
+            yield Note(
+                f"The patches are {patch} px instead of {recipe.patch_px}: the images are smaller."
+            )
+        stack = np.empty((len(learn), height, width), _storage(volume))
+        starts: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
+        for row, z in enumerate(learn):
+            yield Progress(row, len(learn), "Reading the slices to learn from")
+            hu = clean_slice(volume, z)
+            stack[row] = np.rint(hu) if stack.dtype == np.int16 else hu
+            here = sampling.corners(sampling.body_mask(hu), patch, self.body_share)
+            starts.append(np.insert(here, 0, row, axis=1))
+        found = np.concatenate(starts)
+        if not len(found):
+            rows = [sampling.corners(np.ones((height, width), bool), patch, 0)] * len(learn)
+            found = np.concatenate([np.insert(here, 0, z, axis=1) for z, here in enumerate(rows)])
+        tensor = torch.from_numpy(stack).to(device)
+        partner = yield from self.join(number, learn, tensor)
+        self.series.append(Series(tensor, torch.from_numpy(found), patch, partner))
+        self.pixels += stack.size
+        self.patch = max(self.patch, patch)
+
+    def batch(self, generator: torch.Generator, network: Network) -> Batch:
+        """Patches to learn from, all from one series; see `Task.batch`."""
+        series = self._draw_series(generator)
+        patch, stack = series.patch, series.stack
+        index = torch.randint(len(series.starts), (self.batch_size,), generator=generator)
+        where = series.starts[index]
+        step = sampling.grid_step(patch)
+        where[:, 1:] += torch.randint(step, (self.batch_size, 2), generator=generator)
+        limit = torch.tensor([stack.shape[1] - patch, stack.shape[2] - patch])
+        where[:, 1:] = torch.minimum(where[:, 1:], limit)
+        # Noise belongs to the place in the image, so both are turned after it is added.
+        inputs, targets = self.pieces(series, where, generator)
+        if self.augment:
+            which = int(torch.randint(8, (1,), generator=generator))
+            return Batch(sampling.turn(inputs, which), sampling.turn(targets, which))
+        return Batch(inputs, targets)
+
+    def shrink(self) -> str:
+        """Halve the batch, then the patches down to 16 px; see `Task.shrink`."""
+        if self.batch_size > 1:
+            self.batch_size //= 2
+            return f"the batch to {self.batch_size}"
+        if self.patch < 2 * SMALLEST_PATCH:
+            return ""
+        self.patch //= 2
+        for series in self.series:
+            series.patch = min(series.patch, self.patch)
+        return f"the patches to {self.patch} px"
+
+    def _draw_series(self, generator: torch.Generator) -> Series:
+        if len(self.series) == 1:
+            return self.series[0]
+        weights = torch.tensor([float(s.stack.numel()) for s in self.series])
+        return self.series[int(torch.multinomial(weights, 1, generator=generator))]
+
+
+def clean_slice(volume: Volume, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """HU of a slice with padding and what is not a number replaced by air."""
+    hu = np.nan_to_num(volume.slice_hu(z), nan=sampling.AIR_HU)
+    return np.clip(hu, sampling.AIR_HU, 30_000, out=hu)
+
+
+def _storage(volume: Volume) -> type[np.int16] | type[np.float32]:
+    """int16 where every HU is a whole number: half the memory."""
+    whole = np.issubdtype(volume.voxels.dtype, np.integer)
+    whole = whole and bool(np.all(volume.slope == np.rint(volume.slope)))
+    whole = whole and bool(np.all(volume.intercept == np.rint(volume.intercept)))
+    return np.int16 if whole else np.float32
+
+
+def _plan(volumes: Sequence[Volume], share: float) -> list[tuple[list[int], list[int]]]:
+    """For each volume the slices to learn from and the slices held out."""
+    plans = [sampling.split(len(volume), share) for volume in volumes]
+    if len(volumes) > 1 and not any(out for _, out in plans):
+        # Single slices of several scans: whole scans are held out.
+        last = max(1, min(round(share * len(volumes)), len(volumes) - 1))
+        plans[-last:] = [([], learn) for learn, _ in plans[-last:]]
+    return plans
