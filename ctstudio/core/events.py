@@ -50,6 +50,29 @@ class Preview:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """A part of a live picture, made more often than the whole: ``(y, x)`` float32 in HU.
+
+    Its first pixel lies at ``top``, ``left`` of the slice shown by `Preview`.
+    """
+
+    step: int
+    top: int
+    left: int
+    reconstruction: NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Look:
+    """What whoever watches a training looks at closely; may be changed at any time.
+
+    ``region`` is (top, left, height, width) in pixels of the slice shown, or None.
+    """
+
+    region: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Validation:
     """Metrics on held-out slices under a named protocol; ``baseline`` is the noisy input's."""
 
@@ -97,7 +120,16 @@ class Note:
 
 
 Event: TypeAlias = (
-    Progress | Step | Preview | Validation | GradientNorms | SliceReady | Partial | Saved | Note
+    Progress
+    | Step
+    | Preview
+    | Detail
+    | Validation
+    | GradientNorms
+    | SliceReady
+    | Partial
+    | Saved
+    | Note
 )
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctstudio.core.events import Preview, Progress, Validation, Work
+from ctstudio.core.events import Detail, Preview, Progress, Validation, Work
 from ctstudio.ct.metrics import PROTOCOLS, evaluate
 from ctstudio.learn import checkpoint
 from ctstudio.learn.apply import run as apply_to_slice
@@ -22,6 +22,7 @@ from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.trainee import Trainee
 
 PROTOCOL = "A"
+DETAIL_MARGIN_PX = 48  # beyond a region that is shown; most networks here see no further
 
 
 class Stage:
@@ -40,6 +41,20 @@ class Stage:
         return make_preview(
             trainee.step, self.index, self.noisy, reconstruction, self.target, metrics
         )
+
+    def detail(self, trainee: Trainee, region: tuple[int, int, int, int]) -> Detail:
+        """A region (top, left, height, width) as in the whole slice, cut at the slice's edges."""
+        rows, columns = self.noisy.shape
+        top, left, height, width = region
+        top, left = min(max(top, 0), rows - 1), min(max(left, 0), columns - 1)
+        bottom, right = min(top + max(height, 1), rows), min(left + max(width, 1), columns)
+        # Networks that work on interleaved pixels need the same ones together.
+        y, x = (max(at - DETAIL_MARGIN_PX, 0) // 8 * 8 for at in (top, left))
+        piece = self.noisy[y : bottom + DETAIL_MARGIN_PX, x : right + DETAIL_MARGIN_PX]
+        seen = apply_to_slice(trainee.average, piece, trainee.device)
+        reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
+        reconstruction.setflags(write=False)
+        return Detail(trainee.step, top, left, reconstruction)
 
 
 class Judge:

@@ -79,6 +79,9 @@ class Recipe:
         Literal["float32", "tf32", "bfloat16", "float16"],
         Param("Number format of the convolutions; tf32 is a GPU's shorter float32"),
     ] = "float32"
+    compile: Annotated[bool, Param("Compile the network first: faster on a GPU, slow to begin")] = (
+        False
+    )
     clip_norm: Annotated[float, Param("Longest gradient; 0 for no limit", 0, 10**9)] = 0.0
     gradient_noise: Annotated[
         float, Param("Variance of noise on the gradient at the first step; 0 for none", 0, 10)
@@ -213,7 +216,7 @@ class Recipe:
             raise StudioError(error.message, hint=f"Did you mean {' or '.join(meant)}?") from None
         new = _literal(value)
         if isinstance(old, dict) and "name" in old and isinstance(new, str):
-            kept = {k: old[k] for k in ("weight", "schedule") if k in old}
+            kept = {k: old[k] for k in ("weight", "schedule", "rates") if k in old}
             new = {"name": new, **kept}
         place[int(last) if isinstance(place, list) else last] = new
         return self.from_dict(data)
@@ -270,6 +273,8 @@ def _descend(place: object, key: str, where: str) -> Any:
             return place[int(key)]
         raise StudioError(f"{where} has no entry {key!r}.", hint=f"It has {len(place)}, from 0.")
     if isinstance(place, dict):
+        if where.endswith(".rates"):
+            return place.get(key, 1.0)  # a factor for parameters that had none
         refuse_unknown({key: None}, list(place), where or "The recipe")
         return place[key]
     raise StudioError(f"{where} has no settings of its own.", hint=f"Its value is {place!r}.")

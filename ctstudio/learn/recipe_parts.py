@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from ctstudio.core.errors import StudioError
@@ -48,6 +48,9 @@ class Cadence:
         float, Param("Share of the time that previews may take", 0, 1)
     ] = 0.04
     save_every_s: Annotated[float, Param("Time between checkpoints", 1, 10**6, "s")] = 60.0
+    tensorboard: Annotated[
+        bool, Param("Write event files for TensorBoard into the run folder too")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimiser:
-    """An optimiser and the course of its learning rate."""
+    """An optimiser and the course of its learning rate.
+
+    ``rates`` multiplies the learning rate of the parameters whose names begin so, such as
+    ``{"decoder": 0.1}``; of several that fit, the longest counts.
+    """
 
     choice: Choice = ADAM
     schedule: Choice = COSINE
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ def registries() -> dict[str, Registry[Any]]:
 def phase_to_dict(phase: Phase) -> dict[str, Any]:
     models = {role: choice.to_dict() for role, choice in phase.models.items()}
     optimisers = {
-        role: {**o.choice.to_dict(), "schedule": o.schedule.to_dict()}
+        role: {**o.choice.to_dict(), "schedule": o.schedule.to_dict(), "rates": dict(o.rates)}
         for role, o in phase.optimisers.items()
     }
     losses = [
@@ -133,6 +141,7 @@ def phase_to_dict(phase: Phase) -> dict[str, Any]:
 
 
 STEPS = Field("steps", int, 20_000, Param("Steps of the phase", 1, 10**9))
+RATE = Field("rate", float, 1.0, Param("Factor of the learning rate", 0, 1000))
 WEIGHT = Field("weight", float, 1.0, Param("Weight in the sum of losses", 0, 10**9))
 
 
@@ -175,9 +184,11 @@ def read_loss(data: object, where: str) -> Loss:
 def read_optimiser(data: object, where: str) -> Optimiser:
     values = as_table({"name": data} if isinstance(data, str) else data, where)
     schedule = values.pop("schedule", Optimiser().schedule)
+    rates = as_table(values.pop("rates", {}), f"{where}.rates")
     return Optimiser(
         read_choice(values, "optimiser", where),
         read_choice(schedule, "schedule", f"{where}.schedule"),
+        {k: check_value(RATE, v, f"{where}.rates.{k}") for k, v in rates.items()},
     )
 
 

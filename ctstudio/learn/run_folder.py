@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
@@ -17,15 +19,34 @@ from numpy.typing import NDArray
 
 from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Preview, Step, Validation
+from ctstudio.core.events import Note, Preview, Saved, Step, Validation
+from ctstudio.learn import checkpoint
+from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ctstudio.learn.board import Board
 
 METRICS = ("psnr", "ssim", "rmse")
 FLUSH_S = 1.0
 
 
+class NotSaved(StudioError):
+    """A training's network could not be written in the end; ``model`` holds it."""
+
+    def __init__(self, why: str, model: TrainedModel) -> None:
+        super().__init__(
+            f"The trained network could not be saved. {why}",
+            hint="Save it somewhere else before you close the program.",
+        )
+        self.model = model
+
+
 class RunFolder:
     """Writes what a training leaves behind; one process at a time may hold a folder.
+
+    Once it is begun, a full disk or a folder that goes away does not end the training: rows wait,
+    earlier checkpoints stay, and `complaints` tells.
 
     Parameters
     ----------
@@ -53,6 +74,9 @@ class RunFolder:
         self._rows: list[dict[str, Any]] = []
         self._flushed_s = 0.0
         self._preview_s = 0.0
+        self.trouble = ""  # what could not be written of late
+        self._told = ""
+        self._board: Board | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if resume_at is None and any(self.path.iterdir()):
@@ -71,13 +95,41 @@ class RunFolder:
                 self._write_rows(header=True)
             else:
                 self._forget_after(resume_at)
+            if recipe.cadence.tensorboard:
+                from ctstudio.learn.board import Board
+
+                self._board = Board(self.path / "tensorboard", resume_at)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Let other processes have the folder."""
+        if self._board:
+            self._board.close()
         self._lock.release()
+
+    def complaints(self) -> Iterator[Note]:
+        """What could not be written since the last call; the same is said once."""
+        if self.trouble and self.trouble != self._told:
+            self._told = self.trouble
+            yield Note(f"{self.trouble} The training goes on and tries again.")
+        self.trouble = ""
+
+    def _miss(self, error: StudioError) -> None:
+        self.trouble = f"{error.message} {error.hint}".strip()
+
+    def save(
+        self, model: TrainedModel, name: str, training: Mapping[str, Any] | None = None
+    ) -> Saved | None:
+        """Write a checkpoint; None where that fails, and then the one before stays as it is."""
+        try:
+            checkpoint.save(model, self.path / name, training=training)
+        except StudioError as error:
+            self._miss(error)
+            return None
+        self._told = ""
+        return Saved(model.step, self.path / name)
 
     def _forget_after(self, step: int) -> None:
         rows = []
@@ -101,6 +153,8 @@ class RunFolder:
         row = {"step": event.step, "epoch": f"{event.epoch:.5g}", "lr": f"{event.lr:.6g}"}
         row |= {"seconds": f"{event.seconds:.3f}"}
         self._rows.append(row | {name: f"{v:.7g}" for name, v in event.losses.items()})
+        if self._board:
+            self._board.add_step(event)
         if event.seconds - self._flushed_s >= FLUSH_S:
             self._flushed_s = event.seconds
             self.flush()
@@ -112,6 +166,8 @@ class RunFolder:
         row |= {name: f"{value:.6g}" for name, value in event.metrics.items()}
         row |= {f"noisy_{name}": f"{value:.6g}" for name, value in event.baseline.items()}
         self._rows.append(row)
+        if self._board:
+            self._board.add_validation(event)
         self.flush()
 
     def add_preview(self, event: Preview, seconds: float) -> None:
@@ -121,34 +177,42 @@ class RunFolder:
         before), so that a night's training leaves hundreds and not thousands.
         """
         panels, folder = event.panels, self.path / "previews"
-        if event.step == 0:
-            still = {n: _whole(panels[n]) for n in ("noisy", "target") if n in panels}
-            _save_arrays(folder / "still.npz", still)
-        elif seconds < 1.02 * self._preview_s:
+        if event.step and seconds < 1.02 * self._preview_s:
             return
         self._preview_s = seconds
         about = {"step": event.step, "slice": event.slice, "metrics": dict(event.metrics)}
-        _save_arrays(
-            folder / f"step-{event.step:08d}.npz",
-            {
-                "reconstruction": _whole(panels["reconstruction"]),
-                "about": np.array(json.dumps(about)),
-            },
-        )
+        picture = {
+            "reconstruction": _whole(panels["reconstruction"]),
+            "about": np.array(json.dumps(about)),
+        }
+        try:
+            if event.step == 0:
+                still = {n: _whole(panels[n]) for n in ("noisy", "target") if n in panels}
+                _save_arrays(folder / "still.npz", still)
+            _save_arrays(folder / f"step-{event.step:08d}.npz", picture)
+        except StudioError as error:
+            self._miss(error)
 
     def flush(self) -> None:
-        """Write the rows that wait."""
-        self._write_rows()
+        """Write the rows that wait; where that fails they go on waiting."""
+        try:
+            self._write_rows()
+        except StudioError as error:
+            self._miss(error)
 
     def _write_rows(self, *, header: bool = False) -> None:
+        file = self.path / "metrics.csv"
+        size = file.stat().st_size if file.exists() else 0
         try:
-            with (self.path / "metrics.csv").open("a", newline="", encoding="utf-8") as stream:
+            with file.open("a", newline="", encoding="utf-8") as stream:
                 writer = csv.DictWriter(stream, self._columns, extrasaction="ignore")
                 if header:
                     writer.writeheader()
                 writer.writerows(self._rows)
         except OSError as error:
-            raise explain_os_error(error, self.path / "metrics.csv") from error
+            with suppress(OSError):
+                os.truncate(file, size)  # half a row must not stay before the next
+            raise explain_os_error(error, file) from error
         self._rows.clear()
 
 

@@ -7,22 +7,24 @@ generator, to pause is not to ask for the next event.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Saved, Step, Work
+from ctstudio.core.events import Look, Note, Saved, Step, Work, finish
 from ctstudio.ct.volume import Volume
-from ctstudio.learn import checkpoint
 from ctstudio.learn import device as devices
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.judge import Judge, Stage
 from ctstudio.learn.pace import Budget, Clock
-from ctstudio.learn.recipe import MAIN, Recipe
+from ctstudio.learn.processes import Order, Processes, is_a_lost_process, is_follower, join
+from ctstudio.learn.recipe import MAIN, Phase, Recipe
 from ctstudio.learn.resume import Start, collect, fingerprint, starting_point
-from ctstudio.learn.run_folder import RunFolder
+from ctstudio.learn.run_folder import NotSaved, RunFolder
 from ctstudio.learn.tasks import TASKS, Task
 from ctstudio.learn.trainee import Trainee, loss_names
 from ctstudio.learn.watch import Watch
@@ -39,6 +41,7 @@ def train(
     preview_slice: int | None = None,
     resume: bool = False,
     branch_from: Path | None = None,
+    look: Look | None = None,
 ) -> Work[TrainedModel]:
     """Train the network of a recipe.
 
@@ -59,6 +62,8 @@ def train(
         Go on with the run in ``run_folder`` from its last checkpoint, with its own recipe.
     branch_from
         A checkpoint, or a run folder, whose weights the training begins with.
+    look
+        What is watched closely; its region is shown up to ten times a second as `Detail`.
 
     Returns
     -------
@@ -71,6 +76,8 @@ def train(
     StudioError
         On a mistake in the recipe, nothing to learn from, a folder that cannot be used, or series
         other than those that a resumed run learnt from.
+    NotSaved
+        When the network could not be written in the end; the error holds it.
 
     Notes
     -----
@@ -78,12 +85,18 @@ def train(
     "reconstruction", "target" where it is known, and "residual" = reconstruction - noisy, HU),
     `Validation`, `Saved` and `Note`. Closing the generator saves ``last.pt``. On the CPU, and
     with limits on steps alone, two runs agree bit for bit, whether or not they were interrupted.
+
+    Started by ``torchrun``, several processes share the work: each learns from ``recipe.batch``
+    patches a step, the first one yields the events, the others none.
     """
     recipe = recipe.checked()
     _refuse_what_cannot_be_trained(recipe)
     start = starting_point(recipe, run_folder, resume, branch_from)
     clock = Clock()
-    work = _train(recipe, volumes, targets, run_folder, preview_slice, start, clock)
+    look = look or Look()
+    work = _train(recipe, volumes, targets, run_folder, preview_slice, look, start, clock)
+    if is_follower():
+        return finish(work)
     return (yield from clock.drive(work))
 
 
@@ -93,169 +106,242 @@ def _train(
     targets: Sequence[Volume],
     run_folder: Path | None,
     preview_slice: int | None,
+    look: Look,
     start: Start,
     clock: Clock,
 ) -> Work[TrainedModel]:
-    devices.cap_threads()
     device = devices.choose(recipe.device)
+    processes = join(device.torch)
+    devices.cap_threads()
     yield Note(f"Training on {device}.")
     data = fingerprint([*volumes, *targets])
     start.require_data(data)
     names = ["loss", *dict.fromkeys(n for p in recipe.phases for n in loss_names(p.losses))]
     folder = None
-    if run_folder is not None:
+    if run_folder is not None and processes.leads:
         at = start.step if start.resumes else None
         folder = RunFolder(run_folder, recipe, names, resume_at=at)
     try:
-        return (
-            yield from _learn(
-                recipe, volumes, targets, folder, preview_slice, start, data, device, clock
-            )
-        )
+        task: Task = TASKS.make(recipe.task)
+        whole = replace(recipe, batch=recipe.batch * processes.count)
+        shown = start.preview_slice(preview_slice)
+        yield from task.prepare(whole, volumes, shown, device.torch, targets=targets)
+        trainee = Trainee(recipe, device.torch, processes)
+        if recipe.compile:
+            yield Note(trainee.compile((recipe.batch, task.patch, task.patch)))
+        training = Training(recipe, task, trainee, folder, start, data, processes, clock)
+        return (yield from training.run(look))
+    except (ConnectionError, RuntimeError) as error:
+        if processes.count > 1 and is_a_lost_process(error):
+            raise StudioError(
+                "Another process of this training has ended, so it cannot go on.",
+                hint="Start it again with --resume: it goes on from its last checkpoint.",
+                details=str(error),
+            ) from error
+        raise
     finally:
         if folder:
             folder.close()
 
 
-def _learn(
-    recipe: Recipe,
-    volumes: Sequence[Volume],
-    targets: Sequence[Volume],
-    folder: RunFolder | None,
-    preview_slice: int | None,
-    start: Start,
-    data: str,
-    device: devices.Device,
-    clock: Clock,
-) -> Work[TrainedModel]:
-    task: Task = TASKS.make(recipe.task)
-    shown = start.preview_slice(preview_slice)
-    yield from task.prepare(recipe, volumes, shown, device.torch, targets=targets)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    trainee = Trainee(recipe, device.torch)
-    judge, watch = Judge(task), Watch()
-    stage = Stage(task.preview)
-    previews = Budget(recipe.cadence.preview_time_share)
-    validations = Budget(recipe.validation.time_share)
-    read_every = 1 if device.torch.type == "cpu" else recipe.cadence.losses_every
-    budget_s, total = recipe.stopping.seconds, recipe.total_steps
-    saved_step, saved_s, stop = -1, 0.0, False
-    progress = start.begin(trainee, judge, watch, generator, task)
-    progress.preview_slice = stage.index
+class Training:
+    """One training under way: the loop, and what it does beside learning."""
 
-    def save() -> Saved | None:
-        nonlocal saved_step, saved_s
-        if folder is None:
-            return None
-        metrics = judge.labelled() if judge.judged_step >= 0 else {}
-        model = TrainedModel(recipe, trainee.average, trainee.step, metrics)
-        progress.seconds = clock.seconds
-        state = collect(trainee, judge, watch, generator, progress, data)
-        folder.flush()
-        checkpoint.save(model, folder.path / "last.pt", training=state)
-        saved_step, saved_s = trainee.step, clock.seconds
-        return Saved(trainee.step, folder.path / "last.pt")
+    def __init__(
+        self,
+        recipe: Recipe,
+        task: Task,
+        trainee: Trainee,
+        folder: RunFolder | None,
+        start: Start,
+        data: str,
+        processes: Processes,
+        clock: Clock,
+    ) -> None:
+        self.recipe, self.task, self.trainee = recipe, task, trainee
+        self.folder, self.start, self.data = folder, start, data
+        self.processes, self.clock = processes, clock
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.judge, self.watch = Judge(task), Watch()
+        self.stage = Stage(task.preview)
+        self.previews = Budget(recipe.cadence.preview_time_share)
+        self.details = Budget(recipe.cadence.preview_time_share, least_s=0.1)
+        self.validations = Budget(recipe.validation.time_share)
+        self.place = start.begin(trainee, self.judge, self.watch, self.generator, task)
+        self.place.preview_slice = self.stage.index
+        self.stop = False
+        self._saved_step, self._saved_s = -1, self.place.seconds
+        self._heard_step = self.judge.judged_step
 
-    def assess() -> Work[None]:
+    def run(self, look: Look) -> Work[TrainedModel]:
+        """Learn until the recipe's end; see `train`."""
+        recipe, trainee, place, clock = self.recipe, self.trainee, self.place, self.clock
+        leads = self.processes.leads
+        # A GPU works ahead: to read its losses is to wait for it.
+        read_every = 1 if trainee.device.type == "cpu" else recipe.cadence.losses_every
+        yield from self.show(place.seconds)
+        clock.start(place.seconds)
+        ended = False
+        try:
+            every = recipe.validation.every_steps
+            judged = self.judge.judged_step
+            if leads and every and self.start.step > judged and self.start.step % every == 0:
+                yield from self.assess()  # the training was stopped just before it
+            for number in range(place.phase, len(recipe.phases)):
+                phase = recipe.phases[number]
+                if self.start.step < 0 or number != place.phase:
+                    trainee.begin(phase)
+                    place.enter(number, trainee.step, clock.seconds)
+                while not self.stop:
+                    share = self.agree(self.share(phase))
+                    if share >= 1:
+                        break
+                    rate = trainee.set_rate(share)
+                    try:
+                        batch = self.task.batch(self.generator, trainee.answer)
+                        losses = trainee.learn(self.processes.part(batch))
+                    except (MemoryError, RuntimeError) as error:
+                        yield self.need_less_memory(error)
+                        continue
+                    place.epoch += self.task.batch_size * self.task.patch**2 / self.task.pixels
+                    if trainee.step % read_every == 0:
+                        yield from self.read(losses, rate)
+                    if leads:
+                        yield from self.beside(look)
+            ended = True
+            if leads and self.judge.judged_step != trainee.step:
+                yield from self.assess()
+            if leads:
+                yield from self.show(math.inf)
+            if saved := self.save():
+                yield saved
+            return self.judge.best_model(trainee)
+        except GeneratorExit:
+            if not ended:
+                self.processes.leave()
+            raise
+        finally:
+            if self._saved_step != trainee.step:
+                self.save(last=True)
+
+    def share(self, phase: Phase) -> float:
+        """How much of a phase is over: of its steps or its time, whichever is nearer the end."""
+        share = (self.trainee.step - self.place.first_step) / phase.steps
+        if budget_s := self.recipe.stopping.seconds:
+            phase_s = budget_s * phase.steps / self.recipe.total_steps
+            share = max(share, (self.clock.seconds - self.place.first_s) / phase_s)
+        return share
+
+    def agree(self, share: float) -> float:
+        """The share that all processes go by; 1 where the training is to end."""
+        judge = self.judge
+        order = Order(share, self.stop, judge.judged_step, judge.score)
+        order = self.processes.agree(order)
+        if not self.processes.leads and order.judged_step > self._heard_step:
+            self._heard_step = order.judged_step
+            self.trainee.judged(order.score)
+        self.stop = self.stop or order.over
+        return 1.0 if self.stop else order.share
+
+    def read(self, losses: Mapping[str, Tensor], rate: float) -> Work[None]:
+        """Read a step's losses and tell of them; go back where they are not sound."""
+        trainee = self.trainee
+        values = self.processes.mean(losses)
+        if what := self.watch.complaint(values):
+            self.stop = self.watch.went_back()
+            trainee.roll_back()
+            yield Note(_what_failed(what, trainee, self.watch.roll_backs, self.stop))
+            return
+        if trainee.step % REMEMBER_EVERY == 0:
+            trainee.remember()
+        step = Step(trainee.step, self.place.epoch, values, rate, self.clock.seconds)
+        if self.folder:
+            self.folder.add_step(step)
+        yield step
+
+    def beside(self, look: Look) -> Work[None]:
+        """Show, judge and save where it is time to."""
+        clock, now = self.clock, self.clock.seconds
+        if look.region is not None and self.details.due(now):
+            detail = self.stage.detail(self.trainee, look.region)
+            self.details.spent(now, clock.seconds)
+            yield detail
+            now = clock.seconds
+        if self.previews.due(now):
+            yield from self.show(now)
+            self.previews.spent(now, clock.seconds)
+            now = clock.seconds
+        if self.judge.due(self.recipe, self.trainee.step, self.validations, now):
+            yield from self.assess()
+            self.validations.spent(now, clock.seconds)
+            self.stop = self.stop or self.judge.lost_patience(self.recipe.stopping.patience)
+        if clock.seconds - self._saved_s >= self.recipe.cadence.save_every_s and (
+            saved := self.save()
+        ):
+            yield saved
+        if self.folder:
+            yield from self.folder.complaints()
+
+    def show(self, now: float) -> Work[None]:
+        """Make the live picture."""
+        picture = self.stage.show(self.trainee)
+        if self.folder:
+            self.folder.add_preview(picture, now)
+        yield picture
+
+    def assess(self) -> Work[None]:
+        """Judge the network on what was held out, and keep it where it did best."""
+        judge, trainee = self.judge, self.trainee
         result = yield from judge.judge(trainee)
         trainee.judged(judge.score)
-        if folder:
-            folder.add_validation(result, clock.seconds)
+        saved = None
+        if self.folder:
+            self.folder.add_validation(result, self.clock.seconds)
             if judge.best_step == trainee.step:
                 # Before anybody hears of it: whoever stops here keeps the best.
-                checkpoint.save(judge.best_model(trainee), folder.path / "best.pt")
+                saved = self.folder.save(judge.best_model(trainee), "best.pt")
         yield result
-        if folder and judge.best_step == trainee.step:
-            yield Saved(trainee.step, folder.path / "best.pt")
-
-    picture = stage.show(trainee)
-    if folder:
-        folder.add_preview(picture, progress.seconds)
-    yield picture
-    clock.start(progress.seconds)
-    saved_s = progress.seconds
-    try:
-        every = recipe.validation.every_steps
-        if every and start.step > judge.judged_step and start.step % every == 0:
-            yield from assess()  # the training was stopped just before it
-        for number in range(progress.phase, len(recipe.phases)):
-            phase = recipe.phases[number]
-            if start.step < 0 or number != progress.phase:
-                trainee.begin(phase)
-                progress.enter(number, trainee.step, clock.seconds)
-            phase_s = budget_s * phase.steps / total if budget_s else math.inf
-            while not stop:
-                # Steps or seconds, whichever is nearer its end, drive the learning rate.
-                share = (trainee.step - progress.first_step) / phase.steps
-                share = max(share, (clock.seconds - progress.first_s) / phase_s)
-                if share >= 1:
-                    break
-                rate = trainee.set_rate(share)
-                try:
-                    losses = trainee.learn(task.batch(generator, trainee.answer))
-                except (MemoryError, RuntimeError) as error:
-                    yield _need_less_memory(error, task, trainee)
-                    progress.shrunk += 1
-                    continue
-                progress.epoch += task.batch_size * task.patch**2 / task.pixels
-
-                if trainee.step % read_every == 0:
-                    values = {name: float(value) for name, value in losses.items()}
-                    if what := watch.complaint(values):
-                        stop = watch.went_back()
-                        trainee.roll_back()
-                        yield Note(_what_failed(what, trainee, watch.roll_backs, stop))
-                        continue
-                    if trainee.step % REMEMBER_EVERY == 0:
-                        trainee.remember()
-                    step = Step(trainee.step, progress.epoch, values, rate, clock.seconds)
-                    if folder:
-                        folder.add_step(step)
-                    yield step
-
-                now = clock.seconds
-                if previews.due(now):
-                    picture = stage.show(trainee)
-                    if folder:
-                        folder.add_preview(picture, now)
-                    previews.spent(now, clock.seconds)
-                    yield picture
-                    now = clock.seconds
-                if judge.due(recipe, trainee.step, validations, now):
-                    yield from assess()
-                    validations.spent(now, clock.seconds)
-                    stop = stop or judge.lost_patience(recipe.stopping.patience)
-                if clock.seconds - saved_s >= recipe.cadence.save_every_s and (saved := save()):
-                    yield saved
-
-        if judge.judged_step != trainee.step:
-            yield from assess()
-        picture = stage.show(trainee)
-        if folder:
-            folder.add_preview(picture, math.inf)
-        if saved := save():
+        if saved:
             yield saved
-        yield picture
-        return judge.best_model(trainee)
-    finally:
-        if saved_step != trainee.step:
-            save()
 
+    def save(self, *, last: bool = False) -> Saved | None:
+        """Write the checkpoint to go on from; where that fails, the one before stays.
 
-def _need_less_memory(error: Exception, task: Task, trainee: Trainee) -> Note:
-    """Halve what a step takes, after it did not fit; raises what is another kind of error."""
-    if not devices.is_out_of_memory(error):
-        raise error
-    halved = task.shrink()
-    if not halved:
-        raise StudioError(
-            "There is not enough memory to train this network, not even on the smallest patches.",
-            hint="Choose a smaller network, or close other programs.",
-        ) from error
-    # A half-made step must not stay behind.
-    trainee.roll_back(rate_factor=1.0)
-    devices.release_memory()
-    return Note(f"There was not enough memory at step {trainee.step}: halving {halved}.")
+        Raises NotSaved, with the network, where it is the ``last`` chance.
+        """
+        if self.folder is None:
+            return None
+        trainee, judge = self.trainee, self.judge
+        metrics = judge.labelled() if judge.judged_step >= 0 else {}
+        model = TrainedModel(self.recipe, trainee.average, trainee.step, metrics)
+        self.place.seconds = self.clock.seconds
+        state = collect(trainee, judge, self.watch, self.generator, self.place, self.data)
+        self.folder.flush()
+        saved = self.folder.save(model, "last.pt", state)
+        self._saved_s = self.clock.seconds
+        if saved:
+            self._saved_step = trainee.step
+        elif last:
+            raise NotSaved(self.folder.trouble, judge.best_model(trainee))
+        return saved
+
+    def need_less_memory(self, error: Exception) -> Note:
+        """Halve what a step takes, after it did not fit; raises what is another kind of error."""
+        if not devices.is_out_of_memory(error):
+            raise error
+        halved = self.task.shrink() if self.processes.count == 1 else ""
+        if not halved:
+            raise StudioError(
+                "There is not enough memory to train this network, not even on the smallest "
+                "patches.",
+                hint="Choose a smaller network, or close other programs.",
+            ) from error
+        self.place.shrunk += 1
+        # A half-made step must not stay behind.
+        self.trainee.roll_back(rate_factor=1.0)
+        devices.release_memory()
+        where = f"There was not enough memory at step {self.trainee.step}"
+        return Note(f"{where}: halving {halved}.")
 
 
 def _what_failed(what: str, trainee: Trainee, roll_backs: int, stop: bool) -> str:
