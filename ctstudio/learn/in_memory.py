@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.tasks import Batch, Network, Pair
 
 SMALLEST_PATCH = 16
+HELD_OUT_BATCHES = 8
+HELD_OUT_SEED = 30_000
 
 
 @dataclass
@@ -64,10 +67,8 @@ class InMemory:
         """What belongs to the ``learn`` slices ``(z, y, x)`` of series ``number``."""
         raise NotImplementedError
 
-    def pieces(
-        self, series: Series, where: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Inputs and targets ``(b, 1, p, p)`` float32 HU at ``where`` ``(b, 3)``."""
+    def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
+        """What is learnt from the patches ``(b, 1, p, p)`` at ``where`` ``(b, 3)``."""
         raise NotImplementedError
 
     def pair(self, number: int, z: int) -> Pair:
@@ -107,7 +108,10 @@ class InMemory:
         for number, (learn, out) in enumerate(_plan(volumes, recipe.validation.share)):
             held += [(number, z) for z in out]
             if learn:
-                yield from self._add(number, learn, device)
+                series = yield from self._read(number, learn, device)
+                self.series.append(series)
+                self.pixels += series.stack.numel()
+                self.patch = max(self.patch, series.patch)
         if not held:
             held = [(0, 0)]
             yield Note(
@@ -125,8 +129,10 @@ class InMemory:
             pairs[number, z] = self.pair(number, z)
         self.validation = [pairs[key] for key in chosen]
         self.preview = pairs[0, preview_slice]
+        if all(pair.target is None for pair in self.validation):
+            yield from self._hold_out(held, device)
 
-    def _add(self, number: int, learn: list[int], device: torch.device) -> Work[None]:
+    def _read(self, number: int, slices: list[int], device: torch.device) -> Work[Series]:
         recipe, volume = self.recipe, self.volumes[number]
         _, height, width = volume.shape
         patch = min(recipe.patch_px, height, width)
@@ -134,40 +140,68 @@ class InMemory:
             yield Note(
                 f"The patches are {patch} px instead of {recipe.patch_px}: the images are smaller."
             )
-        stack = np.empty((len(learn), height, width), _storage(volume))
+        stack = np.empty((len(slices), height, width), _storage(volume))
         starts: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
-        for row, z in enumerate(learn):
-            yield Progress(row, len(learn), "Reading the slices to learn from")
+        for row, z in enumerate(slices):
+            yield Progress(row, len(slices), "Reading the slices to learn from")
             hu = clean_slice(volume, z)
             stack[row] = np.rint(hu) if stack.dtype == np.int16 else hu
             here = sampling.corners(sampling.body_mask(hu), patch, self.body_share)
             starts.append(np.insert(here, 0, row, axis=1))
         found = np.concatenate(starts)
         if not len(found):
-            rows = [sampling.corners(np.ones((height, width), bool), patch, 0)] * len(learn)
+            rows = [sampling.corners(np.ones((height, width), bool), patch, 0)] * len(slices)
             found = np.concatenate([np.insert(here, 0, z, axis=1) for z, here in enumerate(rows)])
         tensor = torch.from_numpy(stack).to(device)
-        partner = yield from self.join(number, learn, tensor)
-        self.series.append(Series(tensor, torch.from_numpy(found), patch, partner))
-        self.pixels += stack.size
-        self.patch = max(self.patch, patch)
+        partner = yield from self.join(number, slices, tensor)
+        return Series(tensor, torch.from_numpy(found), patch, partner)
 
-    def batch(self, generator: torch.Generator, network: Network) -> Batch:
-        """Patches to learn from, all from one series; see `Task.batch`."""
-        series = self._draw_series(generator)
-        patch, stack = series.patch, series.stack
-        index = torch.randint(len(series.starts), (self.batch_size,), generator=generator)
+    def _hold_out(self, held: list[tuple[int, int]], device: torch.device) -> Work[None]:
+        """Batches from held-out slices, to be judged by where no clean image is known."""
+        numbers = dict.fromkeys(number for number, _ in held)
+        series = []
+        for number in numbers:
+            slices = [z for n, z in held if n == number]
+            series.append((yield from self._read(number, slices, device)))
+        generator = torch.Generator().manual_seed(HELD_OUT_SEED)
+        self.held_out = self._draw(series, generator, HELD_OUT_BATCHES)
+
+    def draw(self, generator: torch.Generator, count: int) -> list[Batch]:
+        """Batches of patches, each from one series; see `Task.draw`.
+
+        Several are drawn at once, since most of the time of a draw goes into its many small calls.
+        """
+        return self._draw(self.series, generator, count)
+
+    def _draw(self, among: Sequence[Series], generator: torch.Generator, count: int) -> list[Batch]:
+        weights = torch.tensor([float(series.stack.numel()) for series in among])
+        chosen = torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
+        turns = torch.randint(8, (count,), generator=generator).tolist()
+        batches: dict[int, Batch] = {}
+        for number in dict.fromkeys(chosen):
+            places = [k for k in range(count) if chosen[k] == number]
+            series = among[number]
+            where = self._where(series, generator, len(places) * self.batch_size)
+            # Noise belongs to the place in the image, so patches are turned after it is added.
+            drawn = self.pieces(series, where, generator)
+            for k, place in enumerate(places):
+                mine = slice(k * self.batch_size, (k + 1) * self.batch_size)
+                which = turns[place] if self.augment else 0
+                batches[place] = drawn.map(partial(_part, mine=mine, which=which))
+        return [batches[k] for k in range(count)]
+
+    def _where(self, series: Series, generator: torch.Generator, count: int) -> Tensor:
+        index = torch.randint(len(series.starts), (count,), generator=generator)
         where = series.starts[index]
-        step = sampling.grid_step(patch)
-        where[:, 1:] += torch.randint(step, (self.batch_size, 2), generator=generator)
-        limit = torch.tensor([stack.shape[1] - patch, stack.shape[2] - patch])
-        where[:, 1:] = torch.minimum(where[:, 1:], limit)
-        # Noise belongs to the place in the image, so both are turned after it is added.
-        inputs, targets = self.pieces(series, where, generator)
-        if self.augment:
-            which = int(torch.randint(8, (1,), generator=generator))
-            return Batch(sampling.turn(inputs, which), sampling.turn(targets, which))
-        return Batch(inputs, targets)
+        step = sampling.grid_step(series.patch)
+        where[:, 1:] += torch.randint(step, (count, 2), generator=generator)
+        limit = [series.stack.shape[1] - series.patch, series.stack.shape[2] - series.patch]
+        where[:, 1:] = torch.minimum(where[:, 1:], torch.tensor(limit))
+        return where
+
+    def complete(self, batch: Batch, network: Network) -> Batch:
+        """Nothing is missing; see `Task.complete`."""
+        return batch
 
     def shrink(self) -> str:
         """Halve the batch, then the patches down to 16 px; see `Task.shrink`."""
@@ -181,11 +215,9 @@ class InMemory:
             series.patch = min(series.patch, self.patch)
         return f"the patches to {self.patch} px"
 
-    def _draw_series(self, generator: torch.Generator) -> Series:
-        if len(self.series) == 1:
-            return self.series[0]
-        weights = torch.tensor([float(s.stack.numel()) for s in self.series])
-        return self.series[int(torch.multinomial(weights, 1, generator=generator))]
+
+def _part(patches: Tensor, *, mine: slice, which: int) -> Tensor:
+    return sampling.turn(patches[mine], which)
 
 
 def clean_slice(volume: Volume, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

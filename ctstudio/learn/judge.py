@@ -115,6 +115,7 @@ class Judge:
         for done, batch in enumerate(self.task.held_out):
             with torch.no_grad():
                 values: dict[str, Tensor] = {}
+                batch = self.task.complete(batch, trainee.average)
                 trainee.objective(trainee.average(batch.inputs), batch, values)
                 losses.append(float(values["loss"]))
             yield Progress(done + 1, len(self.task.held_out), "Judging held-out patches")

@@ -220,6 +220,7 @@ class LowDose:
         self.views = views
         self.fields = fields
         self._bank: Tensor | None = None
+        self._padded = True
         self._row: dict[int, int] = {}
 
     def prepare(
@@ -267,7 +268,8 @@ class LowDose:
                     bank[start + offset, first : first + count] = noise.clamp(-6e4, 6e4).half()
                     done += count
                     yield Progress(done, total, text)
-        self._bank = bank
+        self._bank = bank.to(hu.device)
+        self._padded = bool((hu < PADDING_HU).any())
         self._row = {index: row for row, group in enumerate(groups) for index in group}
 
     def patches(self, clean: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:
@@ -278,17 +280,21 @@ class LowDose:
         """
         import torch
 
+        from ctstudio.learn.sampling import windows
+
         if self._bank is None:
             raise RuntimeError("prepare() comes before patches()")
         p = clean.shape[-1]
         weights = torch.randn(
             (len(clean), self._bank.shape[1]), generator=generator, device=generator.device
-        ).cpu()
+        )
         weights = weights / weights.norm(dim=1, keepdim=True)
-        pieces = [self._bank[self._row[z], :, y : y + p, x : x + p] for z, y, x in where.tolist()]
-        cut = torch.stack(pieces).float().flatten(2)
-        noise = torch.bmm(weights.unsqueeze(1), cut).view(len(clean), 1, p, p)
-        return _add(clean, noise.to(clean.device))
+        weights = weights.to(clean.device, non_blocking=True)
+        rows = where.clone()
+        rows[:, 0] = torch.tensor([self._row[z] for z in where[:, 0].tolist()])
+        cut = windows(self._bank, rows, p).float().flatten(2)
+        noisy = torch.baddbmm(clean.flatten(2), weights.unsqueeze(1), cut).view_as(clean)
+        return clean.where(clean < PADDING_HU, noisy) if self._padded else noisy
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
         """See `Noise.slice`. Raises StudioError when the values cannot be HU."""

@@ -12,7 +12,7 @@ from ctstudio.core.events import Progress, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
-from ctstudio.learn.tasks import Pair
+from ctstudio.learn.tasks import Batch, Pair
 
 MOST_SHIFT_PX = 0.5
 PLACE_MM = 0.1
@@ -42,11 +42,9 @@ class Pairs(InMemory):
             target[row] = clean_slice(self.targets[number], z)
         return torch.from_numpy(target).to(stack.device)
 
-    def pieces(
-        self, series: Series, where: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         noisy = sampling.cut(series.stack, where, series.patch)
-        return noisy, sampling.cut(series.partner, where, series.patch)
+        return Batch(noisy, sampling.cut(series.partner, where, series.patch))
 
     def pair(self, number: int, z: int) -> Pair:
         noisy = torch.from_numpy(clean_slice(self.volumes[number], z))

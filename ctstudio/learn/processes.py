@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -53,8 +53,7 @@ class Processes:
             return batch
         size = len(batch.inputs) // self.count
         mine = slice(self.rank * size, (self.rank + 1) * size)
-        parts = {f.name: getattr(batch, f.name) for f in fields(batch)}
-        return Batch(**{k: v[mine] if isinstance(v, Tensor) else v for k, v in parts.items()})
+        return batch.map(lambda tensor: tensor[mine])
 
     def share(self, module: nn.Module) -> nn.Module:
         """The network as all processes learn it: its gradient becomes the mean of theirs."""
@@ -66,6 +65,8 @@ class Processes:
 
     def mean(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         """Losses as numbers, averaged over the processes."""
+        if self.count == 1 and self.device.type == "cpu":
+            return {name: float(value) for name, value in losses.items()}
         values = torch.stack([value.float() for value in losses.values()])
         if self.count > 1:
             dist.all_reduce(values)
@@ -104,7 +105,7 @@ def join(device: torch.device) -> Processes:
     """Take part in the training that ``torchrun`` started, or be alone."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        return Processes()
+        return Processes(device=device)
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():

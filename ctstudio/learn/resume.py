@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.volume import Volume
@@ -31,6 +30,7 @@ class Place:
     first_s: float = 0.0
     epoch: float = 0.0
     seconds: float = 0.0
+    batches: int = 0  # so many were learnt from
     shrunk: int = 0  # how often a step's memory was halved
     preview_slice: int | None = None
 
@@ -72,7 +72,6 @@ class Start:
         trainee: Trainee,
         judge: Judge,
         watch: Watch,
-        generator: torch.Generator,
         task: Task,
     ) -> Place:
         """Bring a training's parts to where this says; returns the place in the recipe."""
@@ -86,7 +85,6 @@ class Start:
         trainee.restore(self.model, self.state)
         judge.restore(self.state["judge"])
         watch.restore(self.state["watch"])
-        generator.set_state(self.state["generator"])
         for _ in range(place.shrunk):
             task.shrink()
         return place
@@ -96,7 +94,6 @@ def collect(
     trainee: Trainee,
     judge: Judge,
     watch: Watch,
-    generator: torch.Generator,
     place: Place,
     data: str,
 ) -> dict[str, Any]:
@@ -105,7 +102,6 @@ def collect(
         "place": asdict(place),
         "judge": judge.state(),
         "watch": watch.state(),
-        "generator": generator.get_state(),
         "data": data,
     }
 

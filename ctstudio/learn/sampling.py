@@ -64,8 +64,22 @@ def grid_step(patch: int) -> int:
 
 def cut(stack: Tensor, where: Tensor, patch: int) -> Tensor:
     """Patches ``(b, 1, p, p)`` float32 of ``stack`` ``(z, y, x)`` at ``where`` ``(b, 3)``."""
-    pieces = [stack[z, y : y + patch, x : x + patch] for z, y, x in where.tolist()]
-    return torch.stack(pieces).unsqueeze(1).float()
+    return windows(stack.unsqueeze(1), where, patch).float()
+
+
+def windows(stack: Tensor, where: Tensor, patch: int) -> Tensor:
+    """Pieces ``(b, n, p, p)`` of ``stack`` ``(z, n, y, x)`` at ``where`` ``(b, 3)``: z, y, x.
+
+    ``where`` is on the CPU, the pieces on the device of ``stack``, which is not waited for.
+    """
+    if stack.device.type == "cpu":
+        # NumPy copies whole rows, torch pixel by pixel: three times faster.
+        view = np.lib.stride_tricks.sliding_window_view(stack.numpy(), (patch, patch), (2, 3))
+        z, y, x = where.numpy().T[:, :, None]
+        return torch.from_numpy(view[z, np.arange(stack.shape[1])[None], y, x])
+    z, y, x = where.to(stack.device, non_blocking=True).T.unsqueeze(-1)
+    fields = torch.arange(stack.shape[1], device=stack.device)
+    return stack.unfold(2, patch, 1).unfold(3, patch, 1)[z, fields, y, x]
 
 
 def turn(patches: Tensor, which: int) -> Tensor:

@@ -10,7 +10,7 @@ from ctstudio.core.events import Work
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.noise import NOISES, Noise
-from ctstudio.learn.tasks import Pair
+from ctstudio.learn.tasks import Batch, Pair
 
 VALIDATION_SEED = 20_000
 """Held-out slices get the same noise in every training, so that trainings can be compared."""
@@ -37,11 +37,9 @@ class SyntheticNoise(InMemory):
         )
         return noise
 
-    def pieces(
-        self, series: Series, where: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         clean = sampling.cut(series.stack, where, series.patch)
-        return series.partner.patches(clean, where, generator), clean
+        return Batch(series.partner.patches(clean, where, generator), clean)
 
     def pair(self, number: int, z: int) -> Pair:
         volume = self.volumes[number]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
 
 from ctstudio.core.registry import Param, Registry
 
@@ -41,6 +41,13 @@ class Batch:
     targets: Tensor
     mask: Tensor | None = None
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The batch with every tensor changed in the same way."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        # No instance check against Tensor: it would load torch.
+        changed = {k: change(v) for k, v in parts.items() if v is not None}
+        return replace(self, **changed)
+
 
 Network: TypeAlias = "Callable[[Tensor], Tensor]"
 
@@ -76,10 +83,15 @@ class Task(Protocol):
         """
         ...
 
-    def batch(self, generator: torch.Generator, network: Network) -> Batch:
-        """What the next step learns from; the generator alone decides the draw.
+    def draw(self, generator: torch.Generator, count: int) -> list[Batch]:
+        """What the next ``count`` steps learn from; the generator alone decides the draw."""
+        ...
 
-        ``network`` gives the present network's output for HU ``(b, 1, y, x)``, without gradient.
+    def complete(self, batch: Batch, network: Network) -> Batch:
+        """A batch at the moment when it is learnt from.
+
+        ``network`` gives the present network's output for HU ``(b, 1, y, x)``, without gradient;
+        most tasks have no use for it and return ``batch``.
         """
         ...
 

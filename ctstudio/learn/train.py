@@ -25,11 +25,14 @@ from ctstudio.learn.processes import Order, Processes, is_a_lost_process, is_fol
 from ctstudio.learn.recipe import MAIN, Phase, Recipe
 from ctstudio.learn.resume import Start, collect, fingerprint, starting_point
 from ctstudio.learn.run_folder import NotSaved, RunFolder
-from ctstudio.learn.tasks import TASKS, Task
+from ctstudio.learn.tasks import TASKS, Batch, Task
 from ctstudio.learn.trainee import Trainee, loss_names
 from ctstudio.learn.watch import Watch
 
-REMEMBER_EVERY = 50
+REMEMBER_EVERY = 100
+MOST_DRAWN = 16  # batches at once
+DRAWN_PIXELS = 2**20
+DRAWS_APART = 2**31  # so many draws of a training have seeds that no other seed's training has
 
 
 def train(
@@ -161,13 +164,16 @@ class Training:
         self.recipe, self.task, self.trainee = recipe, task, trainee
         self.folder, self.start, self.data = folder, start, data
         self.processes, self.clock = processes, clock
-        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.generator = torch.Generator()
+        patches = recipe.batch * recipe.patch_px**2 * processes.count
+        self._ahead = min(max(DRAWN_PIXELS // patches, 1), MOST_DRAWN)
+        self._drawn: list[Batch] = []
         self.judge, self.watch = Judge(task), Watch()
         self.stage = Stage(task.preview)
         self.previews = Budget(recipe.cadence.preview_time_share)
         self.details = Budget(recipe.cadence.preview_time_share, least_s=0.1)
         self.validations = Budget(recipe.validation.time_share)
-        self.place = start.begin(trainee, self.judge, self.watch, self.generator, task)
+        self.place = start.begin(trainee, self.judge, self.watch, task)
         self.place.preview_slice = self.stage.index
         self.stop = False
         self._saved_step, self._saved_s = -1, self.place.seconds
@@ -198,8 +204,7 @@ class Training:
                         break
                     rate = trainee.set_rate(share)
                     try:
-                        batch = self.task.batch(self.generator, trainee.answer)
-                        losses = trainee.learn(self.processes.part(batch))
+                        losses = trainee.learn(self.draw())
                     except (MemoryError, RuntimeError) as error:
                         yield self.need_less_memory(error)
                         continue
@@ -223,6 +228,21 @@ class Training:
         finally:
             if self._saved_step != trainee.step:
                 self.save(last=True)
+
+    def draw(self) -> Batch:
+        """What the next step learns from.
+
+        Some steps' batches are drawn at once. The number of the draw decides it, so that a
+        resumed training needs to know no more than how many batches were taken.
+        """
+        place = self.place
+        if not self._drawn:
+            draw, taken = divmod(place.batches, self._ahead)
+            self.generator.manual_seed(self.recipe.seed * DRAWS_APART + draw)
+            self._drawn = self.task.draw(self.generator, self._ahead)[taken:]
+        place.batches += 1
+        batch = self.processes.part(self._drawn.pop(0))
+        return self.task.complete(batch, self.trainee.answer)
 
     def share(self, phase: Phase) -> float:
         """How much of a phase is over: of its steps or its time, whichever is nearer the end."""
@@ -315,7 +335,7 @@ class Training:
         metrics = judge.labelled() if judge.judged_step >= 0 else {}
         model = TrainedModel(self.recipe, trainee.average, trainee.step, metrics)
         self.place.seconds = self.clock.seconds
-        state = collect(trainee, judge, self.watch, self.generator, self.place, self.data)
+        state = collect(trainee, judge, self.watch, self.place, self.data)
         self.folder.flush()
         saved = self.folder.save(model, "last.pt", state)
         self._saved_s = self.clock.seconds
@@ -337,6 +357,7 @@ class Training:
                 hint="Choose a smaller network, or close other programs.",
             ) from error
         self.place.shrunk += 1
+        self._drawn.clear()
         # A half-made step must not stay behind.
         self.trainee.roll_back(rate_factor=1.0)
         devices.release_memory()

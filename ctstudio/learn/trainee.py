@@ -98,11 +98,13 @@ class Trainee:
         if batch.mask is not None:
             # As if it were right outside the mask: no loss there, and no gradient.
             prediction = torch.where(batch.mask, prediction, batch.targets)
-        total = prediction.new_zeros(())
+        total: Tensor | None = None
         for name, weight, loss in self._terms:
             value = loss(prediction, batch.targets)
             values[name] = value.detach()
-            total = total + weight * value
+            weighted = value if weight == 1 else weight * value
+            total = weighted if total is None else total + weighted
+        assert total is not None  # a recipe has at least one loss
         values["loss"] = total.detach()
         return total
 

@@ -24,10 +24,11 @@ from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.train import train
 
 FOREVER = 10**8
+BATCHES = 64
 
 
 class Bare:
-    """The network, loss and optimiser of a recipe on one batch that never changes."""
+    """The network, loss and optimiser of a recipe on batches that were made beforehand."""
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(0)
@@ -37,12 +38,15 @@ class Bare:
         self.loss = LOSSES.make(phase.losses[0].choice)
         self.optimiser = OPTIMISERS.make(phase.optimiser.choice, self.module.parameters())
         side = recipe.patch_px
-        self.clean = 50 * torch.randn(recipe.batch, 1, side, side)
-        self.noisy = self.clean + 25 * torch.randn_like(self.clean)
+        clean = 50 * torch.randn(BATCHES, recipe.batch, 1, side, side)
+        self.batches = list(zip(clean + 25 * torch.randn_like(clean), clean, strict=True))
+        self.count = 0
 
     def step(self) -> None:
+        noisy, target = self.batches[self.count % BATCHES]
+        self.count += 1
         self.optimiser.zero_grad(set_to_none=True)
-        self.loss(self.module(self.noisy), self.clean).backward()
+        self.loss(self.module(noisy), target).backward()
         self.optimiser.step()
 
 

@@ -68,7 +68,7 @@ def test_patches_are_the_same_place_of_both() -> None:
     task = prepared(volume(clean), volume(clean + 7))
     generator = torch.Generator().manual_seed(3)
     for _ in range(30):
-        batch = task.batch(generator, torch.clone)
+        batch = task.draw(generator, 1)[0]
         assert float((batch.targets - batch.inputs - 7).abs().max()) <= 1
 
 
@@ -80,7 +80,7 @@ def test_held_out_slices_are_never_learnt_from() -> None:
     generator = torch.Generator().manual_seed(3)
     seen = set()
     for _ in range(60):
-        seen |= {round(float(p.mean()) / 10) for p in task.batch(generator, torch.clone).inputs}
+        seen |= {round(float(p.mean()) / 10) for p in task.draw(generator, 1)[0].inputs}
     assert len(seen) >= 8
     assert held
     assert all(abs(z - other) > 1 for z in held for other in seen)

@@ -289,7 +289,7 @@ def test_targets_are_the_series_and_follow_the_same_turn() -> None:
     finish(task.prepare(recipe, [volume], None, torch.device("cpu")))
     generator = torch.Generator().manual_seed(4)
     for _ in range(20):
-        batch = task.batch(generator, torch.clone)
+        batch = task.draw(generator, 1)[0]
         noisy, clean = batch.inputs, batch.targets
         assert noisy.shape == clean.shape == (8, 1, 32, 32)
         assert float((noisy - clean).abs().max()) < 1
