@@ -9,7 +9,9 @@ import pytest
 import torch
 from skimage.transform import radon
 
-from ctstudio.learn.projection import KERNELS, ParallelBeam, apodisation
+from ctstudio.learn.kernels import KERNELS
+from ctstudio.learn.projection import ParallelBeam, apodisation
+from ctstudio.learn.projection.polar import polar_grid
 
 
 def grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -153,3 +155,13 @@ def test_wrong_shapes_are_refused() -> None:
         beam.reconstruct(torch.zeros(1, 40, 64))
     with pytest.raises(ValueError, match="kernel must be"):
         beam.reconstruct(torch.zeros(1, 40, beam.detectors), "smooth")  # type: ignore[arg-type]
+
+
+def test_other_devices_get_the_same_interpolation() -> None:
+    grid = polar_grid(40, 48, 1.0, 1.0, 30, ParallelBeam(40, 48, (1.0, 1.0), views=30).detectors)
+    draw = torch.Generator().manual_seed(2)
+    for transposed, ours in ((False, grid.interpolate), (True, grid.interpolate_transposed)):
+        matrix = grid.on(torch.device("cpu"), transposed=transposed)
+        vectors = torch.randn((2, matrix.shape[1]), generator=draw, dtype=torch.complex64)
+        theirs = torch.complex(matrix @ vectors.real.T, matrix @ vectors.imag.T).T
+        assert torch.allclose(ours(vectors), theirs, atol=1e-4)
