@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -18,3 +22,52 @@ def test_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"CTSTUDIO_TEST_DATA names {path}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a run folder as a training does, without training: ``make_run("a", steps=40)``.
+
+    The loss falls as 1/step, the RMSE from 12 to 8 HU; a picture is a step number in HU.
+    """
+    from ctstudio.core.events import Step, Validation
+    from ctstudio.learn.recipe import default_recipe
+    from ctstudio.learn.run_folder import RunFolder, make_preview
+
+    def make(
+        name: str,
+        settings: Mapping[str, object] | None = None,
+        *,
+        steps: int = 40,
+        age_s: float = 0.0,
+        network: bool = True,
+        side_px: int = 96,
+    ) -> Path:
+        recipe = default_recipe()
+        for key, value in {"title": "Made up", "stopping.seconds": 0, **(settings or {})}.items():
+            recipe = recipe.with_setting(key, value)
+        folder = tmp_path / "runs" / name
+        run = RunFolder(folder, recipe, ["loss", "mse"])
+        noisy = np.zeros((side_px, side_px), np.float32)
+        run.add_preview(make_preview(0, 3, noisy, noisy, noisy, {"psnr": 30.0}), 0.0)
+        for step in range(1, steps + 1):
+            seconds = step / 4
+            run.add_step(Step(step, step / 10, {"loss": 1 / step, "mse": 1 / step}, 1e-3, seconds))
+            if step % 10 == 0:
+                rmse = 8 + 4 * (1 - step / steps)
+                metrics = {"psnr": 30.0 + step, "ssim": 0.9, "rmse": rmse}
+                noisy_metrics = {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
+                run.add_validation(Validation(step, "A", metrics, noisy_metrics), seconds)
+        picture = np.full_like(noisy, steps)
+        run.add_preview(make_preview(steps, 3, noisy, picture, noisy, {"psnr": 31.0}), math.inf)
+        run.flush()
+        run.close()
+        if network:
+            for file in ("best.pt", "last.pt"):
+                with zipfile.ZipFile(folder / file, "w") as archive:
+                    archive.writestr("data", "")
+        begun = 1_700_000_000 - age_s
+        os.utime(folder / "recipe.toml", (begun, begun))
+        return folder
+
+    return make

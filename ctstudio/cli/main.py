@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
     "train": "Train a network on one or more series.",
+    "runs": "List earlier trainings, and in what they differ.",
     "figure": "Make a picture or a GIF of a series and its denoised versions.",
     "methods": "List the denoising methods and their settings.",
     "recipes": "List the training recipes that come with CT Studio.",

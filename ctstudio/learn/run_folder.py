@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
@@ -20,12 +22,11 @@ from numpy.typing import NDArray
 from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Preview, Saved, Step, Validation
-from ctstudio.learn import checkpoint
-from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import Recipe
 
 if TYPE_CHECKING:
     from ctstudio.learn.board import Board
+    from ctstudio.learn.checkpoint import TrainedModel
 
 METRICS = ("psnr", "ssim", "rmse")
 FLUSH_S = 1.0
@@ -123,6 +124,8 @@ class RunFolder:
         self, model: TrainedModel, name: str, training: Mapping[str, Any] | None = None
     ) -> Saved | None:
         """Write a checkpoint; None where that fails, and then the one before stays as it is."""
+        from ctstudio.learn import checkpoint  # loads torch, which who reads a run can do without
+
         try:
             checkpoint.save(model, self.path / name, training=training)
         except StudioError as error:
@@ -231,13 +234,27 @@ def _hold(path: Path) -> BaseFileLock:
     return lock
 
 
-def read_previews(path: Path) -> Iterator[Preview]:
-    """The previews of a run folder, in order, for a film of the training."""
+def is_held(path: Path) -> bool:
+    """Whether a training is running in a run folder, in this process or another."""
+    file = Path(path) / ".lock"
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0, thread_local=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that may not be written to: nothing can train there
+        return False
+
+
+def read_previews(path: Path, *, newest: int | None = None) -> Iterator[Preview]:
+    """The previews of a run folder, in order, for a film of the training; or the newest alone."""
     folder = Path(path) / "previews"
     still = _load_arrays(folder / "still.npz")
     noisy = _float(still["noisy"])
     target = _float(still["target"]) if "target" in still else None
-    for file in sorted(folder.glob("step-*.npz")):
+    for file in sorted(folder.glob("step-*.npz"))[-newest if newest else None :]:
         arrays = _load_arrays(file)
         about = json.loads(str(arrays["about"]))
         yield make_preview(
@@ -300,5 +317,5 @@ def _load_arrays(path: Path) -> dict[str, Any]:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise explain_os_error(error, path, "read") from error
-    except ValueError as error:
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise StudioError(f"{path} is damaged.", hint="Delete it.", path=path) from error

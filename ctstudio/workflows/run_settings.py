@@ -1,0 +1,72 @@
+"""The settings of trainings' recipes by their path, and in what they differ. Loads no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def flatten(settings: object, start: str = "") -> dict[str, object]:
+    """Nested tables and lists as one, by path: ``{"phases.0.steps": 400}``."""
+    if isinstance(settings, Mapping):
+        items: Iterable[tuple[str, object]] = settings.items()
+    elif isinstance(settings, list):
+        items = ((str(number), value) for number, value in enumerate(settings))
+    else:
+        return {start: settings}
+    flat: dict[str, object] = {}
+    for key, value in items:
+        flat |= flatten(value, f"{start}.{key}".strip("."))
+    return flat
+
+
+def usual(runs: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """The value of each setting that most of the runs have; of equals that of the first."""
+    keys = dict.fromkeys(key for run in runs for key in run)
+    most = {key: Counter(run.get(key) for run in runs).most_common(1)[0][0] for key in keys}
+    return {key: value for key, value in most.items() if value is not None}
+
+
+def differences(
+    own: Mapping[str, object], other: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    """The settings whose values differ, as (own, other's); None where a recipe has none.
+
+    The title is no setting.
+    """
+    keys = dict.fromkeys([*own, *other])
+    pairs = {key: (own.get(key), other.get(key)) for key in keys if key != "title"}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def brief(changed: Mapping[str, tuple[object, object]]) -> list[tuple[str, str]]:
+    """The own values of `differences` in few words: ``[("model", "red_cnn"), ("batch", "4")]``.
+
+    Another network (loss, noise ...) has other settings altogether: its name says enough.
+    """
+    swapped = [key.removesuffix("name") for key in changed if key.endswith(".name")]
+    told = []
+    for key, (own, _) in changed.items():
+        if key.endswith(".name"):
+            told.append((short_key(key.removesuffix(".name")), in_words(own)))
+        elif not any(key.startswith(start) for start in swapped):
+            told.append((short_key(key), in_words(own)))
+    return told
+
+
+def short_key(key: str) -> str:
+    """A setting's path without what goes without saying: "phases.0.optimiser.lr" -> "lr"."""
+    for start in ("phases.0.optimiser.schedule", "phases.0.optimiser"):
+        if key in (start, f"{start}.name"):
+            return start.rpartition(".")[2]
+    key = key.removeprefix("phases.0.").replace("losses.0", "loss")
+    return key.removeprefix("optimiser.")
+
+
+def in_words(value: object) -> str:
+    """A setting's value as it stands in a recipe; "-" where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)

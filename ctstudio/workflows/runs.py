@@ -1,0 +1,341 @@
+"""The history of trainings: what each run folder holds. Loads no torch."""
+
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.atomic import explain_os_error
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Preview, Progress, Work
+from ctstudio.figures.curves import History
+from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.run_folder import METRICS, is_held, read_metrics, read_previews
+from ctstudio.workflows.denoise import RUN_CHECKPOINTS
+from ctstudio.workflows.run_settings import flatten
+
+State = Literal["running", "finished", "stopped", "failed", "damaged"]
+TIME_SLACK_S = 1.0  # a training that time ends has logged its last row that much before, at most
+MARKS = ("recipe.toml", "metrics.csv", *RUN_CHECKPOINTS)
+"""A folder with any of these is that of a training."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One training at a glance.
+
+    ``settings`` are those of its recipe by their path ("phases.0.optimiser.lr"); ``begun`` is a
+    POSIX time. ``best`` and ``baseline`` are "psnr" (dB), "ssim", "rmse" (HU) under ``protocol``,
+    of the network at ``best_step`` and of its noisy input; both are empty where no clean image was
+    known. ``reason`` says what is wrong with a run that failed or whose folder is damaged.
+    """
+
+    folder: Path
+    state: State
+    reason: str = ""
+    title: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    begun: float = 0.0
+    steps: int = 0
+    total_steps: int = 0
+    seconds: float = 0.0
+    protocol: str = ""
+    best: Mapping[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    size_bytes: int = 0
+    network: Path | None = None
+    can_continue: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def default_folder() -> Path:
+    """Where the window keeps its trainings."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
+
+
+def scan_runs(folder: Path) -> Work[list[RunSummary]]:
+    """The trainings in a folder (or the one that it is itself), the newest first.
+
+    Yields ``Progress``. A damaged run is in the list, with what is wrong with it; a folder that
+    does not exist has no runs.
+
+    Raises
+    ------
+    StudioError
+        When the folder cannot be read.
+    """
+    folder = Path(folder)
+    try:
+        found = [folder] if _is_run(folder) else sorted(filter(_is_run, folder.iterdir()))
+    except FileNotFoundError:
+        found = []
+    except OSError as error:
+        raise explain_os_error(error, folder, "read") from error
+    runs: list[RunSummary] = []
+    for path in found:
+        yield Progress(len(runs), len(found), "Reading trainings")
+        try:
+            runs.append(summarise(path))
+        except Exception as error:  # whatever a foreign file holds, the others are listed
+            why = f"It cannot be read ({type(error).__name__}: {error})."
+            runs.append(RunSummary(path, "damaged", why))
+    return sorted(runs, key=lambda run: (run.begun, run.name), reverse=True)
+
+
+def _is_run(folder: Path) -> bool:
+    return folder.is_dir() and any((folder / name).exists() for name in MARKS)
+
+
+def summarise(folder: Path) -> RunSummary:
+    """What one run folder holds; whatever is wrong with it stands in ``reason``."""
+    known: dict[str, Any] = {"begun": _begun(folder), "size_bytes": _size(folder)}
+    problems: list[str] = []
+    recipe: Recipe | None = None
+    try:
+        known["settings"] = raw = _raw_settings(folder / "recipe.toml")
+        known["title"] = str(raw.get("title", ""))
+        recipe = Recipe.load(folder / "recipe.toml")
+        known |= {"settings": flatten(recipe.to_dict()), "total_steps": recipe.total_steps}
+    except StudioError as error:
+        problems.append(error.message)
+    ended = False
+    try:
+        log = _Log.read(folder / "metrics.csv")
+        known |= log.known()
+        ended = recipe is not None and log.ended(recipe)
+    except StudioError as error:
+        problems.append(error.message)
+    networks = [folder / name for name in RUN_CHECKPOINTS if (folder / name).exists()]
+    bad = [path for path in networks if not zipfile.is_zipfile(path)]
+    problems += [f"{path} is not a network: it is damaged." for path in bad]
+    known["network"] = next((path for path in networks if path not in bad), None)
+    state: State = "finished" if ended else "stopped"
+    if is_held(folder):
+        state = "running"
+    elif problems:
+        state = "damaged"
+    elif not networks:
+        state, problems = "failed", ["It ended before its network was saved for the first time."]
+    last = folder / "last.pt"
+    known["can_continue"] = state == "stopped" and last in networks
+    return RunSummary(folder, state, " ".join(problems), **known)
+
+
+def _raw_settings(path: Path) -> dict[str, object]:
+    """A recipe's settings as they stand in its file, even if this version knows them not."""
+    try:
+        return flatten(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise explain_os_error(error, path, "read") from error
+    except ValueError:  # no TOML, or no text: who reads the recipe says it better
+        return {}
+
+
+def _begun(folder: Path) -> float:
+    """The recipe is written when a run begins, and never again."""
+    for path in (folder / "recipe.toml", folder):
+        with suppress(OSError):
+            return path.stat().st_mtime
+    return 0.0
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # a running training replaces its files
+            total += path.stat().st_size
+    return total
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The rows of a metrics.csv that tell how a run stands: its validations and its last."""
+
+    validations: list[dict[str, str]]
+    last: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> _Log:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return cls([], {})  # it was cut off before the first step
+        except OSError as error:
+            raise explain_os_error(error, path, "read") from error
+        except UnicodeDecodeError as error:
+            raise StudioError(f"{path} is damaged.", path=path) from error
+        head, *lines = text.splitlines() or [""]
+        columns = head.split(",")
+        if not {"step", "seconds", "protocol"} <= set(columns):
+            raise StudioError(f"{path} is damaged.", path=path)
+        # A step's row ends with empty metrics: of the many only the last two are taken apart, and
+        # of these the very last may have been cut off while it was written.
+        empty = "," * (len(columns) - columns.index("protocol"))
+        told = [line for line in lines if not line.endswith(empty)] + lines[-2:]
+        rows = [
+            dict(zip(columns, values, strict=True))
+            for values in csv.reader(told)
+            if len(values) == len(columns) and values[0].isdigit()
+        ]
+        last = max(rows, key=lambda row: (int(row["step"]), _number(row["seconds"])), default={})
+        marked = {row["step"]: row for row in rows if row["protocol"]}
+        return cls(list(marked.values()), last)
+
+    @property
+    def scores(self) -> list[float]:
+        """What a training goes by: RMSE, or the loss where no clean image is known."""
+        return [_number(row["rmse"] or row.get("loss", "")) for row in self.validations]
+
+    def known(self) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        if self.last:
+            known["steps"] = int(self.last["step"])
+            known["seconds"] = max(_number(self.last["seconds"]), 0.0)
+        scores = self.scores
+        finite = [k for k, score in enumerate(scores) if math.isfinite(score)]
+        if finite:
+            row = self.validations[min(finite, key=lambda k: scores[k])]
+            known |= {"protocol": row["protocol"], "best_step": int(row["step"])}
+            known["best"] = {n: _number(row[n]) for n in METRICS if row[n]}
+            noisy = {n: row.get(f"noisy_{n}", "") for n in METRICS}
+            known["baseline"] = {n: _number(text) for n, text in noisy.items() if text}
+        return known
+
+    def ended(self, recipe: Recipe) -> bool:
+        """Whether the recipe's steps, time or patience were used up."""
+        if not self.last:
+            return False
+        stopping = recipe.stopping
+        if int(self.last["step"]) >= recipe.total_steps:
+            return True
+        seconds = _number(self.last["seconds"])
+        if stopping.seconds and seconds >= stopping.seconds - TIME_SLACK_S:
+            return True
+        best, since = math.inf, 0
+        for score in self.scores:
+            since = 0 if score < best - stopping.least_gain else since + 1
+            best = min(best, score)
+        return 0 < stopping.patience <= since
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+# -- one run -------------------------------------------------------------------------------------
+
+
+def load_history(folder: Path) -> History:
+    """A run's curves; the total loss, and its terms where there are several.
+
+    Raises
+    ------
+    StudioError
+        When metrics.csv cannot be read or is damaged.
+    """
+    path = Path(folder) / "metrics.csv"
+    try:
+        rows = read_metrics(folder)
+        names = list(rows[0]) if rows else ["lr", "protocol"]
+        losses = names[names.index("lr") + 1 : names.index("protocol")]
+        steps = [row for row in rows if not row["protocol"]]
+        judged = [row for row in rows if row["protocol"]]
+        shown = losses if len(losses) > 2 else losses[:1]
+        baseline = {n: _number(judged[-1][f"noisy_{n}"]) for n in METRICS if judged}
+        return History(
+            step=np.array([int(row["step"]) for row in steps]),
+            losses={n: np.array([_number(row[n]) for row in steps]) for n in shown},
+            lr=np.array([_number(row["lr"]) for row in steps]),
+            validation_step=np.array([int(row["step"]) for row in judged]),
+            validation={n: np.array([_number(row[n]) for row in judged]) for n in METRICS},
+            baseline={n: value for n, value in baseline.items() if math.isfinite(value)},
+            protocol=judged[-1]["protocol"] if judged else "A",
+        )
+    except (KeyError, ValueError, csv.Error) as error:
+        raise StudioError(f"{path} is damaged.", path=path) from error
+
+
+def newest_preview(folder: Path) -> Preview | None:
+    """The last picture that a run left behind, None where there is none.
+
+    Raises
+    ------
+    StudioError
+        When it cannot be read.
+    """
+    try:
+        return next(read_previews(folder, newest=1), None)
+    except (KeyError, TypeError) as error:
+        raise StudioError(f"The previews in {folder} are damaged.", path=folder) from error
+    except StudioError:
+        if any(Path(folder).glob("previews/step-*.npz")):
+            raise
+        return None
+
+
+def thumbnail(folder: Path, side_px: int = 64) -> NDArray[np.float32] | None:
+    """The newest reconstruction ``(y, x)`` in HU, averaged over squares of pixels.
+
+    Its longer side has ``side_px`` to twice as many pixels; None where there is no picture.
+    """
+    try:
+        preview = newest_preview(folder)
+    except StudioError:
+        return None
+    if preview is None:
+        return None
+    hu = preview.panels["reconstruction"]
+    by = max(max(hu.shape) // side_px, 1)
+    rows, columns = hu.shape[0] // by, hu.shape[1] // by
+    squares = hu[: rows * by, : columns * by].reshape(rows, by, columns, by)
+    small: NDArray[np.float32] = squares.mean((1, 3), dtype=np.float32)
+    return small
+
+
+def trash(folder: Path) -> None:
+    """Move a run to the system's bin.
+
+    Raises
+    ------
+    StudioError
+        When a training is running in it, it is no run, or there is no bin for it.
+    """
+    folder = Path(folder)
+    if not _is_run(folder):
+        raise StudioError(f"{folder} is not the folder of a training.", path=folder)
+    if is_held(folder):
+        raise StudioError(
+            f"{folder} cannot be deleted: its training is running.",
+            hint="Stop it first.",
+            path=folder,
+        )
+    from send2trash import send2trash
+
+    try:
+        send2trash(folder)
+    except OSError as error:
+        raise StudioError(
+            f"{folder} cannot be moved to the bin.",
+            hint="Delete the folder yourself if you no longer need it.",
+            path=folder,
+            details=str(error),
+        ) from error

@@ -1,0 +1,268 @@
+"""The history of trainings: what a folder of runs tells."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work, finish
+from ctstudio.workflows import runs
+from ctstudio.workflows.run_settings import brief, differences, flatten, in_words, short_key, usual
+
+Make = Callable[..., Path]
+
+
+def scan(folder: Path) -> dict[str, runs.RunSummary]:
+    return {run.name: run for run in finish(runs.scan_runs(folder))}
+
+
+def test_a_run_at_a_glance(make_run: Make) -> None:
+    folder = make_run("one", {"phases.0.steps": 40})
+    (folder.parent / "notes").mkdir()
+    (folder.parent / "notes.txt").write_text("no run")
+    (run,) = scan(folder.parent).values()
+    assert (run.name, run.title, run.state, run.reason) == ("one", "Made up", "finished", "")
+    assert (run.steps, run.total_steps, run.seconds) == (40, 40, 10.0)
+    assert (run.protocol, run.best_step) == ("A", 40)
+    assert run.best == {"psnr": 70.0, "ssim": 0.9, "rmse": 8.0}
+    assert run.baseline == {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
+    assert run.network == folder / "best.pt"
+    assert not run.can_continue
+    assert run.begun == 1_700_000_000
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= run.size_bytes
+    assert run.settings["phases.0.steps"] == 40
+    assert scan(folder) == {"one": run}  # a run is a folder of one
+
+
+def test_the_best_is_that_of_the_lowest_rmse(make_run: Make) -> None:
+    folder = make_run("one")
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    tail = "40,,12,,,,A,33,0.91,7.5,29,0.8,12"
+    worse = "41,,13,,,,A,31,0.90,9.5,29,0.8,12"
+    (folder / "metrics.csv").write_text("\n".join([*lines, tail, worse, ""]))
+    run = scan(folder)["one"]
+    assert run.best == {"psnr": 33.0, "ssim": 0.91, "rmse": 7.5}
+    assert (run.best_step, run.steps) == (40, 41)
+
+
+@pytest.mark.parametrize(
+    ("settings", "state"),
+    [
+        ({"phases.0.steps": 41}, "stopped"),
+        ({"phases.0.steps": 40}, "finished"),
+        ({"stopping.seconds": 10.4}, "finished"),
+        ({"stopping.seconds": 60}, "stopped"),
+        ({"stopping.patience": 3, "stopping.least_gain": 2}, "finished"),  # 11, 10, 9, 8 HU
+        ({"stopping.patience": 4, "stopping.least_gain": 2}, "stopped"),
+    ],
+)
+def test_finished_or_stopped(make_run: Make, settings: dict[str, object], state: str) -> None:
+    run = scan(make_run("one", settings))["one"]
+    assert run.state == state
+    assert run.can_continue == (state == "stopped")
+
+
+def test_a_running_training_is_told_and_not_disturbed(make_run: Make) -> None:
+    folder = make_run("one")
+    with FileLock(folder / ".lock"):
+        assert scan(folder)["one"].state == "running"
+        with pytest.raises(StudioError, match="running"):
+            runs.trash(folder)
+    assert scan(folder)["one"].state == "stopped"
+    with FileLock(folder / ".lock", timeout=0):  # looking let go of it
+        assert folder.is_dir()
+
+
+def test_runs_come_newest_first_with_progress(make_run: Make) -> None:
+    for name, age in (("b", 20), ("c", 10), ("a", 30)):
+        folder = make_run(name, age_s=age)
+
+    def heard() -> Work[list[runs.RunSummary]]:
+        result = yield from runs.scan_runs(folder.parent)
+        assert [run.name for run in result] == ["c", "b", "a"]
+        return result
+
+    events = list(heard())
+    assert events == [Progress(done, 3, "Reading trainings") for done in range(3)]
+
+
+def _cut_off(folder: Path) -> None:
+    text = (folder / "metrics.csv").read_text()
+    (folder / "metrics.csv").write_text(text[: text.rindex("\n", 0, -1) + 4])
+
+
+def _another_version(folder: Path) -> None:
+    text = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text('from_the_future = "yes"\n' + text)
+
+
+@pytest.mark.parametrize(
+    ("harm", "state", "words"),
+    [
+        (lambda f: (f / "recipe.toml").write_text("title = "), "damaged", "not valid TOML"),
+        (lambda f: (f / "recipe.toml").write_bytes(b"\xff\xfe"), "damaged", "not a text file"),
+        (lambda f: (f / "recipe.toml").unlink(), "damaged", "does not exist"),
+        (_another_version, "damaged", "from_the_future"),
+        (lambda f: (f / "metrics.csv").write_bytes(b"\x89PNG\r\n\xff"), "damaged", "metrics.csv"),
+        (lambda f: (f / "metrics.csv").write_text("a,b\n1,2\n"), "damaged", "metrics.csv"),
+        (lambda f: (f / "best.pt").write_bytes(b"PK\3\4 half"), "damaged", "best.pt"),
+        (lambda f: [(f / n).unlink() for n in ("best.pt", "last.pt")], "failed", "saved"),
+        (lambda f: (f / "metrics.csv").unlink(), "stopped", ""),
+        (_cut_off, "stopped", ""),
+    ],
+)
+def test_a_damaged_run_is_listed_with_its_reason(
+    make_run: Make, harm: Callable[[Path], object], state: str, words: str
+) -> None:
+    whole, broken = make_run("whole"), make_run("broken")
+    harm(broken)
+    found = scan(whole.parent)
+    assert found["whole"].state == "stopped"
+    assert found["broken"].state == state
+    assert words in found["broken"].reason
+    assert bool(words) == bool(found["broken"].reason)
+
+
+def test_what_nobody_foresaw_does_not_end_the_list(
+    make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run("b")
+    folder = make_run("a").parent
+    summarise = runs.summarise
+
+    def fail(path: Path) -> runs.RunSummary:
+        if path.name == "a":
+            raise RecursionError("too deep")
+        return summarise(path)
+
+    monkeypatch.setattr(runs, "summarise", fail)
+    found = scan(folder)
+    assert (found["a"].state, found["b"].state) == ("damaged", "stopped")
+    assert "too deep" in found["a"].reason
+
+
+def test_no_folder_has_no_runs(tmp_path: Path) -> None:
+    assert scan(tmp_path / "nowhere") == {}
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudioError, match="Cannot read"):
+        scan(tmp_path / "file")
+
+
+def test_in_what_recipes_differ(make_run: Make) -> None:
+    make_run("a", age_s=3)
+    make_run("b", {"phases.0.optimiser.lr": 3e-4, "batch": 4}, age_s=2)
+    folder = make_run("c", {"noise": "gaussian", "title": "Other"}, age_s=1)
+    found = scan(folder.parent)
+    most = usual([run.settings for run in found.values()])
+    assert differences(found["a"].settings, most) == {}
+    rate = found["a"].settings["phases.0.optimiser.lr"]
+    assert differences(found["b"].settings, most) == {
+        "batch": (4, found["a"].settings["batch"]),
+        "phases.0.optimiser.lr": (3e-4, rate),
+    }
+    assert brief(differences(found["b"].settings, most)) == [("batch", "4"), ("lr", "0.0003")]
+    # Another noise has other settings; its name is enough in a line, not in a table.
+    changed = differences(found["c"].settings, found["a"].settings)
+    assert changed["noise.name"] == ("gaussian", "low_dose")
+    assert changed["noise.dose"] == (None, found["a"].settings["noise.dose"])
+    assert brief(changed) == [("noise", "gaussian")]
+
+
+def test_short_names_of_settings() -> None:
+    short = {
+        "phases.0.optimiser.lr": "lr",
+        "phases.0.optimiser": "optimiser",
+        "phases.0.optimiser.schedule": "schedule",
+        "phases.0.optimiser.schedule.warm_up": "schedule.warm_up",
+        "phases.0.losses.0": "loss",
+        "phases.0.losses.1.weight": "losses.1.weight",
+        "phases.0.steps": "steps",
+        "phases.1.steps": "phases.1.steps",
+        "noise.dose": "noise.dose",
+    }
+    assert {key: short_key(key) for key in short} == short
+
+
+def test_settings_by_path() -> None:
+    nested = {"a": 1, "b": {"c": [True, {"d": 0.5}]}, "empty": []}
+    assert flatten(nested) == {"a": 1, "b.c.0": True, "b.c.1.d": 0.5}
+    assert [in_words(v) for v in (True, 1e-4, "x", 3, None)] == ["true", "0.0001", "x", "3", "-"]
+
+
+def test_curves_and_pictures_of_a_run(make_run: Make) -> None:
+    folder = make_run("one", steps=20, side_px=150)
+    history = runs.load_history(folder)
+    np.testing.assert_array_equal(history.step, np.arange(1, 21))
+    np.testing.assert_allclose(history.losses["loss"], 1 / np.arange(1, 21), rtol=1e-6)
+    assert list(history.losses) == ["loss"]  # its only term is the same
+    np.testing.assert_array_equal(history.validation_step, [10, 20])
+    np.testing.assert_allclose(history.validation["rmse"], [10, 8])
+    assert history.baseline == {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
+    preview = runs.newest_preview(folder)
+    assert preview is not None
+    assert (preview.step, preview.slice) == (20, 3)
+    assert (preview.panels["reconstruction"] == 20).all()
+    small = runs.thumbnail(folder)
+    assert small is not None
+    assert small.shape == (75, 75)
+    assert (small == 20).all()
+
+
+def test_a_run_without_pictures(make_run: Make) -> None:
+    folder = make_run("one")
+    for file in (folder / "previews").iterdir():
+        file.unlink()
+    assert runs.newest_preview(folder) is None
+    assert runs.thumbnail(folder) is None
+    (folder / "previews" / "step-00000001.npz").write_bytes(b"PK\3\4 half")
+    assert runs.thumbnail(folder) is None
+    with pytest.raises(StudioError):
+        runs.newest_preview(folder)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="looks into the free desktop's bin")
+def test_trash_moves_the_run_to_the_bin(make_run: Make, tmp_path: Path) -> None:
+    folder = make_run("old one")
+    environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "share")}
+    code = "import sys; from ctstudio.workflows.runs import trash; trash(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(folder)], env=environment, check=True)
+    assert not folder.exists()
+    kept = tmp_path / "share" / "Trash" / "files" / "old one"
+    assert (kept / "recipe.toml").is_file()
+    with pytest.raises(StudioError, match="not the folder of a training"):
+        runs.trash(tmp_path)
+
+
+def test_where_there_is_no_bin(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    import send2trash
+
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "no bin on this disk")
+
+    monkeypatch.setattr(send2trash, "send2trash", refuse)
+    folder = make_run("one")
+    with pytest.raises(StudioError, match="bin") as caught:
+        runs.trash(folder)
+    assert "no bin on this disk" in caught.value.details
+    assert folder.is_dir()
+
+
+def test_to_list_runs_needs_no_torch(make_run: Make) -> None:
+    folder = make_run("one")
+    code = (
+        "import sys; from pathlib import Path; from ctstudio.core.events import finish\n"
+        "from ctstudio.workflows import runs\n"
+        "(run,) = finish(runs.scan_runs(Path(sys.argv[1])))\n"
+        "runs.load_history(run.folder); runs.newest_preview(run.folder)\n"
+        "assert not {'torch', 'PySide6'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder.parent)], check=True)
