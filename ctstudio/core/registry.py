@@ -14,7 +14,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Generic, Literal, TypeVar
@@ -73,13 +74,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered callable with its title, help and settings."""
+    """A registered callable with its title, help and settings.
+
+    ``tags`` say what else applies to it; which there are, its registry says.
+    """
 
     name: str
     call: Callable[..., Any]
     title: str
     help: str
     fields: tuple[Field, ...]
+    tags: frozenset[str] = frozenset()
 
 
 class Registry(Generic[F]):
@@ -97,16 +102,18 @@ class Registry(Generic[F]):
         self._entries: dict[str, Entry] = {}
         self._plugins_loaded = False
 
-    def add(self, name: str, *, title: str = "", help: str = "") -> Callable[[F], F]:
+    def add(
+        self, name: str, *, title: str = "", help: str = "", tags: Iterable[str] = ()
+    ) -> Callable[[F], F]:
         """Decorate a callable to make it an entry; its keyword-only parameters are its settings."""
 
         def register(call: F) -> F:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             text = help or (inspect.getdoc(call) or "").split("\n\n")[0].replace("\n", " ")
-            self._entries[name] = Entry(
-                name, call, title or name.replace("_", " "), text, read_fields(call)
-            )
+            heading = title or name.replace("_", " ")
+            fields = read_fields(call)
+            self._entries[name] = Entry(name, call, heading, text, fields, frozenset(tags))
             return call
 
         return register
@@ -115,7 +122,16 @@ class Registry(Generic[F]):
         if not self._plugins_loaded:
             self._plugins_loaded = True
             for point in metadata.entry_points(group=f"ctstudio.{self.kind}"):
-                point.load()
+                try:
+                    point.load()
+                # Another's package may fail in any way; what is built in must still be there.
+                except Exception as error:
+                    warnings.warn(
+                        f"The {self.kind} {point.name!r} of {point.value!r} cannot be used: "
+                        f"{type(error).__name__}: {error}",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
 
     def __iter__(self) -> Iterator[Entry]:
         self._load_plugins()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.loss_terms import LossTerms
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
@@ -27,20 +28,29 @@ if TYPE_CHECKING:
     from ctstudio.learn.recipe import Recipe
 
 FROM_FILE = "From a file ..."
+LOSSES = "losses"
 SECTIONS = (
     ("training", "Training", True),
+    ("task", "Task", True),
     ("noise", "Noise", True),
     ("model", "Network", False),
-    ("loss", "Loss", False),
+    (LOSSES, "", False),
     ("optimiser", "Optimiser", False),
     ("schedule", "Learning-rate schedule", False),
+    ("gradient", "Gradient", False),
+    ("weights", "Weights and numbers", False),
+    ("validation", "Judging", False),
+    ("stopping", "Stopping early", False),
+    ("cadence", "Showing and saving", False),
 )  # key, title, unfolded
+BASIC = ("patch_px", "batch", "seed")
 
 
 class RecipeForm(QWidget):
     """Edits a recipe. It is empty until `fill`, which needs the learning engine."""
 
     offered = Signal()  # a recipe from the list is in the form
+    task_changed = Signal()  # another kind of data may be needed
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -77,9 +87,15 @@ class RecipeForm(QWidget):
         self._loading.setProperty("role", "muted")
         layout.addWidget(self._loading)
         self.sections: dict[str, Section] = {}
+        self.losses = LossTerms()
         for key, title, opened in SECTIONS:
+            if key == LOSSES:
+                layout.addWidget(self.losses)
+                continue
             self.sections[key] = Section(title, opened)
+            self.sections[key].setVisible(key == "training")
             layout.addWidget(self.sections[key])
+        self.sections["task"].changed.connect(self._show_what_applies)
 
     def fill(self) -> None:
         """Offer the bundled recipes; the learning engine is loaded."""
@@ -101,27 +117,54 @@ class RecipeForm(QWidget):
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Show ``recipe`` exactly as it is."""
-        from ctstudio.learn.recipe import SETTINGS, Stopping, registries
+        from ctstudio.learn.recipe import SECTIONS as PLAIN
+        from ctstudio.learn.recipe import SETTINGS, registries
         from ctstudio.learn.recipe_parts import STEPS
 
         self._recipe = recipe.checked()
         known = registries()
         phase = self._recipe.phases[-1]
         chosen: dict[str, tuple[Registry[Any], Choice]] = {
+            "task": (known["task"], self._recipe.task),
             "noise": (known["noise"], self._recipe.noise),
+            "gradient": (known["gradient"], self._recipe.gradient),
             "model": (known["model"], phase.model),
-            "loss": (known["loss"], phase.losses[0].choice),
             "optimiser": (known["optimiser"], phase.optimiser.choice),
             "schedule": (known["schedule"], phase.optimiser.schedule),
         }
         for key, (registry, choice) in chosen.items():
             self.sections[key].set_choice(registry, choice)
-        plain = [f for f in SETTINGS if f.name in ("patch_px", "batch", "seed")]
-        seconds = [f for f in read_fields(Stopping) if f.name == "seconds"]
-        entry = Entry("training", dict, "Training", "", (STEPS, *seconds, *plain))
-        values = {f.name: getattr(self._recipe, f.name) for f in plain}
+        self.losses.set_terms(known["loss"], [(term.choice, term.weight) for term in phase.losses])
+        basic = [f for f in SETTINGS if f.name in BASIC]
+        rest = [f for f in SETTINGS if f.name not in BASIC]
+        plain = {name: read_fields(section) for name, section in PLAIN.items()}
+        seconds = [f for f in plain["stopping"] if f.name == "seconds"]
+        groups = {"training": (STEPS, *seconds, *basic), "weights": tuple(rest)}
+        groups |= {n: tuple(f for f in fs if f not in seconds) for n, fs in plain.items()}
+        values = {f.name: getattr(self._recipe, f.name) for f in SETTINGS}
         values |= {"steps": phase.steps, "seconds": self._recipe.stopping.seconds}
-        self.sections["training"].set_fields(entry, values)
+        for name, fields in groups.items():
+            part = getattr(self._recipe, name, None)
+            held = values if part is None else {f.name: getattr(part, f.name) for f in fields}
+            wanted = {f.name: held[f.name] for f in fields}
+            self.sections[name].set_fields(Entry(name, dict, name, "", fields), wanted)
+        self._show_what_applies()
+
+    def _show_what_applies(self) -> None:
+        from ctstudio.learn.recipe import registries
+
+        known = registries()
+        for key, section in self.sections.items():
+            section.setVisible(key != "gradient" or len(known["gradient"]) > 1)
+        self.sections["noise"].setVisible("noise" in self.task.tags)
+        self.task_changed.emit()
+
+    @property
+    def task(self) -> Entry:
+        """The task that is chosen."""
+        from ctstudio.learn.tasks import TASKS
+
+        return TASKS[self.sections["task"].choice.name]
 
     def recipe(self) -> Recipe:
         """The recipe as the form says.
@@ -131,24 +174,26 @@ class RecipeForm(QWidget):
         StudioError
             When a value is not allowed.
         """
+        from ctstudio.learn.recipe import SECTIONS as PLAIN
         from ctstudio.learn.recipe import Recipe
 
         assert self._recipe is not None
         data = self._recipe.to_dict()
-        values = dict(self.sections["training"].choice.params)
-        data["stopping"]["seconds"] = values.pop("seconds")
+        values = {name: dict(self.sections[name].choice.params) for name in ("training", "weights")}
         phase = data["phases"][-1]
-        phase["steps"] = values.pop("steps")
-        data.update(values)
-        data["noise"] = self.sections["noise"].choice.to_dict()
+        phase["steps"] = values["training"].pop("steps")
+        for name in PLAIN:
+            data[name] |= self.sections[name].choice.params
+        data["stopping"]["seconds"] = values["training"].pop("seconds")
+        data |= values["training"] | values["weights"]
+        for name in ("task", "noise", "gradient"):
+            data[name] = self.sections[name].choice.to_dict()
         phase["model"] = self.sections["model"].choice.to_dict()
-        phase["losses"][0] = {
-            "weight": phase["losses"][0].get("weight", 1.0),
-            **self.sections["loss"].choice.to_dict(),
-        }
+        phase["losses"] = self.losses.to_list()
         phase["optimiser"] = {
             **self.sections["optimiser"].choice.to_dict(),
             "schedule": self.sections["schedule"].choice.to_dict(),
+            "rates": phase["optimiser"].get("rates", {}),
         }
         return Recipe.from_dict(data)
 
@@ -169,7 +214,7 @@ class RecipeForm(QWidget):
         """Let the user change things, or not (while a training runs)."""
         for widget in (self.recipe_box, self.edit_button, self.save_button):
             widget.setEnabled(on and self._recipe is not None)
-        for section in self.sections.values():
+        for section in (*self.sections.values(), self.losses):
             section.setEnabled(on)
 
     def _picked(self) -> None:

@@ -59,6 +59,10 @@ class Section(QWidget):
         self._help.hide()
         self._fold(opened)
 
+    def set_title(self, title: str) -> None:
+        """Change the heading."""
+        self._head.setText(title)
+
     def set_choice(self, registry: Registry[Any], choice: Choice) -> None:
         """Offer the entries of ``registry`` and select ``choice``."""
         self._registry = registry

@@ -101,14 +101,18 @@ class Task(Protocol):
 
 
 TASKS: Registry[Callable[..., Task]] = Registry("task")
-"""Every task by name. An entry is called with its settings and makes a `Task`."""
+"""Every task by name. An entry is called with its settings and makes a `Task`.
+
+Tags: "noise" where the recipe's noise is used, "targets" where aligned series are needed, and
+"reference" where they may be given to judge by.
+"""
 
 
 BodyShare = Annotated[float, Param("Least share of a patch that must lie inside the body", 0, 1)]
 Augment = Annotated[bool, Param("Flip and turn the patches at random")]
 
 
-@TASKS.add("synthetic", title="Add noise to clean images")
+@TASKS.add("synthetic", title="Add noise to clean images", tags=["noise"])
 def synthetic(*, body_share: BodyShare = 0.25, augment: Augment = True) -> SyntheticNoise:
     """The series is the target; the input is the series with new noise at every step."""
     from ctstudio.learn.synthetic import SyntheticNoise
@@ -116,7 +120,7 @@ def synthetic(*, body_share: BodyShare = 0.25, augment: Augment = True) -> Synth
     return SyntheticNoise(body_share=body_share, augment=augment)
 
 
-@TASKS.add("pairs", title="Pairs of series")
+@TASKS.add("pairs", title="Pairs of series", tags=["targets"])
 def pairs(*, body_share: BodyShare = 0.25, augment: Augment = True) -> Pairs:
     """The series is the input and its target an aligned one, such as a scan at a higher dose."""
     from ctstudio.learn.pairs import Pairs
