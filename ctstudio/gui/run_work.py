@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctstudio.core.events import Preview, Step, Validation, Work
-from ctstudio.ct.volume import Volume
+from ctstudio.core.events import Look, Preview, Step, Validation, Work
+from ctstudio.gui.training_data import Data
 
 if TYPE_CHECKING:
     from ctstudio.learn.recipe import Recipe
@@ -34,26 +35,30 @@ class RunWork:
     """
 
     recipe: Recipe
-    volume: Volume
+    series: Sequence[Data]
+    targets: Sequence[Data]
     folder: Path
     index: int
     resume: bool = False
     branch_from: Path | None = None
+    look: Look = field(default_factory=Look)
     earlier: list[Preview] = field(default_factory=list)
 
     def __call__(self) -> Work[Any]:
-        from ctstudio.learn.train import train
+        from ctstudio.workflows.training import train_on
 
         if self.resume:
             yield from self._told_before()
         return (
-            yield from train(
+            yield from train_on(
                 self.recipe,
-                [self.volume],
-                run_folder=self.folder,
+                self.series,
+                self.folder,
+                targets=self.targets,
                 preview_slice=self.index,
                 resume=self.resume,
                 branch_from=self.branch_from,
+                look=self.look,
             )
         )
 

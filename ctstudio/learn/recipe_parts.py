@@ -20,9 +20,16 @@ ADAM, COSINE = Choice("adam"), Choice("cosine")
 class ValidationPlan:
     """How the training is judged: which slices are held out, how often they are denoised."""
 
-    share: Annotated[float, Param("Share of each series that is held out", 0, 0.5)] = 0.15
-    slices: Annotated[int, Param("Held-out slices that are judged", 1, 64)] = 2
-    every_steps: Annotated[int, Param("Steps in between; 0 leaves it to the time", 0, 10**9)] = 0
+    share: Annotated[
+        float, Param("Share of each series that is held out", 0, 0.5, label="Held-out share")
+    ] = 0.15
+    slices: Annotated[
+        int, Param("Held-out slices that are judged", 1, 64, label="Judged slices")
+    ] = 2
+    every_steps: Annotated[
+        int,
+        Param("Steps between judgements; 0 leaves it to the time", 0, 10**9, label="Steps between"),
+    ] = 0
     time_share: Annotated[float, Param("Share of the time that it may take", 0, 1)] = 0.04
 
 
@@ -30,10 +37,15 @@ class ValidationPlan:
 class Stopping:
     """When to stop before the last step; 0 switches each off."""
 
-    seconds: Annotated[float, Param("Time for the training", 0, 10**8, "s")] = 0.0
-    patience: Annotated[int, Param("Validations without an improvement", 0, 10**6)] = 0
+    seconds: Annotated[
+        float, Param("Time for the training; 0 for no limit", 0, 10**8, "s", label="Time limit")
+    ] = 0.0
+    patience: Annotated[
+        int, Param("Stop after so many judgements without an improvement; 0 never stops", 0, 10**6)
+    ] = 0
     least_gain: Annotated[
-        float, Param("Fall of the score (RMSE in HU, or loss) that counts as one", 0, 10**6)
+        float,
+        Param("Fall of the score (RMSE in HU, or loss) that counts as an improvement", 0, 10**6),
     ] = 0.0
 
 
@@ -42,14 +54,18 @@ class Cadence:
     """How often something is shown or saved."""
 
     losses_every: Annotated[
-        int, Param("Steps between readings of the losses on a GPU", 1, 1000)
+        int,
+        Param("Steps between readings of the losses on a GPU", 1, 1000, label="Steps a reading"),
     ] = 10
     preview_time_share: Annotated[
-        float, Param("Share of the time that previews may take", 0, 1)
+        float, Param("Share of the time that previews may take", 0, 1, label="Share of previews")
     ] = 0.04
-    save_every_s: Annotated[float, Param("Time between checkpoints", 1, 10**6, "s")] = 60.0
+    save_every_s: Annotated[
+        float, Param("Time between checkpoints", 1, 10**6, "s", label="Save every")
+    ] = 60.0
     tensorboard: Annotated[
-        bool, Param("Write event files for TensorBoard into the run folder too")
+        bool,
+        Param("Write event files for TensorBoard into the run folder too", label="TensorBoard"),
     ] = False
 
 

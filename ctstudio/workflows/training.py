@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Step, Work
@@ -82,14 +82,15 @@ def recipe_of_run(folder: Path, settings: Mapping[str, object] | None = None) ->
 
 def train_on(
     recipe: Recipe,
-    series: Sequence[SeriesInfo],
+    series: Sequence[Volume | SeriesInfo],
     run_folder: Path | None,
     *,
-    targets: Sequence[SeriesInfo] = (),
-    resume: bool = False,
-    branch_from: Path | None = None,
+    targets: Sequence[Volume | SeriesInfo] = (),
+    **how: Any,
 ) -> Work[TrainedModel]:
-    """Read every series, then train on all of them; see `ctstudio.learn.train.train`.
+    """Read every series that is not a volume yet, then train on all of them.
+
+    ``how`` holds the other settings of `ctstudio.learn.train.train`.
 
     Raises
     ------
@@ -100,16 +101,18 @@ def train_on(
     from ctstudio.learn.train import train
 
     volumes: list[Volume] = []
-    for info in (*series, *targets):
-        volumes.append((yield from stage(read(info), f"Reading {info.title}")))
+    for item in (*series, *targets):
+        if isinstance(item, Volume):
+            volumes.append(item)
+        else:
+            volumes.append((yield from stage(read(item), f"Reading {item.title}")))
     return (
         yield from train(
             recipe,
             volumes[: len(series)],
             targets=volumes[len(series) :],
             run_folder=run_folder,
-            resume=resume,
-            branch_from=branch_from,
+            **how,
         )
     )
 

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
-from ctstudio.ct.volume import Volume
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
@@ -24,6 +23,7 @@ from ctstudio.gui.run_layers import RunLayers
 from ctstudio.gui.run_numbers import RunNumbers, estimate
 from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.training_data import TrainingData
 from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
@@ -42,19 +42,14 @@ class TrainPanel(QWidget):
         self._session = session
         self._runs_folder = runs_folder
         self._layers = RunLayers(session)
-        self._picked_by_hand = False
         self._engine = False
         self._parent: Path | None = None  # the run whose weights the next one begins with
         self._work: RunWork
         self._build()
-        for signal in (session.layer_added, session.layer_removed):
-            signal.connect(self._fill_sources)
-        session.layer_changed.connect(self._layer_changed)
-        session.active_changed.connect(self._active_changed)
         self._clock = QTimer(self)
         self._clock.setInterval(500)
         self._clock.timeout.connect(self._show_numbers)
-        self._fill_sources()
+        self._enable()
 
     # -- the form --------------------------------------------------------------------------------
 
@@ -71,17 +66,11 @@ class TrainPanel(QWidget):
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
         layout.addWidget(_heading("Series to learn from"))
-        self.source = QComboBox()
-        self.source.setAccessibleName("Series to learn from")
-        self.source.setToolTip("The clean target; noise is added to it anew in every step")
-        self.source.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.source.activated.connect(self._source_picked)
-        self.source.currentIndexChanged.connect(self._suit_noise)
-        layout.addWidget(self.source)
+        self.data = TrainingData(self._session)
+        layout.addWidget(self.data)
         self.form = RecipeForm(self._session)
         self.form.offered.connect(self._suit_noise)
+        self.form.task_changed.connect(self._suit_task)
         layout.addWidget(self.form)
         layout.addStretch(1)
         outer.addWidget(self._footer())
@@ -108,6 +97,7 @@ class TrainPanel(QWidget):
             (controls.go_on, self._continue),
         ):
             button.clicked.connect(slot)
+        self.data.changed.connect(self._data_changed)
         controls.continue_picked.connect(self.continue_run)
         controls.branch_picked.connect(self.branch_run)
         controls.branch_dropped.connect(self._drop_branch)
@@ -121,60 +111,37 @@ class TrainPanel(QWidget):
 
     # -- the series ------------------------------------------------------------------------------
 
-    def _fill_sources(self, _layer: Layer | None = None) -> None:
-        current = self.source.currentData()
-        self.source.clear()
-        for layer in self._session.layers:
-            if layer.kind in ("original", "simulated"):
-                self.source.addItem(layer.name, layer)
-        if not self.source.count():
-            self.source.addItem("Open a series first", None)
-        self._point_at(current)
-        self._enable()
+    @property
+    def source(self) -> QComboBox:
+        """The box with the first series."""
+        return self.data.rows[0].source
 
     def select_source(self, layer: Layer) -> None:
         """Learn from ``layer``, and go on doing so when another pane becomes active."""
-        self._picked_by_hand = True
-        self._point_at(layer)
-        self._enable()
-
-    def _point_at(self, layer: Layer | None) -> None:
-        for row in range(self.source.count()):
-            if layer is not None and self.source.itemData(row) is layer:
-                self.source.setCurrentIndex(row)
+        self.data.select(layer)
 
     def _suit_noise(self) -> None:
-        layer = self.source.currentData()
-        if isinstance(layer, Layer):
-            self.form.suit(layer.noise_free)
+        if self.data.layer is not None:
+            self.form.suit(self.data.layer.noise_free)
 
-    def _source_picked(self) -> None:
-        self._picked_by_hand = True
+    def _suit_task(self) -> None:
+        tags = self.form.task.tags
+        label = "Target" if "targets" in tags else "Judge by" if "reference" in tags else ""
+        self.data.ask_for_targets(label, needed="targets" in tags)
+
+    def _data_changed(self) -> None:
+        self._suit_noise()
         self._enable()
-
-    def _active_changed(self, layer: Layer | None) -> None:
-        if layer is not None and not self._picked_by_hand:
-            self._point_at(layer.root)
-        self._enable()
-
-    def _layer_changed(self, _layer: Layer, index: int) -> None:
-        if index < 0:
-            self._enable()
 
     def _enable(self) -> None:
         running = self._session.jobs["train"] is not None
-        layer = self.source.currentData()
-        ready = isinstance(layer, Layer) and layer.complete and isinstance(layer.stack, Volume)
-        why = (
-            "A training is running; stop it first"
-            if running
-            else "Start with the settings above"
-            if ready
-            else "Open a series first, and let it load to the end"
-        )
-        self.controls.start.setToolTip(why)
+        why = self.data.missing()
+        ready = not why
+        if running:
+            why = "A training is running; stop it first"
+        self.controls.start.setToolTip(why or "Start with the settings above")
         self.controls.set_running(running, can_start=self._engine and ready)
-        self.source.setEnabled(not running)
+        self.data.setEnabled(not running)
         self.form.set_editable(not running)
 
     # -- the training ----------------------------------------------------------------------------
@@ -217,16 +184,19 @@ class TrainPanel(QWidget):
         self.controls.show_parent("")
 
     def _launch(self, recipe: Recipe | None, folder: Path, **how: Any) -> Job | None:
-        layer = self.source.currentData()
+        layer = self.data.layer
         if self._session.jobs.busy("train"):
             self._session.message.emit("A training is running already; stop it first.", 6000)
             return None
-        if recipe is None or not (isinstance(layer, Layer) and isinstance(layer.stack, Volume)):
+        if why := self.data.missing():
+            self._session.message.emit(f"{why}.", 6000)
+        if recipe is None or layer is None or why:
             return None
         index = self._session.visible_slice(layer)
         run = Run(recipe, layer, index, folder)
         self._session.run = run
-        self._work = RunWork(recipe, layer.stack, folder, index, **how)
+        series, targets = self.data.series(), self.data.targets()
+        self._work = RunWork(recipe, series, targets, folder, index, **how)
         self.controls.show_result(None)
         self.numbers.clear()
         self._status.setText("Preparing the noise ...")
