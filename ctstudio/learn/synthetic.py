@@ -30,7 +30,7 @@ class SyntheticNoise(InMemory):
         """The noise, made ready for the series."""
         noise: Noise = NOISES.make(self.recipe.noise)
         yield from noise.prepare(
-            stack.float(),
+            stack,
             self.volumes[number].geometry.spacing_mm,
             slices=range(len(learn)),
             seed=self.recipe.seed + number,

@@ -13,8 +13,7 @@ import torch
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, finish
 from ctstudio.core.registry import Choice
-from ctstudio.learn import noise as noise_module
-from ctstudio.learn.noise import MU_WATER_PER_MM, NOISES, ArticleGaussian, Gaussian, LowDose
+from ctstudio.learn.noise import MU_WATER_PER_MM, NOISES, ArticleGaussian, Gaussian, LowDose, bank
 from ctstudio.learn.projection import apodisation
 
 N = 160
@@ -224,13 +223,13 @@ def test_bank_belongs_to_its_slice_and_place() -> None:
 
 
 def test_bank_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noise_module, "_BANK_FIELDS_OF_512", 1)  # room for 10 fields of 160 x 160
+    monkeypatch.setattr(bank, "FIELDS_OF_512", 1)  # room for 10 fields of 160 x 160
     noise = simulator(views=90)
     stack = WATER.expand(12, -1, -1)
     events = list(noise.prepare(stack, SPACING, slices=range(12), seed=1))
     assert isinstance(events[0], Note)
     assert noise._bank is not None
-    assert noise._bank.shape[:2] == (4, 2)
+    assert noise._bank.fields.shape[:2] == (4, 2)
     where = torch.tensor([[k, 0, 0] for k in range(12)])
     noisy = noise.patches(stack[:, None, :32, :32], where, torch.Generator().manual_seed(1))
     assert noisy.shape == (12, 1, 32, 32)
