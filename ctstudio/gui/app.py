@@ -26,6 +26,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.collector import GuiCollector
 from ctstudio.gui.main_window import MainWindow
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.status import NO_ENGINE
 from ctstudio.gui.warm_up import Engine, warm_up
 
 
@@ -78,7 +79,7 @@ class Program:
         self.window.engine_ready(engine.device, engine.reason)
 
     def _engine_failed(self, error: Exception) -> None:
-        self.window.device_badge.show_device("no engine", str(error))
+        self.window.device_badge.show_device(NO_ENGINE, str(error))
         self.window.session.report(error)
 
 

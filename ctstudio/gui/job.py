@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
-from ctstudio.core.events import Event, Preview, Progress
+from ctstudio.core.events import Detail, Event, Preview, Progress
 
 DRAIN_MS = 33
 STACK_BYTES = 16 * 2**20  # macOS gives a secondary thread 512 KB, too little for NumPy and torch
@@ -33,6 +33,7 @@ class Job(QThread):
 
     stepped = Signal(object)  # list[Event]: all events but previews since the last drain, in order
     previewed = Signal(object)  # Preview: the newest
+    detailed = Signal(object)  # Detail: the newest
     succeeded = Signal(object)
     cancelled = Signal()
     failed = Signal(object)
@@ -55,6 +56,7 @@ class Job(QThread):
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._preview: Preview | None = None
+        self._detail: Detail | None = None
         self._cancel = threading.Event()
         self._running = threading.Event()
         self._running.set()
@@ -104,6 +106,8 @@ class Job(QThread):
                 with self._lock:
                     if isinstance(event, Preview):
                         self._preview = event
+                    elif isinstance(event, Detail):
+                        self._detail = event
                     else:
                         self._events.append(event)
         except StopIteration as stop:
@@ -122,6 +126,7 @@ class Job(QThread):
         with self._lock:
             events, self._events = self._events, []
             preview, self._preview = self._preview, None
+            detail, self._detail = self._detail, None
         if events:
             for event in events:
                 if isinstance(event, Progress):
@@ -129,6 +134,8 @@ class Job(QThread):
             self.stepped.emit(events)
         if preview is not None:
             self.previewed.emit(preview)
+        if detail is not None and (preview is None or preview.step <= detail.step):
+            self.detailed.emit(detail)
 
     @Slot()
     def _end(self) -> None:
@@ -179,6 +186,7 @@ class Jobs(QObject):
         *,
         stepped: Callable[[list[Event]], None] | None = None,
         previewed: Callable[[Preview], None] | None = None,
+        detailed: Callable[[Detail], None] | None = None,
         succeeded: Callable[[Any], None] | None = None,
         cancelled: Callable[[], None] | None = None,
         failed: Callable[[Exception], None] | None = None,
@@ -196,6 +204,7 @@ class Jobs(QObject):
         for signal, callback in (
             (job.stepped, stepped),
             (job.previewed, previewed),
+            (job.detailed, detailed),
             (job.succeeded, succeeded),
             (job.cancelled, cancelled),
             (job.failed, failed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctstudio.core.events import Preview
+from ctstudio.core.events import Detail, Preview
 from ctstudio.ct.views import SinglePicture
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
 
@@ -13,6 +13,12 @@ class RunLayers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._layers: dict[str, Layer] = {}
+        self._live = True  # the newest is shown, not an earlier one
+
+    def in_view(self) -> tuple[int, int, int, int] | None:
+        """The part of the reconstruction that somebody looks at closely."""
+        layer = self._layers.get("reconstruction")
+        return self._session.region_in_view(layer) if layer and self._live else None
 
     def make(self, run: Run, preview: Preview) -> None:
         """Replace the layers of the run before and hang the new ones."""
@@ -37,8 +43,30 @@ class RunLayers:
         """Show an earlier preview, or the newest (None)."""
         if run.newest is None:
             return
+        self._live = kept is None
         panels = run.newest.panels if kept is None else run.panels(kept)
         for name, layer in self._layers.items():
             if isinstance(layer.stack, SinglePicture):
                 layer.stack.picture = panels[name]
+                self._session.layer_changed.emit(layer, -1)
+
+    def show_detail(self, run: Run, detail: Detail) -> None:
+        """Put a part that is newer than the rest into the live pictures."""
+        if run.newest is None or not self._live:
+            return
+        height, width = detail.reconstruction.shape
+        rows = slice(detail.top, detail.top + height)
+        columns = slice(detail.left, detail.left + width)
+        noisy = run.newest.panels["noisy"][rows, columns]
+        parts = {
+            "reconstruction": detail.reconstruction,
+            "residual": detail.reconstruction - noisy,
+        }
+        for name, part in parts.items():
+            layer = self._layers.get(name)
+            if layer is not None and isinstance(layer.stack, SinglePicture):
+                picture = layer.stack.picture.copy()
+                picture[rows, columns] = part
+                picture.setflags(write=False)
+                layer.stack.picture = picture
                 self._session.layer_changed.emit(layer, -1)

@@ -10,7 +10,13 @@ from ctstudio.core.events import Validation
 from ctstudio.gui.session import Run
 from ctstudio.gui.words import seconds_in_words
 
-LEFT = (("step", "Step"), ("left", "Time left"), ("rate", "Steps/s"), ("loss", "Loss"))
+LEFT = (
+    ("step", "Step"),
+    ("left", "Time left"),
+    ("rate", "Steps/s"),
+    ("patches", "Patches/s"),
+    ("loss", "Loss"),
+)
 RIGHT = (("psnr", "PSNR"), ("ssim", "SSIM"), ("rmse", "RMSE"))
 METRICS = (("psnr", " dB", 2), ("ssim", "", 3), ("rmse", " HU", 2))
 RATE_OVER = 40  # readings
@@ -67,7 +73,9 @@ class RunNumbers(QWidget):
             self._readings = [*self._readings[-RATE_OVER:], (time.monotonic(), step)]
             (t0, s0), (t1, s1) = self._readings[0], self._readings[-1]
             if t1 > t0:
-                self.labels["rate"].setText(f"{(s1 - s0) / (t1 - t0):.1f}")
+                rate = (s1 - s0) / (t1 - t0)
+                self.labels["rate"].setText(f"{rate:.1f}")
+                self.labels["patches"].setText(f"{rate * run.recipe.batch:.0f}")
         known = estimate(run) if running else None
         self.labels["left"].setText(seconds_in_words(known[1]) if known else "-")
 

@@ -145,6 +145,9 @@ class Session(QObject):
         self.jobs = Jobs(self)
         # Set by the window: which slice of a layer is on screen (previews are made for it).
         self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
+        # And which part of it, as (top, left, height, width), where somebody looks closely.
+        self.region_in_view: Callable[[Layer], tuple[int, int, int, int] | None]
+        self.region_in_view = lambda layer: None
 
     def add_series(self, found: list[SeriesInfo]) -> list[SeriesInfo]:
         """Add series that are not listed yet; returns the listed ones that match ``found``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 
+import psutil
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
 
@@ -14,7 +15,16 @@ from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.slice_view import Probe
 from ctstudio.gui.words import plain_label, seconds_in_words
 
-QUIET = ("preview", "metrics", "warm-up")  # too short or too humble to be announced
+MEMORY_MS = 2000
+CPU, NO_ENGINE = "CPU", "no engine"
+QUIET = (
+    "preview",
+    "metrics",
+    "warm-up",
+    "history",
+    "history pictures",
+    "history details",
+)  # too short or too humble to be announced
 
 
 class ProbeLabel(QLabel):
@@ -130,17 +140,44 @@ class JobStrip(QWidget):
 
 
 class DeviceBadge(QLabel):
-    """Where networks are computed, and why."""
+    """Where networks are computed, and why; and how much memory is in use."""
 
     def __init__(self) -> None:
         super().__init__("...")
         self.setProperty("role", "badge")
         self.setToolTip("The learning engine is loading")
         self.setAccessibleName("Device")
+        self._name, self._reason = "", ""
+        self._process = psutil.Process()
+        self._timer = QTimer(self)
+        self._timer.setInterval(MEMORY_MS)
+        self._timer.timeout.connect(self._refresh)
 
     def show_device(self, name: str, reason: str) -> None:
-        self.setText(name)
-        self.setToolTip(reason)
+        self._name, self._reason = name, reason
+        self._refresh()
+        self._timer.start()
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        return self._name
+
+    def _refresh(self) -> None:
+        used, whole = self._process.memory_info().rss, psutil.virtual_memory().total
+        self.setText(f"{self._name}   {_gigabytes(used)}")
+        lines = [self._reason] if self._reason else []
+        lines += [f"CT Studio uses {_gigabytes(used)} of {_gigabytes(whole)} of memory."]
+        if self._name not in (CPU, NO_ENGINE):
+            from ctstudio.learn import device
+
+            held = device.memory_in_use(device.choose().torch)
+            lines += [f"Its networks hold {_gigabytes(held)} of the GPU's memory."]
+        self.setToolTip("\n".join(lines))
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GB"
 
 
 class Banner(QWidget):

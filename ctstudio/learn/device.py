@@ -73,6 +73,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
+def memory_in_use(device: torch.device) -> int:
+    """Bytes of a GPU's memory that torch holds; 0 for the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    return 0
+
+
 def release_memory() -> None:
     """Give memory that torch keeps for later back to the device."""
     if torch.cuda.is_available():

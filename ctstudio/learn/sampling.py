@@ -13,6 +13,9 @@ from torch import Tensor
 AIR_HU = -1024.0
 """What stands for padding outside the field of view; no tissue is darker than air."""
 
+PADDING_HU = -1500.0
+"""Pixels at or below are no measurement (outside the field of view)."""
+
 BODY_HU = -500.0
 
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.core.events import Event, Note, Preview, Progress, Step, Validation
+from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Step, Validation
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.recipe_form import RecipeForm
@@ -206,6 +206,7 @@ class TrainPanel(QWidget):
             self._work,
             stepped=self._stepped,
             previewed=self._previewed,
+            detailed=self._detailed,
             succeeded=self._succeeded,
             cancelled=self._stopped,
             failed=self._failed,
@@ -278,6 +279,7 @@ class TrainPanel(QWidget):
         run = self._session.run
         if run is not None:
             self.numbers.refresh(run, self._session.jobs.busy("train"))
+            self._work.look.region = self._layers.in_view()
 
     def _previewed(self, preview: Preview) -> None:
         run = self._session.run
@@ -288,6 +290,10 @@ class TrainPanel(QWidget):
         if first:
             self._layers.make(run, preview)
         self._session.run_changed.emit(run)
+
+    def _detailed(self, detail: Detail) -> None:
+        if self._session.run is not None:
+            self._layers.show_detail(self._session.run, detail)
 
     def show_panels(self, kept: KeptPreview | None) -> None:
         """Show an earlier preview in the training's layers, or the newest (None)."""

@@ -18,6 +18,7 @@ from ctstudio.gui.words import plain_title
 
 CINE_MS = 80
 ZOOM = 1.25
+CLOSE = 0.4  # of a slice: who sees no more of it looks at a part
 
 
 class ViewControl(QObject):
@@ -35,6 +36,7 @@ class ViewControl(QObject):
         self._cine.setInterval(CINE_MS)
         self._cine.timeout.connect(self._cine_step)
         session.visible_slice = self.visible_slice
+        session.region_in_view = self.region_in_view
         grid.window_changed.connect(self._window_changed)
         grid.menu_requested.connect(self._pane_menu)
         grid.layout_changed.connect(self._layout_changed)
@@ -81,6 +83,16 @@ class ViewControl(QObject):
                 point = shown.stack.geometry.positions_mm[pane.view.index]
                 return layer.stack.geometry.nearest_slice(point)
         return len(layer.stack) // 2
+
+    def region_in_view(self, layer: Layer) -> tuple[int, int, int, int] | None:
+        """The part of ``layer`` that a pane shows, where that is zoomed in; else None."""
+        for pane in self._grid.visible_panes:
+            if pane.layer is layer:
+                region = pane.view.region_in_view()
+                _, rows, columns = layer.stack.shape
+                close = 0 < region[2] * region[3] <= CLOSE * rows * columns
+                return region if close else None
+        return None
 
     def set_preset(self, name: str) -> None:
         """Apply a named window to the active pane and those linked with it."""

@@ -170,6 +170,19 @@ class SliceView(pg.GraphicsView):
     def framing(self) -> Framing:
         return self._framing
 
+    def region_in_view(self) -> tuple[int, int, int, int]:
+        """The part of the slice that can be seen, in pixels: top, left, height, width."""
+        if self._hu is None or self.layer is None:
+            return 0, 0, 0, 0
+        dy, dx = self.layer.stack.geometry.spacing_mm
+        size = self.viewport().size()
+        corner = self.to_plane(QPointF(0, 0)) - self.image_rect().topLeft()
+        far = self.to_plane(QPointF(size.width(), size.height())) - self.image_rect().topLeft()
+        ny, nx = self._hu.shape
+        top, left = max(math.floor(corner.y() / dy), 0), max(math.floor(corner.x() / dx), 0)
+        bottom, right = min(math.ceil(far.y() / dy), ny), min(math.ceil(far.x() / dx), nx)
+        return top, left, max(bottom - top, 0), max(right - left, 0)
+
     def fit(self) -> None:
         """Show the whole slice."""
         rect = self.image_rect()

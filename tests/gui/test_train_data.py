@@ -1,0 +1,132 @@
+"""What a training in the window learns from, and what of it is looked at closely."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF
+
+from ctstudio.core.events import Detail
+
+
+def tiny(**changes: Any) -> Any:
+    """A recipe whose steps take a millisecond or two."""
+    from ctstudio.learn.recipe import default_recipe
+
+    recipe = default_recipe()
+    settings = {
+        "title": "Tiny", "noise": "gaussian", "batch": 2, "patch_px": 32, "stopping.seconds": 0,
+        "phases.0.steps": 10**6, "phases.0.model.depth": 3, "phases.0.model.features": 4,
+    } | {name.replace("__", "."): value for name, value in changes.items()}  # fmt: skip
+    for name, value in settings.items():
+        recipe = recipe.with_setting(name, value)
+    return recipe
+
+
+@pytest.fixture
+def trainer(hands: Any, thin: Any, mirrored: Any) -> Any:
+    hands.program.load_engine()
+    hands.open(thin)
+    hands.wait(lambda: hands.program.engine is not None, "for the engine")
+    hands.idle()
+    hands.window.tabs.setCurrentIndex(1)
+    hands.panel = hands.window.train_panel
+    hands.panel.form.set_recipe(tiny())
+    return hands
+
+
+def train_a_little(hands: Any) -> Any:
+    hands.press(hands.panel.controls.start)
+    hands.wait(lambda: hands.session.run is not None and len(hands.session.run.history.step) > 3)
+    hands.press(hands.panel.controls.stop)
+    hands.idle()
+    return hands.session.run
+
+
+def test_a_further_series_is_learnt_from_too(trainer: Any, thick: Any) -> None:
+    data = trainer.panel.data
+    assert not data.add_button.isVisible(), "there is nothing to add"
+    trainer.open(thick)
+    data.select(trainer.layer("Thin slab"))
+    assert data.add_button.isVisible()
+    trainer.press(data.add_button)
+    assert [row.source.currentText() for row in data.rows] == ["Thin slab", "Thick slab"]
+    run = train_a_little(trainer)
+    from ctstudio.learn.checkpoint import load_training
+    from ctstudio.learn.resume import fingerprint
+
+    _, state = load_training(run.folder / "last.pt")
+    both = [trainer.layer(name).stack for name in ("Thin slab", "Thick slab")]
+    assert state["data"] == fingerprint(both)
+    data.rows[1].removed.emit(data.rows[1])
+    assert len(data.rows) == 1
+
+
+def test_pairs_ask_for_a_target_and_judge_by_it(trainer: Any) -> None:
+    from ctstudio.core.registry import Choice
+
+    panel, data = trainer.panel, trainer.panel.data
+    source = trainer.layer("Thin slab")
+    trainer.window.simulator.start(source, Choice("gaussian", {"sd": 30.0}))
+    trainer.idle("simulate")
+    twin = trainer.session.layers[-1]
+    task = panel.form.sections["task"]
+    assert not data.rows[0].target.isVisible()
+    assert panel.form.sections["noise"].isVisible()
+    task.combo.setCurrentIndex(task.combo.findData("pairs"))
+    assert data.rows[0].target.isVisible()
+    assert not panel.form.sections["noise"].isVisible(), "what does not apply is not shown"
+    assert not panel.controls.start.isEnabled()
+    assert "target" in panel.controls.start.toolTip()
+    data.select(twin)
+    data.rows[0].target.setCurrentText("Thin slab")
+    assert panel.controls.start.isEnabled()
+    run = train_a_little(trainer)
+    assert trainer.banner() == ""
+    assert np.array_equal(run.newest.panels["noisy"], twin.stack.slice_hu(run.slice_index))
+    assert np.array_equal(run.newest.panels["target"], source.stack.slice_hu(run.slice_index))
+
+
+def test_what_is_looked_at_closely_is_shown_more_often(trainer: Any) -> None:
+    panel = trainer.panel
+    panel.form.set_recipe(tiny(cadence__preview_time_share=0.2))
+    trainer.press(panel.controls.start)
+    trainer.wait(lambda: trainer.session.run is not None and trainer.session.run.newest)
+    pane = trainer.grid.visible_panes[1]
+    assert pane.layer.name == "Training: reconstruction"
+    job = trainer.session.jobs["train"]
+    seen: list[Detail] = []
+    job.detailed.connect(seen.append)
+    trainer.pause(600)
+    assert not seen, "the whole slice is in view"
+    pane.view.fit()
+    pane.view.zoom_by(4)
+    trainer.wait(lambda: len(seen) > 3, "for details")
+    top, left, height, width = pane.view.region_in_view()
+    last = seen[-1]
+    assert (last.top, last.left) == (top, left)
+    assert last.reconstruction.shape == (height, width)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    trainer.press(panel.controls.stop)
+    trainer.idle()
+    residual = trainer.layer("Training: residual").stack.picture
+    noisy = trainer.layer("Training: noisy").stack.picture
+    picture = trainer.layer("Training: reconstruction").stack.picture
+    assert np.array_equal(residual, picture - noisy)
+    assert picture[rows, columns].shape == (height, width)
+
+
+def test_the_region_in_view_is_what_the_corners_show(trainer: Any) -> None:
+    view = trainer.view
+    view.fit()
+    _, rows, columns = view.layer.stack.shape
+    assert view.region_in_view() == (0, 0, rows, columns)
+    view.zoom_by(5)
+    top, left, height, width = view.region_in_view()
+    size = view.viewport().size()
+    first = view.probe(view.to_plane(QPointF(0, 0)))
+    last = view.probe(view.to_plane(QPointF(size.width() - 1, size.height() - 1)))
+    assert (first.voxel[1], first.voxel[0]) == (top, left)
+    assert (last.voxel[1], last.voxel[0]) == (top + height - 1, left + width - 1)
