@@ -17,7 +17,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui.panels import compare
 
-SECRETS = ("Secret", "4711", "19480229", "ACC0815Z", "20210317")
+SECRETS = ("Secret", "ID-4711", "19480229", "ACC0815Z", "20210317")
 
 
 def twin(hands: Any, sample: Any) -> list[Any]:
