@@ -14,7 +14,7 @@ from PIL import Image
 from ctstudio.core.errors import StudioError
 from ctstudio.gui import demo
 
-SECRETS = (b"Secret", b"4711", b"19480229", b"ACC0815Z")
+SECRETS = (b"Secret", b"ID-4711", b"19480229", b"ACC0815Z")
 
 
 def refuse(constant: str) -> float:

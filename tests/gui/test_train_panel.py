@@ -363,7 +363,7 @@ def test_a_run_folder_knows_no_patient(trainer: Any) -> None:
     assert {"recipe.toml", "metrics.csv", "last.pt"} <= {p.name for p in files}
     for path in files:
         content = path.read_bytes()
-        for secret in (b"Secret", b"4711", b"19480229", b"ACC0815Z", b"20210317"):
+        for secret in (b"Secret", b"ID-4711", b"19480229", b"ACC0815Z", b"20210317"):
             assert secret not in content, path
 
 
