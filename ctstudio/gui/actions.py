@@ -77,6 +77,8 @@ SPECS: tuple[Spec, ...] = (
          "Save a denoised layer as a DICOM series"),
     Spec("simulate", "Simulate low dose ...", "Ctrl+L", "mdi6.blur",
          "Add projection-domain noise to the series: a low-dose twin"),
+    Spec("history", "History of trainings ...", "Ctrl+H", "mdi6.history",
+         "All trainings: their pictures, curves and recipes side by side"),
     Spec("theme", "Light theme", "Ctrl+T", "", "Switch between dark and light", True),
     Spec("full_screen", "Full screen", "F11", "", "Full screen and back", True),
     Spec("shortcuts", "Mouse and keys", "F1", "", "What the mouse and the keys do"),

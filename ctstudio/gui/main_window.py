@@ -27,6 +27,7 @@ from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.curves import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
+from ctstudio.gui.history.history import History
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         self.series_panel = SeriesPanel(self.session)
         self.denoise_panel = DenoisePanel(self.session)
         self.train_panel = TrainPanel(self.session, runs_folder)
+        self.history = History(self.session, self.train_panel, runs_folder, self)
         self.compare_panel = ComparePanel(self.session, self.grid, self.exporter)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -173,6 +175,8 @@ class MainWindow(QMainWindow):
         self.series_panel.show_requested.connect(self._show_layer)
         self.denoise_panel.applied.connect(lambda layer: self._message(f"{layer.name}: done", 6000))
         self.train_panel.use_requested.connect(self._use_network)
+        self.history.use_requested.connect(self._use_network)
+        self.history.train_shown.connect(lambda: self.tabs.setCurrentIndex(1))
         grid.slice_changed.connect(self.denoise_panel.slice_shown)
         grid.slice_changed.connect(self._update_enabled)
         grid.probed.connect(self.probe_label.show_probes)
@@ -201,6 +205,7 @@ class MainWindow(QMainWindow):
             "curves": self.compare_panel.ask_curves,
             "export_dicom": self.compare_panel.ask_dicom,
             "simulate": self._simulate,
+            "history": self.history.show,
             "theme": self._set_light,
             "full_screen": self._full_screen,
             "shortcuts": lambda: dialogs.show_shortcuts(self),
@@ -335,6 +340,7 @@ class MainWindow(QMainWindow):
         """Torch is loaded: fill what needed it."""
         self.device_badge.show_device(device, reason)
         self.train_panel.engine_ready()
+        self.history.engine_ready()
         self._engine = True
         self._update_enabled()
 
@@ -356,6 +362,7 @@ class MainWindow(QMainWindow):
             theme.apply(app, theme.LIGHT if on else theme.DARK)
             self.settings.set("theme", "light" if on else "dark")
             self.curves.retheme()
+            self.history.retheme()
 
     def _full_screen(self, on: bool) -> None:
         self.showFullScreen() if on else self.showNormal()

@@ -47,19 +47,14 @@ def brief(changed: Mapping[str, tuple[object, object]]) -> list[tuple[str, str]]
     swapped = [key.removesuffix("name") for key in changed if key.endswith(".name")]
     told = []
     for key, (own, _) in changed.items():
-        if key.endswith(".name"):
-            told.append((short_key(key.removesuffix(".name")), in_words(own)))
-        elif not any(key.startswith(start) for start in swapped):
+        if key.endswith(".name") or not any(key.startswith(start) for start in swapped):
             told.append((short_key(key), in_words(own)))
     return told
 
 
 def short_key(key: str) -> str:
     """A setting's path without what goes without saying: "phases.0.optimiser.lr" -> "lr"."""
-    for start in ("phases.0.optimiser.schedule", "phases.0.optimiser"):
-        if key in (start, f"{start}.name"):
-            return start.rpartition(".")[2]
-    key = key.removeprefix("phases.0.").replace("losses.0", "loss")
+    key = key.removeprefix("phases.0.").removesuffix(".name").replace("losses.0", "loss")
     return key.removeprefix("optimiser.")
 
 

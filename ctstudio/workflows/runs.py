@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,7 @@ class RunSummary:
     size_bytes: int = 0
     network: Path | None = None
     can_continue: bool = False
+    stamp: tuple[tuple[int, int], ...] = ()  # of its files, to tell whether it has changed
 
     @property
     def name(self) -> str:
@@ -69,11 +71,12 @@ def default_folder() -> Path:
     return Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
 
 
-def scan_runs(folder: Path) -> Work[list[RunSummary]]:
+def scan_runs(folder: Path, known: Iterable[RunSummary] = ()) -> Work[list[RunSummary]]:
     """The trainings in a folder (or the one that it is itself), the newest first.
 
     Yields ``Progress``. A damaged run is in the list, with what is wrong with it; a folder that
-    does not exist has no runs.
+    does not exist has no runs. Of those in ``known`` (an earlier scan's) that have not changed
+    nothing is read again.
 
     Raises
     ------
@@ -87,11 +90,14 @@ def scan_runs(folder: Path) -> Work[list[RunSummary]]:
         found = []
     except OSError as error:
         raise explain_os_error(error, folder, "read") from error
+    before = {run.folder: run for run in known}
     runs: list[RunSummary] = []
     for path in found:
         yield Progress(len(runs), len(found), "Reading trainings")
         try:
-            runs.append(summarise(path))
+            old = before.get(path)
+            same = old and old.stamp == _stamp(path) and is_held(path) == (old.state == "running")
+            runs.append(old if old and same else summarise(path))
         except Exception as error:  # whatever a foreign file holds, the others are listed
             why = f"It cannot be read ({type(error).__name__}: {error})."
             runs.append(RunSummary(path, "damaged", why))
@@ -104,7 +110,8 @@ def _is_run(folder: Path) -> bool:
 
 def summarise(folder: Path) -> RunSummary:
     """What one run folder holds; whatever is wrong with it stands in ``reason``."""
-    known: dict[str, Any] = {"begun": _begun(folder), "size_bytes": _size(folder)}
+    known: dict[str, Any] = {"begun": _begun(folder), "stamp": _stamp(folder)}
+    known["size_bytes"] = _size(folder)
     problems: list[str] = []
     recipe: Recipe | None = None
     try:
@@ -134,7 +141,9 @@ def summarise(folder: Path) -> RunSummary:
         state, problems = "failed", ["It ended before its network was saved for the first time."]
     last = folder / "last.pt"
     known["can_continue"] = state == "stopped" and last in networks
-    return RunSummary(folder, state, " ".join(problems), **known)
+    # Whoever reads the reason knows which folder it is.
+    reason = " ".join(problems).replace(f"{folder}{os.sep}", "")
+    return RunSummary(folder, state, reason, **known)
 
 
 def _raw_settings(path: Path) -> dict[str, object]:
@@ -145,6 +154,18 @@ def _raw_settings(path: Path) -> dict[str, object]:
         raise explain_os_error(error, path, "read") from error
     except ValueError:  # no TOML, or no text: who reads the recipe says it better
         return {}
+
+
+def _stamp(folder: Path) -> tuple[tuple[int, int], ...]:
+    stamps = []
+    for name in MARKS:
+        try:
+            about = (folder / name).stat()
+        except OSError:
+            stamps.append((0, 0))
+        else:
+            stamps.append((about.st_mtime_ns, about.st_size))
+    return tuple(stamps)
 
 
 def _begun(folder: Path) -> float:

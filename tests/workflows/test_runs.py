@@ -95,6 +95,21 @@ def test_runs_come_newest_first_with_progress(make_run: Make) -> None:
     assert events == [Progress(done, 3, "Reading trainings") for done in range(3)]
 
 
+def test_what_has_not_changed_is_not_read_again(make_run: Make) -> None:
+    make_run("same")
+    folder = make_run("grown")
+    before = scan(folder.parent)
+    row = "41,4.1,11,0.001,0.02,0.02,,,,,,,\n"
+    with (folder / "metrics.csv").open("a") as stream:
+        stream.write(row)
+    after = {r.name: r for r in finish(runs.scan_runs(folder.parent, before.values()))}
+    assert after["same"] is before["same"]
+    assert (before["grown"].steps, after["grown"].steps) == (40, 41)
+    with FileLock(folder / ".lock"):
+        held = {r.name: r for r in finish(runs.scan_runs(folder.parent, after.values()))}
+    assert (held["grown"].state, held["same"]) == ("running", before["same"])
+
+
 def _cut_off(folder: Path) -> None:
     text = (folder / "metrics.csv").read_text()
     (folder / "metrics.csv").write_text(text[: text.rindex("\n", 0, -1) + 4])
@@ -130,6 +145,7 @@ def test_a_damaged_run_is_listed_with_its_reason(
     assert found["broken"].state == state
     assert words in found["broken"].reason
     assert bool(words) == bool(found["broken"].reason)
+    assert str(broken) not in found["broken"].reason
 
 
 def test_what_nobody_foresaw_does_not_end_the_list(
@@ -180,10 +196,11 @@ def test_in_what_recipes_differ(make_run: Make) -> None:
 def test_short_names_of_settings() -> None:
     short = {
         "phases.0.optimiser.lr": "lr",
-        "phases.0.optimiser": "optimiser",
-        "phases.0.optimiser.schedule": "schedule",
+        "phases.0.optimiser.name": "optimiser",
+        "phases.0.optimiser.schedule.name": "schedule",
         "phases.0.optimiser.schedule.warm_up": "schedule.warm_up",
-        "phases.0.losses.0": "loss",
+        "phases.0.losses.0.name": "loss",
+        "phases.0.model.name": "model",
         "phases.0.losses.1.weight": "losses.1.weight",
         "phases.0.steps": "steps",
         "phases.1.steps": "phases.1.steps",

@@ -1,0 +1,275 @@
+"""Two trainings side by side: pictures in one window, curves, differences of the recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSizePolicy,
+    QSplitter,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Preview, Progress, Work
+from ctstudio.ct.window import PRESETS, Window
+from ctstudio.figures.curves import History
+from ctstudio.gui.history.picture import Picture, grey_image, signed_image
+from ctstudio.gui.history.plots import Plots, colour
+from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.workflows.run_settings import differences, in_words, short_key
+from ctstudio.workflows.runs import RunSummary, load_history, newest_preview
+
+DEFAULT_WINDOW = "Abdomen"
+RESIDUAL = Window(0, 200)
+PANELS = ("reconstruction", "residual", "noisy", "target")
+MOST = "Most trainings"
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """What there is to see of a run; ``problem`` says what could not be read."""
+
+    run: RunSummary
+    history: History | None
+    preview: Preview | None
+    problem: str = ""
+
+
+def read_details(runs: list[RunSummary]) -> Work[list[RunDetails]]:
+    """Read curves and pictures; a damaged run does not keep the other from being shown."""
+    told: list[RunDetails] = []
+    for run in runs:
+        yield Progress(len(told), len(runs), "Reading a training")
+        history, preview, problems = None, None, []
+        try:
+            history = load_history(run.folder)
+        except StudioError as error:
+            problems.append(error.message)
+        yield Progress(len(told), len(runs), "Reading a training")
+        try:
+            preview = newest_preview(run.folder)
+        except StudioError as error:
+            problems.append(error.message)
+        told.append(RunDetails(run, history, preview, " ".join(problems)))
+    return told
+
+
+class ElidedLabel(QLabel):
+    """A line that gives way: what does not fit is cut, and stands in the tooltip."""
+
+    def __init__(self, mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle) -> None:
+        super().__init__()
+        self._mode = mode
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._whole = ""
+
+    def show_text(self, text: str, tip: str = "") -> None:
+        self._whole = text
+        self.setToolTip(plain_tip(tip or text))
+        self._fit()
+
+    def resizeEvent(self, event: object) -> None:
+        super().resizeEvent(event)  # type: ignore[arg-type]
+        self._fit()
+
+    def _fit(self) -> None:
+        room = self.contentsRect().width()
+        self.setText(self.fontMetrics().elidedText(self._whole, self._mode, room))
+
+
+class Comparison(QWidget):
+    """One run, or two side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._details: list[RunDetails] = []
+        right = Qt.TextElideMode.ElideRight
+        self.titles = (ElidedLabel(right), ElidedLabel(right))
+        self.names = (ElidedLabel(), ElidedLabel())
+        self.captions = (ElidedLabel(), ElidedLabel())
+        self.pictures = (Picture("Picture of the first"), Picture("Picture of the second"))
+        self.plots = Plots()
+        self.panel = _box("Which picture", "What the pictures show")
+        for name in PANELS:
+            self.panel.addItem(name.capitalize(), name)
+        self.window_box = _box("Window of both pictures", "The same window for both pictures")
+        for name, window in PRESETS.items():
+            text = f"{name}  {window.width_hu:g} / {window.centre_hu:g}"
+            self.window_box.addItem(text, name)
+        self.window_box.setCurrentIndex(list(PRESETS).index(DEFAULT_WINDOW))
+        for box in (self.panel, self.window_box):
+            box.currentIndexChanged.connect(self._draw)
+        self.table = _table()
+        self.same = plain_label()
+        self.same.setProperty("role", "muted")
+        self.same.setWordWrap(True)
+        self.problem = plain_label()
+        self.problem.setWordWrap(True)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        choices = QHBoxLayout()
+        choices.setSpacing(8)
+        choices.addWidget(self.panel, 1)
+        choices.addWidget(self.window_box, 1)
+        top = QWidget()
+        grid = QGridLayout(top)
+        grid.setContentsMargins(0, 0, 0, 4)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        grid.addLayout(choices, 0, 0, 1, 2)
+        for column in (0, 1):
+            self.titles[column].setProperty("role", "heading")
+            self.names[column].setProperty("role", "muted")
+            self.captions[column].setProperty("role", "muted")
+            grid.addWidget(self.titles[column], 1, column)
+            grid.addWidget(self.names[column], 2, column)
+            grid.addWidget(self.pictures[column], 3, column)
+            grid.addWidget(self.captions[column], 4, column)
+        grid.setRowStretch(3, 1)
+        bottom = QWidget()
+        below = QVBoxLayout(bottom)
+        below.setContentsMargins(0, 4, 0, 0)
+        below.setSpacing(4)
+        for widget in (self.problem, self.same, self.table):
+            below.addWidget(widget)
+        below.addStretch(1)
+        parts = QSplitter(Qt.Orientation.Vertical)
+        parts.setChildrenCollapsible(False)
+        for part, share in ((top, 5), (self.plots, 4), (bottom, 3)):
+            parts.addWidget(part)
+            parts.setStretchFactor(parts.count() - 1, share)
+        parts.setSizes([500, 400, 240])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(parts)
+
+    def retheme(self) -> None:
+        """Take the colours of the theme in force."""
+        self.plots.retheme()
+        for number, label in enumerate(self.titles):
+            label.setStyleSheet(f"color: {colour(number)}")
+
+    def show_details(self, details: list[RunDetails], most: Mapping[str, object]) -> None:
+        """Show one run against the settings that ``most`` have, or two against each other."""
+        self._details = details
+        two = len(details) == 2
+        for column in (0, 1):
+            for widgets in (self.titles, self.names, self.captions, self.pictures):
+                widgets[column].setVisible(column == 0 or two)
+            if column < len(details):
+                run = details[column].run
+                self.titles[column].show_text(run.title or run.name)
+                self.names[column].show_text(run.name if run.title else "")
+        self.plots.show_histories([entry.history for entry in details])
+        problems = [f"{e.run.name}: {e.run.reason or e.problem}" for e in details
+                    if e.run.reason or e.problem]  # fmt: skip
+        self.problem.setText("\n".join(problems))
+        self.problem.setVisible(bool(problems))
+        self._show_differences(most)
+        self.retheme()
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the pictures that the boxes ask for."""
+        name = self.panel.currentData()
+        window = RESIDUAL if name == "residual" else PRESETS[self.window_box.currentData()]
+        self.window_box.setEnabled(name != "residual")
+        for entry, picture, caption in zip(
+            self._details, self.pictures, self.captions, strict=False
+        ):
+            preview = entry.preview
+            panel = preview.panels.get(name) if preview is not None else None
+            caption.show_text(*(_caption(preview, name) if panel is not None else ("",)))
+            if preview is None:
+                picture.show_word("No picture was kept")
+            elif panel is None:
+                picture.show_word(f"This training had no {name}")
+            elif name == "residual":
+                picture.show_image(signed_image(panel, window))
+            else:
+                picture.show_image(grey_image(panel, window))
+
+    def _show_differences(self, most: Mapping[str, object]) -> None:
+        first = self._details[0].run
+        two = len(self._details) == 2
+        other = self._details[1].run.settings if two else most
+        changed = differences(first.settings, other) if first.settings and other else {}
+        heads = [first.name, self._details[1].run.name if two else MOST]
+        self.table.setHorizontalHeaderLabels(["Setting", *heads])
+        for column, head in enumerate(heads, start=1):
+            item = self.table.horizontalHeaderItem(column)
+            assert item is not None
+            item.setToolTip(plain_tip(head))
+        self.table.setRowCount(len(changed))
+        for row, (key, values) in enumerate(changed.items()):
+            texts = (short_key(key), *(in_words(value) for value in values))
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                item.setToolTip(plain_tip(text if column else key))
+                self.table.setItem(row, column, item)
+        self.table.setVisible(bool(changed))
+        self.same.setVisible(not changed)
+        if not (first.settings and other):
+            self.same.setText("A recipe cannot be read.")
+        else:
+            self.same.setText(
+                "The recipes are the same." if two else "The recipe is that of most trainings."
+            )
+
+
+def full_name(run: RunSummary) -> str:
+    """Title and folder, which together tell a run from others."""
+    return f"{run.title} ({run.name})" if run.title else run.name
+
+
+def _caption(preview: Preview | None, name: str) -> tuple[str, str]:
+    """The line under a picture, and its longer form."""
+    if preview is None:
+        return "", ""
+    text = f"step {preview.step}"
+    if name == "residual":
+        text += f", \N{PLUS-MINUS SIGN}{RESIDUAL.width_hu / 2:g} HU"
+    psnr = preview.metrics.get("psnr")
+    if name != "reconstruction" or psnr is None:
+        return text, ""
+    text += f", PSNR {psnr:.2f} dB"
+    return f"{text} (A)", f"{text} (protocol A, this slice)"
+
+
+def _box(name: str, tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(tip)
+    return box
+
+
+def _table() -> QTableWidget:
+    table = QTableWidget(0, 3)
+    table.setAccessibleName("Differences of the recipes")
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(24)
+    table.setShowGrid(False)
+    table.setAlternatingRowColors(True)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+    table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    table.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+    table.setMinimumHeight(80)
+    return table

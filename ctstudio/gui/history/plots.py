@@ -1,0 +1,125 @@
+"""The curves of two runs over one another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+
+from ctstudio.figures.curves import History, smoothed
+from ctstudio.gui import theme
+
+TITLES = {"loss": "Loss (log)", "psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
+SMOOTHING = 40  # so many averages along a curve
+COLOURS = {"dark": ("#4aa8e0", "#e8a04a"), "light": ("#0b6fb0", "#b4540a")}
+
+
+def colour(number: int) -> str:
+    """The colour of the first (0) or second (1) run, for words, curves and marks."""
+    return COLOURS[theme.current().name][number]
+
+
+class LogAxis(pg.AxisItem):
+    """Labels 1, 2 and 5 of each power of ten, or every digit where less than one is in view."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        shown = "125" if self.range[1] - self.range[0] > 1 else "123456789"
+        numbers = [10.0 ** float(value) for value in values]
+        return [f"{n:.3g}" if f"{n:.6e}"[0] in shown else "" for n in numbers]
+
+
+class Plots(QWidget):
+    """Loss, PSNR, SSIM and RMSE over the step; the dashed lines are those of the noisy input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._histories: list[History | None] = []
+        self.plots: dict[str, pg.PlotWidget] = {}
+        self.curves: dict[tuple[str, int], pg.PlotDataItem] = {}
+        self._noisy: dict[tuple[str, int], pg.InfiniteLine] = {}
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for place, key in enumerate(TITLES):
+            layout.addWidget(self._plot(key), place // 2, place % 2)
+        self.retheme()
+
+    def _plot(self, key: str) -> pg.PlotWidget:
+        axes = {"left": LogAxis("left")} if key == "loss" else None
+        plot = pg.PlotWidget(axisItems=axes, enableMenu=False)
+        plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        plot.setMinimumHeight(96)
+        plot.hideButtons()
+        plot.showGrid(x=True, y=True, alpha=0.15)
+        plot.setLogMode(y=key == "loss")
+        plot.getAxis("left").setWidth(48)
+        for side in ("left", "bottom"):
+            plot.getAxis(side).enableAutoSIPrefix(False)
+        for number in (1, 0):  # the first lies on top
+            curve = plot.plot(connect="finite")
+            curve.setClipToView(True)
+            curve.setDownsampling(auto=True, method="peak")
+            self.curves[key, number] = curve
+            if key != "loss":
+                line = pg.InfiniteLine(angle=0, movable=False)
+                line.setVisible(False)
+                plot.addItem(line)
+                self._noisy[key, number] = line
+        self.plots[key] = plot
+        return plot
+
+    def retheme(self) -> None:
+        """Take the colours of the theme in force."""
+        t = theme.current()
+        for key, plot in self.plots.items():
+            plot.setBackground(t.base)
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setTextPen(QColor(t.muted))
+                plot.getAxis(side).setPen(QColor(t.line))
+            for number in (0, 1):
+                self.curves[key, number].setPen(pg.mkPen(colour(number), width=1))
+        for (_, number), line in self._noisy.items():
+            line.setPen(pg.mkPen(colour(number), width=1, style=Qt.PenStyle.DashLine))
+        self._name()
+
+    def _name(self) -> None:
+        """The protocols stand with the metrics, where there are any."""
+        protocols = {h.protocol for h in self._histories if h is not None}
+        for key, plot in self.plots.items():
+            title = TITLES[key]
+            if key != "loss" and protocols:
+                title += f", protocol {' and '.join(sorted(protocols))}"
+            plot.setAccessibleName(f"Curves of {title}")
+            plot.setTitle(title, color=theme.current().text, size="9pt")
+
+    def show_histories(self, histories: list[History | None]) -> None:
+        """Show the curves of one or two runs; None leaves out those of one."""
+        self._histories = histories
+        self._name()
+        for number in (0, 1):
+            history = histories[number] if number < len(histories) else None
+            for key in TITLES:
+                self.curves[key, number].setData(*_points(history, key))
+                line = self._noisy.get((key, number))
+                if line is not None:
+                    level = history.baseline.get(key) if history else None
+                    line.setVisible(level is not None)
+                    line.setValue(level or 0.0)
+        for plot in self.plots.values():
+            plot.enableAutoRange()
+
+
+def _points(history: History | None, key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    nothing = np.empty(0)
+    if history is None:
+        return nothing, nothing
+    if key == "loss":
+        total = next(iter(history.losses.values()), nothing)
+        values = smoothed(total, max(len(total) // SMOOTHING, 1))
+        # A logarithmic axis has no place for zero and below.
+        return np.asarray(history.step, float), np.where(values > 0, values, np.nan)
+    values = np.asarray(history.validation.get(key, nothing), float)
+    return np.asarray(history.validation_step[: len(values)], float), values
