@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ from ctstudio.cli.progress import drain
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
 
+FOLLOWER = int(os.environ.get("RANK", "0")) > 0
+"""Whether torchrun started this process as one of several, and not as the one that tells."""
+
 
 @click.command(
     "train",
@@ -31,10 +35,11 @@ if TYPE_CHECKING:
         "ctstudio train --resume runs/mine scan1 scan2",
         "ctstudio train --branch runs/mine scan1 scan2 --run runs/slower --set lr=1e-4",
         "ctstudio train dncnn-low-dose low --target full --set task=pairs --run runs/pairs",
+        "torchrun --nproc-per-node 2 -m ctstudio train dncnn-low-dose scan1 --folder runs/two",
     ),
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="[RECIPE] PATH...")
-@click.option("--run", "folder", type=ANY_PATH, help="A new folder for the run.")
+@click.option("--run", "--folder", "folder", type=ANY_PATH, help="A new folder for the run.")
 @click.option("--resume", type=EXISTING, metavar="RUN", help="Go on with the run in this folder.")
 @click.option(
     "--branch", type=EXISTING, metavar="RUN", help="Begin with the weights and recipe of a run."
@@ -81,7 +86,8 @@ def command(
     elif folder is None:
         raise click.UsageError("Missing option '--run': a new folder for the run.")
     else:
-        require_free_folder(folder)
+        if not FOLLOWER:  # the leader may have made it already
+            require_free_folder(folder)
         changed = parse_settings(settings)
         if branch:
             recipe = recipe_of_run(branch if branch.is_dir() else branch.parent, changed)
@@ -101,7 +107,8 @@ def command(
         recipe, series, folder, targets=aligned, resume=resume is not None, branch_from=branch
     )
     model = drain(as_progress(work, recipe), "Training", on_event=tell)
-    click.echo(f"{model.title}: the run is in {folder}")
+    if not FOLLOWER:
+        click.echo(f"{model.title}: the run is in {folder}")
 
 
 def existing(argument: str) -> Path:

@@ -122,3 +122,24 @@ def test_what_is_no_run_is_refused(hands: Any, panel: Any, tmp_path: Path) -> No
     assert all("not the folder of a training" in text for text in said)
     assert not panel.controls._parent_label.isVisible()
     assert hands.session.run is None
+
+
+def test_a_network_that_could_not_be_saved_is_kept(
+    hands: Any, panel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from ctstudio.core import atomic
+
+    hands.press(panel.controls.start)
+    run_until(hands, 30)
+
+    def full(*_: object, **__: object) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic.tempfile, "mkstemp", full)
+    stop(hands, panel)
+    assert "the disk is full" in hands.banner()
+    assert hands.session.run.model is not None
+    assert panel.controls.save.isVisible()
+    assert hands.session.models == [hands.session.run.model]

@@ -342,6 +342,12 @@ class TrainPanel(QWidget):
 
     def _failed(self, error: Exception) -> None:
         run = self._session.run
+        model = getattr(error, "model", None)
+        if run is not None and model is not None:  # learnt, but it could not be saved
+            run.state = "stopped"
+            self._finish(run, model)
+            self._session.report(error)
+            return
         self._clock.stop()
         self.controls.pause.setText("Pause")
         self._status.setText("The training failed.")
