@@ -74,7 +74,7 @@ class PolarGrid:
             product = torch.from_numpy(matrix @ columns.numpy())
         else:
             product = self.on(vectors.device, transposed=transposed) @ columns
-        return torch.view_as_complex(product.view(len(product), -1, 2)).T.contiguous()
+        return torch.view_as_complex(product.reshape(len(product), -1, 2)).T.contiguous()
 
     def on(self, device: torch.device, *, transposed: bool) -> Tensor:
         """The matrix or its transpose as a sparse tensor ``(m, n)`` float32 on ``device``."""
@@ -84,11 +84,10 @@ class PolarGrid:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch calls its sparse rows a beta feature
                 self._on_device[key] = torch.sparse_csr_tensor(
-                    torch.from_numpy(matrix.indptr),
-                    torch.from_numpy(matrix.indices),
-                    torch.from_numpy(matrix.data),
+                    torch.from_numpy(matrix.indptr).to(device),
+                    torch.from_numpy(matrix.indices).to(device),
+                    torch.from_numpy(matrix.data).to(device),
                     matrix.shape,
-                    device=device,
                 )
         return self._on_device[key]
 
