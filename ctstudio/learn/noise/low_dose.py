@@ -75,7 +75,7 @@ class LowDose:
             float,
             Param("Electronic noise a reading", 0, 100, unit="photons", label="Electronic SD"),
         ] = 5.0,
-        views: Annotated[int, Param("Views over 180 degrees", 90, 2000)] = 720,
+        views: Annotated[int, Param("Views over 180 degrees", 90, 2000, unit="in 180°")] = 720,
         beam: Annotated[
             Beam, Param("Parallel rays, or fans from a source that makes a full turn")
         ] = "parallel",
@@ -86,7 +86,9 @@ class LowDose:
                 300, 2000, unit="mm", label="Source distance",
             ),
         ] = 570.0,
-        fields: Annotated[int, Param("Noise fields kept a slice for training", 2, 16)] = 4,
+        fields: Annotated[
+            int, Param("Noise fields kept a slice for training", 2, 16, unit="a slice")
+        ] = 4,
     ) -> None:  # fmt: skip
         self.dose = dose
         self.already_noisy = already_noisy
