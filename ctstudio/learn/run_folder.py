@@ -313,7 +313,8 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 def _load_arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a damaged file open that it has opened itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise explain_os_error(error, path, "read") from error

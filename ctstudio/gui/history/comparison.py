@@ -126,7 +126,7 @@ class Comparison(QWidget):
         choices.addWidget(self.panel, 1)
         choices.addWidget(self.window_box, 1)
         top = QWidget()
-        grid = QGridLayout(top)
+        grid = self._grid = QGridLayout(top)
         grid.setContentsMargins(0, 0, 0, 4)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
@@ -167,6 +167,7 @@ class Comparison(QWidget):
         """Show one run against the settings that ``most`` have, or two against each other."""
         self._details = details
         two = len(details) == 2
+        self._grid.setHorizontalSpacing(8 if two else 0)
         for column in (0, 1):
             for widgets in (self.titles, self.names, self.captions, self.pictures):
                 widgets[column].setVisible(column == 0 or two)

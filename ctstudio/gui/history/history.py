@@ -41,7 +41,6 @@ class History(QObject):
             if self._engine:
                 window.set_engine_ready()
         self.window.show()
-        self.window.raise_()
         self.window.activateWindow()
 
     def engine_ready(self) -> None:
@@ -56,9 +55,11 @@ class History(QObject):
             self.window.retheme()
 
     def _show_train(self) -> None:
+        """The window stands before its parent: it has to make room."""
+        if self.window is not None:
+            self.window.hide()
         self.train_shown.emit()
         self._parent.activateWindow()
-        self._parent.raise_()
 
     def _continue(self, folder: Path) -> None:
         self._panel.continue_run(folder)
@@ -75,5 +76,6 @@ class History(QObject):
             self._session.models.remove(known)  # the newest stands first in Denoise
         self._session.models.append(known)
         self._session.methods_changed.emit()
-        self._session.message.emit(f"{known.title} is now a method in Denoise.", 8000)
+        if self.window is not None:
+            self.window.say(f"{known.title}: now a method in Denoise")
         self.use_requested.emit(known)

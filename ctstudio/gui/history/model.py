@@ -200,9 +200,7 @@ class RunsModel(QAbstractTableModel):
             side = Qt.AlignmentFlag.AlignRight if column.number else Qt.AlignmentFlag.AlignLeft
             return int(side | Qt.AlignmentFlag.AlignVCenter)
         if role == Role.ToolTipRole and column.title.split()[0].lower() in METRICS:
-            return (
-                "The best network on held-out slices; below it the change from the noisy input"
-            )
+            return "The best network on held-out slices; below it the change from the noisy input"
         return None
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
@@ -215,7 +213,7 @@ class RunsModel(QAbstractTableModel):
             if column.title != DIFFERS or run.reason:
                 return column.large(run)
             if run is self._reference:
-                return "The others are compared with it"
+                return "Reference"
             return self._told(index.row(), "\n")
         if role == SMALL_ROLE:
             return column.small(run)

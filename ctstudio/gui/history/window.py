@@ -137,11 +137,13 @@ class HistoryWindow(QDialog):
         self.branch_button = QPushButton("Begin with its weights")
         self.folder_button = QPushButton("Show folder")
         self.trash_button = QPushButton("Delete ...")
+        self._said = ElidedLabel()
+        self._said.setProperty("role", "muted")
         row = QHBoxLayout()
         row.setSpacing(8)
         for button in (self.open_button, self.continue_button, self.branch_button):
             row.addWidget(button)
-        row.addStretch(1)
+        row.addWidget(self._said, 1)
         row.addWidget(self.folder_button)
         row.addWidget(self.trash_button)
         for button in (self.continue_button, self.branch_button, self.folder_button,
@@ -211,7 +213,7 @@ class HistoryWindow(QDialog):
             size = parent.size() if parent is not None else self.sizeHint()
             self.resize(round(size.width() * SHARE), round(size.height() * SHARE))
             width = self.width()
-            self._parts.setSizes([width * 17 // 25, width * 8 // 25])
+            self._parts.setSizes([width * 18 // 25, width * 7 // 25])
         super().showEvent(event)
         self.refresh()
 
@@ -257,6 +259,7 @@ class HistoryWindow(QDialog):
         self._count.setText(f"{of}{all_of_them} {what}")
 
     def _picked(self) -> None:
+        self._said.show_text("")
         runs = self.table.picked_runs()
         self.model.set_reference(runs[0] if len(runs) == 1 else None)
         self._enable()
@@ -304,6 +307,10 @@ class HistoryWindow(QDialog):
         running = any(run.state == "running" for run in runs)
         why = "Select a training" if not runs else "A running training stays" if running else ""
         _offer(self.trash_button, why, "Move to the bin (Del)")
+
+    def say(self, text: str) -> None:
+        """Tell what was done."""
+        self._said.show_text(text)
 
     def set_engine_ready(self) -> None:
         """The learning engine is loaded."""
