@@ -128,7 +128,8 @@ def registries() -> dict[str, Registry[Any]]:
     from ctstudio.learn.losses import LOSSES
     from ctstudio.learn.models import MODELS
     from ctstudio.learn.noise import NOISES
-    from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES
+    from ctstudio.learn.optimisers import OPTIMISERS
+    from ctstudio.learn.schedules import SCHEDULES
     from ctstudio.learn.tasks import TASKS
 
     found: tuple[Registry[Any], ...] = (

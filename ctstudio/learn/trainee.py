@@ -17,9 +17,10 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.losses import LOSSES, LossFunction
-from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES, Schedule
+from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.processes import Processes
 from ctstudio.learn.recipe import Loss, Phase, Recipe
+from ctstudio.learn.schedules import SCHEDULES, Schedule
 from ctstudio.learn.tasks import Batch
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -1,10 +1,9 @@
-"""Losses, the network, optimisers and schedules against closed forms and finite differences."""
+"""Losses and the network against closed forms and finite differences."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,7 +13,6 @@ from ctstudio.learn.gradients import GRADIENTS
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.models.dncnn_net import DnCNN
-from ctstudio.learn.optimisers import OPTIMISERS, SCHEDULES
 
 
 def trained_like(**settings: object) -> DnCNN:
@@ -99,70 +97,6 @@ def test_batch_normalisation_and_biases_can_be_had() -> None:
     kinds = [type(layer).__name__ for layer in module.body]
     assert kinds.count("BatchNorm2d") == 2
     assert module.body[0].bias is not None
-
-
-def test_optimisers_agree_with_closed_forms() -> None:
-    def two_steps(choice: Choice) -> list[float]:
-        weight = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
-        optimiser = OPTIMISERS.make(choice, [weight])
-        path = []
-        for _ in range(2):
-            optimiser.zero_grad()
-            (weight**2).sum().backward()
-            optimiser.step()
-            path.append(weight.item())
-        return path
-
-    lr = 0.1
-    first = 1 - lr * 2
-    second = first - lr * (0.9 * 2 + 2 * first)
-    sgd = Choice("sgd", {"lr": lr, "momentum": 0.9})
-    assert two_steps(sgd) == pytest.approx([first, second])
-
-    def adam(decay: float) -> list[float]:
-        w, m, v, path = 1.0, 0.0, 0.0, []
-        for t in (1, 2):
-            g = 2 * w
-            w -= lr * decay * w
-            m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
-            w -= lr * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.99**t)) + 1e-8)
-            path.append(w)
-        return path
-
-    assert two_steps(Choice("adam", {"lr": lr})) == pytest.approx(adam(0.0))
-    adamw = Choice("adamw", {"lr": lr, "weight_decay": 0.05})
-    assert two_steps(adamw) == pytest.approx(adam(0.05))
-
-
-@pytest.mark.parametrize("name", [entry.name for entry in OPTIMISERS])
-def test_every_optimiser_lowers_a_parabola(name: str) -> None:
-    weight = torch.tensor([3.0, -2.0], requires_grad=True)
-    optimiser = OPTIMISERS.make(Choice(name, {"lr": 0.05}), [weight])
-    for _ in range(100):
-        optimiser.zero_grad()
-        (weight**2).sum().backward()
-        optimiser.step()
-    assert float((weight**2).sum().detach()) < 1.0
-
-
-def test_schedules_agree_with_closed_forms() -> None:
-    shares = np.linspace(0, 1, 11)
-
-    def values(name: str, **settings: float) -> list[float]:
-        schedule = SCHEDULES.make(Choice(name, settings))
-        return [schedule(float(share)) for share in shares]
-
-    assert values("constant") == [1.0] * 11
-    cosine = 0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * shares))
-    assert values("cosine", warmup=0, floor=0.1) == pytest.approx(cosine)
-    assert values("linear", floor=0.2) == pytest.approx(1 - 0.8 * shares)
-    assert values("exponential", end=0.01) == pytest.approx(0.01**shares)
-    drops = [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125]
-    assert values("steps", drops=3, factor=0.5) == pytest.approx(drops)
-    warm = values("cosine", warmup=0.2)
-    assert warm[:3] == pytest.approx([0.01, 0.5, 1.0])
-    assert warm[-1] == pytest.approx(0)
-    assert SCHEDULES.make(Choice("linear"))(7.0) == pytest.approx(0)
 
 
 def test_the_device_says_why_it_is_the_cpu() -> None:
