@@ -11,7 +11,7 @@ import click
 from ctstudio.cli.progress import drain
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +57,7 @@ def open_series(paths: Sequence[Path], selector: str | None = None) -> SeriesInf
     StudioError
         When there is none, or several and no selector.
     """
-    from ctstudio.dicom.scan import scan
     from ctstudio.workflows.info import choose_series
+    from ctstudio.workflows.open import scan
 
     return choose_series(drain(scan(paths), "Looking for series").series, selector)

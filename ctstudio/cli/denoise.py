@@ -1,8 +1,9 @@
-"""``ctstudio denoise``: a series in, a derived series out."""
+"""``ctstudio denoise``: a series in, a denoised one out."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from ctstudio.cli.common import (
 )
 from ctstudio.cli.progress import drain
 
+if TYPE_CHECKING:
+    from ctstudio.workflows.save import Kind
+
 
 @click.command(
     "denoise",
@@ -24,6 +28,7 @@ from ctstudio.cli.progress import drain
         "ctstudio denoise path/to/series --method tv --out denoised",
         "ctstudio denoise path/to/series --method tv --set strength=30 --out denoised",
         "ctstudio denoise path/to/series --method run/best.pt --out denoised",
+        "ctstudio denoise path/to/series --method tv --as nifti --out denoised",
     ),
 )
 @path_argument
@@ -35,18 +40,29 @@ from ctstudio.cli.progress import drain
 )
 @settings_option
 @series_option
-@click.option("--out", type=ANY_PATH, required=True, help="A new folder for the DICOM files.")
+@click.option("--out", type=ANY_PATH, required=True, help="A new folder for the files.")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["dicom", "nifti", "tiff", "png"]),
+    help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
+)
 def command(
-    path: Path, method: str, settings: tuple[str, ...], selector: str | None, out: Path
+    path: Path,
+    method: str,
+    settings: tuple[str, ...],
+    selector: str | None,
+    out: Path,
+    kind: Kind | None,
 ) -> None:
-    """Denoise the series in PATH and write it as a new DICOM series.
+    """Denoise the series in PATH and write it as a new series.
 
-    The source stays as it is; the new series belongs to the same study and names the method.
+    The source stays as it is. A new DICOM series belongs to the same study and names the method.
     """
     from ctstudio.workflows.denoise import denoise_series, method_from, require_free_folder
 
     require_free_folder(out)
     chosen = method_from(method, parse_settings(settings))
     series = open_series([path], selector)
-    files = drain(denoise_series(series, chosen, out))
+    files = drain(denoise_series(series, chosen, out, kind))
     click.echo(f"{len(files)} files written to {out} ({chosen.description})")

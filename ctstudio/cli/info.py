@@ -24,8 +24,8 @@ def command(paths: tuple[Path, ...], as_json: bool, patient: bool) -> None:
     """
     import json
 
-    from ctstudio.dicom.scan import scan
     from ctstudio.workflows.info import as_data, as_text, report
+    from ctstudio.workflows.open import scan
 
     result = drain(scan(paths), "Looking for series")
     reports = report(result.series, patient=patient)

@@ -71,9 +71,9 @@ def command(
     short for those of the first phase). With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
-    from ctstudio.dicom.scan import scan
     from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.info import choose_series
+    from ctstudio.workflows.open import scan
     from ctstudio.workflows.training import as_progress, find_recipe, recipe_of_run, train_on
 
     if resume and (folder or branch or settings):

@@ -126,7 +126,8 @@ class Source:
     """Where a volume came from. Nothing here ever enters a picture or a log unless asked for.
 
     ``files`` holds one path a slice, in the volume's order, for series read from single-frame
-    files; the writer of derived series takes its headers from them.
+    files; the writer of derived series takes its headers from them. ``format`` is what the files
+    are: "DICOM", "JPEG", "NIfTI" and so on.
     """
 
     description: str = ""
@@ -142,6 +143,7 @@ class Source:
     study_description: str = ""
     study_date: str = ""
     window: Window | None = None
+    format: str = "DICOM"
     files: tuple[Path, ...] = field(default=(), repr=False)
 
 

@@ -13,22 +13,21 @@ from pathlib import Path
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.series import Skipped
 from ctstudio.dicom.headers import Header, UnreadableError, parse_header, read_head
 from ctstudio.dicom.series import SeriesInfo, build, group
 
-__all__ = ["ScanResult", "SeriesInfo", "Skipped", "scan"]
+__all__ = ["NothingFoundError", "ScanResult", "SeriesInfo", "Skipped", "nothing_found", "scan"]
 
 _YIELD_SECONDS = 0.05
 _AHEAD = 32
 _READERS = 4
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A file or folder that gave no image, and why (words that follow "because")."""
+class NothingFoundError(StudioError):
+    """No series at all; ``skipped`` says why, path by path."""
 
-    path: Path
-    reason: str
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
 
     Raises
     ------
-    StudioError
+    NothingFoundError
         When no series is found at all; ``details`` lists what was skipped and why.
     """
     skipped: list[Skipped] = []
@@ -97,7 +96,7 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
         series += build(members)
         yield Progress(index + 1, len(groups), "Sorting slices")
     if not series:
-        raise _nothing_found(paths, skipped)
+        raise nothing_found(paths, skipped)
     series.sort(key=lambda s: (s.source.study_uid, s.source.series_number or 0, -s.slices))
     return ScanResult(tuple(series), tuple(skipped))
 
@@ -136,29 +135,41 @@ def _os_reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _nothing_found(paths: Sequence[Path], skipped: Sequence[Skipped]) -> StudioError:
+def nothing_found(
+    paths: Sequence[Path],
+    skipped: Sequence[Skipped],
+    hint: str = "Choose a folder with DICOM images of CT.",
+) -> NothingFoundError:
+    """The error for ``paths`` in which no series is; ``hint`` says what to choose instead."""
+    error = _nothing_found(paths, skipped, hint)
+    error.skipped = tuple(skipped)
+    return error
+
+
+def _nothing_found(
+    paths: Sequence[Path], skipped: Sequence[Skipped], hint: str
+) -> NothingFoundError:
     given = [Path(p) for p in paths]
     listing = "\n".join(f"{s.path}: {s.reason}" for s in skipped)
     reasons = {s.path: s.reason for s in skipped}
     first = given[0] if given else None
     if first is None:
-        return StudioError("There is nothing to open.", hint="Choose a folder or a file.")
-    hint = "Choose a folder with DICOM images of CT."
+        return NothingFoundError("There is nothing to open.", hint="Choose a folder or a file.")
     if len(given) == 1 and first in reasons:
         if reasons[first] == "permission is denied":
             hint = "Ask its owner for read access, or copy it to a folder of your own."
         elif reasons[first] == "it does not exist":
             hint = "Check the path."
-        return StudioError(
+        return NothingFoundError(
             f"Cannot open {first}: {reasons[first]}.", hint=hint, path=first, details=listing
         )
     where = str(first) if len(given) == 1 else f"{first} and {len(given) - 1} more"
     if not skipped:
-        return StudioError(f"{where} is empty.", hint=hint, path=first)
+        return NothingFoundError(f"{where} is empty.", hint=hint, path=first)
     denied = sum(s.reason == "permission is denied" for s in skipped)
     if denied:
         hint = f"Permission was denied for {denied} of {len(skipped)} entries. {hint}"
     files = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
-    return StudioError(
+    return NothingFoundError(
         f"No image was found in {where}; {files} skipped.", hint=hint, path=first, details=listing
     )

@@ -47,10 +47,17 @@ def write_derived(
     Raises
     ------
     StudioError
-        When the volume has no source files, one of them cannot be read, the folder is not empty,
-        or the disk is full.
+        When the volume has no source files, they are not DICOM, one of them cannot be read, the
+        folder is not empty, or the disk is full.
     """
     files = volume.source.files
+    if volume.source.format != "DICOM":
+        raise StudioError(
+            f"{folder} was not written: the series was read from {volume.source.format} files, "
+            "which hold no DICOM header to carry over.",
+            hint="Export it as pictures, or denoise it on the command line with --as nifti.",
+            path=folder,
+        )
     if len(files) != len(volume):
         raise StudioError(
             f"{folder} was not written: the volume was not read from one DICOM file a slice "

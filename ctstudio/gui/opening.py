@@ -13,7 +13,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import ScanResult, SeriesInfo
+    from ctstudio.ct.series import ScanResult, SeriesInfo
 
 
 class Opener(QObject):
@@ -215,12 +215,12 @@ class Opener(QObject):
 
 # The DICOM library takes a while to import; the first job does it, not the window's start.
 def _scan(paths: list[Path]) -> Work[ScanResult]:
-    from ctstudio.dicom.scan import scan
+    from ctstudio.workflows.open import scan
 
     return (yield from scan(paths))
 
 
 def _read(info: SeriesInfo) -> Work[Volume]:
-    from ctstudio.dicom.read import read
+    from ctstudio.workflows.open import read
 
     return (yield from read(info))

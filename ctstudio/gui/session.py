@@ -21,7 +21,7 @@ from ctstudio.gui.job import Jobs
 from ctstudio.gui.run_log import RunLog
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 

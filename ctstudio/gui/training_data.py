@@ -21,7 +21,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
 
 Data: TypeAlias = "Volume | SeriesInfo"
 """Images that are open, or a series that the training has yet to read."""

@@ -22,8 +22,9 @@ from ctstudio.ct.volume import Volume
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
     from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.workflows.save import Kind
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
@@ -173,8 +174,13 @@ def method_from_model(model: TrainedModel, name: str = "") -> NetworkMethod:
     return NetworkMethod(model, name or model.title)
 
 
-def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[Path]]:
-    """Read a series, denoise it and write the result as a derived DICOM series into ``out``.
+def denoise_series(
+    series: SeriesInfo, method: Method, out: Path, kind: Kind | None = None
+) -> Work[list[Path]]:
+    """Read a series, denoise it and write the result into ``out``.
+
+    It is written as ``kind``; by default a DICOM series becomes a derived DICOM series, NIfTI
+    becomes NIfTI, and pictures become pictures.
 
     Yields ``Progress`` (its text names the stage) and ``Note``; returns the files written, in
     slice order.
@@ -182,18 +188,19 @@ def denoise_series(series: SeriesInfo, method: Method, out: Path) -> Work[list[P
     Raises
     ------
     StudioError
-        When the series cannot be read, or ``out`` exists and is not empty. The latter is found
-        before the long work.
+        When the series cannot be read, ``out`` exists and is not empty, or the series cannot be
+        written as ``kind``. The latter two are found before the long work.
     """
-    from ctstudio.dicom.read import read
-    from ctstudio.dicom.write import write_derived
+    from ctstudio.workflows.open import read
+    from ctstudio.workflows.save import kind_for, save
 
     require_free_folder(out)
+    kind = kind_for(series, kind)
     volume = yield from stage(read(series), "Reading")
     denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
     return (
         yield from stage(
-            write_derived(denoised, out, description=method.title, method=method.description),
+            save(denoised, out, kind, description=method.title, method=method.description),
             "Writing",
         )
     )

@@ -19,7 +19,7 @@ from ctstudio.workflows.stages import stage
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
     from ctstudio.figures.panel import Panel
     from ctstudio.workflows.denoise import Method
 
@@ -98,8 +98,8 @@ def series_gif(
     StudioError
         When the series cannot be read or the file cannot be written.
     """
-    from ctstudio.dicom.read import read
     from ctstudio.figures.animation import save_gif
+    from ctstudio.workflows.open import read
 
     volume = yield from stage(read(series), "Reading")
     stacks: list[Volume] = []
@@ -134,7 +134,7 @@ def edge_letters(geometry: Geometry) -> tuple[str, str, str, str]:
 
 def _read_slice(series: SeriesInfo, index: int) -> Work[tuple[Volume, int]]:
     """A volume in which slice ``index`` has arrived; the rest is not waited for."""
-    from ctstudio.dicom.read import read
+    from ctstudio.workflows.open import read
 
     work = read(series, first=index)
     try:

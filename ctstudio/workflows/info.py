@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ctstudio.core.errors import StudioError
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import ScanResult, SeriesInfo
+    from ctstudio.ct.series import ScanResult, SeriesInfo
 
 
 @dataclass(frozen=True)

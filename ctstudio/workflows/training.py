@@ -12,7 +12,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
-    from ctstudio.dicom.scan import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 
@@ -97,8 +97,8 @@ def train_on(
     StudioError
         When a series cannot be read, or the run folder cannot be written.
     """
-    from ctstudio.dicom.read import read
     from ctstudio.learn.train import train
+    from ctstudio.workflows.open import read
 
     volumes: list[Volume] = []
     for item in (*series, *targets):

@@ -1,0 +1,97 @@
+"""Opening anything: DICOM, pictures, NIfTI, arrays and zip archives, all as series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctstudio.core.events import Work
+from ctstudio.ct.series import ScanResult, SeriesInfo, Skipped
+from ctstudio.ct.volume import Volume
+
+_HINT = "Choose a folder with DICOM images of CT, pictures (JPEG, PNG, TIFF), NIfTI or NumPy files."
+_BESIDE = "it lies beside a DICOM series; open it by itself"
+_UNREACHED = ("permission is denied", "it does not exist")
+
+
+def scan(paths: Sequence[Path]) -> Work[ScanResult]:
+    """Find the series in ``paths`` (folders, searched to any depth, and files).
+
+    DICOM series come first. Pictures that lie in the folder of a DICOM series are left aside
+    unless they are given by name: they are previews of it more often than images of their own.
+    Yields Progress; pixels are not read.
+
+    Raises
+    ------
+    StudioError
+        When no series is found at all; ``details`` lists what was skipped and why.
+    """
+    from ctstudio.dicom.scan import NothingFoundError, nothing_found
+    from ctstudio.dicom.scan import scan as scan_dicom
+
+    series: list[SeriesInfo] = []
+    try:
+        found = yield from scan_dicom(paths)
+        series += found.series
+        skipped = list(found.skipped)
+    except NothingFoundError as error:
+        skipped = list(error.skipped)
+    others = yield from _scan_files([Path(p) for p in paths], series, skipped)
+    series += others.series
+    if not series:
+        raise nothing_found(paths, others.skipped, _HINT)
+    return ScanResult(tuple(series), others.skipped)
+
+
+def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
+    """Read the pixels of any series that `scan` found, slice ``first`` (default: middle) first.
+
+    Yields ``Partial(volume)`` once a slice is in, then ``SliceReady``, ``Progress`` and ``Note``.
+
+    Raises
+    ------
+    StudioError
+        When no slice can be decoded, or memory does not suffice.
+    """
+    from ctstudio.files.series import FileSeries
+
+    if isinstance(series, FileSeries):
+        from ctstudio.files.read import read as read_files
+
+        return (yield from read_files(series, first=first))
+    from ctstudio.dicom.read import read as read_dicom
+    from ctstudio.dicom.series import SeriesInfo as DicomSeries
+
+    assert isinstance(series, DicomSeries), "a series comes from one of the two scans"
+    return (yield from read_dicom(series, first=first))
+
+
+def _scan_files(
+    given: Sequence[Path], dicom: Sequence[SeriesInfo], skipped: Sequence[Skipped]
+) -> Work[ScanResult]:
+    """Look at what DICOM had no use for; its reasons stand for what is no image here either."""
+    from ctstudio.files.items import kind_of
+    from ctstudio.files.scan import SUFFIXES
+    from ctstudio.files.scan import scan as scan_files
+    from ctstudio.files.stack import NAME
+
+    taken = {path.parent for series in dicom for path in series.source.files}
+    rest: list[Skipped] = []
+    images: list[Path] = []
+    notes: list[Skipped] = []
+    for entry in skipped:
+        path = entry.path
+        if entry.reason in _UNREACHED or not path.is_file():
+            rest.append(entry)
+        elif path.name == NAME:
+            notes.append(entry)
+        elif kind_of(path.name) not in SUFFIXES:
+            rest.append(entry)
+        elif path.parent in taken and path not in given:
+            rest.append(Skipped(path, _BESIDE))
+        else:
+            images.append(path)
+    if not images:
+        return ScanResult((), (*rest, *notes))
+    found = yield from scan_files([*images, *(entry.path for entry in notes)])
+    return ScanResult(found.series, (*rest, *found.skipped))
