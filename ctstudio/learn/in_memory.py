@@ -45,6 +45,8 @@ class InMemory:
     what a whole slice is shown and judged by (`pair`).
     """
 
+    least_held_out = 1  # slices of a series
+
     def __init__(self, *, body_share: float = 0.25, augment: bool = True) -> None:
         self.body_share = body_share
         self.augment = augment
@@ -66,6 +68,14 @@ class InMemory:
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Any]:
         """What belongs to the ``learn`` slices ``(z, y, x)`` of series ``number``."""
         raise NotImplementedError
+
+    def ready(self, number: int, series: Series) -> Work[None]:
+        """What is left to do once series ``number`` is in memory."""
+        yield from ()
+
+    def usable(self, slices: list[int]) -> list[bool]:
+        """Which of the slices patches may be drawn from."""
+        return [True] * len(slices)
 
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         """What is learnt from the patches ``(b, 1, p, p)`` at ``where`` ``(b, 3)``."""
@@ -105,10 +115,12 @@ class InMemory:
         if any(volume.unit != "HU" for volume in volumes):
             yield Note("The values of a series are not known to be HU; they are taken as HU.")
         held: list[tuple[int, int]] = []
-        for number, (learn, out) in enumerate(_plan(volumes, recipe.validation.share)):
+        plan = _plan(volumes, recipe.validation.share, self.least_held_out)
+        for number, (learn, out) in enumerate(plan):
             held += [(number, z) for z in out]
             if learn:
                 series = yield from self._read(number, learn, device)
+                yield from self.ready(number, series)
                 self.series.append(series)
                 self.pixels += series.stack.numel()
                 self.patch = max(self.patch, series.patch)
@@ -142,16 +154,19 @@ class InMemory:
             )
         stack = np.empty((len(slices), height, width), _storage(volume))
         starts: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
+        usable = self.usable(slices)
         for row, z in enumerate(slices):
             yield Progress(row, len(slices), "Reading the slices to learn from")
             hu = clean_slice(volume, z)
             stack[row] = np.rint(hu) if stack.dtype == np.int16 else hu
-            here = sampling.corners(sampling.body_mask(hu), patch, self.body_share)
-            starts.append(np.insert(here, 0, row, axis=1))
+            if usable[row]:
+                here = sampling.corners(sampling.body_mask(hu), patch, self.body_share)
+                starts.append(np.insert(here, 0, row, axis=1))
         found = np.concatenate(starts)
         if not len(found):
-            rows = [sampling.corners(np.ones((height, width), bool), patch, 0)] * len(slices)
-            found = np.concatenate([np.insert(here, 0, z, axis=1) for z, here in enumerate(rows)])
+            anywhere = sampling.corners(np.ones((height, width), bool), patch, 0)
+            rows = [row for row, use in enumerate(usable) if use]
+            found = np.concatenate([np.insert(anywhere, 0, row, axis=1) for row in rows])
         tensor = torch.from_numpy(stack).to(device)
         partner = yield from self.join(number, slices, tensor)
         return Series(tensor, torch.from_numpy(found), patch, partner)
@@ -162,7 +177,9 @@ class InMemory:
         series = []
         for number in numbers:
             slices = [z for n, z in held if n == number]
-            series.append((yield from self._read(number, slices, device)))
+            kept = yield from self._read(number, slices, device)
+            yield from self.ready(number, kept)
+            series.append(kept)
         generator = torch.Generator().manual_seed(HELD_OUT_SEED)
         self.held_out = self._draw(series, generator, HELD_OUT_BATCHES)
 
@@ -235,9 +252,9 @@ def _storage(volume: Volume) -> type[np.int16] | type[np.float32]:
     return np.int16 if whole else np.float32
 
 
-def _plan(volumes: Sequence[Volume], share: float) -> list[tuple[list[int], list[int]]]:
+def _plan(volumes: Sequence[Volume], share: float, least: int) -> list[tuple[list[int], list[int]]]:
     """For each volume the slices to learn from and the slices held out."""
-    plans = [sampling.split(len(volume), share) for volume in volumes]
+    plans = [sampling.split(len(volume), share, least) for volume in volumes]
     if len(volumes) > 1 and not any(out for _, out in plans):
         # Single slices of several scans: whole scans are held out.
         last = max(1, min(round(share * len(volumes)), len(volumes) - 1))

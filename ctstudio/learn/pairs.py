@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,15 +26,7 @@ class Pairs(InMemory):
 
     def require(self) -> None:
         """Raise StudioError where series and targets are not the same places of the same images."""
-        if len(self.targets) != len(self.volumes):
-            raise StudioError(
-                f"{len(self.volumes)} series and {len(self.targets)} targets do not make pairs.",
-                hint="Give one target for every series, in the same order.",
-            )
-        for number, (volume, target) in enumerate(zip(self.volumes, self.targets, strict=True)):
-            what = f"Series {number + 1} and its target"
-            _require_one_geometry(volume, target, what)
-            _require_no_shift(volume, target, what)
+        require_aligned(self.volumes, self.targets)
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Tensor]:
         """The target's slices ``(z, y, x)`` float32 on the device of ``stack``."""
@@ -49,6 +43,19 @@ class Pairs(InMemory):
     def pair(self, number: int, z: int) -> Pair:
         noisy = torch.from_numpy(clean_slice(self.volumes[number], z))
         return Pair(z, noisy, torch.from_numpy(clean_slice(self.targets[number], z)))
+
+
+def require_aligned(volumes: Sequence[Volume], targets: Sequence[Volume]) -> None:
+    """Raise StudioError where targets are not the same places of the same images as volumes."""
+    if len(targets) != len(volumes):
+        raise StudioError(
+            f"{len(volumes)} series and {len(targets)} targets do not make pairs.",
+            hint="Give one target for every series, in the same order.",
+        )
+    for number, (volume, target) in enumerate(zip(volumes, targets, strict=True)):
+        what = f"Series {number + 1} and its target"
+        _require_one_geometry(volume, target, what)
+        _require_no_shift(volume, target, what)
 
 
 def shift_px(image: NDArray[np.float32], other: NDArray[np.float32]) -> float:

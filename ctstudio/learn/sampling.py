@@ -19,8 +19,8 @@ PADDING_HU = -1500.0
 BODY_HU = -500.0
 
 
-def split(count: int, share: float) -> tuple[list[int], list[int]]:
-    """Slices to learn from and slices held out, of ``count``.
+def split(count: int, share: float, least: int = 1) -> tuple[list[int], list[int]]:
+    """Slices to learn from and slices held out (at least ``least``), of ``count``.
 
     The held-out ones are a block in the middle of the series; neighbouring slices are nearly
     the same picture, so where there are enough, one slice on either side is left out of both.
@@ -28,7 +28,7 @@ def split(count: int, share: float) -> tuple[list[int], list[int]]:
     """
     if count < 2:
         return list(range(count)), []
-    held = min(max(1, round(share * count)), count - 1)
+    held = min(max(least, round(share * count)), count - 1)
     start = (count - held) // 2
     # Two slices alone would leave nothing before the block.
     start = max(start, 1)

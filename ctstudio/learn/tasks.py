@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self, TypeAlias
 
 from ctstudio.core.registry import Param, Registry
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ctstudio.ct.volume import Volume
     from ctstudio.learn.pairs import Pairs
     from ctstudio.learn.recipe import Recipe
+    from ctstudio.learn.self_supervised.neighbor2neighbor import Neighbor2Neighbor
+    from ctstudio.learn.self_supervised.neighbouring_slices import NeighbouringSlices
+    from ctstudio.learn.self_supervised.noise2void import Noise2Void
+    from ctstudio.learn.self_supervised.recorrupted import Recorrupted
     from ctstudio.learn.synthetic import SyntheticNoise
 
 
@@ -126,3 +130,67 @@ def pairs(*, body_share: BodyShare = 0.25, augment: Augment = True) -> Pairs:
     from ctstudio.learn.pairs import Pairs
 
     return Pairs(body_share=body_share, augment=augment)
+
+
+@TASKS.add("recorrupted", title="Recorrupted-to-Recorrupted", tags=["noise", "reference"])
+def recorrupted(
+    *,
+    strength: Annotated[float, Param("Share of the noise that is added to the input", 0.05, 2)] = (
+        0.5
+    ),
+    match: Annotated[bool, Param("Scale the noise to what is measured in the series")] = True,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> Recorrupted:
+    """From noisy series alone: the input gets more of the series' own noise, the target less."""
+    from ctstudio.learn.self_supervised.recorrupted import Recorrupted
+
+    return Recorrupted(strength=strength, match=match, body_share=body_share, augment=augment)
+
+
+@TASKS.add("noise2void", title="Noise2Void", tags=["reference"])
+def noise2void(
+    *,
+    hidden: Annotated[float, Param("Share of the pixels that are asked for", 0.001, 0.2)] = 0.02,
+    direction: Annotated[
+        Literal["none", "horizontal", "vertical", "cross", "square"],
+        Param("Which neighbours share a pixel's noise, and are hidden with it"),
+    ] = "square",
+    arm_px: Annotated[int, Param("How far they lie", 1, 16, "px", label="Reach")] = 2,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> Noise2Void:
+    """From noisy series alone: hidden pixels are told from their surroundings."""
+    from ctstudio.learn.self_supervised.noise2void import Noise2Void
+
+    return Noise2Void(
+        hidden=hidden, direction=direction, arm_px=arm_px, body_share=body_share, augment=augment
+    )
+
+
+@TASKS.add("neighbor2neighbor", title="Neighbor2Neighbor", tags=["reference"])
+def neighbor2neighbor(
+    *,
+    gamma: Annotated[float, Param("Weight of the term against too much smoothing", 0, 100)] = 2.0,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> Neighbor2Neighbor:
+    """From noisy series alone: neighbouring pixels are each other's target."""
+    from ctstudio.learn.self_supervised.neighbor2neighbor import Neighbor2Neighbor
+
+    return Neighbor2Neighbor(gamma=gamma, body_share=body_share, augment=augment)
+
+
+@TASKS.add("neighbouring_slices", title="Neighbouring slices", tags=["reference"])
+def neighbouring_slices(
+    *,
+    tolerance: Annotated[
+        float, Param("Where neighbours differ by more, nothing is learnt", 1, 1000, "HU")
+    ] = 30.0,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> NeighbouringSlices:
+    """From noisy series alone: the target of a slice is the one beside it."""
+    from ctstudio.learn.self_supervised.neighbouring_slices import NeighbouringSlices
+
+    return NeighbouringSlices(tolerance=tolerance, body_share=body_share, augment=augment)

@@ -96,12 +96,16 @@ class Trainee:
 
     def objective(self, prediction: Tensor, batch: Batch, values: dict[str, Tensor]) -> Tensor:
         """The sum of losses; each, and "loss", is left in ``values`` on the device."""
+        share: Tensor | None = None
         if batch.mask is not None:
             # As if it were right outside the mask: no loss there, and no gradient.
             prediction = torch.where(batch.mask, prediction, batch.targets)
+            # Losses are means over all pixels; what counts is the mean over those of the mask.
+            share = batch.mask.float().mean().clamp(min=1 / batch.mask.numel())
         total: Tensor | None = None
         for name, weight, loss in self._terms:
             value = loss(prediction, batch.targets)
+            value = value if share is None else value / share
             values[name] = value.detach()
             weighted = value if weight == 1 else weight * value
             total = weighted if total is None else total + weighted
