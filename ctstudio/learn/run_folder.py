@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
 
 METRICS = ("psnr", "ssim", "rmse")
+RUN_CHECKPOINTS = ("best.pt", "last.pt")
+"""What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
 
 
@@ -261,6 +263,12 @@ def read_previews(path: Path, *, newest: int | None = None) -> Iterator[Preview]
             about["step"], about["slice"], noisy, _float(arrays["reconstruction"]), target,
             about["metrics"],
         )  # fmt: skip
+
+
+def newest_reconstruction(path: Path) -> NDArray[np.float32] | None:
+    """That of the last preview alone, ``(y, x)`` in HU; None where there is none."""
+    files = sorted((Path(path) / "previews").glob("step-*.npz"))
+    return _float(_load_arrays(files[-1])["reconstruction"]) if files else None
 
 
 def make_preview(

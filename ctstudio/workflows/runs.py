@@ -21,8 +21,14 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.figures.curves import History
 from ctstudio.learn.recipe import Recipe
-from ctstudio.learn.run_folder import METRICS, is_held, read_metrics, read_previews
-from ctstudio.workflows.denoise import RUN_CHECKPOINTS
+from ctstudio.learn.run_folder import (
+    METRICS,
+    RUN_CHECKPOINTS,
+    is_held,
+    newest_reconstruction,
+    read_metrics,
+    read_previews,
+)
 from ctstudio.workflows.run_settings import flatten
 
 State = Literal["running", "finished", "stopped", "failed", "damaged"]
@@ -319,12 +325,11 @@ def thumbnail(folder: Path, side_px: int = 64) -> NDArray[np.float32] | None:
     Its longer side has ``side_px`` to twice as many pixels; None where there is no picture.
     """
     try:
-        preview = newest_preview(folder)
-    except StudioError:
+        hu = newest_reconstruction(folder)
+    except (StudioError, KeyError):
         return None
-    if preview is None:
+    if hu is None:
         return None
-    hu = preview.panels["reconstruction"]
     by = max(max(hu.shape) // side_px, 1)
     rows, columns = hu.shape[0] // by, hu.shape[1] // by
     squares = hu[: rows * by, : columns * by].reshape(rows, by, columns, by)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import (
@@ -14,7 +16,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -26,7 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui import theme
-from ctstudio.gui.history.model import COLUMNS, DIFFERENCE, RUN_ROLE, SMALL_ROLE, RunsFilter
+from ctstudio.gui.history.model import COLUMNS, DIFFERENCE, RUN_ROLE, RunsFilter
 from ctstudio.gui.history.plots import colour
 from ctstudio.workflows.runs import RunSummary
 
@@ -43,77 +45,130 @@ STATE_ICONS = {
 Index = QModelIndex | QPersistentModelIndex
 
 
+Left, Right, Middle = (
+    Qt.AlignmentFlag.AlignLeft,
+    Qt.AlignmentFlag.AlignRight,
+    Qt.AlignmentFlag.AlignVCenter,
+)
+MOST_CUT = 8000  # texts that are remembered as they were cut
+
+
 class RunDelegate(QStyledItemDelegate):
-    """Paints a cell: what matters, and below it in a quieter colour what belongs to it."""
+    """Paints a cell: what matters, and below it in a quieter colour what belongs to it.
+
+    A page has more than a hundred cells and is painted many times a second while it is scrolled:
+    colours, icons and cut texts are remembered.
+    """
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.marks: dict[Path, str] = {}  # colours of the runs that are compared
+        self._cut: dict[tuple[str, int], str] = {}
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(WIDTHS[index.column()], ROW_PX)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        colours = theme.current()
-        loud, quiet = QColor(colours.text), QColor(colours.muted)
+        look = _look(theme.current())
         run: RunSummary = index.data(RUN_ROLE)
-        if selected:
-            painter.fillRect(option.rect, _mixed(colours.base, colours.accent, 0.16))
-            if index.column() == 0:
-                bar = QRect(option.rect.left(), option.rect.top(), BAR_PX, option.rect.height())
-                painter.fillRect(bar, QColor(self.marks.get(run.folder, colours.accent)))
-        painter.fillRect(
-            option.rect.left(), option.rect.bottom(), option.rect.width(), 1,
-            _mixed(colours.base, colours.line, 0.5),
-        )  # fmt: skip
-        column = index.column()
-        room = option.rect.adjusted(PAD_PX, 6, -PAD_PX, -6)
-        painter.save()
-        painter.setFont(option.font)
-        if column == 0:
-            self._picture(painter, room, index)
+        number, column, place = index.column(), COLUMNS[index.column()], option.rect
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(place, look.selected)
+            if number == 0:
+                bar = QRect(place.left(), place.top(), BAR_PX, place.height())
+                painter.fillRect(bar, QColor(self.marks.get(run.folder, look.accent)))
+        painter.fillRect(place.left(), place.bottom(), place.width(), 1, look.line)
+        room = place.adjusted(PAD_PX, 0, -PAD_PX, 0)
+        if number == 0:
+            _picture(painter, room, index.data(Qt.ItemDataRole.DecorationRole))
             room.setLeft(room.left() + PICTURE_PX + PAD_PX)
-        if column == 1:
-            self._state(painter, room, run)
+        elif number == 1:
+            top = room.center().y() - 20
+            painter.drawPixmap(room.left(), top + 2, _state_icon(run.state, look.name))
             room.setLeft(room.left() + 24)
-        if column == DIFFERENCE:
-            text = str(index.data() or "")
-            painter.setPen(QColor(colours.error) if run.reason else loud)
-            _two_lines(painter, room, text, " " if run.reason else ", ")
-        else:
-            upper, lower = _halves(room)
-            side = (
-                Qt.AlignmentFlag.AlignRight
-                if COLUMNS[column].number
-                else Qt.AlignmentFlag.AlignLeft
-            )
-            for half, text, colour in (
-                (upper, index.data(), loud),
-                (lower, index.data(SMALL_ROLE), quiet),
-            ):
-                painter.setPen(colour)
-                painter.drawText(
-                    half, side | Qt.AlignmentFlag.AlignVCenter, _elided(painter, text, half.width())
-                )
-        painter.restore()
+        elif number == DIFFERENCE:
+            painter.setPen(look.error if run.reason else look.loud)
+            parts = run.reason.split() or str(index.data()).splitlines()
+            self._two_lines(painter, room, parts, " " if run.reason else ", ", option.fontMetrics)
+            return
+        side = (Right if column.number else Left) | Middle
+        for half, text, ink in zip(
+            _halves(room), (column.large(run), column.small(run)), (look.loud, look.quiet),
+            strict=True,
+        ):  # fmt: skip
+            if text:
+                painter.setPen(ink)
+                painter.drawText(half, side, self._fit(text, half.width(), option.fontMetrics))
 
-    def _picture(self, painter: QPainter, room: QRect, index: Index) -> None:
-        place = QRect(room.left(), room.center().y() - PICTURE_PX // 2, PICTURE_PX, PICTURE_PX)
-        painter.fillRect(place, Qt.GlobalColor.black)
-        image = index.data(Qt.ItemDataRole.DecorationRole)
-        if isinstance(image, QImage):
-            size = image.size().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
-            inner = QRect(0, 0, size.width(), size.height())
-            inner.moveCenter(place.center())
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(inner, image)
+    def _fit(self, text: str, width: int, metrics: QFontMetrics) -> str:
+        cut = self._cut.get((text, width))
+        if cut is None:
+            if len(self._cut) > MOST_CUT:
+                self._cut.clear()
+            cut = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+            self._cut[text, width] = cut
+        return cut
 
-    def _state(self, painter: QPainter, room: QRect, run: RunSummary) -> None:
-        name, role = STATE_ICONS[run.state]
-        upper, _ = _halves(room)
-        place = QRect(upper.left(), upper.center().y() - 8, 18, 18)
-        theme.icon(name, role).paint(painter, place)
+    def _two_lines(
+        self, painter: QPainter, room: QRect, parts: list[str], joint: str, metrics: QFontMetrics
+    ) -> None:
+        """As many parts as fit on a first line, the others on a second, cut where it ends."""
+        first, rest = "", parts
+        while rest:
+            longer = f"{first}{joint}{rest[0]}" if first else rest[0]
+            if first and metrics.horizontalAdvance(longer + joint.strip()) > room.width():
+                break
+            first, rest = longer, rest[1:]
+        upper, lower = _halves(room)
+        if rest:
+            first += joint.strip()
+            last = self._fit(joint.join(rest), room.width(), metrics)
+            painter.drawText(lower, Left | Middle, last)
+        place = upper if rest else room
+        painter.drawText(place, Left | Middle, self._fit(first, room.width(), metrics))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The colours of a theme, ready for use."""
+
+    name: str
+    loud: QColor
+    quiet: QColor
+    error: QColor
+    line: QColor
+    selected: QColor
+    accent: str
+
+
+@lru_cache(maxsize=4)
+def _look(colours: theme.Theme) -> _Look:
+    return _Look(
+        colours.name,
+        QColor(colours.text),
+        QColor(colours.muted),
+        QColor(colours.error),
+        _mixed(colours.base, colours.line, 0.5),
+        _mixed(colours.base, colours.accent, 0.16),
+        colours.accent,
+    )
+
+
+@lru_cache(maxsize=32)
+def _state_icon(state: str, _theme: str) -> QPixmap:
+    name, role = STATE_ICONS[state]
+    return theme.icon(name, role).pixmap(QSize(18, 18))
+
+
+def _picture(painter: QPainter, room: QRect, image: object) -> None:
+    place = QRect(room.left(), room.center().y() - PICTURE_PX // 2, PICTURE_PX, PICTURE_PX)
+    painter.fillRect(place, Qt.GlobalColor.black)
+    if isinstance(image, QImage):
+        size = image.size().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        inner = QRect(0, 0, size.width(), size.height())
+        inner.moveCenter(place.center())
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(inner, image)
 
 
 def _mixed(under: str, over: str, share: float) -> QColor:
@@ -126,29 +181,6 @@ def _halves(room: QRect) -> tuple[QRect, QRect]:
     middle = room.center().y()
     upper = QRect(room.left(), middle - 20, room.width(), 20)
     return upper, upper.translated(0, 20)
-
-
-def _elided(painter: QPainter, text: object, width: int) -> str:
-    metrics = QFontMetrics(painter.font())
-    return metrics.elidedText(str(text or ""), Qt.TextElideMode.ElideRight, width)
-
-
-def _two_lines(painter: QPainter, room: QRect, text: str, joint: str) -> None:
-    """Words, or the lines of ``text`` with a comma between, on two lines, cut where they end."""
-    metrics = QFontMetrics(painter.font())
-    first, rest = "", text.split() if joint == " " else text.splitlines()
-    while rest:
-        longer = f"{first}{joint}{rest[0]}" if first else rest[0]
-        if first and metrics.horizontalAdvance(longer + joint.strip()) > room.width():
-            break
-        first = longer
-        rest.pop(0)
-    upper, lower = _halves(room)
-    flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-    if rest:
-        first += joint.strip()
-        painter.drawText(lower, flags, _elided(painter, joint.join(rest), room.width()))
-    painter.drawText(upper if rest else room, flags, _elided(painter, first, room.width()))
 
 
 class RunsTable(QTableView):
