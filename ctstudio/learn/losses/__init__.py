@@ -1,0 +1,22 @@
+"""Losses: how far what a network returns is from its target.
+
+Those of images take HU, those of labels take logits and a label map; see `LossFunction`. Reading
+the settings loads no torch.
+"""
+
+from ctstudio.learn.losses import features, images, labels, structure
+from ctstudio.learn.losses.base import IGNORED, LOSSES, UNIT_HU, LossFunction, kind_of
+from ctstudio.learn.losses.structure import similarity
+
+__all__ = [
+    "IGNORED",
+    "LOSSES",
+    "UNIT_HU",
+    "LossFunction",
+    "features",
+    "images",
+    "kind_of",
+    "labels",
+    "similarity",
+    "structure",
+]
