@@ -130,15 +130,20 @@ class RunsModel(QAbstractTableModel):
         self._words: list[str] = []
 
     def set_runs(self, runs: list[RunSummary]) -> None:
-        """Show these."""
-        self.beginResetModel()
+        """Show these; where they are the same folders, selection and place stay as they are."""
+        same = [run.folder for run in runs] == [run.folder for run in self.runs]
+        if not same:
+            self.beginResetModel()
         self.runs = runs
         self._usual = usual([run.settings for run in runs if run.settings])
         folders = {run.folder: run for run in runs}
         self._reference = folders.get(self._reference.folder) if self._reference else None
         self._words = [_words(run) for run in runs]
         self._compare()
-        self.endResetModel()
+        if not same:
+            self.endResetModel()
+        elif runs:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(runs) - 1, DIFFERENCE))
 
     def set_reference(self, run: RunSummary | None) -> None:
         """Tell in what the runs differ from ``run``; from what most of them have where None."""

@@ -33,7 +33,7 @@ from ctstudio.gui.history.plots import colour
 from ctstudio.workflows.runs import RunSummary
 
 ROW_PX, PICTURE_PX, PAD_PX, BAR_PX = 60, 48, 8, 4
-WIDTHS = (224, 108, 76, 72, 76, 80, 68, 80, 132)
+WIDTHS = (224, 108, 76, 72, 96, 80, 68, 80, 132)
 TITLE_PX, MOST_TITLE_PX = 216, 420
 STATE_ICONS = {
     "running": ("mdi6.play-circle-outline", "accent"),
@@ -193,6 +193,7 @@ class RunsTable(QTableView):
     def __init__(self, rows: RunsFilter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows = rows
+        self._order: list[Path] = []  # of the selected, when they were
         self.setModel(rows)
         self._delegate = RunDelegate(self)
         self.setItemDelegate(self._delegate)
@@ -219,7 +220,7 @@ class RunsTable(QTableView):
             "QHeaderView::section { padding: 6px 8px; border: 0; background: palette(window);"
             " border-bottom: 1px solid palette(mid); }"
         )
-        self.selectionModel().selectionChanged.connect(self._changed)
+        self.selectionModel().selectionChanged.connect(self.announce)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Titles and differences share what the numbers leave."""
@@ -230,16 +231,16 @@ class RunsTable(QTableView):
             self.setColumnWidth(0, title)
             self.setColumnWidth(DIFFERENCE, max(room - title, WIDTHS[-1]))
 
-    def _changed(self, *_: object) -> None:
+    def announce(self, *_: object) -> None:
+        """Tell what is selected, and mark it."""
+        self._order = [run.folder for run in self.picked_runs()]
         self.mark()
         self.picked.emit()
 
     def mark(self) -> None:
         """Give the one or two runs that are shown the colours of their curves."""
-        runs = self.picked_runs()
-        self._delegate.marks = (
-            {run.folder: colour(number) for number, run in enumerate(runs)} if len(runs) < 3 else {}
-        )
+        few = self._order if len(self._order) < 3 else []
+        self._delegate.marks = {folder: colour(number) for number, folder in enumerate(few)}
         self.viewport().update()
 
     def picked_runs(self) -> list[RunSummary]:

@@ -215,6 +215,7 @@ class HistoryWindow(QDialog):
             width = self.width()
             self._parts.setSizes([width * 18 // 25, width * 7 // 25])
         super().showEvent(event)
+        self.table.setFocus()
         self.refresh()
 
     def retheme(self) -> None:
@@ -239,17 +240,17 @@ class HistoryWindow(QDialog):
         if runs == self.model.runs and self._pages.currentIndex():
             self._enable()
             return
-        before = {run.folder: run for run in self.table.picked_runs()}
+        before = self.table.picked_runs()
         self.model.set_runs(runs)
         self._pages.setCurrentIndex(2 if runs else 1)
-        if before:
-            self._want = []  # what is selected may have grown
-            self.table.pick(list(before))
+        self.table.pick([run.folder for run in before])
+        if before != self.table.picked_runs():
+            self._want = []  # what is selected has grown
         protocols = sorted({run.protocol for run in runs if run.best})
         self._note.setVisible(bool(protocols))
         self._note.setText(NOTE.format(" and ".join(protocols)))
         self._filter(self.filter.text())
-        self._picked()
+        self.table.announce()
 
     def _filter(self, text: str) -> None:
         self.rows.set_text(text)
@@ -259,7 +260,6 @@ class HistoryWindow(QDialog):
         self._count.setText(f"{of}{all_of_them} {what}")
 
     def _picked(self) -> None:
-        self._said.show_text("")
         runs = self.table.picked_runs()
         self.model.set_reference(runs[0] if len(runs) == 1 else None)
         self._enable()
@@ -267,6 +267,7 @@ class HistoryWindow(QDialog):
             self._want = []
             self._right.setCurrentIndex(0)
         elif [run.folder for run in runs] != self._want:
+            self.say("")
             self._want = [run.folder for run in runs]
             self.reader.read_details(runs)
 
