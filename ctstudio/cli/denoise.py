@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--method",
     required=True,
     metavar="NAME|CHECKPOINT",
-    help="A name from `ctstudio methods`, a checkpoint file (.pt) or a run folder.",
+    help="A name from `ctstudio methods`, a trained network (.safetensors, .pt) or a run folder.",
 )
 @settings_option
 @series_option
@@ -65,4 +65,5 @@ def command(
     chosen = method_from(method, parse_settings(settings))
     series = open_series([path], selector)
     files = drain(denoise_series(series, chosen, out, kind))
-    click.echo(f"{len(files)} files written to {out} ({chosen.description})")
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    click.echo(f"{count} written to {out} ({chosen.description})")

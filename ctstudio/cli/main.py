@@ -21,6 +21,7 @@ COMMANDS = {
     "denoise": "Denoise a series and write it as DICOM.",
     "train": "Train a network on one or more series.",
     "runs": "List earlier trainings, and in what they differ.",
+    "publish": "Write a trained network as a file for others, with a card.",
     "figure": "Make a picture or a GIF of a series and its denoised versions.",
     "methods": "List the denoising methods and their settings.",
     "recipes": "List the training recipes that come with CT Studio.",

@@ -31,4 +31,4 @@ def command() -> None:
         click.echo(f"{entry.name}: {entry.help if told else f'{entry.title}. {entry.help}'}")
         for field in entry.fields:
             click.echo(f"    {describe_field(field)}")
-    click.echo("A trained network: give its checkpoint file (.pt) or run folder as the method.")
+    click.echo("A trained network: give its file (.safetensors, .pt) or run folder as the method.")

@@ -14,8 +14,11 @@ from torch import nn
 
 from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
+from ctstudio.learn import publish as published
+from ctstudio.learn import wording
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.run_folder import RUN_CHECKPOINTS
 
 FORMAT = "ctstudio model"
 VERSION = 1
@@ -37,17 +40,13 @@ class TrainedModel:
 
     @property
     def title(self) -> str:
-        """A short name for lists, such as "DnCNN, 400 steps"."""
-        return f"{MODELS[self.recipe.phases[-1].model.name].title}, {self.step} steps"
+        """A short name for lists and captions, such as "DnCNN, 400 steps"."""
+        return f"{wording.network(self.recipe)}, {wording.steps(self.step)}"
 
     @property
     def method(self) -> str:
         """One line for a derived image's history; it names no patient and no file."""
-        settings = ", ".join(f"{k} {v}" for k, v in self.recipe.noise.params.items())
-        noise = self.recipe.noise.name + (f" ({settings})" if settings else "")
-        name = self.recipe.title or "without a title"
-        entry = MODELS[self.recipe.phases[-1].model.name]
-        return f"{entry.title} trained {self.step} steps on {noise} noise, recipe {name}"
+        return wording.trained(self.recipe, self.step)
 
 
 def build(recipe: Recipe) -> nn.Module:
@@ -82,6 +81,9 @@ def save(model: TrainedModel, path: Path, *, training: Mapping[str, Any] | None 
 def load(path: Path) -> TrainedModel:
     """Read a model, on the CPU and ready to be applied.
 
+    ``path`` is a checkpoint (.pt), a published network (.safetensors) or a run folder, of which
+    the best network is taken.
+
     Raises
     ------
     StudioError
@@ -91,9 +93,31 @@ def load(path: Path) -> TrainedModel:
     return load_training(path)[0]
 
 
+def find(path: Path) -> Path:
+    """The file that `load` reads: ``path`` itself, or of a run folder the best checkpoint.
+
+    Raises
+    ------
+    StudioError
+        When a folder holds no checkpoint.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for name in RUN_CHECKPOINTS:
+        if (path / name).is_file():
+            return path / name
+    raise StudioError(
+        f"The folder {path} holds no checkpoint.",
+        hint=f"Give a run folder (with {' or '.join(RUN_CHECKPOINTS)}), a .pt or a .safetensors "
+        "file.",
+        path=path,
+    )
+
+
 def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
     """Read a model and the state of its training (empty where there is none)."""
-    path = Path(path)
+    path = find(path)
     data = _read(path)
     if data.get("version") != VERSION:
         raise StudioError(
@@ -107,7 +131,8 @@ def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
         module.load_state_dict(data["weights"])
         if not all(bool(torch.isfinite(v).all()) for v in module.state_dict().values()):
             raise ValueError("some weights are not numbers")
-        model = TrainedModel(recipe, module.eval(), int(data["step"]), dict(data["metrics"]))
+        metrics = {str(name): float(value) for name, value in data["metrics"].items()}
+        model = TrainedModel(recipe, module.eval(), int(data["step"]), metrics)
         return model, dict(data.get("training", {}))
     except StudioError as error:
         raise StudioError(f"{path}: {error.message}", hint=error.hint, path=path) from error
@@ -123,7 +148,7 @@ def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
 def _read(path: Path) -> dict[str, Any]:
     foreign = StudioError(
         f"{path} is not a model of CT Studio.",
-        hint="Choose a .pt file from the folder of a training.",
+        hint="Choose a .pt file from the folder of a training, or a published .safetensors file.",
         path=path,
     )
     try:
@@ -131,16 +156,22 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise explain_os_error(error, path, "read") from error
     with stream:
-        # A model is a zip archive. Anything else would wake torch's older readers.
-        if stream.read(4) != b"PK\x03\x04":
-            raise foreign
+        # A file's beginning says what it is, whatever its name: a zip archive, or the length of
+        # a JSON text and that text. Anything else would wake torch's older readers.
+        start = stream.read(9)
         stream.seek(0)
         try:
+            if start[8:] == b"{":
+                return published.read(path)
+            if start[:4] != b"PK\x03\x04":
+                raise foreign
             # torch reads what a bad disk made of the weights without a word.
             if zipfile.ZipFile(stream).testzip() is not None:
                 raise ValueError("a part of the file is not what was written")
             stream.seek(0)
             data = torch.load(stream, map_location="cpu", weights_only=True)
+        except StudioError:
+            raise
         # A damaged or hostile file fails in many ways, and each means the same to the user.
         except Exception as error:
             foreign.details = str(error)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ctstudio.workflows.save import Kind
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
-RUN_CHECKPOINTS = ("best.pt", "last.pt")
-"""What stands for a run folder, the first that exists."""
 
 
 class Method(Protocol):
@@ -138,7 +136,7 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
             DENOISERS[text]
         except StudioError as error:
             raise StudioError(
-                error.message, hint=f"{error.hint} Or give a checkpoint file (.pt)."
+                error.message, hint=f"{error.hint} Or give a trained network (.safetensors, .pt)."
             ) from None
     if settings:
         raise StudioError(
@@ -227,18 +225,10 @@ def require_free_folder(folder: Path) -> None:
 
 
 def _method_from_checkpoint(path: Path) -> Method:
-    if path.is_dir():
-        found = next((path / name for name in RUN_CHECKPOINTS if (path / name).is_file()), None)
-        if found is None:
-            raise StudioError(
-                f"The folder {path} holds no checkpoint.",
-                hint=f"Give a run folder (with {' or '.join(RUN_CHECKPOINTS)}) or a .pt file.",
-                path=path,
-            )
-        path = found
-    if not path.is_file():
+    if not path.exists():
         raise StudioError(f"There is no checkpoint {path}.", hint="Check the path.", path=path)
 
     from ctstudio.learn import checkpoint
 
-    return method_from_model(checkpoint.load(path), path.name)
+    found = checkpoint.find(path)
+    return method_from_model(checkpoint.load(found), found.name)

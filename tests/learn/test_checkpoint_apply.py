@@ -43,7 +43,7 @@ def test_round_trip(model: TrainedModel, tmp_path: Path) -> None:
     hu = series().slice_hu(0)
     np.testing.assert_array_equal(apply.denoise_slice(hu, back), apply.denoise_slice(hu, model))
     assert back.title == "DnCNN, 123 steps"
-    assert "DnCNN trained 123 steps on gaussian (sd 25.0) noise" in back.method
+    assert "DnCNN trained for 123 steps on Gaussian noise (SD 25 HU)" in back.method
 
 
 def test_only_plain_data_is_written(model: TrainedModel, tmp_path: Path) -> None:
