@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ctstudio.core.events import Note, Work
@@ -89,19 +90,20 @@ class Recorrupted(SelfSupervised):
 
 
 def fine_noise_sd(patches: Tensor) -> Tensor:
-    """Standard deviation of the finest diagonal detail, block by block, robust to edges.
+    """Standard deviation of fine diagonal detail, block by block, robust to edges.
 
     The median absolute value of the Haar wavelet's diagonal coefficients over 0.6745 (Donoho and
     Johnstone 1994, doi 10.1093/biomet/81.3.425), for every whole block of 32 x 32 pixels of the
-    patches ``(b, 1, p, p)`` (or of p x p where they are smaller), in one row.
+    patches ``(b, 1, p, p)`` (or of p x p where they are smaller), in one row. The coefficients
+    are those of the second scale: in the first a smooth kernel leaves little beside the rounding.
     """
-    blocks = blocks_of(patches)
+    blocks = F.avg_pool2d(blocks_of(patches).unsqueeze(1), 2).squeeze(1)
     a, b = blocks[..., ::2, ::2], blocks[..., ::2, 1::2]
     c, d = blocks[..., 1::2, ::2], blocks[..., 1::2, 1::2]
     return (0.5 * (a - b - c + d)).abs().flatten(1).median(dim=1).values / 0.6745
 
 
 def blocks_of(patches: Tensor) -> Tensor:
-    """Whole blocks ``(n, s, s)`` of patches ``(b, 1, p, p)``; s is even and at most 32."""
-    side = min(BLOCK_PX, patches.shape[-1] // 2 * 2, patches.shape[-2] // 2 * 2)
+    """Whole blocks ``(n, s, s)`` of patches ``(b, 1, p, p)``; 4 divides s, which is 32 at most."""
+    side = min(BLOCK_PX, patches.shape[-1] // 4 * 4)
     return patches.unfold(2, side, side).unfold(3, side, side).flatten(0, 3)
