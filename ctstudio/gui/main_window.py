@@ -24,7 +24,7 @@ from ctstudio import __version__
 from ctstudio.ct.window import Window
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
-from ctstudio.gui.curves import CurvesView
+from ctstudio.gui.curves.view import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
@@ -72,7 +72,7 @@ class MainWindow(QMainWindow):
         self._build_chrome()
         self._build_status()
         self._connect()
-        for area in (self.tabs, self.timeline, self.statusBar()):
+        for area in (self.tabs, self.timeline, self.curves.bar, self.statusBar()):
             leave_keys_to_the_images(area)
         self._restore()
         self._update_enabled()
@@ -109,7 +109,7 @@ class MainWindow(QMainWindow):
         ):
             self.tabs.addTab(panel, title)
         self.tabs.setMinimumWidth(340)
-        self.curves = CurvesView()
+        self.curves = CurvesView(self.session, runs_folder)
         self.timeline = Timeline()
         bottom = QWidget()
         layout = QVBoxLayout(bottom)
@@ -120,6 +120,7 @@ class MainWindow(QMainWindow):
         self.series_dock = self._dock("Series and layers", self.series_panel, "series")
         self.panel_dock = self._dock("Tools", self.tabs, "panels")
         self.curves_dock = self._dock("Training curves", bottom, "curves")
+        self.curves_dock.setTitleBarWidget(self.curves.bar)  # no row is lost to a title alone
         areas = Qt.DockWidgetArea
         self.addDockWidget(areas.LeftDockWidgetArea, self.series_dock)
         self.addDockWidget(areas.RightDockWidgetArea, self.panel_dock)
@@ -317,7 +318,7 @@ class MainWindow(QMainWindow):
         if self.timeline.property("run") is not run:
             self.timeline.setProperty("run", run)
             self.timeline.set_previews(run.previews)
-            self.curves.show_history(run.history)
+            self.curves.show_run(run)
             self.curves_dock.show()
         newest = run.newest
         if newest is not None and newest.step != self.timeline.property("newest"):

@@ -1,62 +1,154 @@
-"""What a running training has told so far, growing; the figures take a frozen copy."""
+"""What a training has told so far, growing; the figures take a frozen copy."""
 
 from __future__ import annotations
 
+import csv
+import tomllib
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from ctstudio.core.events import Step, Validation
+from ctstudio.core.atomic import explain_os_error
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Step, Validation, Work
 from ctstudio.figures.curves import History
+
+ROWS_AT_ONCE = 5000  # between two looks at whether the reading is to end
+NAN = float("nan")
+
+
+def _numbers() -> array[float]:
+    return array("d")
 
 
 @dataclass(eq=False)
 class RunLog:
-    """Lists that only grow: appending is cheap, and a curve is redrawn from them."""
+    """Arrays that only grow, of eight bytes a number; a curve is drawn from copies of them.
 
-    step: list[int] = field(default_factory=list)
-    lr: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    total_loss: list[float] = field(default_factory=list)
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    validation_step: list[int] = field(default_factory=list)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
+    ``losses`` are as long as ``step`` and ``metrics`` as ``validation_step``: what was not told is
+    not a number. ``name`` and ``folder`` say whose they are.
+    """
+
+    name: str = ""
+    folder: Path | None = None
+    step: array[int] = field(default_factory=lambda: array("q"))
+    lr: array[float] = field(default_factory=_numbers)
+    seconds: array[float] = field(default_factory=_numbers)
+    total_loss: array[float] = field(default_factory=_numbers)
+    losses: dict[str, array[float]] = field(default_factory=dict)
+    validation_step: array[int] = field(default_factory=lambda: array("q"))
+    metrics: dict[str, array[float]] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     protocol: str = "A"
 
+    def add(self, event: Step | Validation) -> None:
+        """Take what a step or a validation tells."""
+        self.add_step(event) if isinstance(event, Step) else self.add_validation(event)
+
     def add_step(self, event: Step) -> None:
-        before = len(self.step)
         self.step.append(event.step)
         self.lr.append(event.lr)
         self.seconds.append(event.seconds)
         total = event.losses.get("loss", sum(event.losses.values()))
         self.total_loss.append(float(total))
-        for name, value in event.losses.items():
-            row = self.losses.setdefault(name, [float("nan")] * before)
-            row.append(float(value))
+        _grow(self.losses, event.losses, len(self.step))
 
     def add_validation(self, event: Validation) -> None:
         self.protocol = event.protocol
-        before = len(self.validation_step)
         self.validation_step.append(event.step)
-        for name, value in event.metrics.items():
-            self.metrics.setdefault(name, [float("nan")] * before).append(float(value))
+        _grow(self.metrics, event.metrics, len(self.validation_step))
         self.baseline.update({name: float(value) for name, value in event.baseline.items()})
 
-    def _terms(self) -> dict[str, np.ndarray]:
-        """The total, and its terms where there are several."""
-        terms = {k: v for k, v in self.losses.items() if k != "loss"}
-        shown = {"loss": self.total_loss} | (terms if len(terms) > 1 else {})
-        return {name: np.array(values) for name, values in shown.items()}
+    @property
+    def terms(self) -> list[str]:
+        """The loss's parts by name, where it has several."""
+        names = [name for name in self.losses if name != "loss"]
+        return names if len(names) > 1 else []
 
     def history(self) -> History:
-        """A copy as arrays."""
+        """A copy as arrays: the total loss, and its terms where there are several."""
+        shown = {"loss": self.total_loss} | {name: self.losses[name] for name in self.terms}
         return History(
             step=np.array(self.step),
-            losses=self._terms(),
+            losses={name: np.array(values) for name, values in shown.items()},
             lr=np.array(self.lr),
             validation_step=np.array(self.validation_step),
             validation={name: np.array(values) for name, values in self.metrics.items()},
             baseline=dict(self.baseline),
             protocol=self.protocol,
         )
+
+
+def _grow(rows: dict[str, array[float]], told: Mapping[str, float], length: int) -> None:
+    """Make each row ``length`` long; what was not told, of late or ever before, is NaN."""
+    for name in told:
+        if name not in rows:
+            rows[name] = array("d", [NAN]) * (length - 1)
+    for name, row in rows.items():
+        row.append(float(told.get(name, NAN)))
+
+
+def event_of(row: Mapping[str, str]) -> Step | Validation:
+    """What a row of a metrics.csv tells.
+
+    Raises
+    ------
+    KeyError, ValueError
+        When a column is missing or no number.
+    """
+    names, step = list(row), int(row["step"])
+    at = names.index("protocol")
+    # The losses stand between the learning rate and the protocol, metrics behind it.
+    losses = {n: float(row[n]) for n in names[names.index("lr") + 1 : at] if row[n]}
+    if not row["protocol"]:
+        return Step(step, float(row["epoch"]), losses, float(row["lr"]), float(row["seconds"]))
+    told = {n: float(row[n]) for n in names[at + 1 :] if row[n]}
+    noisy = {n.removeprefix("noisy_"): v for n, v in told.items() if n.startswith("noisy_")}
+    metrics = {n: v for n, v in told.items() if not n.startswith("noisy_")}
+    # Where no clean image is known the loss on held-out patches is what a row tells.
+    return Validation(step, row["protocol"], losses | metrics, noisy)
+
+
+def read_log(folder: Path) -> Work[RunLog]:
+    """A run folder's log, named by the recipe's title and the folder; yields as it reads.
+
+    A last row that was cut off while it was written is left out.
+
+    Raises
+    ------
+    StudioError
+        When there is no log, or it cannot be read or is damaged.
+    """
+    folder = Path(folder)
+    path = folder / "metrics.csv"
+    if not path.exists():
+        raise StudioError(
+            f"{folder} is not the folder of a training.",
+            hint="Choose a folder with a metrics.csv in it.",
+            path=folder,
+        )
+    log = RunLog(_name(folder), folder)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            for number, row in enumerate(csv.DictReader(stream)):
+                if number % ROWS_AT_ONCE == 0:
+                    yield Progress(number, 0, "Reading curves")
+                if None not in row.values():
+                    log.add(event_of(row))
+    except OSError as error:
+        raise explain_os_error(error, path, "read") from error
+    except (KeyError, ValueError, csv.Error) as error:
+        raise StudioError(f"{path} is damaged.", path=path, details=repr(error)) from error
+    return log
+
+
+def _name(folder: Path) -> str:
+    try:
+        with (folder / "recipe.toml").open("rb") as stream:
+            title = str(tomllib.load(stream).get("title", ""))
+    except (OSError, ValueError):
+        title = ""  # the curves are what was asked for
+    return f"{title} ({folder.name})" if title else folder.name

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctstudio.core.events import Look, Preview, Step, Validation, Work
+from ctstudio.core.events import Look, Preview, Work
+from ctstudio.gui.run_log import event_of
 from ctstudio.gui.training_data import Data
 
 if TYPE_CHECKING:
@@ -73,26 +74,7 @@ class RunWork:
         until = load(last).step
         self.earlier += [p for p in read_previews(self.folder) if p.step <= until]
         for row in read_metrics(self.folder):
-            step = int(row["step"])
-            if step > until:
+            event = event_of(row)
+            if event.step > until:
                 break
-            if row["protocol"]:
-                yield _validation(step, row)
-            else:
-                yield _step(step, row)
-
-
-def _step(step: int, row: dict[str, str]) -> Step:
-    names = list(row)
-    # The losses stand between the learning rate and the protocol.
-    losses = names[names.index("lr") + 1 : names.index("protocol")]
-    told = {name: float(row[name]) for name in losses if row[name]}
-    return Step(step, float(row["epoch"]), told, float(row["lr"]), float(row["seconds"]))
-
-
-def _validation(step: int, row: dict[str, str]) -> Validation:
-    names = list(row)
-    told = {n: float(row[n]) for n in names[names.index("protocol") + 1 :] if row[n]}
-    noisy = {n.removeprefix("noisy_"): v for n, v in told.items() if n.startswith("noisy_")}
-    metrics = {n: v for n, v in told.items() if not n.startswith("noisy_")}
-    return Validation(step, row["protocol"], metrics, noisy)
+            yield event

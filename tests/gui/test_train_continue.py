@@ -61,11 +61,12 @@ def test_a_stopped_training_goes_on_where_it_was(hands: Any, panel: Any) -> None
     stop(hands, panel)
     second = hands.session.run
     assert second.folder == first.folder
-    assert second.history.step == list(range(1, second.history.step[-1] + 1))
+    assert list(second.history.step) == list(range(1, second.history.step[-1] + 1))
     # The file keeps seven digits of a loss.
     assert second.history.total_loss[: len(losses)] == pytest.approx(losses, rel=1e-6)
     assert [p.step for p in second.previews][: len(kept)] == kept
-    assert second.history.validation_step == sorted(set(second.history.validation_step))
+    judged = list(second.history.validation_step)
+    assert judged == sorted(set(judged))
     assert len(hands.session.models) == 2
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialog, QDialogButtonBox, QFileDialog
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog
 
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Volume
@@ -118,10 +118,13 @@ def test_watch_pause_stop_and_use(trainer: Any, thin: Any) -> None:
     assert run.state == "stopped"
     assert (run.folder / "last.pt").exists()
     window.curves.update_now()
-    x, y = window.curves._curves["loss"].getOriginalDataset()
-    assert list(x) == run.history.step
+    live = window.curves.runs[0]
+    loss = window.curves.plots["loss"].items_by_line
+    x, y = loss[live, "each step"].getOriginalDataset()
+    assert np.array_equal(x, run.history.step)
     assert np.array_equal(y, run.history.total_loss)
-    assert len(window.curves._curves["psnr"].getOriginalDataset()[0]) > 0
+    psnr = window.curves.plots["psnr"].items_by_line
+    assert len(psnr[live, "network"].getOriginalDataset()[0]) > 0
     assert panel.controls.start.isEnabled()
     assert f"({steps(trainer)} steps)" in panel._status.text()
 
@@ -156,7 +159,7 @@ def test_runs_to_its_end_and_again(trainer: Any) -> None:
         trainer.idle("train")
         run = trainer.session.run
         assert run.state == "finished"
-        assert run.history.step == list(range(1, 26))
+        assert list(run.history.step) == list(range(1, 26))
         assert len(trained) == number
         assert run.model is trained[-1]
         assert panel.numbers.labels["step"].text() == "25 of 25"
@@ -386,25 +389,6 @@ def test_simulated_twin(trainer: Any, thin: Any, monkeypatch: pytest.MonkeyPatch
     trainer.window.actions_by_name["simulate"].trigger()
     trainer.idle("simulate")
     assert "25% dose" in trainer.session.layers[-1].name
-
-
-def test_hover_over_a_curve_reads_it(trainer: Any) -> None:
-    trainer.panel.form.set_recipe(tiny(phases__0__steps=40))
-    trainer.press(trainer.panel.controls.start)
-    trainer.idle("train")
-    curves = trainer.window.curves
-    curves.update_now()
-    QApplication.processEvents()
-    plot = curves.plots["loss"]
-    box = plot.plotItem.vb.sceneBoundingRect()
-    plot.scene().sigMouseMoved.emit(box.center())
-    text = plot.toolTip()
-    step = int(text.split(":")[0].removeprefix("step "))
-    assert 1 <= step <= 40
-    value = trainer.session.run.history.total_loss[step - 1]
-    assert text == f"step {step}: {value:.5g}"
-    plot.scene().sigMouseMoved.emit(box.topLeft() * 0 - box.bottomRight())
-    assert plot.toolTip() == ""
 
 
 def test_start_needs_a_series(make_program: Callable[[], Any]) -> None:

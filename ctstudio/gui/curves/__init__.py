@@ -1,0 +1,1 @@
+"""Live curves of trainings, several runs over one another."""
