@@ -32,6 +32,9 @@ class Geometry:
         ``(dy, dx)``: distance between rows and between columns. (1, 1) where it is unknown.
     spacing_known
         False where the file states no spacing; lengths are then shown in px.
+    orientation_known
+        False where the file does not say how the slices lie: the directions are a guess then, and
+        no side of the patient is named.
     """
 
     positions_mm: NDArray[np.float64]
@@ -39,6 +42,7 @@ class Geometry:
     column_direction: NDArray[np.float64]
     spacing_mm: tuple[float, float]
     spacing_known: bool = True
+    orientation_known: bool = True
 
     @classmethod
     def axial(
@@ -82,6 +86,22 @@ class Geometry:
         steps = np.diff(self.positions_mm, axis=0)
         in_plane = steps - np.outer(steps @ self.normal, self.normal)
         return bool(np.max(np.linalg.norm(in_plane, axis=1)) > 0.01)
+
+    @property
+    def edge_letters(self) -> tuple[str, str, str, str]:
+        """The patient's sides at the left, right, top and bottom edge of a slice as stored.
+
+        As ``orientation_letters`` has them; empty where the orientation is not known.
+        """
+        if not self.orientation_known:
+            return ("", "", "", "")
+        row, column = self.row_direction, self.column_direction
+        return (
+            orientation_letters(-row),
+            orientation_letters(row),
+            orientation_letters(-column),
+            orientation_letters(column),
+        )
 
     def to_patient(self, z: float, y: float, x: float) -> NDArray[np.float64]:
         """Voxel index (fractions allowed, integers at voxel centres) to patient mm, ``(3,)``."""

@@ -136,7 +136,14 @@ def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
     if first.spacing is None:
         remarks.append("The files state no usable pixel spacing: lengths are shown in pixels.")
     spacing = first.spacing or (1.0, 1.0)
-    geometry = Geometry(positions, row, column, (spacing[0], spacing[1]), first.spacing is not None)
+    geometry = Geometry(
+        positions,
+        row,
+        column,
+        (spacing[0], spacing[1]),
+        spacing_known=first.spacing is not None,
+        orientation_known=first.orientation is not None,
+    )
     remarks += _stack_remarks(geometry)
     if any(h.codestream_disagrees for h in headers):
         remarks.append(

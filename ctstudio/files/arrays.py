@@ -87,7 +87,8 @@ def _head(stream: Any, key: str, size: int) -> Array:
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise BrokenError(f"its shape {shape} is neither (y, x) nor (z, y, x)")
     needed = int(np.prod(shape, dtype=object)) * kind.itemsize
-    if needed > size:
-        raise BrokenError(f"it holds {size} of {needed} bytes")
+    there = size - int(stream.tell())
+    if needed > there:
+        raise BrokenError(f"it holds {there} of {needed} bytes")
     z, y, x = (1, *shape) if len(shape) == 2 else shape
     return Array(key, (int(z), int(y), int(x)), kind)

@@ -53,7 +53,7 @@ def natural(name: str) -> tuple[object, ...]:
         digits = part.lstrip("0")
         # Digits are compared as text of known length: no number is too long for it.
         key.append((len(digits), digits) if part[:1].isdecimal() else part)
-    return (*key, name)
+    return (tuple(key), name)
 
 
 def kind_of(name: str) -> str:

@@ -8,7 +8,7 @@ never their order in the file.
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -74,16 +74,17 @@ def head(stream: BinaryIO, item: Item) -> Nifti:
     if min(shape) < 1:
         raise BrokenError(f"its size {shape} is empty")
     require_plausible(int(np.prod(shape)) * kind.itemsize, item.size)
-    slope, intercept = header.get_slope_inter()
-    slope, intercept = (1.0 if slope is None else float(slope)), float(intercept or 0.0)
+    # nibabel takes the rescale out of the header and hands it to the proxy of the voxels.
+    slope, intercept = float(image.dataobj.slope), float(image.dataobj.inter)
 
     remarks: list[str] = []
     affine = np.array(image.affine, np.float64)
     unit = str(header.get_xyzt_units()[0])
     affine[:3] *= _MM.get(unit, 1.0)
-    if not int(header["sform_code"]) and not int(header["qform_code"]):
-        remarks.append("The file states no orientation: left and right may be exchanged.")
     geometry, orientation, flip = _place(affine, shape, remarks)
+    if not int(header["sform_code"]) and not int(header["qform_code"]):
+        remarks.append("The file states no orientation: no side of the patient is named.")
+        geometry = replace(geometry, orientation_known=False)
     whole = kind.kind in "iu" and (slope, intercept) == (1.0, 0.0)
     labels = int(header["intent_code"]) == 1002 or (whole and _looks_like_labels(image, shape))
     if labels:

@@ -29,8 +29,8 @@ SUFFIXES = SINGLE | {".zip"}
 _YIELD_SECONDS = 0.05
 _COLOUR = "The pictures are in colour: their luminance is shown."
 _NOTHING_STATED = (
-    "The files state no pixel spacing, no slice distance and no orientation: lengths are shown in "
-    "pixels, and the usual axial view is assumed."
+    "The files state no pixel spacing, slice distance or orientation: lengths are shown in pixels, "
+    "and no side of the patient is named."
 )
 
 
@@ -221,7 +221,7 @@ def _restored(info: FileSeries, stack: Stack) -> FileSeries:
 
 
 def _unplaced(slices: int) -> Geometry:
-    return replace(Geometry.axial(slices), spacing_known=False)
+    return replace(Geometry.axial(slices), spacing_known=False, orientation_known=False)
 
 
 def _bits(kind: Any) -> str:

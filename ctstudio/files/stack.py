@@ -32,6 +32,7 @@ class Stack:
     positions_mm: tuple[tuple[float, float, float], ...]
     row_direction: tuple[float, float, float]
     column_direction: tuple[float, float, float]
+    orientation_known: bool
     description: str = ""
     derivation: tuple[str, ...] = ()
 
@@ -48,6 +49,7 @@ class Stack:
             positions_mm=tuple(_three(position) for position in geometry.positions_mm),
             row_direction=_three(geometry.row_direction),
             column_direction=_three(geometry.column_direction),
+            orientation_known=geometry.orientation_known,
             description=volume.source.description,
             derivation=volume.derivation,
         )
@@ -60,7 +62,8 @@ class Stack:
             np.array(self.row_direction, float),
             np.array(self.column_direction, float),
             self.spacing_mm or (1.0, 1.0),
-            self.spacing_mm is not None,
+            spacing_known=self.spacing_mm is not None,
+            orientation_known=self.orientation_known,
         )
 
     def to_json(self) -> str:
@@ -86,6 +89,7 @@ def parse(text: bytes) -> Stack | None:
             positions_mm=tuple(_three(position) for position in data["positions_mm"]),
             row_direction=_three(data["row_direction"]),
             column_direction=_three(data["column_direction"]),
+            orientation_known=bool(data["orientation_known"]),
             description=str(data["description"]),
             derivation=tuple(str(step) for step in data["derivation"]),
         )

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, QRectF, Signal
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Event, Note, Progress, Work
 from ctstudio.ct.views import Blend, Difference, SliceStack
-from ctstudio.ct.volume import Volume, orientation_letters
+from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
 from ctstudio.figures.panel import Panel
 from ctstudio.gui.job import Job
@@ -49,7 +49,7 @@ class PaneShot:
 
     def panel(self, image: NDArray[np.float32], caption: str = "") -> Panel:
         geometry = self.stack.geometry
-        rows, columns = geometry.row_direction, geometry.column_direction
+        left, right, top, bottom = geometry.edge_letters
         return Panel(
             np.ascontiguousarray(image[self.crop]),
             self.window,
@@ -58,12 +58,7 @@ class PaneShot:
             spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
             unit=self.stack.unit,
             colormap="diverging" if self.signed else "grey",
-            letters=(
-                orientation_letters(-rows)[:2],
-                orientation_letters(rows)[:2],
-                orientation_letters(-columns)[:2],
-                orientation_letters(columns)[:2],
-            ),
+            letters=(left[:2], right[:2], top[:2], bottom[:2]),
         )
 
     def describe(self) -> str:

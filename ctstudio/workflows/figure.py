@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, Work
-from ctstudio.ct.volume import Geometry, Volume, orientation_letters
+from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import PRESETS, Window, automatic
 from ctstudio.workflows.stages import stage
 
@@ -121,17 +121,6 @@ def series_gif(
     return (yield from stage(saving, "Drawing"))
 
 
-def edge_letters(geometry: Geometry) -> tuple[str, str, str, str]:
-    """The patient's sides at the left, right, top and bottom edge of a slice as stored."""
-    row, column = geometry.row_direction, geometry.column_direction
-    return (
-        orientation_letters(-row),
-        orientation_letters(row),
-        orientation_letters(-column),
-        orientation_letters(column),
-    )
-
-
 def _read_slice(series: SeriesInfo, index: int) -> Work[tuple[Volume, int]]:
     """A volume in which slice ``index`` has arrived; the rest is not waited for."""
     from ctstudio.workflows.open import read
@@ -174,7 +163,7 @@ class _Sheet:
         common: dict[str, Any] = {
             "spacing_mm": geometry.spacing_mm if geometry.spacing_known else None,
             "unit": self.volume.unit,
-            "letters": edge_letters(geometry),
+            "letters": geometry.edge_letters,
         }
         original = Panel(hu, self.window, "Original", f"{caption}, {self.window}", **common)
         signed = Window.from_range(-self.limit, self.limit)

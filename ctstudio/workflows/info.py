@@ -46,6 +46,8 @@ class SeriesReport:
     def spacing(self) -> str:
         """Slice spacing x row spacing x column spacing, or what is known of it."""
         between = "-" if self.slice_spacing_mm is None else f"{self.slice_spacing_mm:.4g}"
+        if self.pixel_spacing_mm is None and self.slice_spacing_mm is None:
+            return "not stated"
         if self.pixel_spacing_mm is None:
             return f"{between} mm x 1 x 1 px"
         dy, dx = self.pixel_spacing_mm
@@ -59,6 +61,8 @@ def report(series: Sequence[SeriesInfo], *, patient: bool = False) -> list[Serie
 
 def _report_one(number: int, info: SeriesInfo, patient: bool) -> SeriesReport:
     source, geometry = info.source, info.geometry
+    # Pictures that state nothing are laid out as if they were 1 mm apart.
+    apart = info.slices > 1 and (geometry.spacing_known or geometry.orientation_known)
     identity = {
         "name": source.patient_name,
         "id": source.patient_id,
@@ -74,7 +78,7 @@ def _report_one(number: int, info: SeriesInfo, patient: bool) -> SeriesReport:
         rows=info.rows,
         columns=info.columns,
         pixel_spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
-        slice_spacing_mm=round(geometry.slice_spacing_mm, 6) if info.slices > 1 else None,
+        slice_spacing_mm=round(geometry.slice_spacing_mm, 6) if apart else None,
         slice_thickness_mm=source.slice_thickness_mm,
         uniform=geometry.uniform,
         tilted=geometry.tilted,

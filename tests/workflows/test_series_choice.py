@@ -10,7 +10,7 @@ import pytest
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import PRESETS, Window
-from ctstudio.workflows.figure import edge_letters, parse_window
+from ctstudio.workflows.figure import parse_window
 from ctstudio.workflows.info import as_data, as_text, choose_series, report
 
 
@@ -65,4 +65,4 @@ def test_windows_by_name_and_by_numbers() -> None:
 
 
 def test_patient_left_is_on_the_right() -> None:
-    assert edge_letters(Geometry.axial(2)) == ("R", "L", "A", "P")
+    assert Geometry.axial(2).edge_letters == ("R", "L", "A", "P")

@@ -98,7 +98,8 @@ class SeriesPanel(QWidget):
                 study.setFont(0, font)
                 self.tree.addTopLevelItem(study)
                 studies[key] = study
-            spacing = info.geometry.slice_spacing_mm
+            stated = info.geometry.spacing_known or info.geometry.orientation_known
+            spacing = info.geometry.slice_spacing_mm if stated else 0.0
             size = f"{info.slices} x {info.columns} x {info.rows}"
             every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
             detail = f"{size}, {every}" if spacing else size

@@ -8,7 +8,6 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from ctstudio.ct.views import slice_number
-from ctstudio.ct.volume import orientation_letters
 from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
@@ -51,7 +50,7 @@ def describe(
     """
     stack = layer.stack
     source, geometry = stack.source, stack.geometry
-    rows, columns = geometry.row_direction, geometry.column_direction
+    left, right, top, bottom = geometry.edge_letters
     range_ = f"± {window.width_hu / 2:g}" if layer.signed else str(window)
     place = f"at {geometry.offsets_mm[index]:.1f} mm" if geometry.spacing_known else ""
     thickness = f"thickness {source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
@@ -76,12 +75,7 @@ def describe(
         bottom_left=_words(*bottom_left),
         bottom_left_short=_words(f"{turn} / {turns}", range_),
         bottom_right=_words(*bottom_right),
-        letters=(
-            orientation_letters(-rows)[:2],
-            orientation_letters(rows)[:2],
-            orientation_letters(-columns)[:2],
-            orientation_letters(columns)[:2],
-        ),
+        letters=(left[:2], right[:2], top[:2], bottom[:2]),
         pixels_per_mm=scale,
         unit="mm" if geometry.spacing_known else "px",
         crosshair=crosshair,
