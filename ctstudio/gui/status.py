@@ -24,6 +24,7 @@ QUIET = (
     "history",
     "history pictures",
     "history details",
+    "history preview",
 )  # too short or too humble to be announced
 
 

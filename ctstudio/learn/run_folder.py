@@ -250,14 +250,20 @@ def is_held(path: Path) -> bool:
         return False
 
 
-def read_previews(path: Path, *, newest: int | None = None) -> Iterator[Preview]:
-    """The previews of a run folder, in order, for a film of the training; or the newest alone."""
+def preview_steps(path: Path) -> list[int]:
+    """The steps of which a run folder holds a preview, in order."""
+    files = (Path(path) / "previews").glob("step-*.npz")
+    return sorted(int(file.stem.removeprefix("step-")) for file in files)
+
+
+def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
+    """The previews of a run folder, in order, for a film of the training; or one step's alone."""
     folder = Path(path) / "previews"
     still = _load_arrays(folder / "still.npz")
     noisy = _float(still["noisy"])
     target = _float(still["target"]) if "target" in still else None
-    for file in sorted(folder.glob("step-*.npz"))[-newest if newest else None :]:
-        arrays = _load_arrays(file)
+    for number in preview_steps(path) if step is None else [step]:
+        arrays = _load_arrays(folder / f"step-{number:08d}.npz")
         about = json.loads(str(arrays["about"]))
         yield make_preview(
             about["step"], about["slice"], noisy, _float(arrays["reconstruction"]), target,
@@ -267,8 +273,11 @@ def read_previews(path: Path, *, newest: int | None = None) -> Iterator[Preview]
 
 def newest_reconstruction(path: Path) -> NDArray[np.float32] | None:
     """That of the last preview alone, ``(y, x)`` in HU; None where there is none."""
-    files = sorted((Path(path) / "previews").glob("step-*.npz"))
-    return _float(_load_arrays(files[-1])["reconstruction"]) if files else None
+    steps = preview_steps(path)
+    if not steps:
+        return None
+    file = Path(path) / "previews" / f"step-{steps[-1]:08d}.npz"
+    return _float(_load_arrays(file)["reconstruction"])
 
 
 def make_preview(

@@ -26,6 +26,7 @@ from ctstudio.learn.run_folder import (
     RUN_CHECKPOINTS,
     is_held,
     newest_reconstruction,
+    preview_steps,
     read_metrics,
     read_previews,
 )
@@ -301,8 +302,8 @@ def load_history(folder: Path) -> History:
         raise StudioError(f"{path} is damaged.", path=path) from error
 
 
-def newest_preview(folder: Path) -> Preview | None:
-    """The last picture that a run left behind, None where there is none.
+def preview_at(folder: Path, step: int | None = None) -> Preview | None:
+    """The last picture that a run left behind up to ``step``, or of all; None without any.
 
     Raises
     ------
@@ -310,13 +311,11 @@ def newest_preview(folder: Path) -> Preview | None:
         When it cannot be read.
     """
     try:
-        return next(read_previews(folder, newest=1), None)
-    except (KeyError, TypeError) as error:
+        steps = preview_steps(folder)
+        before = [made for made in steps if step is None or made <= step] or steps[:1]
+        return next(read_previews(folder, step=before[-1])) if before else None
+    except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"The previews in {folder} are damaged.", path=folder) from error
-    except StudioError:
-        if any(Path(folder).glob("previews/step-*.npz")):
-            raise
-        return None
 
 
 def thumbnail(folder: Path, side_px: int = 64) -> NDArray[np.float32] | None:
@@ -326,7 +325,7 @@ def thumbnail(folder: Path, side_px: int = 64) -> NDArray[np.float32] | None:
     """
     try:
         hu = newest_reconstruction(folder)
-    except (StudioError, KeyError):
+    except (StudioError, KeyError, ValueError):
         return None
     if hu is None:
         return None

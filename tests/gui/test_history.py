@@ -28,7 +28,8 @@ def open_history(hands: Any) -> window.HistoryWindow:
 
 def settle(hands: Any) -> None:
     """Until nothing of the history is read or about to be."""
-    roles = ("history", "history pictures", "history details", "history network", "history bin")
+    kinds = ("pictures", "details", "preview", "network", "bin")
+    roles = ("history", *(f"history {kind}" for kind in kinds))
     shown = hands.window.history.window
 
     def quiet() -> bool:
@@ -165,6 +166,25 @@ def test_two_runs_side_by_side(hands: Any, three: Path) -> None:
     colours = [picture.image.pixelColor(5, 5) for picture in comparison.pictures]
     assert all(colour.red() > colour.blue() for colour in colours)  # both are above the noisy
     assert not comparison.window_box.isEnabled()
+
+
+def test_the_slider_shows_both_at_an_earlier_step(hands: Any, three: Path) -> None:
+    shown = open_history(hands)
+    pick(hands, shown, "a", "b")
+    comparison = shown.comparison
+    assert comparison.slider.maximum() == 2  # steps 0, 20 (of b) and 40 (of a)
+    comparison.slider.setValue(1)
+    settle(hands)
+    grey = [picture.image.pixelColor(5, 5).red() for picture in comparison.pictures]
+    assert grey == [round(255 * (hu + 160) / 400) for hu in (20, 0)]
+    with (three / "a" / "metrics.csv").open("a") as stream:
+        stream.write("41,4.1,11,0.001,0.02,0.02,,,,,,,\n")
+    shown.refresh()
+    settle(hands)
+    assert comparison.slider.value() == 1  # what is looked at stays
+    assert "step 0" in comparison.captions[1].text()
+    comparison.slider.setValue(2)
+    assert "step 40" in comparison.captions[1].text()
 
 
 def test_one_run_alone_and_three(hands: Any, three: Path) -> None:

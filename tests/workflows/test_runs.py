@@ -224,10 +224,14 @@ def test_curves_and_pictures_of_a_run(make_run: Make) -> None:
     np.testing.assert_array_equal(history.validation_step, [10, 20])
     np.testing.assert_allclose(history.validation["rmse"], [10, 8])
     assert history.baseline == {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
-    preview = runs.newest_preview(folder)
+    preview = runs.preview_at(folder)
     assert preview is not None
     assert (preview.step, preview.slice) == (20, 3)
     assert (preview.panels["reconstruction"] == 20).all()
+    for step, made in ((0, 0), (19, 0), (20, 20), (99, 20), (-1, 0)):
+        earlier = runs.preview_at(folder, step)
+        assert earlier is not None
+        assert earlier.step == made
     small = runs.thumbnail(folder)
     assert small is not None
     assert small.shape == (75, 75)
@@ -238,12 +242,12 @@ def test_a_run_without_pictures(make_run: Make) -> None:
     folder = make_run("one")
     for file in (folder / "previews").iterdir():
         file.unlink()
-    assert runs.newest_preview(folder) is None
+    assert runs.preview_at(folder) is None
     assert runs.thumbnail(folder) is None
     (folder / "previews" / "step-00000001.npz").write_bytes(b"PK\3\4 half")
     assert runs.thumbnail(folder) is None
     with pytest.raises(StudioError):
-        runs.newest_preview(folder)
+        runs.preview_at(folder)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="looks into the free desktop's bin")
@@ -279,7 +283,7 @@ def test_to_list_runs_needs_no_torch(make_run: Make) -> None:
         "import sys; from pathlib import Path; from ctstudio.core.events import finish\n"
         "from ctstudio.workflows import runs\n"
         "(run,) = finish(runs.scan_runs(Path(sys.argv[1])))\n"
-        "runs.load_history(run.folder); runs.newest_preview(run.folder)\n"
+        "runs.load_history(run.folder); runs.preview_at(run.folder)\n"
         "assert not {'torch', 'PySide6'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(folder.parent)], check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QSizePolicy,
+    QSlider,
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
@@ -28,8 +29,9 @@ from ctstudio.figures.curves import History
 from ctstudio.gui.history.picture import Picture, grey_image, signed_image
 from ctstudio.gui.history.plots import Plots, colour
 from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.learn.run_folder import preview_steps
 from ctstudio.workflows.run_settings import differences, in_words, short_key
-from ctstudio.workflows.runs import RunSummary, load_history, newest_preview
+from ctstudio.workflows.runs import RunSummary, load_history, preview_at
 
 DEFAULT_WINDOW = "Abdomen"
 RESIDUAL = Window(0, 200)
@@ -45,6 +47,7 @@ class RunDetails:
     history: History | None
     preview: Preview | None
     problem: str = ""
+    steps: tuple[int, ...] = ()  # of which there are pictures
 
 
 def read_details(runs: list[RunSummary]) -> Work[list[RunDetails]]:
@@ -52,18 +55,31 @@ def read_details(runs: list[RunSummary]) -> Work[list[RunDetails]]:
     told: list[RunDetails] = []
     for run in runs:
         yield Progress(len(told), len(runs), "Reading a training")
-        history, preview, problems = None, None, []
+        history, preview, problems, steps = None, None, [], []
         try:
             history = load_history(run.folder)
         except StudioError as error:
             problems.append(error.message)
         yield Progress(len(told), len(runs), "Reading a training")
         try:
-            preview = newest_preview(run.folder)
+            preview = preview_at(run.folder)
+            steps = preview_steps(run.folder)
         except StudioError as error:
             problems.append(error.message)
-        told.append(RunDetails(run, history, preview, " ".join(problems)))
+        told.append(RunDetails(run, history, preview, " ".join(problems), tuple(steps)))
     return told
+
+
+def read_earlier(details: list[RunDetails], step: int) -> Work[list[Preview | None]]:
+    """The pictures that two runs had made up to a step."""
+    found: list[Preview | None] = []
+    for entry in details:
+        yield Progress(len(found), len(details), "Reading pictures")
+        try:
+            found.append(preview_at(entry.run.folder, step))
+        except StudioError:
+            found.append(None)
+    return found
 
 
 class ElidedLabel(QLabel):
@@ -93,9 +109,17 @@ class ElidedLabel(QLabel):
 class Comparison(QWidget):
     """One run, or two side by side."""
 
+    earlier_wanted = Signal(object, int)  # list[RunDetails], step: pictures made up to it
+
     def __init__(self) -> None:
         super().__init__()
         self._details: list[RunDetails] = []
+        self._previews: list[Preview | None] = []  # on screen
+        self._steps: list[int] = []  # along the slider
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Step of the pictures")
+        self.slider.setToolTip("Earlier pictures of both at the same step; right: the newest")
+        self.slider.valueChanged.connect(self._scrub)
         right = Qt.TextElideMode.ElideRight
         self.titles = (ElidedLabel(right), ElidedLabel(right))
         self.names = (ElidedLabel(), ElidedLabel())
@@ -140,6 +164,7 @@ class Comparison(QWidget):
             grid.addWidget(self.pictures[column], 3, column)
             grid.addWidget(self.captions[column], 4, column)
         grid.setRowStretch(3, 1)
+        grid.addWidget(self.slider, 5, 0, 1, 2)
         bottom = QWidget()
         below = QVBoxLayout(bottom)
         below.setContentsMargins(0, 4, 0, 0)
@@ -165,6 +190,9 @@ class Comparison(QWidget):
 
     def show_details(self, details: list[RunDetails], most: Mapping[str, object]) -> None:
         """Show one run against the settings that ``most`` have, or two against each other."""
+        at = self.slider.value()
+        kept = [e.run.folder for e in details] == [e.run.folder for e in self._details]
+        before = self._steps[at] if kept and at < self.slider.maximum() else None
         self._details = details
         two = len(details) == 2
         self._grid.setHorizontalSpacing(8 if two else 0)
@@ -182,17 +210,41 @@ class Comparison(QWidget):
         self.problem.setVisible(bool(problems))
         self._show_differences(most)
         self.retheme()
+        self._show_steps(before)
+
+    def _show_steps(self, before: int | None) -> None:
+        """Let the slider run over the steps of all; it stays at an earlier step ``before``."""
+        self._steps = sorted({step for entry in self._details for step in entry.steps})
+        self._previews = [entry.preview for entry in self._details]
+        last = max(len(self._steps) - 1, 0)
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, last)
+            self.slider.setValue(self._steps.index(before) if before in self._steps else last)
+        self.slider.setVisible(last > 0)
+        self._scrub()
+
+    def _scrub(self) -> None:
+        position = self.slider.value()
+        if position < self.slider.maximum():
+            self.earlier_wanted.emit(self._details, self._steps[position])
+        else:
+            self._previews = [entry.preview for entry in self._details]
         self._draw()
+
+    def show_earlier(self, details: list[RunDetails], previews: list[Preview | None]) -> None:
+        """Show pictures that were wanted, if they still are."""
+        if details is self._details and self.slider.value() < self.slider.maximum():
+            self._previews = previews
+            self._draw()
 
     def _draw(self) -> None:
         """Draw the pictures that the boxes ask for."""
         name = self.panel.currentData()
         window = RESIDUAL if name == "residual" else PRESETS[self.window_box.currentData()]
         self.window_box.setEnabled(name != "residual")
-        for entry, picture, caption in zip(
-            self._details, self.pictures, self.captions, strict=False
+        for preview, picture, caption in zip(
+            self._previews, self.pictures, self.captions, strict=False
         ):
-            preview = entry.preview
             panel = preview.panels.get(name) if preview is not None else None
             caption.show_text(*(_caption(preview, name) if panel is not None else ("",)))
             if preview is None:
@@ -224,12 +276,9 @@ class Comparison(QWidget):
                 self.table.setItem(row, column, item)
         self.table.setVisible(bool(changed))
         self.same.setVisible(not changed)
-        if not (first.settings and other):
-            self.same.setText("A recipe cannot be read.")
-        else:
-            self.same.setText(
-                "The recipes are the same." if two else "The recipe is that of most trainings."
-            )
+        alike = "The recipes are the same." if two else "The recipe is that of most trainings."
+        unread = "A recipe cannot be read." if two else ""
+        self.same.setText(alike if first.settings and other else unread)
 
 
 def full_name(run: RunSummary) -> str:

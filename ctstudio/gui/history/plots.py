@@ -13,6 +13,7 @@ from ctstudio.figures.curves import History, smoothed
 from ctstudio.gui import theme
 
 TITLES = {"loss": "Loss (log)", "psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
+FEW = 30  # so many points are marked
 SMOOTHING = 40  # so many averages along a curve
 COLOURS = {"dark": ("#4aa8e0", "#e8a04a"), "light": ("#0b6fb0", "#b4540a")}
 
@@ -56,6 +57,7 @@ class Plots(QWidget):
         plot.showGrid(x=True, y=True, alpha=0.15)
         plot.setLogMode(y=key == "loss")
         plot.getAxis("left").setWidth(48)
+        plot.getAxis("bottom").setTickDensity(0.6)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
         for number in (1, 0):  # the first lies on top
@@ -80,7 +82,11 @@ class Plots(QWidget):
                 plot.getAxis(side).setTextPen(QColor(t.muted))
                 plot.getAxis(side).setPen(QColor(t.line))
             for number in (0, 1):
-                self.curves[key, number].setPen(pg.mkPen(colour(number), width=1))
+                curve = self.curves[key, number]
+                curve.setPen(pg.mkPen(colour(number), width=1))
+                curve.setSymbolPen(None)
+                curve.setSymbolBrush(colour(number))
+                curve.setSymbolSize(4)
         for (_, number), line in self._noisy.items():
             line.setPen(pg.mkPen(colour(number), width=1, style=Qt.PenStyle.DashLine))
         self._name()
@@ -102,14 +108,19 @@ class Plots(QWidget):
         for number in (0, 1):
             history = histories[number] if number < len(histories) else None
             for key in TITLES:
-                self.curves[key, number].setData(*_points(history, key))
+                x, y = _points(history, key)
+                few = key != "loss" and len(x) <= FEW
+                self.curves[key, number].setData(x, y, symbol="o" if few else None)
                 line = self._noisy.get((key, number))
                 if line is not None:
                     level = history.baseline.get(key) if history else None
                     line.setVisible(level is not None)
                     line.setValue(level or 0.0)
+        known = [h for h in histories if h is not None]
+        ends = [int(s[-1]) for h in known for s in (h.step, h.validation_step) if len(s)]
         for plot in self.plots.values():
-            plot.enableAutoRange()
+            plot.setXRange(0, max(ends, default=1), padding=0.02)
+            plot.enableAutoRange(axis="y")
 
 
 def _points(history: History | None, key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Work
+from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.ct.window import PRESETS
-from ctstudio.gui.history.comparison import RunDetails, read_details
+from ctstudio.gui.history.comparison import RunDetails, read_details, read_earlier
 from ctstudio.gui.history.picture import grey_image
 from ctstudio.gui.session import Session
 from ctstudio.workflows.runs import RunSummary, scan_runs, thumbnail, trash
@@ -30,6 +30,7 @@ class Reader(QObject):
     scanned = Signal(object)  # list[RunSummary]
     pictured = Signal(object)  # list[tuple[RunSummary, QImage | None]]
     detailed = Signal(object)  # list[RunDetails]
+    earlier = Signal(object, object)  # list[RunDetails], list[Preview | None]
     loaded = Signal(object, object)  # RunSummary, TrainedModel
     binned = Signal(object)  # list[str]: what could not be deleted, and why
     failed = Signal(object)  # Exception
@@ -41,6 +42,8 @@ class Reader(QObject):
         self._runs: list[RunSummary] = []
         self._scan_again = False
         self._details_of: list[RunSummary] | None = None
+        self._earlier_of: tuple[list[RunDetails], int] | None = None
+        self._shown_of: list[RunDetails] = []
         self._pictures_of: dict[Path, RunSummary] = {}
         self._loading: RunSummary | None = None
         self._settle = QTimer(self)
@@ -106,6 +109,22 @@ class Reader(QObject):
                 "history details", "Reading a training", lambda: read_details(runs),
                 succeeded=self._detailed, failed=self._failed,
             )  # fmt: skip
+
+    def read_earlier(self, details: list[RunDetails], step: int) -> None:
+        """Read the pictures that these runs had made up to a step."""
+        if self._session.jobs.busy("history preview"):
+            self._earlier_of = details, step
+        elif not self._session.closing:
+            self._earlier_of, self._shown_of = None, details
+            self._session.jobs.start(
+                "history preview", "Reading pictures", lambda: read_earlier(details, step),
+                succeeded=self._earlier, failed=self._failed,
+            )  # fmt: skip
+
+    def _earlier(self, previews: list[Preview | None]) -> None:
+        self.earlier.emit(self._shown_of, previews)
+        if self._earlier_of is not None:
+            self.read_earlier(*self._earlier_of)
 
     def _detailed(self, details: list[RunDetails]) -> None:
         if self._details_of is not None:

@@ -180,6 +180,8 @@ class HistoryWindow(QDialog):
         reader.scanned.connect(self._show_runs)
         reader.pictured.connect(self.model.set_pictures)
         reader.detailed.connect(self._show_details)
+        reader.earlier.connect(self.comparison.show_earlier)
+        self.comparison.earlier_wanted.connect(reader.read_earlier)
         reader.loaded.connect(self.opened)
         reader.binned.connect(self._binned)
         reader.failed.connect(self._failed)
@@ -273,7 +275,8 @@ class HistoryWindow(QDialog):
 
     def _show_details(self, details: list[RunDetails]) -> None:
         if [entry.run.folder for entry in details] == self._want:
-            self.comparison.show_details(details, self.model.other_settings(None))
+            most = self.model.other_settings(None) if len(self.model.runs) > 1 else {}
+            self.comparison.show_details(details, most)
             self._right.setCurrentIndex(1)
 
     # -- what can be done ------------------------------------------------------------------------
