@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
-from ctstudio.learn.losses import LOSSES, kind_of, similarity
+from ctstudio.learn.losses import LOSSES, kind_of, similarity, structure
 from ctstudio.learn.losses.structure import SCALES_PX, fitting_levels
 
 ALONE = [e.name for e in LOSSES if kind_of(e.name) == "image" and e.name != "deep_features"]
@@ -150,6 +150,16 @@ def test_similarity_keeps_its_digits_in_mixed_precision(name: str) -> None:
     exact = float(loss(prediction, target))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert float(loss(prediction, target)) == pytest.approx(exact, rel=1e-6)
+
+
+def test_both_ways_to_blur_are_one() -> None:
+    draw = torch.Generator().manual_seed(3)
+    images = torch.randn(2, 5, 20, 31, generator=draw, dtype=torch.float64)
+    for side in (1, 5, 20):
+        line = torch.rand(side, generator=draw, dtype=torch.float64)
+        one, other = structure._by_matrices(images, line), structure._by_convolution(images, line)
+        assert one.shape == other.shape == (2, 5, 21 - side, 32 - side)
+        assert torch.allclose(one, other, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "size"), [("ssim", 10), ("ms_ssim_l1", 4)])

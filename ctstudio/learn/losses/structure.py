@@ -131,14 +131,35 @@ def _comparisons(
 def _blurred(images: Tensor, side: int, sigma: float) -> Tensor:
     """Means of ``(b, c, y, x)`` under a Gaussian of ``side`` px that lies inside the image."""
     import torch
-    import torch.nn.functional as F
 
     at = torch.arange(side, dtype=images.dtype, device=images.device) - side // 2
     line = torch.exp(-at.square() / (2 * sigma**2))
-    count = images.shape[1]
-    kernel = (line / line.sum()).expand(count, 1, -1)
+    line = line / line.sum()
     # A variance is a small difference of large squares: half a number's digits would not do.
     with torch.autocast(images.device.type, enabled=False):
-        # Along the columns, and then along the rows.
-        images = F.conv2d(images, kernel.unsqueeze(-1), groups=count)
-        return F.conv2d(images, kernel.unsqueeze(-2), groups=count)
+        # On a CPU products are three to five times faster; a GPU may shorten their numbers.
+        blur = _by_matrices if images.device.type == "cpu" else _by_convolution
+        return blur(images, line)
+
+
+def _by_matrices(images: Tensor, line: Tensor) -> Tensor:
+    down, across = (_sliding(line, length) for length in images.shape[-2:])
+    return down @ images @ across.T
+
+
+def _sliding(line: Tensor, length: int) -> Tensor:
+    """``(length - len(line) + 1, length)``: in each row ``line``, one further to the right."""
+    import torch.nn.functional as F
+
+    rows = length - len(line) + 1
+    # A row and one zero more, written again and again, moves on by one from row to row.
+    return F.pad(line, (0, rows)).repeat(rows)[: rows * length].view(rows, length)
+
+
+def _by_convolution(images: Tensor, line: Tensor) -> Tensor:
+    import torch.nn.functional as F
+
+    count = images.shape[1]
+    kernel = line.expand(count, 1, -1)
+    images = F.conv2d(images, kernel.unsqueeze(-1), groups=count)
+    return F.conv2d(images, kernel.unsqueeze(-2), groups=count)
