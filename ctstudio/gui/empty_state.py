@@ -30,7 +30,7 @@ class EmptyState(QWidget):
         title = QLabel("Drop a folder with CT here")
         title.setProperty("role", "title")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text = QLabel("DICOM folders and files. Nothing is changed or sent anywhere.")
+        text = QLabel("DICOM, pictures, NIfTI or NumPy files. Nothing is changed or sent anywhere.")
         text.setProperty("role", "muted")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.folder_button = QPushButton("Open folder ...")
