@@ -10,10 +10,10 @@ from skimage.metrics import structural_similarity
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
-from ctstudio.learn.losses import LOSSES, kind_of, similarity, structure
+from ctstudio.learn.losses import LOSSES, similarity, structure
 from ctstudio.learn.losses.structure import SCALES_PX, fitting_levels
 
-ALONE = [e.name for e in LOSSES if kind_of(e.name) == "image" and e.name != "deep_features"]
+ALONE = [e.name for e in LOSSES if "labels" not in e.tags and e.name != "deep_features"]
 """The losses of images that need no trained network."""
 
 

@@ -5,7 +5,7 @@ the settings loads no torch.
 """
 
 from ctstudio.learn.losses import features, images, labels, structure
-from ctstudio.learn.losses.base import IGNORED, LOSSES, UNIT_HU, LossFunction, kind_of
+from ctstudio.learn.losses.base import IGNORED, LOSSES, UNIT_HU, LossFunction
 from ctstudio.learn.losses.structure import similarity
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "LossFunction",
     "features",
     "images",
-    "kind_of",
     "labels",
     "similarity",
     "structure",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ctstudio.core.registry import Registry
 
@@ -30,8 +30,3 @@ LOSSES: Registry[Callable[..., LossFunction]] = Registry("loss")
 
 Tag: "labels" where it compares logits with a label map; the others compare images.
 """
-
-
-def kind_of(name: str) -> Literal["image", "labels"]:
-    """What the loss ``name`` compares; raises StudioError where there is no such loss."""
-    return "labels" if "labels" in LOSSES[name].tags else "image"
