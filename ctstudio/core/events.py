@@ -39,7 +39,8 @@ class Step:
 class Preview:
     """A live picture: named panels, each ``(y, x)`` float32 in ``unit``, read-only.
 
-    ``slice`` is the index of the slice shown; ``panels`` keep their order, left to right.
+    ``slice`` is the index of the slice shown; ``panels`` keep their order, left to right. Where
+    ``labels`` is set, the panels but the first hold class numbers and differences of them.
     """
 
     step: int
@@ -47,6 +48,7 @@ class Preview:
     panels: Mapping[str, NDArray[np.float32]]
     unit: str = "HU"
     metrics: Mapping[str, float] = field(default_factory=dict)
+    labels: bool = False
 
 
 @dataclass(frozen=True)

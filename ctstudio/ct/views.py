@@ -123,6 +123,10 @@ class LiveSlices(_OnBase):
         return self.base.slice_hu(index) if result is None else result
 
 
+LABEL_UNIT = "class"
+"""The unit of values that number classes."""
+
+
 @dataclass(eq=False)
 class SinglePicture:
     """One slice that changes while it is looked at: a panel of a running training.

@@ -115,9 +115,9 @@ class RunControls(QWidget):
         self.pause.setEnabled(running)
         self.stop.setEnabled(running)
 
-    def show_result(self, state: str | None) -> None:
+    def show_result(self, state: str | None, *, denoises: bool = True) -> None:
         """Offer what can be done with the network of a run that ended; None while there is none."""
-        self.use.setVisible(state is not None)
+        self.use.setVisible(state is not None and denoises)
         self.save.setVisible(state is not None)
         # A stopped training can go on: that takes the place of what a running one offers.
         for button in (self.pause, self.stop):

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from ctstudio.core.events import Detail, Preview
-from ctstudio.ct.views import SinglePicture
+from ctstudio.ct.views import LABEL_UNIT, SinglePicture
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
+
+
+LABEL_NAMES = {
+    "noisy": "image",
+    "reconstruction": "prediction",
+    "target": "mask",
+    "residual": "difference",
+}
+"""What the panels are called where classes are learnt."""
 
 
 class RunLayers:
@@ -27,15 +36,17 @@ class RunLayers:
         self._layers = {}
         geometry = run.source.stack.geometry.select(slice(preview.slice, preview.slice + 1))
         for name in preview.panels:
+            classes = preview.labels and name != "noisy"
             picture = SinglePicture(
                 geometry,
                 run.source.stack.source,
-                preview.unit,
+                LABEL_UNIT if classes else preview.unit,
                 preview.panels[name],
                 number=(preview.slice + 1, len(run.source.stack)),
             )
             kind: LayerKind = "residual" if name == "residual" else "live"
-            layer = Layer(f"Training: {name}", kind, picture, run.source)
+            shown = LABEL_NAMES.get(name, name) if preview.labels else name
+            layer = Layer(f"Training: {shown}", kind, picture, run.source)
             self._layers[name] = self._session.add_layer(layer)
         self._session.hang.emit(list(self._layers.values()))
 
@@ -57,11 +68,9 @@ class RunLayers:
         height, width = detail.reconstruction.shape
         rows = slice(detail.top, detail.top + height)
         columns = slice(detail.left, detail.left + width)
-        noisy = run.newest.panels["noisy"][rows, columns]
-        parts = {
-            "reconstruction": detail.reconstruction,
-            "residual": detail.reconstruction - noisy,
-        }
+        around = {name: panel[rows, columns] for name, panel in run.newest.panels.items()}
+        parts = {"reconstruction": detail.reconstruction}
+        parts["residual"] = run.residual({**around, **parts})
         for name, part in parts.items():
             layer = self._layers.get(name)
             if layer is not None and isinstance(layer.stack, SinglePicture):

@@ -89,6 +89,11 @@ class RunNumbers(QWidget):
                     f"Noisy input: {before:.{digits}f}{unit}; "
                     f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
                 )
+        for key, words in (("dice", "Dice"), ("loss", "Held-out loss")):
+            if key in event.metrics:
+                self._protocol.setText(f"{words} {event.metrics[key]:.4g}")
+                self._protocol.setToolTip("Of held-out slices, which are not learnt from")
+                return
         self._protocol.setText(f"protocol {event.protocol}, held-out slices")
 
 

@@ -108,11 +108,15 @@ class Run:
         """The panels of an earlier preview, as those of the newest."""
         assert self.newest is not None
         reconstruction = kept.reconstruction.astype(np.float32)
-        changed = {
-            "reconstruction": reconstruction,
-            "residual": reconstruction - self.newest.panels["noisy"],
-        }
-        return {**self.newest.panels, **changed}
+        panels = {**self.newest.panels, "reconstruction": reconstruction}
+        return {**panels, "residual": self.residual(panels)}
+
+    def residual(self, panels: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """What a reconstruction differs by, as in the run's previews."""
+        from ctstudio.learn.run_folder import residual
+
+        assert self.newest is not None
+        return residual(panels, self.newest.labels)
 
 
 class Session(QObject):

@@ -18,29 +18,36 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.pace import Budget
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
+from ctstudio.learn.segment import classify, dice
 from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.trainee import Trainee
 
 PROTOCOL = "A"
+POOLED = "pooled over slices, mean of the classes"
 DETAIL_MARGIN_PX = 48  # beyond a region that is shown; most networks here see no further
 
 
 class Stage:
     """Shows what the network makes of one whole slice."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, labels: bool = False) -> None:
+        self.labels = labels
         self.index = pair.index
         self.noisy = pair.noisy.numpy().copy()
         self.target = None if pair.target is None else pair.target.numpy().copy()
 
     def show(self, trainee: Trainee) -> Preview:
-        reconstruction = apply_to_slice(trainee.average, self.noisy, trainee.device)
+        run = classify if self.labels else apply_to_slice
+        reconstruction = run(trainee.average, self.noisy, trainee.device)
         metrics: Mapping[str, float] = {}
-        if self.target is not None:
+        if self.target is not None and self.labels:
+            metrics = {"dice": dice([reconstruction], [self.target])}
+        elif self.target is not None:
             metrics = evaluate(reconstruction, self.target, PROTOCOLS[PROTOCOL])
         return make_preview(
-            trainee.step, self.index, self.noisy, reconstruction, self.target, metrics
-        )
+            trainee.step, self.index, self.noisy, reconstruction, self.target, metrics,
+            labels=self.labels,
+        )  # fmt: skip
 
     def detail(self, trainee: Trainee, region: tuple[int, int, int, int]) -> Detail:
         """A region (top, left, height, width) as in the whole slice, cut at the slice's edges."""
@@ -51,7 +58,8 @@ class Stage:
         # Networks that work on interleaved pixels need the same ones together.
         y, x = (max(at - DETAIL_MARGIN_PX, 0) // 8 * 8 for at in (top, left))
         piece = self.noisy[y : bottom + DETAIL_MARGIN_PX, x : right + DETAIL_MARGIN_PX]
-        seen = apply_to_slice(trainee.average, piece, trainee.device)
+        run = classify if self.labels else apply_to_slice
+        seen = run(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
         reconstruction.setflags(write=False)
         return Detail(trainee.step, top, left, reconstruction)
@@ -60,11 +68,13 @@ class Stage:
 class Judge:
     """Measures the network on what was held out and keeps the best weights.
 
-    Where clean slices are known the RMSE decides (protocol A), else the loss on held-out patches.
+    Where clean slices are known the RMSE decides (protocol A), of classes the Dice coefficient,
+    else the loss on held-out patches.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, labels: bool = False) -> None:
         self.task = task
+        self.labels = labels
         self.judged_step = -1
         self.metrics: dict[str, float] = {}
         self.score = math.inf
@@ -82,17 +92,35 @@ class Judge:
     def judge(self, trainee: Trainee) -> Work[Validation]:
         """Denoise the held-out slices; yields between them, so that a cancel is quick."""
         known = [pair for pair in self.task.validation if pair.target is not None]
-        self.metrics = yield from self._compare(known, trainee) if known else self._lose(trainee)
+        if not known:
+            self.metrics = yield from self._lose(trainee)
+            score = self.metrics["loss"]
+        elif self.labels:
+            self.metrics = yield from self._overlap(known, trainee)
+            score = 1 - self.metrics["dice"]
+        else:
+            self.metrics = yield from self._compare(known, trainee)
+            score = self.metrics["rmse"]
+        self.score = score
         self.judged_step = trainee.step
         self._since_best += 1
-        self.score = score = self.metrics["rmse" if known else "loss"]
         if score < self.best_score - trainee.recipe.stopping.least_gain:
             self._since_best = 0
         if score < self.best_score:
             self.best_score, self.best_step = score, trainee.step
             self.best_weights = trainee.weights()
             self.best_metrics = self.labelled()
-        return Validation(trainee.step, PROTOCOL, self.metrics, self._baseline)
+        protocol = POOLED if self.labels else PROTOCOL
+        return Validation(trainee.step, protocol, self.metrics, self._baseline)
+
+    def _overlap(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
+        found, true = [], []
+        for done, pair in enumerate(pairs):
+            assert pair.target is not None
+            found.append(classify(trainee.average, pair.noisy.numpy(), trainee.device))
+            true.append(pair.target.numpy())
+            yield Progress(done + 1, len(pairs), "Judging held-out slices")
+        return {"dice": dice(found, true)}
 
     def _compare(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
         protocol = PROTOCOLS[PROTOCOL]

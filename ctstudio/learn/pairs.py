@@ -54,7 +54,7 @@ def require_aligned(volumes: Sequence[Volume], targets: Sequence[Volume]) -> Non
         )
     for number, (volume, target) in enumerate(zip(volumes, targets, strict=True)):
         what = f"Series {number + 1} and its target"
-        _require_one_geometry(volume, target, what)
+        require_one_place(volume, target, what)
         _require_no_shift(volume, target, what)
 
 
@@ -69,7 +69,8 @@ def shift_px(image: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.hypot(*shift))
 
 
-def _require_one_geometry(volume: Volume, target: Volume, what: str) -> None:
+def require_one_place(volume: Volume, target: Volume, what: str) -> None:
+    """Raise StudioError where two series do not have the same slices with the same pixels."""
     if volume.shape != target.shape:
         one, other = (" x ".join(map(str, v.shape)) for v in (volume, target))
         raise StudioError(

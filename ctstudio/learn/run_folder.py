@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ctstudio.learn.board import Board
     from ctstudio.learn.checkpoint import TrainedModel
 
-METRICS = ("psnr", "ssim", "rmse")
+METRICS = ("psnr", "ssim", "rmse", "dice")
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
@@ -186,6 +186,7 @@ class RunFolder:
             return
         self._preview_s = seconds
         about = {"step": event.step, "slice": event.slice, "metrics": dict(event.metrics)}
+        about |= {"labels": True} if event.labels else {}
         picture = {
             "reconstruction": _whole(panels["reconstruction"]),
             "about": np.array(json.dumps(about)),
@@ -267,7 +268,7 @@ def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
         about = json.loads(str(arrays["about"]))
         yield make_preview(
             about["step"], about["slice"], noisy, _float(arrays["reconstruction"]), target,
-            about["metrics"],
+            about["metrics"], labels=about.get("labels", False),
         )  # fmt: skip
 
 
@@ -287,18 +288,33 @@ def make_preview(
     reconstruction: NDArray[np.float32],
     target: NDArray[np.float32] | None,
     metrics: Mapping[str, float],
+    *,
+    labels: bool = False,
 ) -> Preview:
     """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input.
+
+    With ``labels`` reconstruction and target are class numbers, and the residual is what the one
+    has more than the other.
 
     Without a known ``target`` that panel is left out.
     """
     panels = {"noisy": noisy, "reconstruction": reconstruction}
     if target is not None:
         panels["target"] = target
-    panels["residual"] = reconstruction - noisy
+    panels["residual"] = residual(panels, labels)
     for panel in panels.values():
         panel.setflags(write=False)
-    return Preview(step, index, panels, "HU", metrics)
+    return Preview(step, index, panels, "HU", metrics, labels)
+
+
+def residual(panels: Mapping[str, NDArray[np.float32]], labels: bool) -> NDArray[np.float32]:
+    """The reconstruction minus the noisy image; of classes, minus the target where it is known."""
+    if not labels:
+        return panels["reconstruction"] - panels["noisy"]
+    target = panels.get("target")
+    if target is None:
+        return np.zeros_like(panels["reconstruction"])
+    return np.where(target < 0, 0, panels["reconstruction"] - target).astype(np.float32)
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ctstudio.core.events import Work
     from ctstudio.ct.volume import Volume
+    from ctstudio.learn.masks import Masks
     from ctstudio.learn.pairs import Pairs
     from ctstudio.learn.recipe import Recipe
     from ctstudio.learn.self_supervised.neighbor2neighbor import Neighbor2Neighbor
@@ -37,8 +38,8 @@ class Pair:
 class Batch:
     """What one step learns from, on the device.
 
-    ``inputs`` and ``targets`` are ``(b, 1, p, p)`` float32 HU. Where ``mask`` (bool, of their
-    shape) is False nothing is learnt; None learns everywhere.
+    ``inputs`` and ``targets`` are ``(b, 1, p, p)`` float32 HU (targets that are classes int64).
+    Where ``mask`` (bool, of their shape) is False nothing is learnt; None learns everywhere.
     """
 
     inputs: Tensor
@@ -107,8 +108,8 @@ class Task(Protocol):
 TASKS: Registry[Callable[..., Task]] = Registry("task")
 """Every task by name. An entry is called with its settings and makes a `Task`.
 
-Tags: "noise" where the recipe's noise is used, "targets" where aligned series are needed, and
-"reference" where they may be given to judge by.
+Tags: "noise" where the recipe's noise is used, "targets" where aligned series are needed,
+"reference" where they may be given to judge by, and "labels" where classes are learnt.
 """
 
 
@@ -194,3 +195,18 @@ def neighbouring_slices(
     from ctstudio.learn.self_supervised.neighbouring_slices import NeighbouringSlices
 
     return NeighbouringSlices(tolerance=tolerance, body_share=body_share, augment=augment)
+
+
+@TASKS.add("masks", title="Images and masks", tags=["targets", "labels"])
+def masks(
+    *,
+    foreground: Annotated[
+        float, Param("Share of the patches that are drawn around a pixel of a class", 0, 1)
+    ] = 0.5,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> Masks:
+    """The series is the input, and for each pixel a mask says which class it belongs to."""
+    from ctstudio.learn.masks import Masks
+
+    return Masks(foreground=foreground, body_share=body_share, augment=augment)

@@ -22,7 +22,8 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.judge import Judge, Stage
 from ctstudio.learn.pace import Budget, Clock
 from ctstudio.learn.processes import Order, Processes, is_a_lost_process, is_follower, join
-from ctstudio.learn.recipe import MAIN, Phase, Recipe
+from ctstudio.learn.recipe import Phase, Recipe
+from ctstudio.learn.recipe_check import learns_classes, refuse_what_cannot_be_trained
 from ctstudio.learn.resume import Start, collect, fingerprint, starting_point
 from ctstudio.learn.run_folder import NotSaved, RunFolder
 from ctstudio.learn.tasks import TASKS, Batch, Task
@@ -93,7 +94,7 @@ def train(
     patches a step, the first one yields the events, the others none.
     """
     recipe = recipe.checked()
-    _refuse_what_cannot_be_trained(recipe)
+    refuse_what_cannot_be_trained(recipe)
     start = starting_point(recipe, run_folder, resume, branch_from)
     clock = Clock()
     look = look or Look()
@@ -168,8 +169,9 @@ class Training:
         patches = recipe.batch * recipe.patch_px**2 * processes.count
         self._ahead = min(max(DRAWN_PIXELS // patches, 1), MOST_DRAWN)
         self._drawn: list[Batch] = []
-        self.judge, self.watch = Judge(task), Watch()
-        self.stage = Stage(task.preview)
+        labels = learns_classes(recipe)
+        self.judge, self.watch = Judge(task, labels), Watch()
+        self.stage = Stage(task.preview, labels)
         self.previews = Budget(recipe.cadence.preview_time_share)
         self.details = Budget(recipe.cadence.preview_time_share, least_s=0.1)
         self.validations = Budget(recipe.validation.time_share)
@@ -370,18 +372,3 @@ def _what_failed(what: str, trainee: Trainee, roll_backs: int, stop: bool) -> st
     if stop:
         return f"{where}, for the {roll_backs}th time: the training stops at its last sound state."
     return f"{where}: going back to the last sound state, at half the learning rate."
-
-
-def _refuse_what_cannot_be_trained(recipe: Recipe) -> None:
-    first = recipe.phases[0].model
-    for number, phase in enumerate(recipe.phases):
-        if set(phase.models) != {MAIN} or set(phase.optimisers) != {MAIN}:
-            raise StudioError(
-                f"phases.{number} has networks beside the {MAIN}, which cannot be trained yet.",
-                hint=f"Keep the {MAIN} alone.",
-            )
-        if phase.model != first:
-            raise StudioError(
-                f"phases.{number} has another model than phases.0.",
-                hint="Phases go on with the network of the first; give them the same model.",
-            )

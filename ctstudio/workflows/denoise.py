@@ -230,5 +230,14 @@ def _method_from_checkpoint(path: Path) -> Method:
 
     from ctstudio.learn import checkpoint
 
+    from ctstudio.learn.recipe_check import learns_classes
+
     found = checkpoint.find(path)
-    return method_from_model(checkpoint.load(found), found.name)
+    model = checkpoint.load(found)
+    if learns_classes(model.recipe):
+        raise StudioError(
+            f"The network in {found} tells classes; it does not denoise.",
+            hint="Choose a network that was trained to denoise.",
+            path=found,
+        )
+    return method_from_model(model, found.name)

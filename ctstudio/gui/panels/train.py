@@ -333,9 +333,13 @@ class TrainPanel(QWidget):
             steps = int(run.history.step[-1]) if run.history.step else 0
             self._status.setText(f"The network ({steps} steps) is now a method in Denoise.")
             self._status.setToolTip(f"The training is kept in {run.folder}")
-            self._session.models.append(model)
-            self._session.methods_changed.emit()
-            self.controls.show_result(run.state)
+            if run.newest is not None and run.newest.labels:
+                self._status.setText(f"The network ({steps} steps) is kept in the run's folder.")
+                self.controls.show_result(run.state, denoises=False)
+            else:
+                self._session.models.append(model)
+                self._session.methods_changed.emit()
+                self.controls.show_result(run.state)
             self.trained.emit(model)
         self._enable()
         self._session.run_changed.emit(run)

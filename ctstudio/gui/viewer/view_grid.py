@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from ctstudio.ct.views import LABEL_UNIT
 from ctstudio.ct.window import Window, automatic, full_range
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.linking import Links, carried, framing_in
@@ -161,6 +163,7 @@ class ViewGrid(QWidget):
                 for p in self.visible_panes
                 if p.layer is not None
                 and p.layer.signed == layer.signed
+                and p.layer.stack.unit == layer.stack.unit
                 and p.layer.root is layer.root
             ),
             None,
@@ -197,7 +200,10 @@ class ViewGrid(QWidget):
         self.activate(self.panes[0])
 
     def default_window(self, layer: Layer, index: int) -> Window:
-        """The header's window; else the 0.1 to 99.9 percentile of the slice."""
+        """The header's window; else the 0.1 to 99.9 percentile of the slice; all of the classes."""
+        if layer.stack.unit == LABEL_UNIT:
+            highest = max(float(np.abs(layer.stack.slice_hu(index)).max()), 1.0)
+            return Window(0, 2 * highest) if layer.signed else Window(highest / 2, highest)
         if layer.signed:
             if layer.parent is not None and not layer.parent.complete:
                 return RESIDUAL_WINDOW  # slices that are still to come differ by all they are

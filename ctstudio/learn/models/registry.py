@@ -9,4 +9,5 @@ from ctstudio.core.registry import Registry
 
 MODELS: Registry[Callable[..., Any]] = Registry("model")
 """Every network by name. An entry is called with its settings and makes a ``torch.nn.Module``
-that takes noisy HU ``(b, 1, y, x)`` of any size and returns HU of the same shape."""
+that takes noisy HU ``(b, 1, y, x)`` of any size and returns HU of the same shape, or, where it has
+the tag "labels", logits ``(b, classes, y, x)``."""

@@ -1,0 +1,107 @@
+"""The task on masks: images as input, and for each pixel the class that it belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work
+from ctstudio.learn import sampling
+from ctstudio.learn.in_memory import InMemory, Series, clean_slice
+from ctstudio.learn.losses import IGNORED
+from ctstudio.learn.pairs import require_one_place
+from ctstudio.learn.tasks import Batch, Pair
+
+MOST_CLASSES = 256
+REMEMBERED = 20_000  # pixels of each class of a series, to draw patches around
+
+
+class Masks(InMemory):
+    """Learns classes; ``foreground`` of the patches lie around a pixel of a class above 0.
+
+    The targets are series of whole numbers: 0 is the background, -1 is not annotated.
+    """
+
+    def __init__(
+        self, *, foreground: float = 0.5, body_share: float = 0.25, augment: bool = True
+    ) -> None:
+        super().__init__(body_share=body_share, augment=augment)
+        self.foreground = foreground
+
+    def require(self) -> None:
+        """Raise StudioError where masks are missing or do not lie where the series do."""
+        if len(self.targets) != len(self.volumes):
+            raise StudioError(
+                f"{len(self.volumes)} series have {len(self.targets)} masks.",
+                hint="Give one mask for every series, in the same order.",
+            )
+        for number, (volume, mask) in enumerate(zip(self.volumes, self.targets, strict=True)):
+            require_one_place(volume, mask, f"Series {number + 1} and its mask")
+
+    def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Annotation]:
+        """The classes of the ``learn`` slices, and where each of them is."""
+        labels = np.empty(tuple(stack.shape), np.int16)
+        for row, z in enumerate(learn):
+            yield Progress(row, len(learn), "Reading the masks")
+            labels[row] = self._classes(number, z)
+        pixels = []
+        draw = np.random.default_rng(self.recipe.seed + number)
+        for value in np.unique(labels[labels > 0]):
+            found = np.argwhere(labels == value)
+            if len(found) > REMEMBERED:
+                found = found[draw.choice(len(found), REMEMBERED, replace=False)]
+            pixels.append(torch.from_numpy(found))
+        return Annotation(torch.from_numpy(labels).to(stack.device), pixels)
+
+    def _where(self, series: Series, generator: torch.Generator, count: int) -> Tensor:
+        where = super()._where(series, generator, count)
+        pixels = series.partner.pixels
+        around = torch.rand(count, generator=generator) < self.foreground
+        if not pixels or not around.any():
+            return where
+        # Every class as often as any other, however small it is.
+        which = torch.randint(len(pixels), (count,), generator=generator).tolist()
+        part = torch.rand(count, generator=generator).tolist()
+        shift = torch.randint(series.patch, (count, 2), generator=generator)
+        centres = torch.stack(
+            [pixels[k][int(p * len(pixels[k]))] for k, p in zip(which, part, strict=True)]
+        )
+        limit = [size - series.patch for size in series.stack.shape[1:]]
+        centres[:, 1:] = (centres[:, 1:] - shift).clamp(min=0)
+        centres[:, 1:] = torch.minimum(centres[:, 1:], torch.tensor(limit))
+        return torch.where(around.unsqueeze(1), centres, where)
+
+    def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
+        images = sampling.cut(series.stack, where, series.patch)
+        labels = series.partner.labels.unsqueeze(1)
+        return Batch(images, sampling.windows(labels, where, series.patch).long())
+
+    def pair(self, number: int, z: int) -> Pair:
+        image = torch.from_numpy(clean_slice(self.volumes[number], z))
+        return Pair(z, image, torch.from_numpy(self._classes(number, z).astype(np.float32)))
+
+    def _classes(self, number: int, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+        values = np.nan_to_num(self.targets[number].slice_hu(z), nan=IGNORED)
+        whole = np.rint(values)
+        if np.abs(values - whole).max() > 1e-3 or whole.min() < IGNORED:
+            raise StudioError(
+                f"The mask of series {number + 1} is not made of class numbers (slice {z + 1}).",
+                hint="A mask has whole numbers from 0, and -1 where nothing is annotated.",
+            )
+        if np.array_equal(np.unique(whole), [0, 255]) or np.array_equal(np.unique(whole), [255]):
+            whole = whole / 255  # a picture in black and white
+        if whole.max() >= MOST_CLASSES:
+            raise StudioError(
+                f"The mask of series {number + 1} has a class {whole.max():.0f}.",
+                hint=f"Class numbers go up to {MOST_CLASSES - 1}; is this an image?",
+            )
+        return whole.astype(np.int16)
+
+
+class Annotation:
+    """Classes ``(z, y, x)`` int16, and for each class above 0 pixels ``(n, 3)``: z, y, x."""
+
+    def __init__(self, labels: Tensor, pixels: list[Tensor]) -> None:
+        self.labels, self.pixels = labels, pixels

@@ -1,0 +1,27 @@
+"""U-Net: tells the class of every pixel, at several scales at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ctstudio.core.registry import Param
+from ctstudio.learn.models.registry import MODELS
+
+if TYPE_CHECKING:
+    from ctstudio.learn.models.unet_net import UNet
+
+
+@MODELS.add("unet", title="U-Net", tags=["labels"])
+def unet(
+    *,
+    classes: Annotated[int, Param("Classes with the background; 1 asks inside or not", 1, 256)] = 2,
+    depth: Annotated[int, Param("How often the image is halved", 1, 6)] = 3,
+    features: Annotated[int, Param("Channels at full size; they double at every halving", 1, 128)]
+    = 16,
+    centre: Annotated[float, Param("HU that the network takes for 0", -1000, 1000, "HU")] = 0.0,
+    width: Annotated[float, Param("HU that it takes for 1", 1, 4000, "HU", log=True)] = 500.0,
+) -> UNet:  # fmt: skip
+    """Down and up again with shortcuts between equal sizes, after Ronneberger et al. 2015."""
+    from ctstudio.learn.models.unet_net import UNet
+
+    return UNet(classes=classes, depth=depth, features=features, centre=centre, width=width)

@@ -1,0 +1,47 @@
+"""Whether the parts of a recipe go together: what no single registry can tell."""
+
+from __future__ import annotations
+
+from ctstudio.core.errors import StudioError
+from ctstudio.learn.losses import LOSSES
+from ctstudio.learn.models import MODELS
+from ctstudio.learn.recipe import MAIN, Recipe
+from ctstudio.learn.tasks import TASKS
+
+
+def learns_classes(recipe: Recipe) -> bool:
+    """Whether the network is to tell classes, and not HU."""
+    return "labels" in TASKS[recipe.task.name].tags
+
+
+def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
+    """Raise StudioError where a part does not fit the others, naming it."""
+    first = recipe.phases[0].model
+    for number, phase in enumerate(recipe.phases):
+        if set(phase.models) != {MAIN} or set(phase.optimisers) != {MAIN}:
+            raise StudioError(
+                f"phases.{number} has networks beside the {MAIN}, which cannot be trained yet.",
+                hint=f"Keep the {MAIN} alone.",
+            )
+        if phase.model != first:
+            raise StudioError(
+                f"phases.{number} has another model than phases.0.",
+                hint="Phases go on with the network of the first; give them the same model.",
+            )
+        _refuse_other_targets(recipe, number)
+        for term in phase.losses:
+            LOSSES.make(term.choice)  # a network that it compares by may be missing
+
+
+def _refuse_other_targets(recipe: Recipe, number: int) -> None:
+    phase, classes = recipe.phases[number], learns_classes(recipe)
+    parts = {f"phases.{number}.model": MODELS[phase.model.name]}
+    for place, term in enumerate(phase.losses):
+        parts[f"phases.{number}.losses.{place}"] = LOSSES[term.choice.name]
+    for where, entry in parts.items():
+        if ("labels" in entry.tags) != classes:
+            what = "HU" if classes else "classes"
+            raise StudioError(
+                f"{where} = {entry.name!r} is for {what}, the task {recipe.task.name!r} is not.",
+                hint="Networks and losses of classes go with the task on masks, and only with it.",
+            )
