@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
@@ -20,13 +21,43 @@ ROWS_AT_ONCE = 5000  # between two looks at whether the reading is to end
 NAN = float("nan")
 
 
-def _numbers() -> array[float]:
-    return array("d")
+class Row:
+    """A row ``(n,)`` of numbers that grows at its end; ``values`` copies nothing.
+
+    What was taken as ``values`` stays as it is when the row grows.
+    """
+
+    def __init__(self, dtype: type = float) -> None:
+        self._store: NDArray[Any] = np.empty(64, dtype)
+        self._length = 0
+
+    def append(self, value: float) -> None:
+        if self._length == len(self._store):
+            self._store = np.concatenate([self._store, np.empty_like(self._store)])
+        self._store[self._length] = value
+        self._length += 1
+
+    @property
+    def values(self) -> NDArray[Any]:
+        return self._store[: self._length]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.values[at]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.values, dtype, copy=copy)
+
+
+def _whole() -> Row:
+    return Row(np.int64)
 
 
 @dataclass(eq=False)
 class RunLog:
-    """Arrays that only grow, of eight bytes a number; a curve is drawn from copies of them.
+    """Rows that only grow, of eight bytes a number; curves are drawn from them as they are.
 
     ``losses`` are as long as ``step`` and ``metrics`` as ``validation_step``: what was not told is
     not a number. ``name`` and ``folder`` say whose they are.
@@ -34,13 +65,13 @@ class RunLog:
 
     name: str = ""
     folder: Path | None = None
-    step: array[int] = field(default_factory=lambda: array("q"))
-    lr: array[float] = field(default_factory=_numbers)
-    seconds: array[float] = field(default_factory=_numbers)
-    total_loss: array[float] = field(default_factory=_numbers)
-    losses: dict[str, array[float]] = field(default_factory=dict)
-    validation_step: array[int] = field(default_factory=lambda: array("q"))
-    metrics: dict[str, array[float]] = field(default_factory=dict)
+    step: Row = field(default_factory=_whole)
+    lr: Row = field(default_factory=Row)
+    seconds: Row = field(default_factory=Row)
+    total_loss: Row = field(default_factory=Row)
+    losses: dict[str, Row] = field(default_factory=dict)
+    validation_step: Row = field(default_factory=_whole)
+    metrics: dict[str, Row] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     protocol: str = "A"
 
@@ -82,11 +113,13 @@ class RunLog:
         )
 
 
-def _grow(rows: dict[str, array[float]], told: Mapping[str, float], length: int) -> None:
+def _grow(rows: dict[str, Row], told: Mapping[str, float], length: int) -> None:
     """Make each row ``length`` long; what was not told, of late or ever before, is NaN."""
     for name in told:
         if name not in rows:
-            rows[name] = array("d", [NAN]) * (length - 1)
+            rows[name] = Row()
+            for _ in range(length - 1):
+                rows[name].append(NAN)
     for name, row in rows.items():
         row.append(float(told.get(name, NAN)))
 

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.figures.curves import smoothed
 from ctstudio.gui.run_log import RunLog
 
 Kind = Literal["raw", "value", "term", "validation", "noisy"]
@@ -43,9 +42,9 @@ PLOTS = (
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line ``(n,)`` over ``x``; ``name`` tells it from others of its run in the same plot.
+    """A line ``(n,)`` over rising ``x``; ``name`` tells it from others of its run in the plot.
 
-    ``number`` counts the terms of a loss.
+    ``number`` counts the terms of a loss. ``window`` is how many values are averaged.
     """
 
     name: str
@@ -53,6 +52,77 @@ class Line:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     number: int = 0
+    window: int = 1
+
+    def at(self, x: float) -> float:
+        """The value at the place nearest to ``x``."""
+        k = nearest(self.x, x)
+        if self.window == 1:
+            return float(self.y[k])
+        part = self.y[max(k - self.window // 2, 0) : k + self.window // 2 + 1]
+        part = part[np.isfinite(part)]
+        return float(part.mean()) if len(part) else float("nan")
+
+    def drawn(
+        self, low: float, high: float, columns: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points that look the same between ``low`` and ``high`` on so many columns of pixels.
+
+        What is averaged is sampled twice a column; of other lines each column keeps the least and
+        the greatest value. The time to paint a curve does not grow with its length then.
+        """
+        first = max(int(np.searchsorted(self.x, low)) - 1, 0)
+        last = min(int(np.searchsorted(self.x, high, "right")) + 1, len(self.x))
+        many = last - first > 4 * columns
+        if self.window > 1:
+            at = np.linspace(first, last - 1, 2 * columns).astype(int) if many else None
+            at = np.arange(first, last) if at is None else at
+            return self.x[at], _means(self.y, at, self.window)
+        x, y = self.x[first:last], self.y[first:last]
+        return _envelope(x, y, columns) if many else (x, y)
+
+
+def _means(y: NDArray[np.float64], at: NDArray[np.int_], window: int) -> NDArray[np.float64]:
+    """Centred means of ``window`` finite values at the indices ``at``; shorter at the ends."""
+    if len(at) * window < len(y):  # a few short means: take the values of each by hand
+        near = at[:, None] + np.arange(-(window // 2), window // 2 + 1)
+        part = y[np.clip(near, 0, len(y) - 1)]
+        good = np.isfinite(part) & (near >= 0) & (near < len(y))
+        sums, number = np.where(good, part, 0.0).sum(axis=1), good.sum(axis=1)
+        return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
+    low = max(int(at[0]) - window, 0) if len(at) else 0
+    high = min(int(at[-1]) + window, len(y)) if len(at) else 0
+    part = y[low:high]
+    good = np.isfinite(part)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(good, part, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(good)])
+    start = np.maximum(at - window // 2 - low, 0)
+    stop = np.minimum(at + window // 2 + 1 - low, len(part))
+    number = counts[stop] - counts[start]
+    means = (sums[stop] - sums[start]) / np.maximum(number, 1)
+    return np.where(number > 0, means, np.nan)
+
+
+def _envelope(
+    x: NDArray[np.float64], y: NDArray[np.float64], columns: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest value of each column; the last point stays as it is."""
+    wide = len(x) // columns
+    whole = len(x) // wide * wide
+    blocks = y[:whole].reshape(-1, wide)
+    ends = np.stack([np.fmin.reduce(blocks, axis=1), np.fmax.reduce(blocks, axis=1)], axis=1)
+    places = np.repeat(x[:whole:wide], 2)
+    return np.append(places, x[-1]), np.append(ends.ravel(), y[-1])
+
+
+def nearest(values: NDArray[np.float64], x: float) -> int:
+    """Index of the value that lies nearest to ``x`` in a rising row ``(n,)``."""
+    at = int(np.searchsorted(values, x))
+    if at == 0:
+        return 0
+    if at == len(values) or x - values[at - 1] <= values[at] - x:
+        return at - 1
+    return at
 
 
 @dataclass(frozen=True)
@@ -69,7 +139,7 @@ def has(log: RunLog, key: str) -> bool:
     """Whether ``log`` has anything to show in the plot ``key``."""
     if key in ("loss", "lr"):
         return bool(log.step) or (key == "loss" and "loss" in log.metrics)
-    return bool(np.isfinite(np.asarray(log.metrics.get(key, ()), float)).any())
+    return key in log.metrics and bool(np.isfinite(log.metrics[key].values).any())
 
 
 def extent(log: RunLog, key: str) -> tuple[int, int]:
@@ -80,30 +150,30 @@ def extent(log: RunLog, key: str) -> tuple[int, int]:
 
 def steps_of(log: RunLog) -> NDArray[np.float64]:
     """Step numbers ``(n,)``."""
-    return np.array(log.step, float)
+    return log.step.values.astype(float)
 
 
 def seconds_at(log: RunLog, steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """When ``steps`` were done, in seconds since the training's begin."""
     if not log.step:
         return np.zeros(len(steps))
-    return np.interp(steps, np.array(log.step, float), np.array(log.seconds))
+    return np.interp(steps, log.step.values.astype(float), log.seconds.values)
 
 
 def lines(log: RunLog, key: str, manner: Manner) -> Iterator[Line]:
     """What ``log`` draws into the plot ``key``, from the back to the front."""
     if key in ("loss", "lr") and log.step:
-        x = np.array(log.seconds) if manner.time else steps_of(log)
+        x = log.seconds.values if manner.time else steps_of(log)
         if key == "lr":
-            yield Line("learning rate", "value", x, np.array(log.lr))
+            yield Line("rate", "value", x, log.lr.values)
         else:
             yield from _losses(log, x, manner)
-    judged = np.array(log.validation_step, float)
+    judged = log.validation_step.values.astype(float)
     if not len(judged):
         return
     x = seconds_at(log, judged) if manner.time else judged
     if key in log.metrics:
-        values = np.array(log.metrics[key])
+        values = log.metrics[key].values
         if key == "loss":
             yield Line("validation", "validation", x, values)
         else:
@@ -115,16 +185,11 @@ def lines(log: RunLog, key: str, manner: Manner) -> Iterator[Line]:
 
 
 def _losses(log: RunLog, x: NDArray[np.float64], manner: Manner) -> Iterator[Line]:
-    total = np.array(log.total_loss)
-    smooth = manner.smoothing > 1
-    if smooth and manner.alone:
+    total = log.total_loss.values
+    if manner.smoothing > 1 and manner.alone:
         yield Line("each step", "raw", x, total)
     if manner.terms:
         for number, name in enumerate(log.terms):
-            values = np.array(log.losses[name])
-            yield Line(name, "term", x, _smooth(values, manner.smoothing), number)
-    yield Line("loss", "value", x, _smooth(total, manner.smoothing))
-
-
-def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    return smoothed(values, window) if window > 1 else values
+            values = log.losses[name].values
+            yield Line(name, "term", x, values, number, manner.smoothing)
+    yield Line("loss", "value", x, total, window=manner.smoothing)

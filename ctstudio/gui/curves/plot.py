@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
 from ctstudio.gui import theme
 from ctstudio.gui.curves.axes import RunAxis, ValueAxis, clock
-from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, seconds_at
+from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
 from ctstudio.gui.run_log import RunLog
 
 # After Okabe and Ito, whose colours people with colour blindness tell apart; lighter on dark, and
@@ -27,6 +26,7 @@ COLOURS = {
 MOST_RUNS = len(COLOURS["dark"])
 FEW = 30  # so few values are marked: one alone is no line
 TITLE_PX, AXIS_PX, LEFT_PX, LINE_PX = 18, 20, 44, 14
+MIN_COLUMNS, PARTS_OF_PX, SETTLE_MS = 50, 2, 30
 NAME_LETTERS = 18
 WIDE_PX = 300  # then there is room for the runs' names at the cursor
 
@@ -77,9 +77,13 @@ def line_colour(run: Shown, line: Line, alone: bool) -> str:
 
 
 class CurvePlot(pg.PlotWidget):
-    """A plot of one kind of value. Wheel: zoom; drag: move; double click: everything again."""
+    """A plot of one kind of value. Wheel: zoom; drag: move; double click: everything again.
 
-    hovered = Signal(object)  # the place along the axis below, or None
+    The curves are given as many points as the plot has pixels: pyqtgraph's own down-sampling goes
+    through all of them at every repaint, which for 100,000 takes ten times as long.
+    """
+
+    hovered = Signal(object, object)  # this plot, and the place along the axis below or None
 
     def __init__(self, spec: PlotSpec) -> None:
         self._below = RunAxis()
@@ -105,6 +109,7 @@ class CurvePlot(pg.PlotWidget):
         self._below.setHeight(AXIS_PX)
         for side in ("left", "bottom"):
             item.getAxis(side).enableAutoSIPrefix(False)
+            item.getAxis(side).setStyle(maxTickLevel=0)  # lines between the labels cost time
         item.setLogMode(y=self.log)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.setVisible(False)
@@ -114,6 +119,13 @@ class CurvePlot(pg.PlotWidget):
         self.readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.readout.hide()
         self.scene().sigMouseMoved.connect(self._moved)
+        self._view: tuple[object, int] = (None, 0)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._follow_view)
+        for changed in (item.vb.sigXRangeChanged, item.vb.sigResized):
+            changed.connect(self._view_changed)
         self.retheme()
 
     # -- looks -----------------------------------------------------------------------------------
@@ -157,8 +169,11 @@ class CurvePlot(pg.PlotWidget):
 
     # -- curves ----------------------------------------------------------------------------------
 
-    def draw(self, runs: Sequence[Shown], manner: Manner) -> None:
-        """Bring the curves up to date; what has not changed is left alone."""
+    def draw(self, runs: Sequence[Shown], manner: Manner, *, coarse: bool = False) -> None:
+        """Bring the curves up to date; what has not changed is left alone.
+
+        With ``coarse`` so is what has grown by less than can be seen.
+        """
         if [run.log.protocol for run in runs] != [run.log.protocol for run in self._runs]:
             self._runs = list(runs)
             self._name()
@@ -170,12 +185,34 @@ class CurvePlot(pg.PlotWidget):
         for run in [run for run in self._drawn if run not in runs]:
             self._forget(run)
         for run in runs:
-            state = (extent(run.log, self.spec.key), manner, run.colour)
+            steps, judged = extent(run.log, self.spec.key)
+            # A step that is less than a part of a pixel can wait for others.
+            grain = max(steps // (PARTS_OF_PX * self._columns), 1)
+            state = (steps // grain if coarse else steps, grain, judged, manner, run.colour)
             if self._drawn.get(run) != state:
                 self._drawn[run] = state
                 self._draw(run)
 
+    @property
+    def _columns(self) -> int:
+        return max(int(self.plotItem.vb.width()), MIN_COLUMNS)
+
+    def _follow_view(self) -> None:
+        """The part in view, or the plot's width, is another: draw as many points as it takes."""
+        if not self.isHidden():
+            for run in self._drawn:
+                self._draw(run)
+
+    def _view_changed(self) -> None:
+        box = self.plotItem.vb
+        view = None if box.autoRangeEnabled()[0] else tuple(box.viewRange()[0])
+        if (view, self._columns) != self._view:
+            self._view = (view, self._columns)
+            self._settle.start()
+
     def _draw(self, run: Shown) -> None:
+        box = self.plotItem.vb
+        view = (-np.inf, np.inf) if box.autoRangeEnabled()[0] else box.viewRange()[0]
         told = {line.name: line for line in lines(run.log, self.spec.key, self._manner)}
         for key in [key for key in self.items_by_line if key[0] is run and key[1] not in told]:
             self._remove(key)
@@ -185,19 +222,18 @@ class CurvePlot(pg.PlotWidget):
             if item is None:
                 item = self._make(depth)
                 self.items_by_line[run, name] = item
-            y = np.where(line.y > 0, line.y, np.nan) if self.log else line.y
+            x, y = line.drawn(view[0], view[1], self._columns)
+            y = np.where(y > 0, y, np.nan) if self.log else y
             marked = len(y) <= FEW and line.kind != "raw" and line.kind != "noisy"
             pen = self._pen(run, line)
             item.setData(
-                line.x, y, pen=pen, symbol="o" if marked else None, symbolSize=4,
+                x, y, pen=pen, symbol="o" if marked else None, symbolSize=4,
                 symbolPen=None, symbolBrush=pen.color(),
             )  # fmt: skip
 
     def _make(self, depth: int) -> pg.PlotDataItem:
         item = pg.PlotDataItem(connect="finite")
         item.setZValue(depth)
-        item.setClipToView(True)
-        item.setDownsampling(auto=True, method="peak")
         self.plotItem.addItem(item)
         return item
 
@@ -220,20 +256,23 @@ class CurvePlot(pg.PlotWidget):
     def _moved(self, at: QPointF) -> None:
         box = self.plotItem.vb
         inside = box.sceneBoundingRect().contains(at)
-        self.hovered.emit(float(box.mapSceneToView(at).x()) if inside else None)
+        self.hovered.emit(self, float(box.mapSceneToView(at).x()) if inside else None)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self.hovered.emit(None)
+        self.hovered.emit(self, None)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.show_all()
         event.accept()
 
-    def show_cursor(self, x: float | None) -> None:
-        """Draw the cursor at ``x`` and tell the value of every curve there; None takes it away."""
+    def show_cursor(self, x: float | None, where: bool) -> None:
+        """Draw the cursor at ``x`` and tell the value of every curve there; None takes it away.
+
+        With ``where`` the step or the time stands above them.
+        """
         rows = self._rows(x) if x is not None else []
-        if x is not None and rows and self.underMouse():
+        if x is not None and rows and where:
             rows.insert(0, f"<b>{self._place(x)}</b>")
         self._cursor.setVisible(bool(rows))
         self.readout.setVisible(bool(rows))
@@ -249,25 +288,29 @@ class CurvePlot(pg.PlotWidget):
         left, right = self.plotItem.vb.viewRange()[0]
         beside = x < (left + right) / 2
         place = box.right() - self.readout.width() - 3 if beside else box.left() + 3
-        self.readout.move(round(max(place, 0)), round(box.top() + 3))
+        self.readout.move(round(max(place, box.left() + 3)), round(box.top() + 3))
 
     def _rows(self, x: float) -> list[str]:
         """What the curves are at ``x``: of one run a row each, of several a row a run."""
         rows = []
         for run in self._runs:
             told = [
-                (line, float(line.y[nearest(line.x, x) if line.kind != "noisy" else 0]))
+                (line, line.at(x))
                 for (owner, _), line in self._lines.items()
                 if owner is run and len(line.x)
             ]
             if self._manner.alone:
                 rows += [
-                    _row(line_colour(run, line, True), line.name, f"{value:.5g}")
+                    _row(line_colour(run, line, True), line.name, f"{value:.4g}")
                     for line, value in told
                 ]
             elif told:
-                main = [f"{value:.5g}" for line, value in told if line.kind == "value"]
-                rest = [f"{line.name} {value:.4g}" for line, value in told if line.kind != "value"]
+                main = [f"{value:.4g}" for line, value in told if line.kind == "value"]
+                rest = [
+                    f"{line.name.removesuffix(' input')} {value:.4g}"
+                    for line, value in told
+                    if line.kind != "value"
+                ]
                 name = shortened(run.name) if self.width() > WIDE_PX else ""
                 more = f"({', '.join(rest)})" if rest else ""
                 rows.append(_row(run.colour, name, "".join(main), more))
@@ -278,12 +321,12 @@ class CurvePlot(pg.PlotWidget):
         if not self._manner.time:
             step = round(x)
             if self._manner.alone and logs:
-                steps = np.array(logs[0].step, float)
+                steps = logs[0].step.values
                 seconds = float(seconds_at(logs[0], np.array([x]))[0])
                 return f"step {steps[nearest(steps, x)]:.0f}, {clock(seconds)}"
             return f"step {step}"
         if self._manner.alone and logs:
-            seconds_row = np.array(logs[0].seconds)
+            seconds_row = logs[0].seconds.values
             return f"{clock(x)}, step {logs[0].step[nearest(seconds_row, x)]}"
         return clock(x)
 
@@ -297,16 +340,6 @@ def _row(colour: str, name: str, value: str, more: str = "") -> str:
         .replace(" ", "&nbsp;")
         .replace("<span&nbsp;", "<span ")
     )
-
-
-def nearest(values: NDArray[np.float64], x: float) -> int:
-    """Index of the value that lies nearest to ``x`` in a rising row ``(n,)``."""
-    at = int(np.searchsorted(values, x))
-    if at == 0:
-        return 0
-    if at == len(values) or x - values[at - 1] <= values[at] - x:
-        return at - 1
-    return at
 
 
 def shortened(name: str) -> str:

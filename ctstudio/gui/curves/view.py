@@ -37,6 +37,7 @@ class CurvesView(QWidget):
         self._hidden: set[str] = set()  # plots
         self._dirty = False
         self._at: float | None = None
+        self._hovered: CurvePlot | None = None
         self.bar = CurvesBar()
         self.plots = {spec.key: CurvePlot(spec) for spec in PLOTS}
         self._nothing = QLabel("The curves of a training appear here.")
@@ -163,13 +164,13 @@ class CurvesView(QWidget):
     def update_now(self) -> None:
         """Bring everything up to date at once."""
         self._dirty = True
-        self._redraw()
+        self._redraw(coarse=False)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._redraw()
+        self._redraw(coarse=False)
 
-    def _redraw(self) -> None:
+    def _redraw(self, *, coarse: bool = True) -> None:
         if not self._dirty or not self.isVisible():
             self._timer.stop()
             return
@@ -185,7 +186,7 @@ class CurvesView(QWidget):
                 actions[key].setVisible(able)
             plot.setVisible(able and key not in self._hidden)
             some = some or not plot.isHidden()
-            plot.draw([] if plot.isHidden() else shown, manner)
+            plot.draw([] if plot.isHidden() else shown, manner, coarse=coarse)
         self._nothing.setVisible(not some)
         bar.set_useful(bool(self.runs))
         bar.terms.setVisible(any(run.log.terms for run in shown))
@@ -212,13 +213,13 @@ class CurvesView(QWidget):
         self._hidden.discard(key) if on else self._hidden.add(key)
         self.update_now()
 
-    def _hover(self, x: float | None) -> None:
+    def _hover(self, plot: CurvePlot, x: float | None) -> None:
         """The cursor goes through all plots; it is drawn at most so many times a second."""
-        self._at = x
+        self._at, self._hovered = x, plot
         if not self._cursor_timer.isActive():
             self._cursor_timer.start()
 
     def _show_cursor(self) -> None:
         for plot in self.plots.values():
             if not plot.isHidden():
-                plot.show_cursor(self._at)
+                plot.show_cursor(self._at, plot is self._hovered)
