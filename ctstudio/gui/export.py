@@ -21,7 +21,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
 from ctstudio.figures.panel import Panel
 from ctstudio.gui.job import Job
-from ctstudio.gui.session import Layer, Run, Session
+from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
 
@@ -157,6 +157,14 @@ class Exporter(QObject):
             lambda: _training_gif(run, window, residual, path, seconds_per_frame),
         )
 
+    def save_preview(self, path: Path, kept: KeptPreview) -> Job | None:
+        """One preview of the newest training as a PNG, all of its panels side by side."""
+        run = self._session.run
+        if run is None or run.newest is None:
+            raise StudioError("There are no training previews yet.", hint="Start a training first.")
+        panels = _training_panels(run, kept, *self._training_windows(run))
+        return self._start("Preview", path, lambda: _picture(panels, path, "", f"step {kept.step}"))
+
     def save_curves(self, path: Path) -> Job | None:
         """Curves of the newest training: a PNG, or a CSV by the name's ending."""
         run = self._session.run
@@ -274,35 +282,41 @@ def _training_gif(
 
     # The last picture stands still for a while before the film begins anew.
     kept = [*run.previews, *run.previews[-1:] * LAST_STANDS]
-    geometry = run.source.stack.geometry
-    unit = run.newest.unit if run.newest is not None else "HU"
-    spacing = geometry.spacing_mm if geometry.spacing_known else None
 
     def frames() -> Iterator[Image.Image]:
         for preview in kept:
-            panels = []
-            for name, image in run.panels(preview).items():
-                signed = name == "residual"
-                text = f"± {residual.width_hu / 2:g} {unit}" if signed else f"{window} {unit}"
-                if name == "reconstruction" and "psnr" in preview.metrics:
-                    text = f"PSNR {preview.metrics['psnr']:.2f} dB (protocol A)\n{text}"
-                panels.append(
-                    Panel(
-                        image,
-                        residual if signed else window,
-                        title=name.capitalize(),
-                        caption=text,
-                        spacing_mm=spacing,
-                        unit=unit,
-                        colormap="diverging" if signed else "grey",
-                    )
-                )
+            panels = _training_panels(run, preview, window, residual)
             yield compose(
                 panels, columns=4, height_px=TRAINING_GIF_HEIGHT, footer=f"step {preview.step}"
             )
 
     yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(kept))
     return path
+
+
+def _training_panels(
+    run: Run, preview: KeptPreview, window: Window, residual: Window
+) -> list[Panel]:
+    geometry = run.source.stack.geometry
+    unit = run.newest.unit if run.newest is not None else "HU"
+    panels = []
+    for name, image in run.panels(preview).items():
+        signed = name == "residual"
+        text = f"± {residual.width_hu / 2:g} {unit}" if signed else f"{window} {unit}"
+        if name == "reconstruction" and "psnr" in preview.metrics:
+            text = f"PSNR {preview.metrics['psnr']:.2f} dB (protocol A)\n{text}"
+        panels.append(
+            Panel(
+                image,
+                residual if signed else window,
+                title=name.capitalize(),
+                caption=text,
+                spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
+                unit=unit,
+                colormap="diverging" if signed else "grey",
+            )
+        )
+    return panels
 
 
 def _curves(history: Any, path: Path) -> Work[Path]:
