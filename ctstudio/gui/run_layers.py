@@ -6,7 +6,6 @@ from ctstudio.core.events import Detail, Preview
 from ctstudio.ct.views import LABEL_UNIT, SinglePicture
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
 
-
 LABEL_NAMES = {
     "noisy": "image",
     "reconstruction": "prediction",

@@ -44,15 +44,15 @@ class RunNumbers(QWidget):
                 self.labels[key] = value
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(3, 4)
-        self._protocol = QLabel("")
-        self._protocol.setProperty("role", "muted")
-        self._protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
-        grid.addWidget(self._protocol, 3, 2, 1, 2)
+        self.protocol = QLabel("")
+        self.protocol.setProperty("role", "muted")
+        self.protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
+        grid.addWidget(self.protocol, 3, 2, 1, 2)
 
     def clear(self) -> None:
         """Forget the training before."""
         self._readings = []
-        self._protocol.clear()
+        self.protocol.clear()
         for value in self.labels.values():
             value.setText("-")
             value.setToolTip("")
@@ -91,10 +91,10 @@ class RunNumbers(QWidget):
                 )
         for key, words in (("dice", "Dice"), ("loss", "Held-out loss")):
             if key in event.metrics:
-                self._protocol.setText(f"{words} {event.metrics[key]:.4g}")
-                self._protocol.setToolTip("Of held-out slices, which are not learnt from")
+                self.protocol.setText(f"{words} {event.metrics[key]:.4g}")
+                self.protocol.setToolTip("Of held-out slices, which are not learnt from")
                 return
-        self._protocol.setText(f"protocol {event.protocol}, held-out slices")
+        self.protocol.setText(f"protocol {event.protocol}, held-out slices")
 
 
 def estimate(run: Run) -> tuple[float, float] | None:

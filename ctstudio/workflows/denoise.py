@@ -229,7 +229,6 @@ def _method_from_checkpoint(path: Path) -> Method:
         raise StudioError(f"There is no checkpoint {path}.", hint="Check the path.", path=path)
 
     from ctstudio.learn import checkpoint
-
     from ctstudio.learn.recipe_check import learns_classes
 
     found = checkpoint.find(path)

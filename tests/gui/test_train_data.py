@@ -130,3 +130,45 @@ def test_the_region_in_view_is_what_the_corners_show(trainer: Any) -> None:
     last = view.probe(view.to_plane(QPointF(size.width() - 1, size.height() - 1)))
     assert (first.voxel[1], first.voxel[0]) == (top, left)
     assert (last.voxel[1], last.voxel[0]) == (top + height - 1, left + width - 1)
+
+
+def test_classes_are_learnt_and_shown(trainer: Any) -> None:
+    from ctstudio.ct.volume import Volume
+    from ctstudio.gui.session import Layer
+    from ctstudio.learn.recipe import bundled
+
+    panel, data = trainer.panel, trainer.panel.data
+    source = trainer.layer("Thin slab").stack
+    classes = (source.hu() > -300).astype(np.int16)
+    count = len(classes)
+    mask = Volume(classes, np.ones(count), np.zeros(count), "", source.geometry)
+    trainer.session.add_layer(Layer("Body", "original", mask))
+    recipe = bundled()["unet-masks"]
+    for path, value in {
+        "phases.0.model.features": 4, "phases.0.model.depth": 1, "patch_px": 32, "batch": 2
+    }.items():  # fmt: skip
+        recipe = recipe.with_setting(path, value)
+    panel.form.set_recipe(recipe)
+    assert data.rows[0].label.text() == "Mask"
+    data.select(trainer.layer("Thin slab"))
+    data.rows[0].target.setCurrentText("Body")
+    trainer.press(panel.controls.start)
+    trainer.wait(lambda: trainer.session.run is not None and trainer.session.run.newest)
+    shown = [pane.layer.name for pane in trainer.grid.visible_panes]
+    names = ["image", "prediction", "mask", "difference"]
+    assert shown == [f"Training: {name}" for name in names]
+    panes = trainer.grid.visible_panes
+    window = panes[2].view.window
+    assert (window.centre_hu, window.width_hu) == (0.5, 1)
+    assert panes[0].view.window != panes[2].view.window
+    trainer.wait(lambda: trainer.session.run.history.validation_step, "for a judgement")
+    assert "Dice" in panel.numbers.protocol.text()
+    trainer.press(panel.controls.stop)
+    trainer.idle()
+    run = trainer.session.run
+    assert run.model is not None
+    assert trainer.session.models == [], "it does not denoise"
+    assert not panel.controls.use.isVisible()
+    kept = run.panels(run.previews[0])
+    truth = mask.slice_hu(run.slice_index)
+    assert np.array_equal(kept["residual"], kept["reconstruction"] - truth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def prepared(images: Volume, masks: Volume, **settings: Any) -> Masks:
 
 
 def test_patches_and_masks_are_cut_from_the_same_place() -> None:
-    images, masks = disc()
+    _images, masks = disc()
     # What the mask is can be read from the image itself.
     task = prepared(volume(masks.hu() * 100), masks)
     for batch in task.draw(torch.Generator().manual_seed(1), 3):
@@ -195,6 +196,6 @@ def test_the_u_net_takes_any_size(size: tuple[int, int]) -> None:
     )
     expected += sum(
         4 * wide * narrow + narrow + 9 * (2 * narrow * narrow + narrow * narrow) + 4 * narrow
-        for narrow, wide in zip(widths, widths[1:], strict=False)
+        for narrow, wide in itertools.pairwise(widths)
     )
     assert count == expected + 4 * 3 + 3

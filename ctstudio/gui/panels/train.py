@@ -126,7 +126,8 @@ class TrainPanel(QWidget):
 
     def _suit_task(self) -> None:
         tags = self.form.task.tags
-        label = "Target" if "targets" in tags else "Judge by" if "reference" in tags else ""
+        needed = "Mask" if "labels" in tags else "Target"
+        label = needed if "targets" in tags else "Judge by" if "reference" in tags else ""
         self.data.ask_for_targets(label, needed="targets" in tags)
 
     def _data_changed(self) -> None:
