@@ -65,9 +65,9 @@ def command(
 ) -> None:
     """Train RECIPE (a .toml file, or a name from `ctstudio recipes`) on the series in PATH.
 
-    All series found are used, unless --series chooses one. The run folder receives the recipe,
-    the metrics, previews and checkpoints; Ctrl+C saves and ends, and --resume goes on as if
-    nothing had happened. Settings are named by their path in the recipe (steps, lr and model are
+    All series found but label maps are used, unless --series chooses one. The run folder receives
+    the recipe, the metrics, previews and checkpoints; Ctrl+C saves and ends, and --resume goes on
+    as if nothing had happened. Settings are named by their path in the recipe (steps, lr and model are
     short for those of the first phase). With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
@@ -97,7 +97,8 @@ def command(
     if not paths:
         raise click.UsageError("Missing argument 'PATH...': the series to train on.")
     found = drain(scan(paths), "Looking for series").series
-    series = [choose_series(found, selector)] if selector else list(found)
+    images = [info for info in found if info.source.modality != "SEG"]
+    series = [choose_series(found, selector)] if selector else images or list(found)
     aligned = list(drain(scan(targets), "Looking for targets").series) if targets else []
 
     def tell(event: events.Event) -> str | None:

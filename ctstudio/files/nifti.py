@@ -124,6 +124,7 @@ def load(stream: BinaryIO, item: Item, known: Nifti) -> NDArray[Any]:
 def _image(stream: BinaryIO, item: Item) -> Any:
     """nibabel's image; its voxels stay in the stream until they are asked for."""
     import nibabel
+    from nibabel.imageglobals import logger
 
     if kind_of(item.name) == ".nii.gz":
         stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
@@ -139,7 +140,11 @@ def _image(stream: BinaryIO, item: Item) -> Any:
         kind = nibabel.Nifti2Image
     else:
         raise BrokenError("it is no NIfTI file")
-    return kind.from_stream(stream)
+    logger.disabled = True  # it prints what it mends in a header
+    try:
+        return kind.from_stream(stream)
+    finally:
+        logger.disabled = False
 
 
 def _place(

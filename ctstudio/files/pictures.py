@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -13,6 +14,7 @@ from ctstudio.files.items import BrokenError, Item, require_plausible
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
 _PIXELS = 1 << 27
+_SILENT = logging.NullHandler()
 # ITU-R BT.601 in 16 bits, as Pillow has it: the weights add up to 65536, so grey stays grey.
 _LUMA = (19595, 38470, 7471)
 _GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -88,6 +90,8 @@ def _require_size(rows: int, columns: int) -> None:
 def _tiff(stream: BinaryIO) -> Any:
     import tifffile
 
+    # Without a handler its remarks on odd files would be printed among the program's own words.
+    logging.getLogger("tifffile").addHandler(_SILENT)
     try:
         return tifffile.TiffFile(stream)
     except tifffile.TiffFileError as error:

@@ -61,7 +61,7 @@ def _read_whole(series: FileSeries, order: Sequence[int]) -> Work[Volume]:
                 voxels = nifti.load(stream, series.item, series.nifti)
                 slope, intercept = series.nifti.slope, series.nifti.intercept
                 unit = "HU" if series.nifti.hounsfield else ""
-                signed = not series.nifti.is_label
+                signed = not series.is_label
             else:
                 assert series.array is not None
                 voxels = arrays.load(stream, series.item, series.array)
