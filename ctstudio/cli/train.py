@@ -67,8 +67,8 @@ def command(
 
     All series found but label maps are used, unless --series chooses one. The run folder receives
     the recipe, the metrics, previews and checkpoints; Ctrl+C saves and ends, and --resume goes on
-    as if nothing had happened. Settings are named by their path in the recipe (steps, lr and model are
-    short for those of the first phase). With --resume or --branch the recipe is the run's.
+    as if nothing had happened. Settings are named by their path in the recipe (steps, lr and model
+    are short for those of the first phase). With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
     from ctstudio.workflows.denoise import require_free_folder
