@@ -110,7 +110,7 @@ class MainWindow(QMainWindow):
             self.tabs.addTab(panel, title)
         self.tabs.setMinimumWidth(340)
         self.curves = CurvesView(self.session, runs_folder)
-        self.timeline = Timeline()
+        self.timeline = Timeline(self.session, self.exporter)
         bottom = QWidget()
         layout = QVBoxLayout(bottom)
         layout.setContentsMargins(8, 4, 8, 4)
@@ -317,7 +317,7 @@ class MainWindow(QMainWindow):
     def _run_changed(self, run: Run) -> None:
         if self.timeline.property("run") is not run:
             self.timeline.setProperty("run", run)
-            self.timeline.set_previews(run.previews)
+            self.timeline.set_run(run)
             self.curves.show_run(run)
             self.curves_dock.show()
         newest = run.newest

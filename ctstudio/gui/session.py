@@ -63,7 +63,9 @@ class Layer:
         return self.stack if isinstance(self.stack, Volume) else None
 
 
-MAX_PREVIEWS = 240  # about 120 MB of 512 x 512 reconstructions
+MAX_PREVIEWS = 240
+MAX_PREVIEW_BYTES = 128 * 2**20  # as many as 256 reconstructions of 512 x 512 pixels
+FEWEST_PREVIEWS = 8
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,35 @@ class Run:
     model: TrainedModel | None = None
     state: Literal["running", "paused", "stopping", "finished", "stopped", "failed"] = "running"
     notes: list[str] = field(default_factory=list)
-    _every: int = 1
-    _seen: int = 0
+    best: KeptPreview | None = None  # with the greatest PSNR, where there is one
+    seen: int = 0  # previews there have been
+    every: int = 1  # which of them are kept; the best and the newest always are
+    _passing: bool = False  # the last that is kept makes room for the next
 
     def keep(self, preview: Preview) -> None:
-        """Remember a preview for the timeline; when there are too many, every second one goes."""
+        """Remember a preview for the timeline; when there are too many, every second one goes.
+
+        The first, the best and the newest stay.
+        """
         self.newest = preview
-        self._seen += 1
-        if (self._seen - 1) % self._every:
-            return
+        self.seen += 1
         picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
-        self.previews.append(KeptPreview(preview.step, picture.astype(np.int16), preview.metrics))
-        if len(self.previews) > MAX_PREVIEWS:
-            del self.previews[1::2]
-            self._every *= 2
+        kept = KeptPreview(preview.step, picture.astype(np.int16), preview.metrics)
+        psnr = kept.metrics.get("psnr", -np.inf)
+        if psnr > (self.best.metrics["psnr"] if self.best is not None else -np.inf):
+            self.best = kept
+        if self._passing and self.previews[-1] is not self.best:
+            self.previews.pop()
+        self.previews.append(kept)
+        most = min(MAX_PREVIEWS, max(MAX_PREVIEW_BYTES // kept.reconstruction.nbytes, 1))
+        if len(self.previews) > max(most, FEWEST_PREVIEWS):
+            self.previews[:] = [
+                earlier
+                for number, earlier in enumerate(self.previews)
+                if number % 2 == 0 or earlier is self.best or earlier is kept
+            ]
+            self.every *= 2
+        self._passing = (self.seen - 1) % self.every != 0
 
     def panels(self, kept: KeptPreview) -> dict[str, NDArray[np.float32]]:
         """The panels of an earlier preview, as those of the newest."""

@@ -2,111 +2,294 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
+
+from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import theme
-from ctstudio.gui.session import KeptPreview
+from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.export import Exporter
+from ctstudio.gui.history.picture import grey_image
+from ctstudio.gui.job import Job
+from ctstudio.gui.session import KeptPreview, Run, Session
 
 PLAY_MS = 180
+SMALL_PX = 32
+LABEL_PX, END_PX = 232, 148
+DEFAULT_WINDOW = PRESETS["Abdomen"]
+
+
+class EndButton(QToolButton):
+    """A preview worth going back to: its picture, its step and its score; a click shows it."""
+
+    def __init__(self, title: str, tip: str) -> None:
+        super().__init__()
+        self.title = title
+        self.preview: KeptPreview | None = None
+        self.setAutoRaise(True)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setIconSize(QSize(SMALL_PX, SMALL_PX))
+        self.setFixedSize(END_PX, SMALL_PX + 6)
+        self.setToolTip(tip)
+        self.setAccessibleName(tip)
+        self.hide()
+
+    def show_preview(self, preview: KeptPreview | None, window: Window) -> None:
+        """Show this one, or nothing."""
+        if preview is not self.preview and preview is not None:
+            small = shrunk(preview, 2 * SMALL_PX)
+            self.setIcon(QIcon(QPixmap.fromImage(grey_image(small, window))))
+            self.setText(f"{self.title}, step {preview.step}\n{score(preview)}".strip())
+        self.preview = preview
+        self.setVisible(preview is not None)
 
 
 class Timeline(QWidget):
-    """A slider over a run's previews; at its right end it follows the newest."""
+    """A slider over a run's previews; at its right end it follows the newest.
 
-    picked = Signal(object)  # KeptPreview
+    Left and Right go from one to the next, Home and End to the first and the newest.
+    """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._previews: list[KeptPreview] = []
-        self._play = QToolButton()
-        self._play.setAutoRaise(True)
-        self._play.setToolTip("Play the previews from the first to the newest")
-        self._play.setAccessibleName("Play previews")
+    picked = Signal(object)  # KeptPreview, or None: the newest as it arrives
+
+    def __init__(self, session: Session, exporter: Exporter) -> None:
+        super().__init__()
+        self._session = session
+        self._exporter = exporter
+        self._run: Run | None = None
+        self._shown: KeptPreview | None = None  # an earlier one, while it is looked at
+        self._play = _button("mdi6.play", "Play the previews from the first to the newest")
         self._play.clicked.connect(self._toggle)
+        self.best = EndButton("Best", "Show the best preview")
+        self.last = EndButton("Last", "Show the newest preview, and follow")
+        self.best.clicked.connect(self._go_best)
+        self.last.clicked.connect(self.follow)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Training preview")
-        self.slider.setToolTip("Earlier previews of this training; the right end follows live")
+        self.slider.setPageStep(10)
         self.slider.valueChanged.connect(self._moved)
         self._label = QLabel("No previews yet")
         self._label.setProperty("role", "muted")
-        self._label.setMinimumWidth(360)
+        self._label.setFixedWidth(LABEL_PX)
+        self.export = _button("mdi6.tray-arrow-down", "Save previews as a GIF or a picture")
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.export)
+        menu.addAction("All previews as a GIF ...").triggered.connect(self.ask_gif)
+        menu.addAction("This preview as a PNG ...").triggered.connect(self.ask_picture)
+        self.export.setMenu(menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self._play)
+        layout.addWidget(self.best)
         layout.addWidget(self.slider, 1)
-        layout.addWidget(self._label)
+        for widget in (self.last, self._label, self.export):
+            layout.addWidget(widget)
         self._timer = QTimer(self)
         self._timer.setInterval(PLAY_MS)
         self._timer.timeout.connect(self._advance)
-        self._following = True
-        self._set_icon()
-        self.set_previews([])
+        self.grew()
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    @property
+    def previews(self) -> list[KeptPreview]:
+        """Those that are kept, from the first to the newest."""
+        return self._run.previews if self._run is not None else []
 
     @property
     def following(self) -> bool:
         """Whether the newest preview is shown as it arrives."""
-        return self._following
+        return self._shown is None and not self._timer.isActive()
 
-    def set_previews(self, previews: list[KeptPreview]) -> None:
-        """Show this (possibly growing) list from its newest."""
-        self._previews = previews
-        self._following = True
-        self._timer.stop()
-        self._set_icon()
+    @property
+    def current(self) -> KeptPreview | None:
+        """The preview that is shown."""
+        return self._shown or (self.previews[-1] if self.previews else None)
+
+    def set_run(self, run: Run) -> None:
+        """Show the previews of a (possibly growing) run from its newest."""
+        self._run = run
+        self._shown = None
+        self._stop()
         self.grew()
 
     def grew(self) -> None:
-        """The list has a new preview at its end."""
-        count = len(self._previews)
+        """The run has a new preview; those between may have become fewer."""
+        previews = self.previews
         self.slider.blockSignals(True)
-        self.slider.setRange(0, max(count - 1, 0))
-        if self._following:
-            self.slider.setValue(max(count - 1, 0))
+        self.slider.setRange(0, max(len(previews) - 1, 0))
+        self.slider.setValue(self._place())
         self.slider.blockSignals(False)
-        self.setEnabled(count > 0)
+        self.setEnabled(bool(previews))
+        window = DEFAULT_WINDOW
+        if self._run is not None:
+            window = self._run.source.stack.source.window or window
+        self.best.show_preview(best_preview(self._run) if self._run else None, window)
+        self.last.show_preview(previews[-1] if previews else None, window)
+        self._tell()
         self._describe()
 
-    def _moved(self, position: int) -> None:
-        self._following = position == len(self._previews) - 1 and not self._timer.isActive()
-        self._describe()
-        if self._previews:
-            self.picked.emit(self._previews[position])
+    def _place(self) -> int:
+        """Where the shown preview stands among those that are kept."""
+        previews, shown = self.previews, self._shown
+        if shown is None:
+            return max(len(previews) - 1, 0)
+        return min(range(len(previews)), key=lambda k: abs(previews[k].step - shown.step))
+
+    def _tell(self) -> None:
+        run = self._run
+        tip = "Earlier previews of this training (Left, Right); the right end follows live"
+        if run is not None and run.every > 1:
+            tip += (
+                f"\nOf {run.seen} previews {len(run.previews)} are kept: about every "
+                f"{run.every}th, the first, the best and the newest."
+            )
+        self.slider.setToolTip(tip)
 
     def _describe(self) -> None:
-        if not self._previews:
+        shown, previews = self.current, self.previews
+        if shown is None:
             self._label.setText("No previews yet")
             return
-        preview = self._previews[self.slider.value()]
-        psnr = preview.metrics.get("psnr")
-        text = f"Step {preview.step}"
-        if psnr is not None:
-            text += f"   PSNR {psnr:.2f} dB (protocol A, this slice)"
-        text += (
-            "   live"
-            if self._following
-            else f"   {self.slider.value() + 1} of {len(self._previews)}"
+        where = "live" if self.following else f"{self._place() + 1} of {len(previews)}"
+        if self._run is not None and self._run.every > 1:
+            where += f", of {self._run.seen}"
+        psnr = score(shown)
+        self._label.setText(
+            f"Step {shown.step}   {where}" + (f"\n{psnr} (protocol A, this slice)" if psnr else "")
         )
-        self._label.setText(text)
+
+    # -- going through them ----------------------------------------------------------------------
+
+    def _moved(self, position: int) -> None:
+        previews = self.previews
+        if not previews:
+            return
+        live = position == len(previews) - 1 and not self._timer.isActive()
+        self._show(None if live else previews[position])
+
+    def _show(self, preview: KeptPreview | None) -> None:
+        self._shown = preview
+        self.slider.blockSignals(True)
+        self.slider.setValue(self._place())
+        self.slider.blockSignals(False)
+        self._describe()
+        self.picked.emit(preview)
+
+    def follow(self) -> None:
+        """Show the newest, now and as it arrives."""
+        self._stop()
+        if self.previews:
+            self._show(None)
+
+    def _go_best(self) -> None:
+        self._stop()
+        best = self.best.preview
+        if best is not None:
+            self._show(None if best is self.previews[-1] else best)
+
+    def step(self, by: int) -> None:
+        """Go ``by`` previews on, or back."""
+        self._stop()
+        self.slider.setValue(self.slider.value() + by)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        key = Qt.Key(event.key())
+        if key in steps:
+            self.step(steps[key])
+        elif key == Qt.Key.Key_Home:
+            self._stop()
+            self.slider.setValue(0)
+        elif key == Qt.Key.Key_End:
+            self.follow()
+        else:
+            super().keyPressEvent(event)
 
     def _toggle(self) -> None:
         if self._timer.isActive():
-            self._timer.stop()
-        elif self._previews:
+            self._stop()
+        elif self.previews:
             self._timer.start()
-            self.slider.setValue(0)
+            self._show(self.previews[0])
         self._set_icon()
 
     def _advance(self) -> None:
         if self.slider.value() >= self.slider.maximum():
-            self._timer.stop()
-            self._following = True
-            self._set_icon()
-            self._describe()
+            self.follow()
         else:
             self.slider.setValue(self.slider.value() + 1)
+
+    def _stop(self) -> None:
+        self._timer.stop()
+        self._set_icon()
 
     def _set_icon(self) -> None:
         playing = self._timer.isActive()
         self._play.setIcon(theme.icon("mdi6.pause" if playing else "mdi6.play"))
+
+    # -- taking them away ------------------------------------------------------------------------
+
+    def ask_gif(self) -> None:
+        """Ask for a file and save all previews as a film."""
+        self._ask("Save the GIF", "training.gif", "GIF (*.gif)", self._exporter.save_training_gif)
+
+    def ask_picture(self) -> None:
+        """Ask for a file and save what is shown."""
+        shown = self.current
+        if shown is not None:
+            name = f"preview-step-{shown.step}.png"
+            self._ask(
+                "Save the preview", name, "PNG (*.png)",
+                lambda path: self._exporter.save_preview(path, shown),
+            )  # fmt: skip
+
+    def _ask(self, title: str, name: str, kinds: str, save: Callable[[Path], Job | None]) -> None:
+        try:
+            path = ask_where_to_save(self, self._session, title, name, kinds)
+            if path is not None:
+                save(path)
+        except Exception as error:
+            self._session.report(error)
+
+
+def score(preview: KeptPreview) -> str:
+    """How good a preview is, "" where it is not known."""
+    psnr = preview.metrics.get("psnr")
+    return f"PSNR {psnr:.2f} dB" if psnr is not None else ""
+
+
+def best_preview(run: Run) -> KeptPreview | None:
+    """That with the greatest PSNR; without a target, that nearest to the least validation loss."""
+    loss = run.history.metrics.get("loss")
+    if run.best is not None or loss is None or not run.previews:
+        return run.best
+    values = loss.values
+    if not np.isfinite(values).any():
+        return None
+    step = int(run.history.validation_step[int(np.nanargmin(values))])
+    return min(run.previews, key=lambda preview: abs(preview.step - step))
+
+
+def shrunk(preview: KeptPreview, side_px: int) -> np.ndarray:
+    """The reconstruction ``(y, x)`` float32, averaged over squares; about ``side_px`` wide."""
+    hu = preview.reconstruction
+    by = max(max(hu.shape) // side_px, 1)
+    rows, columns = hu.shape[0] // by, hu.shape[1] // by
+    squares = hu[: rows * by, : columns * by].reshape(rows, by, columns, by)
+    return np.asarray(squares.mean((1, 3), dtype=np.float32))
+
+
+def _button(icon: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setIcon(theme.icon(icon))
+    button.setAutoRaise(True)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    return button
