@@ -17,7 +17,8 @@ from ctstudio.cli.progress import drain
 if TYPE_CHECKING:
     from ctstudio.workflows.runs import RunSummary
 
-HEAD = ("Run", "Title", "State", "Begun", "Steps", "Time", "PSNR dB", "SSIM", "RMSE HU", "Size")
+HEAD = ("Run", "Title", "State", "Begun", "Steps", "Time")
+METRICS = {"psnr": "PSNR dB", "ssim": "SSIM", "rmse": "RMSE HU", "dice": "Dice"}
 LEFT = 4  # so many columns of words, then numbers
 
 
@@ -122,6 +123,8 @@ def as_text(runs: Sequence[RunSummary]) -> str:
     from ctstudio.workflows.info import shorten
     from ctstudio.workflows.run_settings import brief, differences, usual
 
+    measured = [name for name in METRICS if any(name in run.best for run in runs)]
+    head = (*HEAD, *(METRICS[name] for name in measured), "Size")
     rows = [
         (
             shorten(run.name, 32),
@@ -130,12 +133,12 @@ def as_text(runs: Sequence[RunSummary]) -> str:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.begun)),
             str(run.steps),
             str(timedelta(seconds=round(run.seconds))),
-            *(metric(run.best, name) for name in ("psnr", "ssim", "rmse")),
+            *(metric(run.best, name) for name in measured),
             f"{run.size_bytes / 1e6:.1f} MB",
         )
         for run in runs
     ]
-    widths = [max(len(row[k]) for row in (HEAD, *rows)) for k in range(len(HEAD))]
+    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
@@ -145,7 +148,7 @@ def as_text(runs: Sequence[RunSummary]) -> str:
         return "  ".join(padded).rstrip()
 
     most = usual([run.settings for run in runs if run.settings])
-    lines = [line(HEAD)]
+    lines = [line(head)]
     for run, row in zip(runs, rows, strict=True):
         lines.append(line(row))
         if run.reason:
@@ -173,7 +176,7 @@ def metric(values: Mapping[str, float], name: str) -> str:
     """A metric with the digits that mean something; "-" where there is none."""
     if name not in values:
         return "-"
-    return f"{values[name]:.4f}" if name == "ssim" else f"{values[name]:.2f}"
+    return f"{values[name]:.4f}" if name in ("ssim", "dice") else f"{values[name]:.2f}"
 
 
 def changes(first: RunSummary, second: RunSummary) -> dict[str, list[object]]:

@@ -22,7 +22,6 @@ from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.figures.curves import History
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import (
-    METRICS,
     RUN_CHECKPOINTS,
     is_held,
     newest_reconstruction,
@@ -33,6 +32,7 @@ from ctstudio.learn.run_folder import (
 from ctstudio.workflows.run_settings import flatten
 
 State = Literal["running", "finished", "stopped", "failed", "damaged"]
+NOISY = "noisy_"  # begins the columns of the noisy input's metrics
 TIME_SLACK_S = 1.0  # a training that time ends has logged its last row that much before, at most
 MARKS = ("recipe.toml", "metrics.csv", *RUN_CHECKPOINTS)
 """A folder with any of these is that of a training."""
@@ -43,9 +43,9 @@ class RunSummary:
     """One training at a glance.
 
     ``settings`` are those of its recipe by their path ("phases.0.optimiser.lr"); ``begun`` is a
-    POSIX time. ``best`` and ``baseline`` are "psnr" (dB), "ssim", "rmse" (HU) under ``protocol``,
-    of the network at ``best_step`` and of its noisy input; both are empty where no clean image was
-    known. ``reason`` says what is wrong with a run that failed or whose folder is damaged.
+    POSIX time. ``best`` and ``baseline`` are "psnr" (dB), "ssim", "rmse" (HU) or "dice" under
+    ``protocol``, of the network at ``best_step`` and of its noisy input; they are empty where no
+    truth was known. ``reason`` says what is wrong with a run that failed or is damaged.
     """
 
     folder: Path
@@ -107,7 +107,7 @@ def scan_runs(folder: Path, known: Iterable[RunSummary] = ()) -> Work[list[RunSu
             runs.append(old if old and same else summarise(path))
         except Exception as error:  # whatever a foreign file holds, the others are listed
             why = f"It cannot be read ({type(error).__name__}: {error})."
-            runs.append(RunSummary(path, "damaged", why))
+            runs.append(RunSummary(path, "damaged", why, begun=_begun(path)))
     return sorted(runs, key=lambda run: (run.begun, run.name), reverse=True)
 
 
@@ -227,8 +227,8 @@ class _Log:
 
     @property
     def scores(self) -> list[float]:
-        """What a training goes by: RMSE, or the loss where no clean image is known."""
-        return [_number(row["rmse"] or row.get("loss", "")) for row in self.validations]
+        """What a training goes by, less is better: RMSE, what Dice lacks, or else the loss."""
+        return [_score(row) for row in self.validations]
 
     def known(self) -> dict[str, Any]:
         known: dict[str, Any] = {}
@@ -240,9 +240,10 @@ class _Log:
         if finite:
             row = self.validations[min(finite, key=lambda k: scores[k])]
             known |= {"protocol": row["protocol"], "best_step": int(row["step"])}
-            known["best"] = {n: _number(row[n]) for n in METRICS if row[n]}
-            noisy = {n: row.get(f"noisy_{n}", "") for n in METRICS}
-            known["baseline"] = {n: _number(text) for n, text in noisy.items() if text}
+            told = {n: _number(row[n]) for n in _after_protocol(row) if row[n]}
+            known["best"] = {n: v for n, v in told.items() if not n.startswith(NOISY)}
+            noisy = {n.removeprefix(NOISY): v for n, v in told.items() if n.startswith(NOISY)}
+            known["baseline"] = noisy
         return known
 
     def ended(self, recipe: Recipe) -> bool:
@@ -260,6 +261,18 @@ class _Log:
             since = 0 if score < best - stopping.least_gain else since + 1
             best = min(best, score)
         return 0 < stopping.patience <= since
+
+
+def _after_protocol(row: Mapping[str, str]) -> list[str]:
+    """The metrics' columns, whichever the version that wrote them had."""
+    names = list(row)
+    return names[names.index("protocol") + 1 :]
+
+
+def _score(row: Mapping[str, str]) -> float:
+    if row.get("rmse"):
+        return _number(row["rmse"])
+    return 1 - _number(row["dice"]) if row.get("dice") else _number(row.get("loss", ""))
 
 
 def _number(text: str) -> float:
@@ -288,14 +301,19 @@ def load_history(folder: Path) -> History:
         steps = [row for row in rows if not row["protocol"]]
         judged = [row for row in rows if row["protocol"]]
         shown = losses if len(losses) > 2 else losses[:1]
-        baseline = {n: _number(judged[-1][f"noisy_{n}"]) for n in METRICS if judged}
+        metrics = [n for n in _after_protocol(dict.fromkeys(names, "")) if not n.startswith(NOISY)]
+        noisy = {n: _number(judged[-1].get(f"{NOISY}{n}", "")) for n in metrics if judged}
         return History(
             step=np.array([int(row["step"]) for row in steps]),
             losses={n: np.array([_number(row[n]) for row in steps]) for n in shown},
             lr=np.array([_number(row["lr"]) for row in steps]),
             validation_step=np.array([int(row["step"]) for row in judged]),
-            validation={n: np.array([_number(row[n]) for row in judged]) for n in METRICS},
-            baseline={n: value for n, value in baseline.items() if math.isfinite(value)},
+            validation={
+                n: np.array([_number(row[n]) for row in judged])
+                for n in metrics
+                if any(row[n] for row in judged)
+            },
+            baseline={n: value for n, value in noisy.items() if math.isfinite(value)},
             protocol=judged[-1]["protocol"] if judged else "A",
         )
     except (KeyError, ValueError, csv.Error) as error:

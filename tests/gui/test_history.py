@@ -52,6 +52,15 @@ def column(
     return [rows.index(row, number).data(role) for row in range(rows.rowCount())]
 
 
+def log_step(folder: Path, step: int) -> None:
+    """Let the run's file grow by a step."""
+    file = folder / "metrics.csv"
+    columns = file.read_text().splitlines()[0].split(",")
+    told = {"step": step, "seconds": step / 4, "lr": 1e-3, "loss": 0.02, "mse": 0.02}
+    with file.open("a") as stream:
+        stream.write(",".join(str(told.get(name, "")) for name in columns) + "\n")
+
+
 def names(shown: window.HistoryWindow) -> list[str]:
     return [shown.rows.index(row, 0).data(RUN_ROLE).name for row in range(shown.rows.rowCount())]
 
@@ -177,8 +186,7 @@ def test_the_slider_shows_both_at_an_earlier_step(hands: Any, three: Path) -> No
     settle(hands)
     grey = [picture.image.pixelColor(5, 5).red() for picture in comparison.pictures]
     assert grey == [round(255 * (hu + 160) / 400) for hu in (20, 0)]
-    with (three / "a" / "metrics.csv").open("a") as stream:
-        stream.write("41,4.1,11,0.001,0.02,0.02,,,,,,,\n")
+    log_step(three / "a", 41)
     shown.refresh()
     settle(hands)
     assert comparison.slider.value() == 1  # what is looked at stays
@@ -291,8 +299,7 @@ def test_a_growing_run_is_read_again_and_stays_selected(
     shown = open_history(hands)
     shown._follow.setInterval(1)
     pick(hands, shown, "b")
-    with (three / "b" / "metrics.csv").open("a") as stream:
-        stream.write("21,2.1,6,0.001,0.02,0.02,,,,,,,\n")
+    log_step(three / "b", 21)
     shown._run_changed(None)
     hands.wait(lambda: column(shown, "Steps") == ["60", "21", "40"], "for the new step")
     settle(hands)

@@ -24,6 +24,13 @@ def scan(folder: Path) -> dict[str, runs.RunSummary]:
     return {run.name: run for run in finish(runs.scan_runs(folder))}
 
 
+def log_row(folder: Path, **values: object) -> None:
+    file = folder / "metrics.csv"
+    columns = file.read_text().splitlines()[0].split(",")
+    with file.open("a") as stream:
+        stream.write(",".join(str(values.get(name, "")) for name in columns) + "\n")
+
+
 def test_a_run_at_a_glance(make_run: Make) -> None:
     folder = make_run("one", {"phases.0.steps": 40})
     (folder.parent / "notes").mkdir()
@@ -45,13 +52,32 @@ def test_a_run_at_a_glance(make_run: Make) -> None:
 
 def test_the_best_is_that_of_the_lowest_rmse(make_run: Make) -> None:
     folder = make_run("one")
-    lines = (folder / "metrics.csv").read_text().splitlines()
-    tail = "40,,12,,,,A,33,0.91,7.5,29,0.8,12"
-    worse = "41,,13,,,,A,31,0.90,9.5,29,0.8,12"
-    (folder / "metrics.csv").write_text("\n".join([*lines, tail, worse, ""]))
+    noisy = {"noisy_psnr": 29, "noisy_ssim": 0.8, "noisy_rmse": 12, "protocol": "A"}
+    log_row(folder, step=40, seconds=12, psnr=33, ssim=0.91, rmse=7.5, **noisy)
+    log_row(folder, step=41, seconds=13, psnr=31, ssim=0.90, rmse=9.5, **noisy)
     run = scan(folder)["one"]
     assert run.best == {"psnr": 33.0, "ssim": 0.91, "rmse": 7.5}
     assert (run.best_step, run.steps) == (40, 41)
+
+
+def test_runs_that_were_judged_otherwise(make_run: Make) -> None:
+    """An older version had no Dice coefficient; a task without truth has its loss alone."""
+    head = "step,epoch,seconds,lr,loss,protocol,psnr,ssim,rmse,noisy_psnr,noisy_ssim,noisy_rmse\n"
+    older, blind, classes = (make_run(name) for name in ("older", "blind", "classes"))
+    (older / "metrics.csv").write_text(head + "1,0,1,0.1,5,,,,,,,\n1,,1,,,A,30,0.9,9,29,0.8,10\n")
+    (blind / "metrics.csv").write_text(head + "1,,1,,4,A,,,,,,\n2,,2,,3,A,,,,,,\n3,,3,,6,A,,,,,,\n")
+    head = "step,epoch,seconds,lr,loss,protocol,psnr,dice,noisy_psnr,noisy_dice\n"
+    (classes / "metrics.csv").write_text(head + "1,,1,,,pooled,,0.5,,\n2,,2,,,pooled,,0.4,,\n")
+    found = scan(older.parent)
+    assert found["older"].best == {"psnr": 30.0, "ssim": 0.9, "rmse": 9.0}
+    assert found["older"].baseline == {"psnr": 29.0, "ssim": 0.8, "rmse": 10.0}
+    assert (found["blind"].best, found["blind"].best_step) == ({}, 2)
+    assert (found["classes"].best, found["classes"].best_step) == ({"dice": 0.5}, 1)
+    assert found["classes"].protocol == "pooled"
+    assert {run.reason for run in found.values()} == {""}
+    assert list(runs.load_history(older).validation) == ["psnr", "ssim", "rmse"]
+    np.testing.assert_array_equal(runs.load_history(classes).validation["dice"], [0.5, 0.4])
+    assert runs.load_history(blind).validation == {}
 
 
 @pytest.mark.parametrize(
@@ -99,9 +125,7 @@ def test_what_has_not_changed_is_not_read_again(make_run: Make) -> None:
     make_run("same")
     folder = make_run("grown")
     before = scan(folder.parent)
-    row = "41,4.1,11,0.001,0.02,0.02,,,,,,,\n"
-    with (folder / "metrics.csv").open("a") as stream:
-        stream.write(row)
+    log_row(folder, step=41, seconds=11, lr=0.001, loss=0.02, mse=0.02)
     after = {r.name: r for r in finish(runs.scan_runs(folder.parent, before.values()))}
     assert after["same"] is before["same"]
     assert (before["grown"].steps, after["grown"].steps) == (40, 41)

@@ -20,6 +20,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QImage
 
+from ctstudio.ct.metrics import PROTOCOLS
 from ctstudio.gui.words import plain_tip, seconds_in_words
 from ctstudio.workflows.run_settings import brief, differences, in_words, usual
 from ctstudio.workflows.runs import RunSummary
@@ -28,7 +29,7 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 SMALL_ROLE, SORT_ROLE, RUN_ROLE = (int(Role.UserRole) + k for k in (1, 2, 3))
 DIFFERS = "Differs"
-METRICS = {"psnr": (2, "dB"), "ssim": (3, ""), "rmse": (2, "HU")}
+METRICS = {"psnr": (2, "dB"), "ssim": (3, ""), "rmse": (2, "HU"), "dice": (3, "")}
 """Digits and unit."""
 
 
@@ -41,6 +42,16 @@ class Column:
     small: Callable[[RunSummary], str]
     sort: Callable[[RunSummary], Any]
     number: bool = False
+
+
+def label(name: str) -> str:
+    """A metric's name as people write it."""
+    return name.capitalize() if name == "dice" else name.upper()
+
+
+def protocol_text(name: str) -> str:
+    """ "A" -> "protocol A"; what says itself how it was measured stays as it is."""
+    return f"protocol {name}" if name in PROTOCOLS else name
 
 
 def metric_text(values: Mapping[str, float], name: str) -> str:
@@ -69,7 +80,7 @@ def _metric(name: str) -> Column:
         return f"{by:+.{METRICS[name][0]}f}" if math.isfinite(by) else ""
 
     return Column(
-        f"{name.upper()} {METRICS[name][1]}".strip(),
+        f"{label(name)} {METRICS[name][1]}".strip(),
         lambda run: metric_text(run.best, name),
         change,
         lambda run: run.best.get(name, math.nan),
@@ -112,6 +123,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(DIFFERS, lambda run: run.reason, lambda run: "", lambda run: ""),
 )  # fmt: skip
 DIFFERENCE = len(COLUMNS) - 1
+DICE = DIFFERENCE - 1
 
 
 class RunsModel(QAbstractTableModel):
@@ -253,9 +265,10 @@ class RunsModel(QAbstractTableModel):
         if name in METRICS and name in run.best:
             unit = f" {METRICS[name][1]}".rstrip()
             noisy = metric_text(run.baseline, name)
+            before = f" (noisy input {noisy}{unit})" if name in run.baseline else ""
             return (
-                f"{name.upper()} {metric_text(run.best, name)}{unit} at step {run.best_step}, "
-                f"protocol {run.protocol}, held-out slices (noisy input {noisy}{unit})"
+                f"{label(name)} {metric_text(run.best, name)}{unit} at step {run.best_step}, "
+                f"{protocol_text(run.protocol)}, held-out slices{before}"
             )
         return ""
 

@@ -11,8 +11,16 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from ctstudio.figures.curves import History, smoothed
 from ctstudio.gui import theme
+from ctstudio.gui.history.model import protocol_text
 
-TITLES = {"loss": "Loss (log)", "psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
+TITLES = {
+    "loss": "Loss (log)",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "rmse": "RMSE (HU)",
+    "dice": "Dice",
+}
+USUAL = ("psnr", "ssim", "rmse")
 FEW = 30  # so many points are marked
 SMOOTHING = 40  # so many averages along a curve
 COLOURS = {"dark": ("#4aa8e0", "#e8a04a"), "light": ("#0b6fb0", "#b4540a")}
@@ -41,16 +49,27 @@ class Plots(QWidget):
         self.plots: dict[str, pg.PlotWidget] = {}
         self.curves: dict[tuple[str, int], pg.PlotDataItem] = {}
         self._noisy: dict[tuple[str, int], pg.InfiniteLine] = {}
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        for place, key in enumerate(TITLES):
-            layout.addWidget(self._plot(key), place // 2, place % 2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(8)
+        for key in TITLES:
+            self._plot(key)
+        self._lay_out()
         self.retheme()
 
-    def _plot(self, key: str) -> pg.PlotWidget:
+    def _lay_out(self) -> None:
+        """Two in a row; only what the runs have."""
+        known = {key for h in self._histories if h is not None for key in h.validation}
+        shown = ["loss", *(key for key in TITLES if key in (known or USUAL))]
+        for key, plot in self.plots.items():
+            self._grid.removeWidget(plot)
+            plot.setVisible(key in shown)
+        for place, key in enumerate(shown):
+            self._grid.addWidget(self.plots[key], place // 2, place % 2)
+
+    def _plot(self, key: str) -> None:
         axes = {"left": LogAxis("left")} if key == "loss" else None
-        plot = pg.PlotWidget(axisItems=axes, enableMenu=False)
+        plot = pg.PlotWidget(self, axisItems=axes, enableMenu=False)
         plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         plot.setMinimumHeight(96)
         plot.hideButtons()
@@ -71,7 +90,6 @@ class Plots(QWidget):
                 plot.addItem(line)
                 self._noisy[key, number] = line
         self.plots[key] = plot
-        return plot
 
     def retheme(self) -> None:
         """Take the colours of the theme in force."""
@@ -97,13 +115,14 @@ class Plots(QWidget):
         for key, plot in self.plots.items():
             title = TITLES[key]
             if key != "loss" and protocols:
-                title += f", protocol {' and '.join(sorted(protocols))}"
+                title += f", {' and '.join(sorted(map(protocol_text, protocols)))}"
             plot.setAccessibleName(f"Curves of {title}")
             plot.setTitle(title, color=theme.current().text, size="9pt")
 
     def show_histories(self, histories: list[History | None]) -> None:
         """Show the curves of one or two runs; None leaves out those of one."""
         self._histories = histories
+        self._lay_out()
         self._name()
         for number in (0, 1):
             history = histories[number] if number < len(histories) else None

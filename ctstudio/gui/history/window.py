@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.errors import StudioError
 from ctstudio.gui import theme
 from ctstudio.gui.history.comparison import Comparison, ElidedLabel, RunDetails, full_name
-from ctstudio.gui.history.model import RunsFilter, RunsModel
+from ctstudio.gui.history.model import RunsFilter, RunsModel, protocol_text
 from ctstudio.gui.history.reader import Reader
 from ctstudio.gui.history.table import RunsTable
 from ctstudio.gui.session import Session
@@ -33,10 +33,6 @@ from ctstudio.workflows.runs import RunSummary
 FOLLOW_MS = 3000  # a running training's row is read again that often
 SHARE = 0.98  # of the main window
 HINT = "Select a training to see its pictures and curves, or two to compare them (Ctrl + click)."
-NOTE = (
-    "PSNR, SSIM and RMSE: the best network on the held-out slices, protocol {}; "
-    "below them the change from the noisy input."
-)
 
 
 class HistoryWindow(QDialog):
@@ -248,9 +244,9 @@ class HistoryWindow(QDialog):
         self.table.pick([run.folder for run in before])
         if before != self.table.picked_runs():
             self._want = []  # what is selected has grown
-        protocols = sorted({run.protocol for run in runs if run.best})
-        self._note.setVisible(bool(protocols))
-        self._note.setText(NOTE.format(" and ".join(protocols)))
+        self.table.show_dice(any("dice" in run.best for run in runs))
+        self._note.setText(_note(runs))
+        self._note.setVisible(bool(self._note.text()))
         self._filter(self.filter.text())
         self.table.announce()
 
@@ -380,3 +376,20 @@ class HistoryWindow(QDialog):
 def _offer(button: QPushButton, why_not: str, tip: str) -> None:
     button.setEnabled(not why_not)
     button.setToolTip(why_not or tip)
+
+
+def _note(runs: list[RunSummary]) -> str:
+    """How the metrics in the table were measured."""
+
+    def protocols(name: str) -> str:
+        return " and ".join(sorted({protocol_text(r.protocol) for r in runs if name in r.best}))
+
+    parts = []
+    if by := protocols("rmse"):
+        parts.append(
+            f"PSNR, SSIM and RMSE: the best network on the held-out slices, {by}; "
+            "below them the change from the noisy input."
+        )
+    if by := protocols("dice"):
+        parts.append(f"Dice: {by}.")
+    return " ".join(parts)
