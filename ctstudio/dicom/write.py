@@ -55,7 +55,7 @@ def write_derived(
         raise StudioError(
             f"{folder} was not written: the series was read from {volume.source.format} files, "
             "which hold no DICOM header to carry over.",
-            hint="Export it as pictures, or denoise it on the command line with --as nifti.",
+            hint="Write a new series, or another kind of file.",
             path=folder,
         )
     if len(files) != len(volume):

@@ -331,7 +331,7 @@ def _curves(history: Any, path: Path) -> Work[Path]:
 
 
 def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path]:
-    from ctstudio.dicom.write import write_derived
+    from ctstudio.workflows.save import save
 
     if isinstance(stack, Blend):
         hu = np.empty(stack.shape, np.float32)
@@ -351,5 +351,5 @@ def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path
         raise StudioError("Only denoised or simulated layers can be written as DICOM.")
     # What was there stands first: a reader of the archive looks for the series he knows.
     title = f"{stack.source.description}, {name}" if stack.source.description else name
-    yield from write_derived(stack, folder, description=title, method=method or name)
+    yield from save(stack, folder, "dicom", description=title, method=method or name)
     return folder

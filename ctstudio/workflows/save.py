@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
 from ctstudio.ct.series import SeriesInfo
-from ctstudio.ct.volume import Volume
+from ctstudio.ct.volume import Geometry, Source, Volume
 
 Kind: TypeAlias = Literal["dicom", "nifti", "tiff", "png"]
 
 _KIND_OF_FORMAT: dict[str, Kind] = {
     "DICOM": "dicom", "NIfTI": "nifti", "JPEG": "png", "PNG": "png",
 }  # fmt: skip
+_OTHERWISE = "Export pictures, or write nifti, tiff or png on the command line (denoise --as)."
 
 
 def kind_for(series: SeriesInfo, asked: Kind | None = None) -> Kind:
@@ -25,14 +27,10 @@ def kind_for(series: SeriesInfo, asked: Kind | None = None) -> Kind:
     Raises
     ------
     StudioError
-        When DICOM is asked for and the source is none, so that there is no header to carry over.
+        When DICOM is asked for and the source does not say where its slices lie.
     """
     if asked == "dicom" and series.source.format != "DICOM":
-        raise StudioError(
-            f"{series.title!r} was read from {series.source.format} files, which hold no DICOM "
-            "header to carry over.",
-            hint="Write nifti, tiff or png.",
-        )
+        _require_place(series.source, series.geometry)
     return asked or _KIND_OF_FORMAT.get(series.source.format, "tiff")
 
 
@@ -41,7 +39,8 @@ def save(
 ) -> Work[list[Path]]:
     """Write ``volume`` into ``folder``, new or empty; returns the files, in slice order.
 
-    ``description`` and ``method`` enter the header of DICOM files, whose source ``volume`` names.
+    ``description`` and ``method`` enter the header of DICOM files. Where the source of ``volume``
+    is DICOM they are derived from it; else they are a new CT series of nobody.
 
     Raises
     ------
@@ -51,6 +50,8 @@ def save(
     if kind == "dicom":
         from ctstudio.dicom.write import write_derived
 
+        if volume.source.format != "DICOM":
+            return (yield from _write_new(volume, folder, description, method))
         return (yield from write_derived(volume, folder, description=description, method=method))
     if kind == "nifti":
         from ctstudio.core.atomic import atomic_folder
@@ -63,3 +64,34 @@ def save(
     from ctstudio.files.write import write_stack
 
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))
+
+
+def _write_new(volume: Volume, folder: Path, description: str, method: str) -> Work[list[Path]]:
+    """A CT series without a source: what a file of another kind says, and nothing made up."""
+    from ctstudio.dicom.write import write_series
+
+    _require_place(volume.source, volume.geometry)
+    if volume.unit != "HU":
+        raise StudioError(
+            f"The values read from {volume.source.format} are not HU: they make no CT series.",
+            hint=_OTHERWISE,
+        )
+    anonymous = replace(volume.source, study_description="")
+    return (
+        yield from write_series(
+            replace(volume, source=anonymous, derivation=(*volume.derivation[:-1], method)),
+            folder,
+            series_number=1,
+            description=description,
+            tags={"ImageType": ["DERIVED", "SECONDARY", "AXIAL"], "PatientPosition": ""},
+        )
+    )
+
+
+def _require_place(source: Source, geometry: Geometry) -> None:
+    if not (geometry.spacing_known and geometry.orientation_known):
+        raise StudioError(
+            f"{source.description!r} was read from {source.format}, which does not say how large "
+            "its pixels are and how its slices lie: DICOM of CT has to.",
+            hint=_OTHERWISE,
+        )

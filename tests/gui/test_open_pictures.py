@@ -44,5 +44,5 @@ def test_denoised_pictures_cannot_become_dicom_and_the_window_says_why(
     hands.idle()
     hands.window.exporter.save_dicom(hands.session.layers[1], tmp_path / "out")
     hands.idle("export")
-    assert "was read from PNG files" in hands.banner()
+    assert "does not say how large its pixels are" in hands.banner()
     assert not (tmp_path / "out").exists()

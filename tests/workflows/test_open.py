@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -14,7 +16,9 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.dicom.write import write_derived, write_series
+from ctstudio.files.write import write_nifti
 from ctstudio.workflows.open import read, scan
+from ctstudio.workflows.save import save
 
 
 def _pictures(folder: Path, count: int = 3, size: int = 24) -> None:
@@ -78,6 +82,29 @@ def test_pictures_cannot_become_dicom_and_the_reason_is_told(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_nifti_in_hu_becomes_a_ct_series_of_nobody(tmp_path: Path) -> None:
+    hu = np.random.default_rng(4).integers(-1000, 500, (3, 8, 9)).astype(np.float32)
+    volume = Volume.from_hu(hu, Geometry.axial(3, (2.0, 0.5, 0.75)))
+    finish(write_nifti(volume, tmp_path / "scan.nii.gz"))
+    (series,) = finish(scan([tmp_path])).series
+    read_back = finish(read(series)).derived(hu + 1, "one added")
+    save_as = save(read_back, tmp_path / "out", "dicom", description="plus one", method="one added")
+    first = pydicom.dcmread(finish(save_as)[0])
+    assert (first.Modality, first.SeriesDescription) == ("CT", "plus one")
+    assert list(first.ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
+    assert first.DerivationDescription == "one added"
+    assert not first.PatientName
+    assert not first.PatientPosition
+    (again,) = finish(scan([tmp_path / "out"])).series
+    back = finish(read(again))
+    np.testing.assert_array_equal(back.hu(), hu + 1)
+    np.testing.assert_allclose(back.geometry.positions_mm, volume.geometry.positions_mm)
+    assert back.geometry.spacing_mm == (0.5, 0.75)
+    unnamed = replace(read_back, unit="")
+    with pytest.raises(StudioError, match="not HU"):
+        finish(save(unnamed, tmp_path / "no", "dicom", description="x", method="y"))
+
+
 def test_the_command_line_takes_pictures_like_any_series(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +132,7 @@ def test_the_command_line_takes_pictures_like_any_series(
         assert denoised.mean() == pytest.approx(100, abs=1)
         assert denoised.std() < 3  # of 5.8 before
     refused = run(*noisy, "--out", tmp_path / "no", "--as", "dicom", code=1)
-    assert "no DICOM" in refused
+    assert "does not say how large its pixels are" in refused
     run("figure", tmp_path / "scan", "--out", tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width >= 24
