@@ -14,6 +14,7 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.losses import LOSSES, LossFunction
 from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.train import train
 
 SETTINGS = {"depth": 4, "features": 3, "unshuffle": 1, "high_pass_px": 0}
 
@@ -122,6 +123,15 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         made(network=str(tmp_path / "other.pt"))
     with pytest.raises(StudioError, match=r"no layer 'tail'.*body\.0, body\.1"):
         made(network=str(tmp_path / "net.pt"), layer="tail")
+
+
+def test_a_training_without_it_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    data = Recipe().to_dict()
+    later = {**data["phases"][0], "losses": ["deep_features"]}
+    recipe = Recipe.from_dict(data | {"phases": [*data["phases"], later]})
+    with pytest.raises(StudioError, match="names no network"):
+        next(train(recipe, [], run_folder=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_derived_image_tells_nothing_of_the_path(tmp_path: Path) -> None:
