@@ -69,7 +69,9 @@ class RunControls(QWidget):
         layout.addLayout(row)
         self.use = QPushButton("Use in Denoise")
         self.save = QPushButton("Save network ...")
-        self.save.setToolTip("Keep the network as a file that Denoise can open again")
+        self.save.setToolTip(
+            "Keep the network as a file that Denoise can open again, with a card for others"
+        )
         after = QHBoxLayout()
         after.setSpacing(8)
         for button in (self.use, self.save):

@@ -217,7 +217,11 @@ def card_text(
 ) -> str:
     """The card of a network, Markdown."""
     from ctstudio.learn.judge import PROTOCOL
+    from ctstudio.learn.recipe_check import learns_classes
 
+    classes = learns_classes(recipe)
+    command = f"ctstudio denoise path/to/series --method {name}{SUFFIX} --out denoised"
+    apply = [] if classes else ["```", command, "```", ""]
     facts = [
         ("Trained on", about["data"] or "not stated"),
         ("Licence", about["licence"] or "not stated"),
@@ -243,11 +247,8 @@ def card_text(
             "",
             "## How to apply it",
             "",
-            "```",
-            f"ctstudio denoise path/to/series --method {name}{SUFFIX} --out denoised",
-            "```",
-            "",
-            "It takes and returns HU.",
+            *apply,
+            "It takes HU and tells classes." if classes else "It takes and returns HU.",
             "",
             "## Recipe",
             "",
@@ -260,6 +261,8 @@ def card_text(
 
 
 def _scores(metrics: Mapping[str, float], protocol: str) -> list[str]:
+    from ctstudio.learn.judge import POOLED
+
     names = [name for name in metrics if not name.startswith("noisy_")]
     if not names:
         return ["It was not judged."]
@@ -267,6 +270,12 @@ def _scores(metrics: Mapping[str, float], protocol: str) -> list[str]:
         return [
             f"Loss on held-out patches: {metrics['loss']:.4g}. There was no clean image to "
             "compare with."
+        ]
+
+    if names == ["dice"]:
+        return [
+            f"Dice coefficient of held-out slices of the data it was trained on, {POOLED}: "
+            f"{metrics['dice']:.4f}."
         ]
 
     def cell(name: str) -> str:

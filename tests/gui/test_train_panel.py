@@ -417,3 +417,35 @@ def test_the_network_is_saved(
     trainer.press(trainer.panel.controls.save)
     assert load(path).step == trainer.session.run.model.step
     assert "kept.pt" in trainer.window.message_label.text()
+
+
+def test_the_network_is_published_with_a_card(
+    trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ctstudio.gui.publish_dialog import PublishDialog
+    from ctstudio.learn.checkpoint import load
+
+    trainer.press(trainer.panel.controls.start)
+    trainer.wait(lambda: steps(trainer) > 3, "for the first steps")
+    stop(trainer)
+    path = tmp_path / "chest.safetensors"
+    kind = "Networks for others, with a card (*.safetensors)"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), kind))
+
+    def fill(dialog: Any) -> int:
+        assert isinstance(dialog, PublishDialog)
+        dialog.lines["data"].setText("A thin slab")
+        dialog.lines["licence"].setText("CC BY 4.0")
+        return 1
+
+    monkeypatch.setattr(QDialog, "exec", lambda *_: 0)
+    trainer.press(trainer.panel.controls.save)
+    assert not path.exists(), "cancelled"
+    monkeypatch.setattr(PublishDialog, "exec", fill)
+    trainer.press(trainer.panel.controls.save)
+    assert load(path).step == trainer.session.run.model.step
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    for expected in ("A thin slab", "CC BY 4.0", "not for diagnosis"):
+        assert expected in card
+    assert "Secret" not in card
+    assert str(tmp_path) not in card

@@ -160,7 +160,7 @@ class DenoisePanel(QWidget):
 
     def _ask_network(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a trained network", "", "Trained networks (*.pt)"
+            self, "Open a trained network", "", "Trained networks (*.safetensors *.pt)"
         )
         if path and not self._session.jobs.busy("network"):
             target = Path(path)

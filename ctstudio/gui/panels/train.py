@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Step, Validation
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
+from ctstudio.gui.publish_dialog import ask_credits
 from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_controls import RunControls
 from ctstudio.gui.run_layers import RunLayers
@@ -29,6 +30,9 @@ from ctstudio.gui.words import plain_label
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
+
+
+NETWORKS = "Networks for others, with a card (*.safetensors);;Checkpoints (*.pt)"
 
 
 class TrainPanel(QWidget):
@@ -366,15 +370,22 @@ class TrainPanel(QWidget):
         run = self._session.run
         if run is None or run.model is None:
             return
-        from ctstudio.learn.checkpoint import save
+        from ctstudio.learn import checkpoint, publish
 
         try:
             path = ask_where_to_save(
-                self, self._session, "Save the network", "network.pt", "Networks (*.pt)"
+                self, self._session, "Save the network", f"network{publish.SUFFIX}", NETWORKS
             )
-            if path is not None:
-                save(run.model, path)
-                self._session.message.emit(f"Saved {path}", 8000)
+            if path is None:
+                return
+            if path.suffix.lower() != publish.SUFFIX:
+                checkpoint.save(run.model, path)
+            elif (who := ask_credits(self, path.name)) is not None:
+                # The file dialog has asked whether it may be replaced.
+                publish.publish(run.model, path, credits=who, force=path.exists())
+            else:
+                return
+            self._session.message.emit(f"Saved {path}", 8000)
         except Exception as error:
             self._session.report(error)
 

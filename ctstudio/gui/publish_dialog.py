@@ -1,0 +1,77 @@
+"""What only a person knows about a network that others are to use: data, licence, author."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.gui.words import plain_label
+
+if TYPE_CHECKING:
+    from ctstudio.learn.publish import Credits
+
+FIELDS = (
+    ("data", "Trained on", "Which scans, and from where: TCIA Phantom FDA, NoduleLayout_2"),
+    ("licence", "Licence", "Under which the scans, and so the network, may be used: CC BY 3.0"),
+    ("author", "Author", "Who trained it"),
+)
+
+
+class PublishDialog(QDialog):
+    """Three lines for the card; each may stay empty."""
+
+    def __init__(self, parent: QWidget | None, name: str) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Publish the network")
+        self.setMinimumWidth(560)
+        about = plain_label(
+            f"{name} will hold the network, and a card beside it says what it is: the recipe, the "
+            "metrics under their protocol, and what you enter here. No patient and no folder is "
+            "named in them unless you do so."
+        )
+        about.setWordWrap(True)
+        self.lines: dict[str, QLineEdit] = {}
+        form = QFormLayout()
+        form.setHorizontalSpacing(12)
+        form.setVerticalSpacing(8)
+        for key, label, hint in FIELDS:
+            line = QLineEdit()
+            line.setPlaceholderText(hint)
+            line.setAccessibleName(label)
+            line.setToolTip(hint)
+            self.lines[key] = line
+            form.addRow(label, line)
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(16)
+        layout.addWidget(about)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+
+    def credits(self) -> Credits:
+        """What was entered."""
+        from ctstudio.learn.publish import Credits
+
+        return Credits(**{key: line.text().strip() for key, line in self.lines.items()})
+
+
+def ask_credits(parent: QWidget, name: str) -> Credits | None:
+    """Ask for the card's lines; None when cancelled."""
+    dialog = PublishDialog(parent, name)
+    try:
+        return dialog.credits() if dialog.exec() else None
+    finally:
+        dialog.deleteLater()
