@@ -26,8 +26,8 @@ class Spec:
 
 SPECS: tuple[Spec, ...] = (
     Spec("open_folder", "Open folder ...", "Ctrl+O", "mdi6.folder-open-outline",
-         "Open a folder with DICOM files"),
-    Spec("open_files", "Open files ...", "Ctrl+Shift+O", "mdi6.file-outline", "Open DICOM files"),
+         "Open a folder of images"),
+    Spec("open_files", "Open files ...", "Ctrl+Shift+O", "mdi6.file-outline", "Open image files"),
     Spec("open_demo", "Open the demo", "Ctrl+Shift+D", "mdi6.lungs",
          "A thorax phantom, full and quarter dose"),
     Spec("close_layer", "Close layer", "Ctrl+W", "", "Close the layer of the active pane"),

@@ -226,12 +226,12 @@ class MainWindow(QMainWindow):
 
     def ask_folder(self) -> None:
         start = str(self.settings.recent[0]) if self.settings.recent else ""
-        path = QFileDialog.getExistingDirectory(self, "Open a folder with DICOM files", start)
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of images", start)
         if path:
             self.open_paths([Path(path)])
 
     def ask_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open DICOM files")
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open image files")
         if paths:
             self.open_paths([Path(p) for p in paths])
 
