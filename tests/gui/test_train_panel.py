@@ -166,7 +166,7 @@ def test_runs_to_its_end_and_again(trainer: Any) -> None:
         assert panel.numbers.labels["left"].text() == "-"
         metrics = run.history.metrics
         assert panel.numbers.labels["psnr"].text() == f"{metrics['psnr'][-1]:.2f} dB"
-        assert panel.numbers._protocol.text() == "protocol A, held-out slices"
+        assert panel.numbers.protocol.text() == "protocol A, held-out slices"
         assert (run.folder / "best.pt").exists()
     names = [layer.name for layer in trainer.session.layers]
     assert names == ["Thin slab", *LIVE], "the second run's pictures replace the first's"
