@@ -28,7 +28,8 @@ def test_data() -> Path:
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Writes a run folder as a training does, without training: ``make_run("a", steps=40)``.
 
-    The loss falls as 1/step, the RMSE from 12 to 8 HU; a picture is a step number in HU.
+    The loss falls as 1/step, the RMSE from 12 to 8 HU; a picture is a step number in HU. With
+    ``labels`` it is of class 2 with a row of class 4, and the Dice coefficient is 0.75.
     """
     from ctstudio.core.events import Step, Validation
     from ctstudio.learn.recipe import default_recipe
@@ -42,6 +43,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         age_s: float = 0.0,
         network: bool = True,
         side_px: int = 96,
+        labels: bool = False,
     ) -> Path:
         recipe = default_recipe()
         for key, value in {"title": "Made up", "stopping.seconds": 0, **(settings or {})}.items():
@@ -57,9 +59,16 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                 rmse = 8 + 4 * (1 - step / steps)
                 metrics = {"psnr": 30.0 + step, "ssim": 0.9, "rmse": rmse}
                 noisy_metrics = {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
-                run.add_validation(Validation(step, "A", metrics, noisy_metrics), seconds)
-        picture = np.full_like(noisy, steps)
-        run.add_preview(make_preview(steps, 3, noisy, picture, noisy, {"psnr": 31.0}), math.inf)
+                judged = Validation(step, "A", metrics, noisy_metrics)
+                if labels:
+                    judged = Validation(step, "pooled over slices", {"dice": 0.75}, {})
+                run.add_validation(judged, seconds)
+        picture = np.full_like(noisy, 2 if labels else steps)
+        if labels:
+            picture[0] = 4
+        shown = {"dice": 0.7} if labels else {"psnr": 31.0}
+        last = make_preview(steps, 3, noisy, picture, noisy, shown, labels=labels)
+        run.add_preview(last, math.inf)
         run.flush()
         run.close()
         if network:

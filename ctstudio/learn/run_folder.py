@@ -272,13 +272,17 @@ def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
         )  # fmt: skip
 
 
-def newest_reconstruction(path: Path) -> NDArray[np.float32] | None:
-    """That of the last preview alone, ``(y, x)`` in HU; None where there is none."""
+def newest_reconstruction(path: Path) -> tuple[NDArray[np.float32], bool] | None:
+    """That of the last preview alone, ``(y, x)``, and whether it holds classes and not HU.
+
+    None where there is no preview.
+    """
     steps = preview_steps(path)
     if not steps:
         return None
     file = Path(path) / "previews" / f"step-{steps[-1]:08d}.npz"
-    return _float(_load_arrays(file)["reconstruction"])
+    arrays = _load_arrays(file)
+    return _float(arrays["reconstruction"]), json.loads(str(arrays["about"])).get("labels", False)
 
 
 def make_preview(

@@ -336,22 +336,24 @@ def preview_at(folder: Path, step: int | None = None) -> Preview | None:
         raise StudioError(f"The previews in {folder} are damaged.", path=folder) from error
 
 
-def thumbnail(folder: Path, side_px: int = 64) -> NDArray[np.float32] | None:
-    """The newest reconstruction ``(y, x)`` in HU, averaged over squares of pixels.
+def thumbnail(folder: Path, side_px: int = 64) -> tuple[NDArray[np.float32], bool] | None:
+    """The newest reconstruction ``(y, x)``, averaged over squares of pixels; is it of classes?
 
-    Its longer side has ``side_px`` to twice as many pixels; None where there is no picture.
+    Its values are HU, or class numbers. Its longer side has ``side_px`` to twice as many pixels;
+    None where there is no picture.
     """
     try:
-        hu = newest_reconstruction(folder)
+        found = newest_reconstruction(folder)
     except (StudioError, KeyError, ValueError):
         return None
-    if hu is None:
+    if found is None:
         return None
+    hu, labels = found
     by = max(max(hu.shape) // side_px, 1)
     rows, columns = hu.shape[0] // by, hu.shape[1] // by
     squares = hu[: rows * by, : columns * by].reshape(rows, by, columns, by)
     small: NDArray[np.float32] = squares.mean((1, 3), dtype=np.float32)
-    return small
+    return small, labels
 
 
 def trash(folder: Path) -> None:

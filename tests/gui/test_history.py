@@ -240,6 +240,34 @@ def test_a_damaged_run_stands_in_the_list(hands: Any, three: Path) -> None:
     assert shown.trash_button.isEnabled()
 
 
+def test_a_segmentation_is_shown_as_classes(hands: Any, three: Path, make_run: Make) -> None:
+    make_run("classes", labels=True)
+    shown = open_history(hands)
+    assert "Dice" in [
+        COLUMNS[k].title for k in range(len(COLUMNS)) if not shown.table.isColumnHidden(k)
+    ]
+    assert column(shown, "Dice") == ["0.750", "-", "-", "-"]
+    assert column(shown, "PSNR dB")[0] == "-"
+    assert shown._note.text().endswith("Dice: pooled over slices.")
+    tip = column(shown, "Dice", Qt.ItemDataRole.ToolTipRole)[0]
+    assert tip == "Dice 0.750 at step 10, pooled over slices, held-out slices"
+    image = shown.rows.index(0, 0).data(Qt.ItemDataRole.DecorationRole)
+    assert image.pixelColor(9, 9).red() == pytest.approx(128, abs=1)  # 2 of 4
+    pick(hands, shown, "classes")
+    comparison = shown.comparison
+    assert comparison.plots.plots["dice"].isVisible()
+    assert not comparison.plots.plots["psnr"].isVisible()
+    picture = comparison.pictures[0].image
+    assert (picture.pixelColor(5, 0).red(), picture.pixelColor(5, 5).red()) == (255, 128)
+    assert "Dice 0.700" in comparison.captions[0].text()
+    pick(hands, shown, "classes", "a")
+    assert all(plot.isVisible() for plot in comparison.plots.plots.values())
+    (three / "classes" / "metrics.csv").unlink()
+    shown.refresh()
+    settle(hands)
+    assert shown.table.isColumnHidden([c.title for c in COLUMNS].index("Dice"))
+
+
 def answer(monkeypatch: pytest.MonkeyPatch, button: QMessageBox.StandardButton) -> list[str]:
     asked: list[str] = []
 

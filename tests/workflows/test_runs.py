@@ -256,8 +256,10 @@ def test_curves_and_pictures_of_a_run(make_run: Make) -> None:
         earlier = runs.preview_at(folder, step)
         assert earlier is not None
         assert earlier.step == made
-    small = runs.thumbnail(folder)
-    assert small is not None
+    found = runs.thumbnail(folder)
+    assert found is not None
+    small, labels = found
+    assert not labels
     assert small.shape == (75, 75)
     assert (small == 20).all()
 

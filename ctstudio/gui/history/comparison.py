@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -26,7 +29,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.figures.curves import History
-from ctstudio.gui.history.picture import Picture, grey_image, signed_image
+from ctstudio.gui.history.picture import Picture, classes_window, grey_image, signed_image
 from ctstudio.gui.history.plots import Plots, colour
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.learn.run_folder import preview_steps
@@ -240,7 +243,6 @@ class Comparison(QWidget):
     def _draw(self) -> None:
         """Draw the pictures that the boxes ask for."""
         name = self.panel.currentData()
-        window = RESIDUAL if name == "residual" else PRESETS[self.window_box.currentData()]
         self.window_box.setEnabled(name != "residual")
         for preview, picture, caption in zip(
             self._previews, self.pictures, self.captions, strict=False
@@ -251,10 +253,16 @@ class Comparison(QWidget):
                 picture.show_word("No picture was kept")
             elif panel is None:
                 picture.show_word(f"This training had no {name}")
-            elif name == "residual":
-                picture.show_image(signed_image(panel, window))
             else:
-                picture.show_image(grey_image(panel, window))
+                classes = preview.labels and name != "noisy"
+                picture.show_image(self._image(name, panel, classes))
+
+    def _image(self, name: str, panel: NDArray[np.float32], classes: bool) -> QImage:
+        if name == "residual":
+            highest = classes_window(panel).width_hu
+            return signed_image(panel, Window(0, 2 * highest) if classes else RESIDUAL)
+        window = PRESETS[self.window_box.currentData()]
+        return grey_image(panel, classes_window(panel) if classes else window)
 
     def _show_differences(self, most: Mapping[str, object]) -> None:
         first = self._details[0].run
@@ -291,12 +299,16 @@ def _caption(preview: Preview | None, name: str) -> tuple[str, str]:
     if preview is None:
         return "", ""
     text = f"step {preview.step}"
-    if name == "residual":
+    if name == "residual" and not preview.labels:
         text += f", \N{PLUS-MINUS SIGN}{RESIDUAL.width_hu / 2:g} HU"
-    psnr = preview.metrics.get("psnr")
-    if name != "reconstruction" or psnr is None:
+    if name != "reconstruction":
         return text, ""
-    text += f", PSNR {psnr:.2f} dB"
+    if "dice" in preview.metrics:
+        text += f", Dice {preview.metrics['dice']:.3f}"
+        return text, f"{text} (this slice)"
+    if "psnr" not in preview.metrics:
+        return text, ""
+    text += f", PSNR {preview.metrics['psnr']:.2f} dB"
     return f"{text} (A)", f"{text} (protocol A, this slice)"
 
 

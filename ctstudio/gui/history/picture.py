@@ -13,6 +13,11 @@ from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 
 
+def classes_window(labels: NDArray[np.float32]) -> Window:
+    """One that shows class numbers: 0 black, the highest white."""
+    return Window.from_range(0.0, max(float(np.abs(labels).max()), 1.0))
+
+
 def grey_image(hu: NDArray[np.float32], window: Window) -> QImage:
     """A slice ``(y, x)`` in HU as a picture of its own."""
     grey = np.ascontiguousarray(window.to_uint8(np.nan_to_num(hu)))

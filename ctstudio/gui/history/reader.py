@@ -12,7 +12,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.ct.window import PRESETS
 from ctstudio.gui.history.comparison import RunDetails, read_details, read_earlier
-from ctstudio.gui.history.picture import grey_image
+from ctstudio.gui.history.picture import classes_window, grey_image
 from ctstudio.gui.session import Session
 from ctstudio.workflows.runs import RunSummary, scan_runs, thumbnail, trash
 
@@ -166,8 +166,12 @@ def _small_pictures(runs: list[RunSummary]) -> Work[list[tuple[RunSummary, QImag
     pictures: list[tuple[RunSummary, QImage | None]] = []
     for run in runs:
         yield Progress(len(pictures), len(runs), "Reading pictures")
-        hu = thumbnail(run.folder)
-        pictures.append((run, None if hu is None else grey_image(hu, WINDOW)))
+        found = thumbnail(run.folder)
+        image = None
+        if found is not None:
+            hu, labels = found
+            image = grey_image(hu, classes_window(hu) if labels else WINDOW)
+        pictures.append((run, image))
     return pictures
 
 

@@ -33,7 +33,7 @@ from ctstudio.gui.history.plots import colour
 from ctstudio.workflows.runs import RunSummary
 
 ROW_PX, PICTURE_PX, PAD_PX, BAR_PX = 60, 48, 8, 4
-WIDTHS = (224, 108, 76, 72, 96, 80, 68, 80, 68, 132)
+WIDTHS = (224, 108, 76, 72, 96, 80, 68, 80, 68, 120)
 TITLE_PX, MOST_TITLE_PX = 216, 420
 STATE_ICONS = {
     "running": ("mdi6.play-circle-outline", "accent"),
