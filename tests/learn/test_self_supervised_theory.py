@@ -108,6 +108,13 @@ def test_moving_the_target_is_the_regulariser_of_neighbor2neighbor() -> None:
     )
 
 
+def test_the_held_out_patches_of_neighbor2neighbor_do_not_follow_the_network() -> None:
+    task, _ = prepared("neighbor2neighbor", white(20), {"task.gamma": 2.0})
+    for batch in task.held_out:
+        judged = task.complete(batch, lambda inputs: 1e3 * inputs)
+        assert float(judged.targets.abs().max()) < 200
+
+
 def test_the_halves_are_edge_sharing_pixels_of_one_cell() -> None:
     size = 64
     rows, columns = np.mgrid[:size, :size]

@@ -6,14 +6,18 @@ It takes the noise of neighbouring pixels to be independent, which that of CT is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ctstudio.core.events import Work
+from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import Series
+from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.self_supervised.base import SelfSupervised
 from ctstudio.learn.tasks import Batch, Network
 
@@ -26,7 +30,7 @@ SECOND = (1, 2, 3, 3, 0, 0, 1, 2)
 class Cells(Batch):
     """Whole patches, and for each 2 x 2 cell ``(b, 1, p/2, p/2)`` which neighbours are taken."""
 
-    choice: Tensor | None = None
+    choice: Tensor = field(kw_only=True)
 
 
 class Neighbor2Neighbor(SelfSupervised):
@@ -45,6 +49,20 @@ class Neighbor2Neighbor(SelfSupervised):
         choice = torch.randint(len(FIRST), shape, generator=generator)
         return Cells(scan, scan, choice=choice.to(scan.device, non_blocking=True))
 
+    def prepare(
+        self,
+        recipe: Recipe,
+        volumes: Sequence[Volume],
+        preview_slice: int | None,
+        device: torch.device,
+        *,
+        targets: Sequence[Volume] = (),
+    ) -> Work[None]:
+        """See `InMemory.prepare`."""
+        yield from super().prepare(recipe, volumes, preview_slice, device, targets=targets)
+        # What a network is judged by must not depend on the network: there the first term counts.
+        self.held_out = [_apart(batch) for batch in self.held_out]
+
     def complete(self, batch: Batch, network: Network) -> Batch:
         """Take the neighbours apart.
 
@@ -52,13 +70,17 @@ class Neighbor2Neighbor(SelfSupervised):
         the same neighbours of what the present network makes of the whole patch. But for a factor
         and a constant that is the squared distance from ``g2 + gamma / (1 + gamma) (F1 - F2)``.
         """
-        assert isinstance(batch, Cells)
-        assert batch.choice is not None
-        first, second = take(batch.inputs, batch.choice)
-        if self.gamma:
-            one, other = take(network(batch.inputs), batch.choice)
-            second = second + self.gamma / (1 + self.gamma) * (one - other)
-        return Batch(first, second)
+        halves = _apart(batch)
+        if not isinstance(batch, Cells) or self.gamma == 0:
+            return halves
+        one, other = take(network(batch.inputs), batch.choice)
+        moved = halves.targets + self.gamma / (1 + self.gamma) * (one - other)
+        return replace(halves, targets=moved)
+
+
+def _apart(batch: Batch) -> Batch:
+    """One neighbour as input and the other as target; what has been taken apart stays."""
+    return Batch(*take(batch.inputs, batch.choice)) if isinstance(batch, Cells) else batch
 
 
 def take(images: Tensor, choice: Tensor) -> tuple[Tensor, Tensor]:
