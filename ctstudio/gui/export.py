@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QRectF, Signal
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Event, Note, Progress, Work
-from ctstudio.ct.views import Blend, Difference, SliceStack
+from ctstudio.ct.views import LABEL_UNIT, Blend, Difference, SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
 from ctstudio.figures.panel import Panel
@@ -182,8 +182,11 @@ class Exporter(QObject):
         window = run.source.stack.source.window
         residual = Window(0, 200)
         for pane in self._grid.panes:
-            if pane.layer is not None and pane.layer.name.startswith("Training:"):
-                if pane.layer.signed:
+            layer = pane.layer
+            if layer is None or layer.stack.unit == LABEL_UNIT:
+                continue
+            if layer.name.startswith("Training:"):
+                if layer.signed:
                     residual = Window(0, pane.view.window.width_hu)
                 else:
                     window = pane.view.window
@@ -302,6 +305,10 @@ def _training_panels(
     panels = []
     for name, image in run.panels(preview).items():
         signed = name == "residual"
+        if run.newest is not None and run.newest.labels and name != "noisy":
+            highest = max(float(np.max(run.newest.panels["target"])), 1.0)
+            window, residual = Window(highest / 2, highest), Window(0, 2 * highest)
+            unit = LABEL_UNIT
         text = f"± {residual.width_hu / 2:g} {unit}" if signed else f"{window} {unit}"
         if name == "reconstruction" and "psnr" in preview.metrics:
             text = f"PSNR {preview.metrics['psnr']:.2f} dB (protocol A)\n{text}"

@@ -76,6 +76,11 @@ class KeptPreview:
     reconstruction: NDArray[np.int16]
     metrics: Mapping[str, float]
 
+    @property
+    def score(self) -> float:
+        """Better where greater: PSNR in dB, of classes Dice; minus infinity where not known."""
+        return self.metrics.get("psnr", self.metrics.get("dice", -np.inf))
+
 
 @dataclass(eq=False)
 class Run:
@@ -91,7 +96,7 @@ class Run:
     model: TrainedModel | None = None
     state: Literal["running", "paused", "stopping", "finished", "stopped", "failed"] = "running"
     notes: list[str] = field(default_factory=list)
-    best: KeptPreview | None = None  # with the greatest PSNR, where there is one
+    best: KeptPreview | None = None  # with the greatest score, where there is one
     seen: int = 0  # previews there have been
     every: int = 1  # which of them are kept; the best and the newest always are
     _passing: bool = False  # the last that is kept makes room for the next
@@ -105,8 +110,7 @@ class Run:
         self.seen += 1
         picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
         kept = KeptPreview(preview.step, picture.astype(np.int16), preview.metrics)
-        psnr = kept.metrics.get("psnr", -np.inf)
-        if psnr > (self.best.metrics["psnr"] if self.best is not None else -np.inf):
+        if kept.score > (self.best.score if self.best is not None else -np.inf):
             self.best = kept
         if self._passing and self.previews[-1] is not self.best:
             self.previews.pop()

@@ -127,13 +127,21 @@ class Timeline(QWidget):
         self.slider.setValue(self._place())
         self.slider.blockSignals(False)
         self.setEnabled(bool(previews))
-        window = DEFAULT_WINDOW
-        if self._run is not None:
-            window = self._run.source.stack.source.window or window
+        window = self._window()
         self.best.show_preview(best_preview(self._run) if self._run else None, window)
         self.last.show_preview(previews[-1] if previews else None, window)
         self._tell()
         self._describe()
+
+    def _window(self) -> Window:
+        """How the small pictures are shown."""
+        run = self._run
+        if run is None or run.newest is None:
+            return DEFAULT_WINDOW
+        if run.newest.labels:
+            highest = max(float(np.max(run.newest.panels["target"])), 1.0)
+            return Window(highest / 2, highest)
+        return run.source.stack.source.window or DEFAULT_WINDOW
 
     def _place(self) -> int:
         """Where the shown preview stands among those that are kept."""
@@ -160,10 +168,11 @@ class Timeline(QWidget):
         where = "live" if self.following else f"{self._place() + 1} of {len(previews)}"
         if self._run is not None and self._run.every > 1:
             where += f", of {self._run.seen}"
-        psnr = score(shown)
-        self._label.setText(
-            f"Step {shown.step}   {where}" + (f"\n{psnr} (protocol A, this slice)" if psnr else "")
-        )
+        words = score(shown)
+        if words:
+            protocol = "protocol A, " if "psnr" in shown.metrics else ""
+            words = f"\n{words} ({protocol}this slice)"
+        self._label.setText(f"Step {shown.step}   {where}{words}")
 
     # -- going through them ----------------------------------------------------------------------
 
@@ -261,12 +270,13 @@ class Timeline(QWidget):
 
 def score(preview: KeptPreview) -> str:
     """How good a preview is, "" where it is not known."""
-    psnr = preview.metrics.get("psnr")
-    return f"PSNR {psnr:.2f} dB" if psnr is not None else ""
+    if "psnr" in preview.metrics:
+        return f"PSNR {preview.metrics['psnr']:.2f} dB"
+    return f"Dice {preview.metrics['dice']:.3f}" if "dice" in preview.metrics else ""
 
 
 def best_preview(run: Run) -> KeptPreview | None:
-    """That with the greatest PSNR; without a target, that nearest to the least validation loss."""
+    """That with the best score; without a target, that nearest to the least validation loss."""
     loss = run.history.metrics.get("loss")
     if run.best is not None or loss is None or not run.previews:
         return run.best

@@ -36,6 +36,7 @@ PLOTS = (
     PlotSpec("psnr", "PSNR", "dB", judged=True),
     PlotSpec("ssim", "SSIM", judged=True),
     PlotSpec("rmse", "RMSE", "HU", judged=True),
+    PlotSpec("dice", "Dice"),
     PlotSpec("lr", "Learning rate"),
 )
 
