@@ -65,6 +65,8 @@ class Program:
 
     def load_engine(self) -> None:
         """Load torch in the background; the panels fill when it is there."""
+        if self.window.session.closing:  # closed before it was time to
+            return
         self.window.session.jobs.start(
             "warm-up",
             "Loading the learning engine",

@@ -139,6 +139,9 @@ class Job(QThread):
 
     @Slot()
     def _end(self) -> None:
+        # The thread says that it has finished a moment before it has; whoever destroyed it in
+        # between (the program's end does) would end the process.
+        self.wait()
         self._timer.stop()
         self._drain()
         kind, value = self._outcome

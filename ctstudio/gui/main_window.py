@@ -402,6 +402,7 @@ class MainWindow(QMainWindow):
                 jobs.all_ended.connect(self.close)
                 jobs.cancel_all()
             return
+        self.session.closing = True
         self.view_control.stop()
         self.settings.set("export/folder", str(self.session.export_folder))
         self.settings.set("window/geometry", self.saveGeometry())
