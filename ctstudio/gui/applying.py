@@ -52,8 +52,10 @@ class Applier(QObject):
                 self._session.layer_changed.emit(self._layer, event.index)
             elif isinstance(event, Note):
                 self._session.message.emit(event.text, 8000)
-            elif isinstance(event, Progress):
-                self.said.emit(f"Slice {event.done} of {event.total}")
+            elif isinstance(event, Progress) and self._source is not None:
+                # A network may count in tiles, several to a slice.
+                count = len(self._source.stack)
+                self.said.emit(f"Slice {event.done * count // max(1, event.total)} of {count}")
 
     def _make_layers(self, volume: Volume) -> Layer:
         source, method = self._source, self._method

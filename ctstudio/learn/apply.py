@@ -1,4 +1,4 @@
-"""Apply a trained network to a series or a slice."""
+"""Apply a trained network to a series or a slice, in tiles where the memory asks for it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work, finish
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
 from ctstudio.learn.checkpoint import TrainedModel
-from ctstudio.learn.sampling import AIR_HU
+from ctstudio.learn.models import MODELS
+from ctstudio.learn.sampling import AIR_HU, PADDING_HU
+from ctstudio.learn.tiling import Tiler, infer
 
-PADDING_HU = -1500.0
-"""Pixels at or below are no measurement (outside the field of view) and stay as they are."""
 
-
-def denoise(volume: Volume, model: TrainedModel, *, first: int | None = None) -> Work[Volume]:
+def denoise(
+    volume: Volume,
+    model: TrainedModel,
+    *,
+    first: int | None = None,
+    budget_bytes: int | None = None,
+) -> Work[Volume]:
     """Denoise a series slice by slice.
 
     Parameters
@@ -28,44 +34,90 @@ def denoise(volume: Volume, model: TrainedModel, *, first: int | None = None) ->
         The network; it is moved to the device of its recipe.
     first
         The slice to begin with (the one on the screen); its neighbours follow outwards.
+    budget_bytes
+        Memory that the network may take at once; default a share of what is free. Slices that
+        would need more are denoised in tiles (`ctstudio.learn.tiling`).
 
     Returns
     -------
     Volume
         float32 HU with the geometry of ``volume``. It is handed out at once as `Partial`, and
-        `SliceReady` tells of each slice that has arrived.
+        `SliceReady` tells of each slice that has arrived. `Progress` counts slices, or tiles where
+        a slice has several; it may be closed after each.
+
+    Raises
+    ------
+    StudioError
+        When the network tells classes and not HU, its device is not there, or not even small tiles
+        fit into the memory.
     """
-    devices.cap_threads()
-    device = devices.choose(model.recipe.device)
-    module = model.module.to(device.torch).eval()
+    module, device = _ready(model)
     base = np.zeros(volume.shape, np.float32)
     result = volume.derived(base, model.method)
     yield Partial(result)
     if volume.unit != "HU":
         yield Note("The values are not known to be HU; they are taken as HU.")
     order = _outwards(len(volume), first)
-    for done, index in enumerate(order, 1):
-        base[index] = run(module, volume.slice_hu(index), device.torch)
+    tiler = Tiler(module, device, budget_bytes=budget_bytes)
+    text = f"Denoising with {model.title}"
+    tiles = 1
+    for before, index in enumerate(order):
+        work = _tiled(tiler, volume.slice_hu(index))
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                base[index] = stop.value
+                break
+            if not isinstance(event, Progress):
+                yield event
+                continue
+            tiles = event.total
+            if event.done < tiles:
+                yield Progress(before * tiles + event.done, len(order) * tiles, text)
         yield SliceReady(index)
-        yield Progress(done, len(order), f"Denoising with {model.title}")
+        yield Progress((before + 1) * tiles, len(order) * tiles, text)
     return result
 
 
-def denoise_slice(hu: NDArray[np.float32], model: TrainedModel) -> NDArray[np.float32]:
+def denoise_slice(
+    hu: NDArray[np.float32], model: TrainedModel, *, budget_bytes: int | None = None
+) -> NDArray[np.float32]:
     """Denoise one slice ``(y, x)`` float32 HU; the result is a new array of its shape."""
-    devices.cap_threads()
-    device = devices.choose(model.recipe.device)
-    return run(model.module.to(device.torch).eval(), hu, device.torch)
+    module, device = _ready(model)
+    return finish(_tiled(Tiler(module, device, budget_bytes=budget_bytes), hu))
 
 
 def run(module: nn.Module, hu: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """Put one slice ``(y, x)`` through a network in evaluation mode; padding stays as it is."""
-    measured = hu > PADDING_HU  # False where the value is not a number
-    clean = np.where(measured, hu, np.float32(AIR_HU)).astype(np.float32)
-    with torch.inference_mode():
-        output = module(torch.from_numpy(clean)[None, None].to(device))
-        denoised: NDArray[np.float32] = output[0, 0].float().cpu().numpy()
-    return np.where(measured, denoised, hu).astype(np.float32, copy=False)
+    """Put one slice ``(y, x)`` through a network in evaluation mode and in one piece; padding
+    stays as it is."""
+    measured, clean = _without_padding(hu)
+    return np.where(measured, infer(module, clean, device), hu).astype(np.float32, copy=False)
+
+
+def _ready(model: TrainedModel) -> tuple[nn.Module, torch.device]:
+    if "labels" in MODELS[model.recipe.phases[-1].model.name].tags:
+        raise StudioError(
+            f"This network ({model.title}) tells classes of tissue; it does not denoise.",
+            hint="Choose a network that was trained on noise or on pairs of series.",
+        )
+    devices.cap_threads()
+    device = devices.choose(model.recipe.device).torch
+    return model.module.to(device).eval(), device
+
+
+def _tiled(tiler: Tiler, hu: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
+    measured, clean = _without_padding(hu)
+    output = yield from tiler.run(clean, measured)
+    return np.where(measured, output, hu).astype(np.float32, copy=False)
+
+
+def _without_padding(
+    hu: NDArray[np.float32],
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Where a slice was measured, and the slice with air elsewhere."""
+    measured = np.isfinite(hu) & (hu > PADDING_HU)
+    return measured, np.where(measured, hu, np.float32(AIR_HU)).astype(np.float32)
 
 
 def _outwards(count: int, first: int | None) -> list[int]:

@@ -109,9 +109,15 @@ class DnCNN(nn.Module):
 
 
 def local_mean(image: Tensor, side: int) -> Tensor:
-    """A smooth local mean of ``(b, c, y, x)``: means of squares of ``side``, interpolated."""
+    """A smooth local mean of ``(b, c, y, x)``: means of squares of ``side``, interpolated.
+
+    By the factor and not to the size, so that the means stay in their places whatever the size:
+    a tile that begins at a multiple of ``side`` has the means of the whole image.
+    """
+    height, width = image.shape[-2:]
     means = F.avg_pool2d(image, side, ceil_mode=True, count_include_pad=False)
-    return F.interpolate(means, image.shape[-2:], mode="bilinear", align_corners=False)
+    smooth = F.interpolate(means, scale_factor=float(side), mode="bilinear", align_corners=False)
+    return smooth[..., :height, :width]
 
 
 def _mirrored(image: Tensor, rim: int, below: int, right: int) -> Tensor:
