@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-Rate = Annotated[float, Param("Learning rate at its highest", 1e-8, 10, label="lr", log=True)]
+Rate = Annotated[float, Param("Learning rate at its highest", 1e-12, 10, label="lr", log=True)]
 Decay = Annotated[float, Param("Weight decay", 0, 1)]
 
 Beta1 = Annotated[float, Param("Memory of the gradient", 0, 0.9999)]

@@ -206,7 +206,7 @@ class Training:
                         break
                     rate = trainee.set_rate(share)
                     try:
-                        losses = trainee.learn(self.draw())
+                        losses = trainee.learn(self.draw(), place.epoch)
                     except (MemoryError, RuntimeError) as error:
                         yield self.need_less_memory(error)
                         continue

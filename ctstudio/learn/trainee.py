@@ -119,8 +119,9 @@ class Trainee:
             output: Tensor = self.module(inputs)
         return output
 
-    def learn(self, batch: Batch) -> dict[str, Tensor]:
-        """One step; returns each loss, and their sum under "loss", on the device."""
+    def learn(self, batch: Batch, epoch: float = 0.0) -> dict[str, Tensor]:
+        """One step, ``epoch`` times through the data; returns each loss, and their sum under
+        "loss", on the device."""
         inputs = batch.inputs
         values: dict[str, Tensor] = {}
 
@@ -130,11 +131,14 @@ class Trainee:
         self.optimiser.zero_grad(set_to_none=True)
         with self._own_draws():
             if self._precision is torch.float32:
-                self._gradient(self._shared, inputs, objective)
+                self._gradient(self._shared, inputs, objective, epoch)
             else:
                 with torch.autocast(self.device.type, dtype=self._precision):
                     self._gradient(
-                        self._shared, inputs, lambda output: self._scaler.scale(objective(output))
+                        self._shared,
+                        inputs,
+                        lambda output: self._scaler.scale(objective(output)),
+                        epoch,
                     )
             self._scaler.unscale_(self.optimiser)
             if self.recipe.clip_norm > 0:

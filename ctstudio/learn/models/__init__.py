@@ -5,7 +5,7 @@ while torch is still being loaded; ``NAME_net.py`` beside it holds the ``torch.n
 the registered function imports when it is called.
 """
 
-from ctstudio.learn.models import dncnn, unet
+from ctstudio.learn.models import autoencoder, dncnn, residual, unet
 from ctstudio.learn.models.registry import MODELS
 
-__all__ = ["MODELS", "dncnn", "unet"]
+__all__ = ["MODELS", "autoencoder", "dncnn", "residual", "unet"]
