@@ -16,15 +16,16 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.apply import run as apply_to_slice
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.pace import Budget
+from ctstudio.learn.receptive_field import ReceptiveField, measure
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
 from ctstudio.learn.segment import classify, dice
 from ctstudio.learn.tasks import Pair, Task
+from ctstudio.learn.tiling import UNKNOWN
 from ctstudio.learn.trainee import Trainee
 
 PROTOCOL = "A"
 POOLED = "pooled over slices, mean of the classes"
-DETAIL_MARGIN_PX = 48  # beyond a region that is shown; most networks here see no further
 
 
 class Stage:
@@ -32,6 +33,7 @@ class Stage:
 
     def __init__(self, pair: Pair, labels: bool = False) -> None:
         self.labels = labels
+        self._field: ReceptiveField | None = None
         self.index = pair.index
         self.noisy = pair.noisy.numpy().copy()
         self.target = None if pair.target is None else pair.target.numpy().copy()
@@ -50,14 +52,20 @@ class Stage:
         )  # fmt: skip
 
     def detail(self, trainee: Trainee, region: tuple[int, int, int, int]) -> Detail:
-        """A region (top, left, height, width) as in the whole slice, cut at the slice's edges."""
+        """A region (top, left, height, width) as in the whole slice, cut at the slice's edges.
+
+        Networks that normalise over the whole image, as those of classes do, see it a little
+        differently; nothing is measured of them, since that takes seconds.
+        """
+        if self._field is None:
+            self._field = (None if self.labels else measure(trainee.average)) or UNKNOWN
+        margin, period = self._field.margin_px, self._field.period_px
         rows, columns = self.noisy.shape
         top, left, height, width = region
         top, left = min(max(top, 0), rows - 1), min(max(left, 0), columns - 1)
         bottom, right = min(top + max(height, 1), rows), min(left + max(width, 1), columns)
-        # Networks that work on interleaved pixels need the same ones together.
-        y, x = (max(at - DETAIL_MARGIN_PX, 0) // 8 * 8 for at in (top, left))
-        piece = self.noisy[y : bottom + DETAIL_MARGIN_PX, x : right + DETAIL_MARGIN_PX]
+        y, x = (max(at - margin, 0) // period * period for at in (top, left))
+        piece = self.noisy[y : bottom + margin, x : right + margin]
         run = classify if self.labels else apply_to_slice
         seen = run(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
