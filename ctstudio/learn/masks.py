@@ -97,6 +97,14 @@ class Masks(InMemory):
                 f"The mask of series {number + 1} has a class {whole.max():.0f}.",
                 hint=f"Class numbers go up to {MOST_CLASSES - 1}; is this an image?",
             )
+        classes = self.recipe.phases[0].model.params.get("classes")
+        # One channel asks "inside or not": whatever is above 0 is inside.
+        if classes is not None and classes > 1 and whole.max() >= classes:
+            raise StudioError(
+                f"The mask of series {number + 1} has a class {whole.max():.0f}, the network "
+                f"tells {classes} with the background.",
+                hint=f"Set phases.0.model.classes to {whole.max() + 1:.0f} or more.",
+            )
         return whole.astype(np.int16)
 
 

@@ -152,6 +152,8 @@ def test_masks_that_do_not_fit_are_refused() -> None:
         finish(train(recipe(), [images], targets=[volume(masks.hu()[:, :40], "")]))
     with pytest.raises(StudioError, match=r"class 1\d\d\d"):
         finish(train(recipe(), [images], targets=[volume(masks.hu() * 900, "")]))
+    with pytest.raises(StudioError, match="has a class 2, the network tells 2"):
+        finish(train(recipe(**{"phases.0.model.classes": 2}), [images], targets=[masks]))
     with pytest.raises(StudioError, match="not made of class numbers"):
         finish(train(recipe(), [images], targets=[volume(images.hu(), "")]))
 

@@ -1,0 +1,49 @@
+"""Every recipe that comes with the program trains on real CT, from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctstudio.cli import main
+from ctstudio.learn.checkpoint import load
+from ctstudio.learn.recipe import bundled
+from ctstudio.learn.run_folder import read_metrics, read_previews
+from ctstudio.learn.tasks import TASKS
+
+SMOOTH, SHARP = "lungdx_A0002_B40f_smooth", "lungdx_A0002_B70f_sharp"
+ORGANS = "totalseg_nifti"
+
+
+def data_for(name: str, data: Path) -> tuple[Path, Path | None]:
+    """A series, and the target that the recipe's task needs."""
+    tags = TASKS[bundled()[name].task.name].tags
+    if "labels" in tags:
+        folder = data / ORGANS
+        return folder / "example_ct_sm.nii.gz", folder / "example_seg.nii.gz"
+    if "targets" in tags:
+        return data / SHARP, data / SMOOTH
+    return data / SMOOTH, None
+
+
+@pytest.mark.parametrize("name", sorted(bundled()))
+@pytest.mark.timeout(180)
+def test_a_shipped_recipe_trains(name: str, test_data: Path, tmp_path: Path) -> None:
+    series, target = data_for(name, test_data)
+    recipe = bundled()[name]
+    run = tmp_path / "run"
+    settings = {"steps": 3, "stopping.seconds": 0, "validation.slices": 1}
+    if recipe.noise.name == "low_dose" and "noise" in TASKS[recipe.task.name].tags:
+        settings |= {"noise.views": 90, "noise.fields": 2}  # quicker to prepare
+    if recipe.phases[0].model.name == "unet":
+        settings |= {"phases.0.model.classes": 200}
+    arguments = ["train", name, str(series), "--run", str(run)]
+    arguments += ["--target", str(target)] if target else []
+    for key, value in settings.items():
+        arguments += ["--set", f"{key}={value}"]
+    assert main.run(arguments) == 0
+    losses = [float(row["loss"]) for row in read_metrics(run) if not row["protocol"]]
+    assert len(losses) == 3 * len(recipe.phases)
+    assert load(run / "best.pt").recipe.title == recipe.title
+    assert len(list(read_previews(run))) >= 2
