@@ -13,9 +13,7 @@ from torch import Tensor, nn
 SIZES_PX = (64, 128, 256, 512)
 """Images that the reach is looked for in, the first that is large enough."""
 
-LONGEST_SHIFTS_PX = (1, 2, 4, 8, 16, 32, 64)
-"""Periods are looked for up to the last; shifts up to each are tried on images of one size."""
-
+LONGEST_PERIOD_PX = 64
 SPREAD_HU = 500.0
 DRAWS = 2
 
@@ -50,7 +48,7 @@ def measure(module: nn.Module) -> ReceptiveField | None:
     -------
     ReceptiveField or None
         None where a pixel depends on more than the largest of `SIZES_PX` shows, where no period
-        up to the last of `LONGEST_SHIFTS_PX` was found, where torch knows no gradient, or where
+        up to `LONGEST_PERIOD_PX` was found, where torch knows no gradient, or where
         the memory does not suffice.
     """
     try:
@@ -93,23 +91,26 @@ def _reach(module: nn.Module, side: int) -> int | None:
 def _period(module: nn.Module, reach: int) -> int | None:
     """The least shift, down and right, that the output follows exactly."""
     twin, generator = _twin(module, "any", 0)
-    first = 1
-    for longest in LONGEST_SHIFTS_PX:
-        edge = reach + longest
-        size = 2 * edge + 3 * longest + 8
-        image = SPREAD_HU * torch.randn(1, 1, size, size, generator=generator)
-        # The cut is smaller, so that a network that depends on the size is found out too.
-        short = size - longest
-        with torch.no_grad():
-            whole = twin(image)[0, 0]
-            slack = 1e-3 * float((whole - image[0, 0]).std()) + 1e-6 * SPREAD_HU
-            for shift in range(first, longest + 1):
-                piece = slice(shift, shift + short)
-                difference = twin(image[..., piece, piece])[0, 0] - whole[piece, piece]
-                if float(difference[edge:-edge, edge:-edge].abs().max()) <= slack:
-                    return shift
-        first = longest + 1
-    return None
+    # What follows a shift follows its multiples. Powers of two are the usual periods, and where
+    # one is followed and its half is not, it is the least.
+    powers = [2**k for k in range(LONGEST_PERIOD_PX.bit_length())]
+    others = [shift for shift in range(3, LONGEST_PERIOD_PX) if shift not in powers]
+    follows = (shift for shift in (*powers, *others) if _follows(twin, reach, shift, generator))
+    return next(follows, None)
+
+
+def _follows(twin: nn.Module, reach: int, shift: int, generator: torch.Generator) -> bool:
+    """Whether the output moves along when the input is moved by ``shift``, away from the edges."""
+    edge = reach + shift
+    size = 2 * edge + 3 * shift + 8
+    image = SPREAD_HU * torch.randn(1, 1, size, size, generator=generator)
+    with torch.no_grad():
+        whole = twin(image)[0, 0]
+        # Cut and not only moved, so that a network that depends on the size is found out too.
+        cut = twin(image[..., shift:, shift:])[0, 0]
+    slack = 1e-3 * float((whole - image[0, 0]).std()) + 1e-6 * SPREAD_HU
+    difference = (cut - whole[shift:, shift:])[edge:-edge, edge:-edge]
+    return float(difference.abs().max()) <= slack
 
 
 def _twin(

@@ -23,16 +23,14 @@ from ctstudio.learn.tiling import Tiler
 CPU = torch.device("cpu")
 
 
-def random_network(choice: Choice) -> DnCNN:
-    """A network that changes an image by 25 HU, as one that has learnt does."""
+def random_network(choice: Choice) -> nn.Module:
+    """A network that does something; a DnCNN, which at first does nothing, gets weights for it."""
     torch.manual_seed(3)
-    module: DnCNN = MODELS.make(choice).eval()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.normal_(0, (2 / max(1, parameter[0].numel())) ** 0.5)
-        change = module.noise(torch.from_numpy(image(1, 1, 64, 64))).std()
-        for parameter in module.body[-1].parameters():
-            parameter.mul_(25 / change)
+    module: nn.Module = MODELS.make(choice).eval()
+    if isinstance(module, DnCNN):
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.normal_(0, (2 / max(1, parameter[0].numel())) ** 0.5)
     return module
 
 
@@ -169,22 +167,26 @@ def test_ramps_are_linear() -> None:
 
 
 MODEL_CHOICES = (recipe.phases[-1].model for recipe in bundled().values())
-SHIPPED = {repr(c): c for c in MODEL_CHOICES if "labels" not in MODELS[c.name].tags}.values()
+# Those whose weights begin as N(0, 1), as in the articles, multiply up to where no digit is sure.
+SHIPPED = {
+    repr(choice): choice
+    for choice in MODEL_CHOICES
+    if "labels" not in MODELS[choice.name].tags and choice.params.get("weights") != "normal"
+}.values()
 
 
 @pytest.mark.parametrize("choice", SHIPPED)
-@pytest.mark.parametrize("shape", [(301, 437), (389, 250)])
-def test_shipped_networks_in_tiles_are_as_in_one_piece(
-    choice: Choice, shape: tuple[int, int]
-) -> None:
-    module = random_network(choice)
-    hu = image(*shape)
+def test_shipped_networks_in_tiles_are_as_in_one_piece(choice: Choice) -> None:
+    module, hu = random_network(choice), image(301, 237)
     whole = tiling.infer(module, hu, CPU)
-    budget = int(tiling.bytes_a_pixel(module, CPU) * 256**2)
+    budget = int(tiling.bytes_a_pixel(module, CPU) * 192**2)
     tiled, events = drain(Tiler(module, CPU, budget_bytes=budget).run(hu))
     assert sum(isinstance(e, Progress) for e in events) >= 4
     assert not any(isinstance(e, Note) for e in events)
-    np.testing.assert_allclose(tiled, whole, rtol=0, atol=0.01)
+    # float32 has relative errors; a network that has learnt changes an image by about 25 HU.
+    change = float((whole - hu).std())
+    assert change > 1
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=0.01 * max(1, change / 25))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,8 @@ def test_shipped_networks_in_tiles_are_as_in_one_piece(
 def test_other_settings_too(settings: dict[str, object]) -> None:
     module = Double(random_network(Choice("dncnn", settings)))
     hu = image(187, 95)
-    tiled, events = drain(Tiler(module, CPU, budget_bytes=0).run(hu))
+    budget = int(tiling.bytes_a_pixel(module, CPU) * 100**2)
+    tiled, events = drain(Tiler(module, CPU, budget_bytes=budget).run(hu))
     assert len(events) > 1
     np.testing.assert_allclose(tiled, tiling.infer(module, hu, CPU), rtol=0, atol=1e-3)
 
