@@ -79,6 +79,8 @@ SPECS: tuple[Spec, ...] = (
          "Add projection-domain noise to the series: a low-dose twin"),
     Spec("history", "History of trainings ...", "Ctrl+H", "mdi6.history",
          "All trainings: their pictures, curves and recipes side by side"),
+    Spec("preview_back", "Earlier preview", "Left", "", "The training's preview before this one"),
+    Spec("preview_on", "Later preview", "Right", "", "The training's next preview"),
     Spec("theme", "Light theme", "Ctrl+T", "", "Switch between dark and light", True),
     Spec("full_screen", "Full screen", "F11", "", "Full screen and back", True),
     Spec("shortcuts", "Mouse and keys", "F1", "", "What the mouse and the keys do"),

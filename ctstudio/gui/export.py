@@ -151,10 +151,12 @@ class Exporter(QObject):
         if run is None or run.newest is None or not run.previews:
             raise StudioError("There are no training previews yet.", hint="Start a training first.")
         window, residual = self._training_windows(run)
+        # The last picture stands still for a while before the film begins anew.
+        kept = [*run.previews, *run.previews[-1:] * LAST_STANDS]
         return self._start(
             "GIF over training",
             path,
-            lambda: _training_gif(run, window, residual, path, seconds_per_frame),
+            lambda: _training_gif(run, kept, window, residual, path, seconds_per_frame),
         )
 
     def save_preview(self, path: Path, kept: KeptPreview) -> Job | None:
@@ -278,13 +280,15 @@ def _slices_gif(shots: list[PaneShot], longest: PaneShot, path: Path, seconds: f
 
 
 def _training_gif(
-    run: Run, window: Window, residual: Window, path: Path, seconds: float
+    run: Run,
+    kept: Sequence[KeptPreview],
+    window: Window,
+    residual: Window,
+    path: Path,
+    seconds: float,
 ) -> Work[Path]:
     from ctstudio.figures.animation import save_gif
     from ctstudio.figures.compose import compose
-
-    # The last picture stands still for a while before the film begins anew.
-    kept = [*run.previews, *run.previews[-1:] * LAST_STANDS]
 
     def frames() -> Iterator[Image.Image]:
         for preview in kept:

@@ -207,6 +207,8 @@ class MainWindow(QMainWindow):
             "export_dicom": self.compare_panel.ask_dicom,
             "simulate": self._simulate,
             "history": self.history.show,
+            "preview_back": lambda: self.timeline.step(-1),
+            "preview_on": lambda: self.timeline.step(1),
             "theme": self._set_light,
             "full_screen": self._full_screen,
             "shortcuts": lambda: dialogs.show_shortcuts(self),

@@ -75,6 +75,7 @@ class KeptPreview:
     step: int
     reconstruction: NDArray[np.int16]
     metrics: Mapping[str, float]
+    number: int = 0  # of all the previews there were
 
     @property
     def score(self) -> float:
@@ -99,7 +100,6 @@ class Run:
     best: KeptPreview | None = None  # with the greatest score, where there is one
     seen: int = 0  # previews there have been
     every: int = 1  # which of them are kept; the best and the newest always are
-    _passing: bool = False  # the last that is kept makes room for the next
 
     def keep(self, preview: Preview) -> None:
         """Remember a preview for the timeline; when there are too many, every second one goes.
@@ -109,21 +109,20 @@ class Run:
         self.newest = preview
         self.seen += 1
         picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
-        kept = KeptPreview(preview.step, picture.astype(np.int16), preview.metrics)
+        picture = picture.astype(np.int16)
+        kept = KeptPreview(preview.step, picture, preview.metrics, self.seen - 1)
         if kept.score > (self.best.score if self.best is not None else -np.inf):
             self.best = kept
-        if self._passing and self.previews[-1] is not self.best:
-            self.previews.pop()
+        if self.previews and not self._stays(self.previews[-1]):
+            self.previews.pop()  # it was there as the newest
         self.previews.append(kept)
         most = min(MAX_PREVIEWS, max(MAX_PREVIEW_BYTES // kept.reconstruction.nbytes, 1))
         if len(self.previews) > max(most, FEWEST_PREVIEWS):
-            self.previews[:] = [
-                earlier
-                for number, earlier in enumerate(self.previews)
-                if number % 2 == 0 or earlier is self.best or earlier is kept
-            ]
             self.every *= 2
-        self._passing = (self.seen - 1) % self.every != 0
+            self.previews[:] = [p for p in self.previews if self._stays(p) or p is kept]
+
+    def _stays(self, kept: KeptPreview) -> bool:
+        return kept.number % self.every == 0 or kept is self.best
 
     def panels(self, kept: KeptPreview) -> dict[str, NDArray[np.float32]]:
         """The panels of an earlier preview, as those of the newest."""

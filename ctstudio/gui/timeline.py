@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
 
@@ -20,7 +20,7 @@ from ctstudio.gui.session import KeptPreview, Run, Session
 
 PLAY_MS = 180
 SMALL_PX = 32
-LABEL_PX, END_PX = 232, 148
+LABEL_PX, END_PX = 264, 148
 DEFAULT_WINDOW = PRESETS["Abdomen"]
 
 
@@ -90,6 +90,8 @@ class Timeline(QWidget):
         layout.addWidget(self.slider, 1)
         for widget in (self.last, self._label, self.export):
             layout.addWidget(widget)
+        for button in (self._play, self.best, self.last, self.export):
+            button.installEventFilter(self)  # else arrows would go from button to button
         self._timer = QTimer(self)
         self._timer.setInterval(PLAY_MS)
         self._timer.timeout.connect(self._advance)
@@ -207,6 +209,13 @@ class Timeline(QWidget):
         """Go ``by`` previews on, or back."""
         self._stop()
         self.slider.setValue(self.slider.value() + by)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
+        if pressed and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.keyPressEvent(event)
+            return True
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}

@@ -43,18 +43,16 @@ class RunAxis(pg.AxisItem):
         self.update()
 
     def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        least = max((high - low) * PX_A_LABEL / max(size, PX_A_LABEL), 1.0)
         if not self.time:
-            return super().tickSpacing(low, high, size)
-        room = max(size / PX_A_LABEL, 1.0)
-        least = (high - low) / room
+            power = 10.0 ** math.floor(math.log10(least))
+            return [(next(n * power for n in (1, 2, 5, 10) if n * power >= least * 0.999), 0.0)]
         step = next((s for s in STEPS_S if s >= least), None)
-        if step is None:
-            step = 86400 * math.ceil(least / 86400)
-        return [(float(step), 0.0)]
+        return [(float(step or 86400 * math.ceil(least / 86400)), 0.0)]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if not self.time:
-            return [f"{value:g}" if abs(value) < 1e5 else _thousands(value) for value in values]
+            return [f"{value:g}" if abs(value) < 1e4 else _thousands(value) for value in values]
         return [clock(value) for value in values]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPen
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
 from ctstudio.gui import theme
@@ -21,11 +21,11 @@ from ctstudio.gui.run_log import RunLog
 # without yellow on white.
 COLOURS = {
     "dark": ("#56b4e9", "#e69f00", "#1fb88a", "#e08fc0", "#f0e442", "#e8703a"),
-    "light": ("#0072b2", "#c25400", "#00855f", "#b0488a", "#8a6d00", "#3fa0d8"),
+    "light": ("#0072b2", "#c25400", "#00855f", "#b0488a", "#333a44", "#3fa0d8"),
 }
 MOST_RUNS = len(COLOURS["dark"])
 FEW = 30  # so few values are marked: one alone is no line
-TITLE_PX, AXIS_PX, LEFT_PX, LINE_PX = 18, 20, 44, 14
+TITLE_PX, AXIS_PX, LEFT_PX, LINE_PX = 18, 20, 46, 14
 MIN_COLUMNS, PARTS_OF_PX, SETTLE_MS = 50, 2, 30
 NAME_LETTERS = 18
 WIDE_PX = 300  # then there is room for the runs' names at the cursor
@@ -107,8 +107,11 @@ class CurvePlot(pg.PlotWidget):
         item.titleLabel.setMaximumHeight(TITLE_PX)
         item.getAxis("left").setWidth(LEFT_PX)
         self._below.setHeight(AXIS_PX)
+        small = QFont(self.font())
+        small.setPixelSize(11)
         for side in ("left", "bottom"):
             item.getAxis(side).enableAutoSIPrefix(False)
+            item.getAxis(side).setTickFont(small)
             item.getAxis(side).setStyle(maxTickLevel=0)  # lines between the labels cost time
         item.setLogMode(y=self.log)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
