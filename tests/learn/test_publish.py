@@ -157,14 +157,17 @@ def test_no_path_is_published(
 
 
 @pytest.mark.parametrize("path", ["/home/jane/vgg.pt", r"C:\Jane D\vgg.pt", "~/x/vgg.pt", "vgg.pt"])
-def test_settings_that_are_paths_keep_the_file_name(
-    path: str, monkeypatch: pytest.MonkeyPatch
+def test_the_network_of_a_loss_keeps_its_file_name_alone(
+    model: TrainedModel, tmp_path: Path, path: str
 ) -> None:
-    recipe = Recipe()
-    # No setting of the recipe that is built in is a path; one of a package may be.
-    monkeypatch.setattr(Recipe, "to_dict", lambda self: {"noise": {"name": "x", "weights": path}})
-    monkeypatch.setattr(Recipe, "from_dict", classmethod(lambda cls, data: data))
-    assert publish.without_paths(recipe) == {"noise": {"name": "x", "weights": "vgg.pt"}}
+    recipe = model.recipe.to_dict()
+    loss = {"name": "deep_features", "network": path, "layer": "body.4"}
+    recipe["phases"][0]["losses"] = [loss]
+    publish.publish(TrainedModel(Recipe.from_dict(recipe), model.module, 5), tmp_path / "net")
+    (term,) = checkpoint.load(tmp_path / "net.safetensors").recipe.phases[0].losses
+    assert term.choice == Choice("deep_features", {"network": "vgg.pt", "layer": "body.4"})
+    for file in tmp_path.iterdir():
+        assert b"jane" not in file.read_bytes().lower()
 
 
 def test_a_flipped_bit_is_noticed(published: Path) -> None:
