@@ -267,6 +267,13 @@ def test_recipes_in_words() -> None:
     )
     pairs = recipe.with_setting("task", "pairs").with_setting("task.augment", False)
     assert wording.material(pairs) == "on pairs of series (not augment)"
+    alone = recipe.with_setting("task", "noise2void")
+    assert wording.material(alone) == "without clean images, by Noise2Void"
+    again = recipe.with_setting("task", "recorrupted")
+    assert wording.material(again) == (
+        "without clean images, by Recorrupted-to-Recorrupted with low-dose noise (a quarter of the "
+        "dose)"
+    )
     assert wording.noise(Choice("poisson_gaussian")) == "Poisson-Gaussian noise"
 
 
