@@ -6,10 +6,10 @@ third of pydicom's time; anything unusual is left to pydicom.
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import pydicom
 
@@ -71,23 +71,53 @@ def _walk(head: bytes, wanted: Collection[int]) -> Elements:
     if not syntax.startswith("1.2.840.10008.1.2") or syntax in (BIG_ENDIAN, DEFLATED):
         raise _UnusualError
     implicit = syntax == IMPLICIT
-    parse = _implicit if implicit else _explicit
+    values, at = (_walk_implicit if implicit else _walk_explicit)(head, at, wanted)
+    storage = meta.get(0x00020002, b"").decode("latin-1").strip(" \0")
+    return Elements(values, syntax, storage, implicit, True, at)
+
+
+def _walk_explicit(head: bytes, at: int, wanted: Collection[int]) -> tuple[dict[int, bytes], int]:
+    """The wanted elements from ``at`` on, and where the pixel element begins.
+
+    The innermost loop of a scan: what ``_explicit`` does is written out here.
+    """
+    values: dict[int, bytes] = {}
+    unpack, short, end = _short, _SHORT_LENGTH, len(head)
+    while True:
+        group, element, kind, length = unpack(head, at)
+        tag = group << 16 | element
+        if tag >= _FIRST_PIXEL_TAG:
+            return values, at
+        if kind in short:
+            start = at + 8
+        else:
+            _, start, length = _explicit(head, at)
+            if length == _UNDEFINED:
+                at = _after_sequence(head, start, False)
+                continue
+        at = start + length
+        if at > end:
+            raise _UnusualError
+        if tag in wanted:
+            values[tag] = head[start:at]
+
+
+def _walk_implicit(head: bytes, at: int, wanted: Collection[int]) -> tuple[dict[int, bytes], int]:
+    """The same of a file without value representations."""
     values: dict[int, bytes] = {}
     end = len(head)
     while True:
-        tag, start, length = parse(head, at)
+        tag, start, length = _implicit(head, at)
         if tag >= _FIRST_PIXEL_TAG:
-            break
+            return values, at
         if length == _UNDEFINED:
-            at = _after_sequence(head, start, implicit)
-        else:
-            at = start + length
-            if at > end:
-                raise _UnusualError
-            if tag in wanted:
-                values[tag] = head[start:at]
-    storage = meta.get(0x00020002, b"").decode("latin-1").strip(" \0")
-    return Elements(values, syntax, storage, implicit, True, at)
+            at = _after_sequence(head, start, True)
+            continue
+        at = start + length
+        if at > end:
+            raise _UnusualError
+        if tag in wanted:
+            values[tag] = head[start:at]
 
 
 def _explicit(head: bytes, at: int) -> tuple[int, int, int]:
@@ -128,7 +158,7 @@ def _after_sequence(head: bytes, at: int, implicit: bool) -> int:
             at = _after_sequence(head, start, implicit) if length == _UNDEFINED else start + length
 
 
-def read_with_pydicom(stream: io.BytesIO | io.BufferedReader, wanted: Collection[int]) -> Elements:
+def read_with_pydicom(stream: BinaryIO, wanted: Collection[int]) -> Elements:
     """The same of any file that pydicom reads. Raises whatever pydicom raises."""
     dataset = pydicom.dcmread(
         stream, stop_before_pixels=True, force=True, specific_tags=list(wanted)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +22,10 @@ from ctstudio.dicom.elements import (
     read_with_pydicom,
     walk,
 )
+from ctstudio.dicom.places import Stamp, open_binary
 
 NATIVE = {IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)}
-
-HEAD_BYTES = 1 << 16
-"""How much of a file is fetched at first; the header of a CT slice seldom exceeds 10 kB."""
 
 _TAGS = {
     "image_type": 0x00080008,
@@ -71,6 +69,10 @@ _LARGEST_INTERCEPT = 1e12
 _FURTHEST_MM = 1e6
 _PIXEL_MM = (1e-5, 1e4)
 _MOST_ELONGATED = 1000.0
+
+
+DICOMDIR = "it is a DICOMDIR index, not an image"
+BROKEN = "its header is broken"
 
 
 class UnreadableError(Exception):
@@ -145,17 +147,8 @@ class Header:
         return self.modality == "CT" and self.rescaled and not self.localiser and says_hu
 
 
-def read_head(path: Path) -> tuple[bytes, os.stat_result]:
-    """The first bytes of a file and its status; made to run in a pool, it parses nothing.
-
-    Raises OSError.
-    """
-    with path.open("rb", buffering=0) as stream:
-        return stream.read(HEAD_BYTES) or b"", os.fstat(stream.fileno())
-
-
-def parse_header(path: Path, head: bytes, status: os.stat_result) -> Header:
-    """The header of the file whose first bytes are ``head``.
+def parse_header(path: Path, head: bytes, stamp: Stamp) -> Header:
+    """The header of the file (or member of an archive) whose first bytes are ``head``.
 
     pydicom warns about files that bend the standard; here only what makes a slice unusable counts.
 
@@ -168,20 +161,20 @@ def parse_header(path: Path, head: bytes, status: os.stat_result) -> Header:
         raise UnreadableError("it is empty" if not head else "it is not a DICOM file")
     elements = walk(head, _WANTED)
     if elements is not None:
-        return _header(path, status, elements, head[elements.pixel_element :])
+        return _header(path, stamp, elements, head[elements.pixel_element :])
     try:
-        with warnings.catch_warnings(), path.open("rb") as stream:
+        with warnings.catch_warnings(), open_binary(path) as stream:
             warnings.simplefilter("ignore")
             elements = read_with_pydicom(stream, _WANTED)
             stream.seek(elements.pixel_element)
-            return _header(path, status, elements, stream.read(4096))
+            return _header(path, stamp, elements, stream.read(4096))
     except UnreadableError:
         raise
     except Exception as error:  # whatever a broken header makes pydicom raise
         if isinstance(error, OSError) and error.strerror:
             raise UnreadableError(error.strerror) from error
         text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UnreadableError(f"its header is broken ({text})") from error
+        raise UnreadableError(f"{BROKEN} ({text})") from error
 
 
 def _looks_like_dicom(head: bytes) -> bool:
@@ -192,10 +185,10 @@ def _looks_like_dicom(head: bytes) -> bool:
     return head[:2] in begins and b"\x00" in head[2:4] and len(head) > 16
 
 
-def _header(path: Path, status: os.stat_result, elements: Elements, pixels: bytes) -> Header:
+def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Header:
     """Interpret the elements; ``pixels`` are the first bytes from the pixel element on."""
     if elements.storage_class == "1.2.840.10008.1.3.10":
-        raise UnreadableError("it is a DICOMDIR index, not an image")
+        raise UnreadableError(DICOMDIR)
     values = _Values(elements)
     rows, columns = values.integer("rows"), values.integer("columns")
     if not rows or not columns:
@@ -212,8 +205,8 @@ def _header(path: Path, status: os.stat_result, elements: Elements, pixels: byte
     slope, intercept = usable_rescale(values.number("slope"), values.number("intercept"))
     return Header(
         path=path,
-        file_bytes=status.st_size,
-        modified_ns=status.st_mtime_ns,
+        file_bytes=stamp.size,
+        modified_ns=stamp.modified_ns,
         syntax=syntax,
         little_endian=elements.little_endian,
         pixel_offset=offset,
@@ -312,6 +305,7 @@ def _bit_layout(
     return allocated, stored, high, signed, disagrees
 
 
+@lru_cache(maxsize=256)
 def _uid(text: str) -> UID:
     """A UID of any spelling; pydicom would warn about a garbled one."""
     return UID(text, validation_mode=IGNORE)
@@ -337,6 +331,7 @@ def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
     return offset, length
 
 
+@lru_cache(maxsize=256)
 def _unit_directions(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
     """Orientation made exactly unit and orthogonal-checked; None where it is no orientation."""
     if values is None:
@@ -357,7 +352,7 @@ class _Values:
         self._order: Literal["little", "big"] = "little" if elements.little_endian else "big"
 
     def text(self, name: str) -> str:
-        return self._values.get(_TAGS[name], b"").decode("latin-1").strip(" \0\r\n\t")
+        return _text(self._values.get(_TAGS[name], b""))
 
     def integer(self, name: str, default: int = 0) -> int:
         """A binary 16-bit value (US)."""
@@ -365,18 +360,30 @@ class _Values:
         return int.from_bytes(value[:2], self._order) if value else default
 
     def floats(self, name: str, count: int) -> tuple[float, ...] | None:
-        try:
-            values = tuple(float(v) for v in self.text(name).split("\\"))
-        except ValueError:
-            return None
-        if len(values) < count or not all(map(math.isfinite, values)):
-            return None
-        return values[:count]
+        values = _floats(self._values.get(_TAGS[name], b""))
+        return None if values is None or len(values) < count else values[:count]
 
     def number(self, name: str) -> float | None:
-        values = self.floats(name, 1)
+        values = _floats(self._values.get(_TAGS[name], b""))
         return values[0] if values else None
 
     def integer_text(self, name: str) -> int | None:
         value = self.number(name)
         return None if value is None else int(value)
+
+
+# Most values are the same in every slice of a series: each is decoded once.
+@lru_cache(maxsize=1024)
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1").strip(" \0\r\n\t")
+
+
+@lru_cache(maxsize=1024)
+def _floats(raw: bytes) -> tuple[float, ...] | None:
+    if not raw:
+        return None
+    try:
+        values = tuple([float(v) for v in _text(raw).split("\\")])
+    except ValueError:
+        return None
+    return values if all(map(math.isfinite, values)) else None

@@ -16,6 +16,7 @@ from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.codecs import CodecError, decode, join_fragments, keep_stored_bits
 from ctstudio.dicom.headers import Header
+from ctstudio.dicom.places import open_binary
 from ctstudio.dicom.series import SeriesInfo
 
 _WORKERS = 2
@@ -113,7 +114,7 @@ def fill_slice(header: Header, out: NDArray[Any]) -> None:
     Raises OSError, CodecError, or what the codec raises.
     """
     kind = _dtype(header)
-    with header.path.open("rb", buffering=0) as stream:
+    with open_binary(header.path, 0) as stream:
         stream.seek(0, 2)
         if stream.tell() != header.file_bytes:
             raise CodecError("the file changed after it was scanned")
@@ -160,7 +161,8 @@ def _read_exactly(stream: Any, target: NDArray[Any]) -> None:
 def _inflated(header: Header) -> NDArray[Any]:
     import pydicom
 
-    data: bytes = pydicom.dcmread(header.path, force=True).PixelData
+    with open_binary(header.path) as stream:
+        data: bytes = pydicom.dcmread(stream, force=True).PixelData
     if len(data) < header.frame_bytes:
         raise CodecError(f"it holds {len(data)} of {header.frame_bytes} pixel bytes")
     kind = _dtype(header)

@@ -1,11 +1,14 @@
-"""Folders and files to series, from headers alone; what cannot be used is reported, not raised."""
+"""Folders, files, zip archives and DICOMDIR to series, from headers alone.
+
+What cannot be used is reported, not raised.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -14,14 +17,32 @@ from pathlib import Path
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.series import Skipped
-from ctstudio.dicom.headers import Header, UnreadableError, parse_header, read_head
+from ctstudio.dicom import dicomdir
+from ctstudio.dicom.headers import BROKEN, Header, UnreadableError, parse_header
+from ctstudio.dicom.places import ArchiveError, Stamp, is_archive, member_stamp, members, read_head
+from ctstudio.dicom.scan_cache import Entries, Found, ScanCache, kept, key, recall
 from ctstudio.dicom.series import SeriesInfo, build, group
 
-__all__ = ["NothingFoundError", "ScanResult", "SeriesInfo", "Skipped", "nothing_found", "scan"]
+__all__ = [
+    "ARCHIVE_REFUSED",
+    "NothingFoundError",
+    "ScanResult",
+    "SeriesInfo",
+    "Skipped",
+    "nothing_found",
+    "scan",
+]
+
+ARCHIVE_REFUSED = "the archive is not opened: "
+"""How the reasons begin for which a whole zip archive is left out."""
 
 _YIELD_SECONDS = 0.05
-_AHEAD = 32
+_BATCH = 32
+_AHEAD = 4
 _READERS = 4
+_MOST_OTHERS = 1000
+_NOT_DICOM = "it is not a DICOM file"
+_NESTED = "it is an archive inside an archive; unpack it first"
 
 
 class NothingFoundError(StudioError):
@@ -38,10 +59,13 @@ class ScanResult:
     skipped: tuple[Skipped, ...]
 
 
-def scan(paths: Sequence[Path]) -> Work[ScanResult]:
-    """Find the series in ``paths`` (folders, searched to any depth, and files).
+def scan(paths: Sequence[Path], *, cache: ScanCache | None = None) -> Work[ScanResult]:
+    """Find the series in ``paths``.
 
-    Yields Progress. Pixels are not read. Files of any name are tried.
+    Folders are searched to any depth, zip archives are looked into where they lie, a DICOMDIR
+    that is given by name stands for the files that it lists, and files of any name are tried.
+    Pixels are not read. What ``cache`` knows of a file that has not changed is not read again.
+    Yields Progress; may be closed at any event.
 
     Raises
     ------
@@ -49,51 +73,23 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
         When no series is found at all; ``details`` lists what was skipped and why.
     """
     skipped: list[Skipped] = []
-    headers: list[Header] = []
+    files: list[_File] = []
     last = time.monotonic()
-    files: list[Path] = []
-    for found in _walk(paths, skipped):
+    for found in _Walk(paths, skipped).files():
         if found is not None:
             files.append(found)
         if time.monotonic() - last > _YIELD_SECONDS:
             yield Progress(0, 0, f"Looking for files: {len(files)}")
             last = time.monotonic()
 
-    # A pool fetches the beginnings of files, which pays on network drives; parsing is Python's
-    # work, which threads would not speed up, and stays in this thread.
-    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="dicom-scan")
-    try:
-        pending: deque[tuple[Path, Future[tuple[bytes, os.stat_result]]]] = deque()
-        waiting = iter(files)
-        done = 0
-        while True:
-            while len(pending) < _AHEAD and (path := next(waiting, None)) is not None:
-                pending.append((path, pool.submit(read_head, path)))
-            if not pending:
-                break
-            path, future = pending[0]
-            if not wait([future], timeout=_YIELD_SECONDS).done:
-                yield Progress(done, len(files), "Reading headers")
-                continue
-            try:
-                head, status = future.result()
-                headers.append(parse_header(path, head, status))
-            except UnreadableError as error:
-                skipped.append(Skipped(path, str(error)))
-            except OSError as error:
-                skipped.append(Skipped(path, _os_reason(error)))
-            pending.popleft()
-            done += 1
-            if time.monotonic() - last > _YIELD_SECONDS or done == len(files):
-                yield Progress(done, len(files), "Reading headers")
-                last = time.monotonic()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    results = yield from _headers(files, cache)
+    headers = [found for found in results if isinstance(found, Header)]
+    skipped += _reasons(files, results)
 
     series: list[SeriesInfo] = []
     groups = group(headers)
-    for index, members in enumerate(groups):
-        series += build(members)
+    for index, members_ in enumerate(groups):
+        series += build(members_)
         yield Progress(index + 1, len(groups), "Sorting slices")
     if not series:
         raise nothing_found(paths, skipped)
@@ -101,30 +97,241 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
     return ScanResult(tuple(series), tuple(skipped))
 
 
-def _walk(paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[Path | None]:
-    """Every regular file under ``paths``, sorted within its folder; None now and then."""
-    seen: set[tuple[int, int]] = set()
-    todo = [Path(p) for p in reversed(paths)]
-    while todo:
-        path = todo.pop()
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file or a member of ``archive``, as it was when it was come across."""
+
+    path: Path
+    stamp: Stamp
+    archive: Path | None = None
+
+
+class _Unkept(str):
+    """A reason that no cache may keep.
+
+    A file that could not be read may become readable without having changed, and the words of a
+    broken header may quote what stands in it.
+    """
+
+
+def _headers(files: Sequence[_File], cache: ScanCache | None) -> Work[list[Found]]:
+    """What each file is: recalled where it is known, read where it is not; in the files' order."""
+    results: list[Found | None] = [None] * len(files)
+    others: dict[Path, Entries] = {}
+    if cache is not None:
+        others = yield from _recall(files, cache, results)
+    unknown = [index for index, found in enumerate(results) if found is None]
+
+    # A pool fetches the beginnings of files, many at a time, which pays on network drives;
+    # parsing is Python's work, which threads would not speed up, and stays in this thread.
+    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="dicom-scan")
+    last = time.monotonic()
+    try:
+        pending: deque[tuple[list[int], Future[list[bytes | OSError]]]] = deque()
+        batches = (unknown[k : k + _BATCH] for k in range(0, len(unknown), _BATCH))
+        done = len(files) - len(unknown)
+        while True:
+            while len(pending) < _AHEAD and (batch := next(batches, None)) is not None:
+                heads = pool.submit(_read_heads, [files[index].path for index in batch])
+                pending.append((batch, heads))
+            if not pending:
+                break
+            batch, future = pending[0]
+            if not wait([future], timeout=_YIELD_SECONDS).done:
+                yield Progress(done, len(files), "Reading headers")
+                continue
+            pending.popleft()
+            for index, head in zip(batch, future.result(), strict=True):
+                results[index] = _parse(files[index], head)
+            done += len(batch)
+            if time.monotonic() - last > _YIELD_SECONDS or done == len(files):
+                yield Progress(done, len(files), "Reading headers")
+                last = time.monotonic()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    complete = [found for found in results if found is not None]
+    if cache is not None and unknown:
+        cache.store(_learnt(files, complete, {files[k].path.parent for k in unknown}, others))
+    return complete
+
+
+def _recall(
+    files: Sequence[_File], cache: ScanCache, results: list[Found | None]
+) -> Work[dict[Path, Entries]]:
+    """Fill in what is known; returns what is known besides, folder by folder."""
+    folders: dict[Path, list[int]] = defaultdict(list)
+    for index, file in enumerate(files):
+        folders[file.path.parent].append(index)
+    others: dict[Path, Entries] = {}
+    last = time.monotonic()
+    for folder, indices in folders.items():
+        known = others[folder] = cache.load(folder)
+        for index in indices:
+            file = files[index]
+            results[index] = recall(file.path, file.stamp, known.pop(key(file.path.name), None))
+        if time.monotonic() - last > _YIELD_SECONDS:
+            yield Progress(indices[-1] + 1, len(files), "Recalling headers")
+            last = time.monotonic()
+    return others
+
+
+def _learnt(
+    files: Sequence[_File],
+    results: Sequence[Found],
+    folders: set[Path],
+    others: dict[Path, Entries],
+) -> dict[Path, Entries]:
+    """The entries of ``folders``: what this scan found there, and what it did not look at."""
+    learnt: dict[Path, Entries] = {folder: {} for folder in folders}
+    for file, found in zip(files, results, strict=True):
+        if file.path.parent in folders and not isinstance(found, _Unkept):
+            learnt[file.path.parent][key(file.path.name)] = kept(file.stamp, found)
+    for folder, entries in learnt.items():
+        # Files that are gone for good must not pile up.
+        if len(others.get(folder, {})) <= _MOST_OTHERS + len(entries):
+            entries.update(others.get(folder, {}))
+    return learnt
+
+
+def _read_heads(paths: Sequence[Path]) -> list[bytes | OSError]:
+    heads: list[bytes | OSError] = []
+    for path in paths:
         try:
-            status = path.stat()
-            if stat.S_ISDIR(status.st_mode):
-                # Links to folders are followed, each folder once.
-                if (status.st_dev, status.st_ino) in seen:
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-                # Folders of this prefix are being written by this program.
-                inside = [p for p in path.iterdir() if not p.name.startswith(".tmp-")]
-                todo += sorted(inside, reverse=True)
-                yield None
-            elif stat.S_ISREG(status.st_mode):
-                yield path
-            else:
-                skipped.append(Skipped(path, "it is neither a file nor a folder"))
+            heads.append(read_head(path)[0])
         except OSError as error:
-            skipped.append(Skipped(path, _os_reason(error)))
-            yield None
+            heads.append(error)
+    return heads
+
+
+def _parse(file: _File, head: bytes | OSError) -> Found:
+    if isinstance(head, OSError):
+        return _Unkept(_os_reason(head))
+    try:
+        return parse_header(file.path, head, file.stamp)
+    except UnreadableError as error:
+        if file.archive is not None and head.startswith(b"PK\x03\x04"):
+            return _NESTED
+        return _Unkept(error) if str(error).startswith(BROKEN) else str(error)
+    except OSError as error:
+        return _Unkept(_os_reason(error))
+
+
+def _reasons(files: Sequence[_File], results: Sequence[Found]) -> list[Skipped]:
+    """What was left aside; an archive without any DICOM in it counts as one file that is none."""
+    with_dicom = {
+        file.archive
+        for file, found in zip(files, results, strict=True)
+        if isinstance(found, Header) or found != _NOT_DICOM
+    }
+    skipped: list[Skipped] = []
+    named: set[Path] = set()
+    for file, found in zip(files, results, strict=True):
+        if isinstance(found, Header):
+            continue
+        if file.archive is None or file.archive in with_dicom:
+            skipped.append(Skipped(file.path, found))
+        elif file.archive not in named:
+            named.add(file.archive)
+            skipped.append(Skipped(file.archive, "it holds no DICOM file"))
+    return skipped
+
+
+class _Walk:
+    """The search through ``paths``; what cannot be entered goes to ``skipped``."""
+
+    def __init__(self, paths: Sequence[Path], skipped: list[Skipped]) -> None:
+        self._given = [Path(p) for p in paths]
+        self._skipped = skipped
+        self._folders: set[tuple[int, int]] = set()
+        self._files: set[Path] = set()
+
+    def files(self) -> Iterator[_File | None]:
+        """Every file, sorted within its folder, each once; None now and then."""
+        todo = list(reversed(self._given))
+        indices: list[Path] = []
+        while todo:
+            path = todo.pop()
+            try:
+                status = path.stat()
+                if stat.S_ISDIR(status.st_mode):
+                    # Links to folders are followed, each folder once.
+                    if (status.st_dev, status.st_ino) not in self._folders:
+                        self._folders.add((status.st_dev, status.st_ino))
+                        yield from self._folder(path, todo, indices)
+                elif path in self._given and dicomdir.is_named_so(path):
+                    yield from self._listed(path)
+                else:
+                    yield from self._one(path, status)
+            except OSError as error:
+                self._skip(path, error)
+                yield None
+        # What a folder's index names and nobody came across is missing.
+        for index in indices:
+            yield from self._listed(index, missing_only=True)
+
+    def _folder(
+        self, folder: Path, todo: list[Path], indices: list[Path]
+    ) -> Iterator[_File | None]:
+        below: list[Path] = []
+        with os.scandir(folder) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+        for entry in inside:
+            # Folders of this prefix are being written by this program.
+            if entry.name.startswith(".tmp-"):
+                continue
+            path = folder / entry.name
+            try:
+                if entry.is_dir():
+                    below.append(path)
+                    continue
+                if dicomdir.is_named_so(path):
+                    indices.append(path)
+                # A number of zero stands where a system (Windows) does not tell it here.
+                status = entry.stat()
+                yield from self._one(path, status if status.st_ino else path.stat())
+            except OSError as error:
+                self._skip(path, error)
+                yield None
+        todo += reversed(below)
+        yield None
+
+    def _one(self, path: Path, status: os.stat_result) -> Iterator[_File | None]:
+        if not stat.S_ISREG(status.st_mode):
+            self._skipped.append(Skipped(path, "it is neither a file nor a folder"))
+        elif path not in self._files:
+            self._files.add(path)
+            if is_archive(path):
+                yield from self._archive(path, status)
+            else:
+                yield _File(path, Stamp.of(status))
+
+    def _archive(self, path: Path, status: os.stat_result) -> Iterator[_File | None]:
+        try:
+            inside = members(path)
+        except ArchiveError as error:
+            self._skipped.append(Skipped(path, f"{ARCHIVE_REFUSED}{error}"))
+            return
+        if not inside:
+            self._skipped.append(Skipped(path, "it is empty"))
+        for name in sorted(inside):
+            yield _File(path / name, member_stamp(status, inside[name]), path)
+
+    def _listed(self, index: Path, *, missing_only: bool = False) -> Iterator[_File | None]:
+        """The files that a DICOMDIR names, as far as they have not been come across."""
+        try:
+            listing = dicomdir.files(index)
+        except dicomdir.BrokenIndexError as error:
+            if not missing_only:
+                self._skipped.append(Skipped(index, str(error)))
+            return
+        for path, reason in listing:
+            if reason:
+                self._skipped.append(Skipped(path, reason))
+            elif not missing_only:
+                yield from self._one(path, path.stat())
+
+    def _skip(self, path: Path, error: OSError) -> None:
+        self._skipped.append(Skipped(path, _os_reason(error)))
 
 
 def _os_reason(error: OSError) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import Window
 from ctstudio.dicom.headers import Header
+from ctstudio.dicom.places import open_binary
 
 _TEXT_TAGS = [
     "SpecificCharacterSet", "StudyDate", "StudyDescription", "SeriesDescription", "PatientName",
@@ -248,9 +249,10 @@ def _source(headers: Sequence[Header]) -> Source:
         warnings.simplefilter("ignore")
         dataset: pydicom.Dataset
         try:
-            dataset = pydicom.dcmread(
-                middle.path, stop_before_pixels=True, force=True, specific_tags=list(_TEXT_TAGS)
-            )
+            with open_binary(middle.path) as stream:
+                dataset = pydicom.dcmread(
+                    stream, stop_before_pixels=True, force=True, specific_tags=list(_TEXT_TAGS)
+                )
         except Exception:  # the file was readable a moment ago; its texts are a nicety
             dataset = pydicom.Dataset()
         for keyword in _TEXT_TAGS[1:]:

@@ -22,6 +22,7 @@ from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.datasets import NewSeries, create, derive, rescale_of
 from ctstudio.dicom.encoding import Encoding, Range, choose
+from ctstudio.dicom.places import open_binary
 
 
 def write_derived(
@@ -189,7 +190,8 @@ def _source_header(path: Path) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            with open_binary(path) as stream:
+                dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
             _decode_elements(dataset)
             # A plain dataset: it may be written in another byte order than it was read in.
             header = Dataset({element.tag: element for element in dataset})

@@ -13,7 +13,8 @@ from pydicom.sequence import Sequence
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, finish
-from ctstudio.dicom.headers import parse_header, read_head
+from ctstudio.dicom.headers import parse_header
+from ctstudio.dicom.places import read_head
 from ctstudio.dicom.scan import scan
 
 PIXELS = np.zeros((6, 5), np.int16)
@@ -224,7 +225,7 @@ def test_permission_denied_for_a_file_and_a_folder(stack, monkeypatch):
     folder = stack(3)
     closed = folder / "closed"
     closed.mkdir()
-    really_open, really_list = Path.open, Path.iterdir
+    really_open, really_list = Path.open, os.scandir
 
     def guarded_open(path, *args, **kwargs):
         if path.name == "002":
@@ -232,12 +233,12 @@ def test_permission_denied_for_a_file_and_a_folder(stack, monkeypatch):
         return really_open(path, *args, **kwargs)
 
     def guarded_list(path):
-        if path.name == "closed":
+        if Path(path).name == "closed":
             raise PermissionError(13, "Permission denied", str(path))
         return really_list(path)
 
     monkeypatch.setattr(Path, "open", guarded_open)
-    monkeypatch.setattr(Path, "iterdir", guarded_list)
+    monkeypatch.setattr(os, "scandir", guarded_list)
     result = finish(scan([folder]))
     assert result.series[0].slices == 2
     assert {(s.path.name, s.reason) for s in result.skipped} == {
