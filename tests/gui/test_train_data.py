@@ -172,3 +172,43 @@ def test_classes_are_learnt_and_shown(trainer: Any) -> None:
     kept = run.panels(run.previews[0])
     truth = mask.slice_hu(run.slice_index)
     assert np.array_equal(kept["residual"], kept["reconstruction"] - truth)
+
+
+@pytest.mark.timeout(300)
+def test_every_shipped_recipe_trains_in_the_window(trainer: Any) -> None:
+    from ctstudio.core.registry import Choice
+    from ctstudio.ct.volume import Volume
+    from ctstudio.gui.session import Layer
+    from ctstudio.learn.tasks import TASKS
+
+    panel, data, session = trainer.panel, trainer.panel.data, trainer.session
+    clean = trainer.layer("Thin slab")
+    trainer.window.simulator.start(clean, Choice("gaussian", {"sd": 30.0}))
+    trainer.idle("simulate")
+    noisy = session.layers[-1]
+    classes, count = (clean.stack.hu() > -300).astype(np.int16), len(clean.stack)
+    mask = Volume(classes, np.ones(count), np.zeros(count), "", clean.stack.geometry)
+    session.add_layer(Layer("Body", "original", mask))
+    box = panel.form.recipe_box
+    names = [box.itemData(row) for row in range(box.count()) if box.itemData(row)]
+    assert len(names) >= 8
+    for name in names:
+        row = box.findData(name)
+        box.setCurrentIndex(row)
+        box.activated.emit(row)
+        recipe = panel.form.recipe()
+        changes = {f"phases.{number}.steps": 2 for number in range(len(recipe.phases))}
+        changes |= {"stopping.seconds": 0, "patch_px": min(recipe.patch_px, 32), "batch": 2}
+        for path, value in changes.items():
+            recipe = recipe.with_setting(path, value)
+        panel.form.set_recipe(recipe)
+        tags = TASKS[recipe.task.name].tags
+        data.select(noisy if "targets" in tags and "labels" not in tags else clean)
+        target = "Body" if "labels" in tags else "Thin slab" if "targets" in tags else "No target"
+        data.rows[0].target.setCurrentText(target)
+        trainer.press(panel.controls.start)
+        trainer.idle("train")
+        assert trainer.banner() == "", name
+        assert session.run.state == "finished", name
+        assert session.run.history.step[-1] == 2 * len(recipe.phases), name
+        assert session.run.newest is not None, name
