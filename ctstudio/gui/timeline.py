@@ -211,8 +211,9 @@ class Timeline(QWidget):
         self.slider.setValue(self.slider.value() + by)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
-        if pressed and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+        arrows = (Qt.Key.Key_Left, Qt.Key.Key_Right)
+        pressed = event.type() == QEvent.Type.KeyPress
+        if pressed and isinstance(event, QKeyEvent) and event.key() in arrows:
             self.keyPressEvent(event)
             return True
         return super().eventFilter(watched, event)
