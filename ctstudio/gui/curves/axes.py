@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pyqtgraph as pg
 
 STEPS_S = (
     1, 2, 5, 10, 15, 30, 60, 120, 240, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400,
 )  # fmt: skip
-PX_A_LABEL = 42
+PX_A_LABEL, PX_A_LINE = 42, 15
+DIGITS = ("123456789", "12357", "125", "13", "1")
 
 
 class ValueAxis(pg.AxisItem):
-    """An axis of values; a logarithmic one labels 1, 2 and 5 of each power of ten.
-
-    Where less than one power of ten is in view it labels every digit.
-    """
+    """An axis of values; a logarithmic one labels as many digits of a power of ten as fit."""
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.logMode or max((abs(value) for value in values), default=1.0) >= 0.01:
@@ -24,9 +23,15 @@ class ValueAxis(pg.AxisItem):
         return [compact(value) for value in values]
 
     def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        shown = "125" if self.range[1] - self.range[0] > 1 else "123456789"
+        span = max(abs(self.range[1] - self.range[0]), 1e-9)
+        shown = next((d for d in DIGITS if self._gap_px(d, span) >= PX_A_LINE), DIGITS[-1])
         numbers = [10.0 ** float(value) for value in values]
         return [f"{n:.3g}" if f"{n:.6e}"[0] in shown else "" for n in numbers]
+
+    def _gap_px(self, digits: str, span: float) -> float:
+        """Between the two nearest labels, where ``span`` powers of ten are in view."""
+        steps = [*map(int, digits), 10]
+        return min(math.log10(b / a) for a, b in pairwise(steps)) / span * self.height()
 
 
 class RunAxis(pg.AxisItem):
