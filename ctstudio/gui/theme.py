@@ -60,6 +60,13 @@ ON_IMAGE_MUTED = "#98a2ac"
 CROSSHAIR = "#f2c14e"
 
 
+def _between(one: str, other: str) -> QColor:
+    """A colour between two, a little nearer to the second: what cannot be used is still read."""
+    a, b = QColor(one), QColor(other)
+    parts = zip((a.red(), a.green(), a.blue()), (b.red(), b.green(), b.blue()), strict=True)
+    return QColor(*(round(0.45 * x + 0.55 * y) for x, y in parts))
+
+
 def apply(app: QApplication, theme: Theme) -> None:
     """Set style, palette, font and style sheet on the application."""
     app.setStyle("Fusion")
@@ -88,7 +95,7 @@ def apply(app: QApplication, theme: Theme) -> None:
     }.items():
         palette.setColor(role, QColor(colour))
     for role in (roles.Text, roles.ButtonText, roles.WindowText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.line).lighter(140))
+        palette.setColor(QPalette.ColorGroup.Disabled, role, _between(theme.text, theme.window))
     app.setPalette(palette)
     font = app.font()
     font.setPixelSize(13)
