@@ -25,7 +25,10 @@ from ctstudio.core.errors import StudioError
 
 @dataclass(frozen=True)
 class Param:
-    """What a setting means: help, range (inclusive), unit, label, and whether its scale is log."""
+    """What a setting means: help, range (inclusive), unit, label, and whether its scale is log.
+
+    ``check``, where a text has a grammar of its own, raises StudioError for one that has mistakes.
+    """
 
     help: str = ""
     low: float | None = None
@@ -33,6 +36,7 @@ class Param:
     unit: str = ""
     label: str = ""
     log: bool = False
+    check: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,8 @@ def check_value(field: Field, value: Any, key: str) -> Any:
         return value
     if field.type is str and not isinstance(value, str):
         raise StudioError(f"{key} = {value!r} is not allowed.", hint="Give a text.")
+    if field.param.check is not None:
+        field.param.check(value)
     return value
 
 

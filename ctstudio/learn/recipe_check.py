@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctstudio.core.errors import StudioError
+from ctstudio.learn.gradients import GRADIENTS
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.recipe import MAIN, Recipe
@@ -31,6 +32,18 @@ def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
         _refuse_other_targets(recipe, number)
         for term in phase.losses:
             LOSSES.make(term.choice)  # a network that it compares by may be missing
+    _try_the_gradient(recipe)
+
+
+def _try_the_gradient(recipe: Recipe) -> None:
+    """Go back through the network once: whether a gradient suits it, none of the settings tells."""
+    import torch
+
+    from ctstudio.learn.checkpoint import build
+
+    if "chain" in GRADIENTS[recipe.gradient.name].tags:
+        image = torch.zeros(1, 1, 16, 16)
+        GRADIENTS.make(recipe.gradient)(build(recipe), image, torch.sum)
 
 
 def _refuse_other_targets(recipe: Recipe, number: int) -> None:

@@ -16,7 +16,7 @@ from ctstudio.learn.gradients import GRADIENTS
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.models.residual_net import ResidualNetwork
 
-FUNCTIONS = ("multiplication", "multiplication_addition", "addition")
+FUNCTIONS = ("multiplication", "multiplication_addition", "addition", "none")
 EVERY_ACTIVATION = (
     "5x5 2 sigmoid, 3x3 3 tanh, 1x1 4 arctan, 3x3 2 relu, 3x3 3 sine, 7x7 2 swish, 3x3 1 linear"
 )
@@ -63,9 +63,9 @@ def apart(one: Tensor, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize(("weights", "unit"), [("scaled", 2048.0), ("normal", 512.0)])
-def test_manual_equals_automatic(function: str, weights: str, unit: float) -> None:
-    module = network(EVERY_ACTIVATION, function=function, weights=weights, unit=unit, bias=True)
+@pytest.mark.parametrize(("first_sd", "unit"), [(0.0, 2048.0), (1.0, 512.0)])
+def test_manual_equals_automatic(function: str, first_sd: float, unit: float) -> None:
+    module = network(EVERY_ACTIVATION, function=function, first_sd=first_sd, unit=unit, bias=True)
     one, automatic = found(Choice("automatic"), module)
     other, manual = found(Choice("manual"), module)
     assert apart(other, one) < 1e-12

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from ctstudio.learn.models.residual_net import ResidualNetwork
 
 Activation = Literal["sigmoid", "tanh", "arctan", "relu", "linear", "sine", "swish"]
-Function = Literal["multiplication", "multiplication_addition", "addition"]
-FirstWeights = Literal["normal", "scaled"]
+Function = Literal["multiplication", "multiplication_addition", "addition", "none"]
 
 
 @dataclass(frozen=True)
@@ -24,42 +23,6 @@ class Block:
     kernel: int
     channels: int
     activation: str
-
-
-@MODELS.add("residual", title="Residual network of the articles", tags=["chain"])
-def residual(
-    *,
-    blocks: Annotated[
-        str, Param("Blocks: kernel, channels, activation of each, such as 3x3 8 tanh, 1x1 1 linear")
-    ] = "3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 1x1 1 linear",
-    function: Annotated[
-        Function, Param("How a block's activation a meets the noisy image x: a x, a x + x, a + x")
-    ] = "addition",
-    weights: Annotated[
-        FirstWeights,
-        Param("First weights: normal, N(0, 1) as in the articles, or scaled to a block's inputs"),
-    ] = "scaled",
-    black: Annotated[
-        float, Param("Value that counts as 0: -1000 for HU, 0 for pictures", -4096, 4096)
-    ] = -1000.0,
-    unit: Annotated[
-        float,
-        Param("Values that count as 1: 2048 makes HU about 0 to 1, 8 the articles' 0 to 255",
-              0.001, 1e5, log=True),
-    ] = 2048.0,
-    bias: Annotated[bool, Param("Let the convolutions add a constant")] = False,
-) -> ResidualNetwork:  # fmt: skip
-    """Blocks at full size whose activations are multiplied with the noisy image, or added to it."""
-    from ctstudio.learn.models.residual_net import ResidualNetwork
-
-    return ResidualNetwork(
-        read_blocks(blocks),
-        function=function,
-        weights=weights,
-        black=black,
-        unit=unit,
-        bias=bias,
-    )
 
 
 def read_blocks(text: str) -> list[Block]:
@@ -94,4 +57,44 @@ def _read_block(number: int, text: str) -> Block:
         f"residual.blocks: block {number}, {text.strip()!r}, cannot be read.",
         hint="Give each as kernel, channels, activation, for example 3x3 8 tanh. Kernels have odd "
         f"sides up to 63, channels are 1 to 512, activations {', '.join(known)}.",
+    )
+
+
+@MODELS.add("residual", title="Residual network of the articles")
+def residual(
+    *,
+    blocks: Annotated[
+        str,
+        Param("Kernel, channels, activation of each, such as 3x3 8 tanh, 1x1 1 linear",
+              check=read_blocks),
+    ] = "3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 1x1 1 linear",
+    function: Annotated[
+        Function,
+        Param("How a block's activation a meets the noisy image x: a x, a x + x, a + x, or not"),
+    ] = "addition",
+    first_sd: Annotated[
+        float,
+        Param("SD of the first weights, 1 in the article; 0 goes by a block's number of inputs",
+              0, 10),
+    ] = 0.0,
+    black: Annotated[
+        float, Param("Value that counts as 0: -1000 for HU, 0 for pictures", -4096, 4096)
+    ] = -1000.0,
+    unit: Annotated[
+        float,
+        Param("Values that count as 1: 2048 makes HU about 0 to 1, 8 the articles' 0 to 255",
+              0.001, 1e5, log=True),
+    ] = 2048.0,
+    bias: Annotated[bool, Param("Let the convolutions add a constant")] = False,
+) -> ResidualNetwork:  # fmt: skip
+    """Blocks at full size whose activations are multiplied with the noisy image, or added to it."""
+    from ctstudio.learn.models.residual_net import ResidualNetwork
+
+    return ResidualNetwork(
+        read_blocks(blocks),
+        function=function,
+        first_sd=first_sd,
+        black=black,
+        unit=unit,
+        bias=bias,
     )

@@ -33,12 +33,16 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
 """The derivative of each activation; that of ReLU is 0 at 0."""
 
 
+MULTIPLYING = ("multiplication", "multiplication_addition")
+ADDING = ("multiplication_addition", "addition")
+
+
 class ResidualNetwork(nn.Module):
     """Blocks that meet the noisy image ``x`` again, every one (J. D. Seo 2018, part 3).
 
     With ``z = W * input`` (a convolution to the same size, zeros beyond the rim) and
-    ``a = act(z)``, a block returns ``a x``, ``a x + x`` or ``a + x``; ``x``, of one channel, meets
-    every channel of ``a``. The first block's input is ``x`` itself.
+    ``a = act(z)``, a block returns ``a x``, ``a x + x``, ``a + x`` or plainly ``a``; ``x``, of one
+    channel, meets every channel of ``a``. The first block's input is ``x`` itself.
 
     Inside, a value is ``(HU - black) / unit``. Where ``unit`` is a power of two, whole HU come
     back from there as they were, to the last bit; nothing is clipped.
@@ -48,9 +52,9 @@ class ResidualNetwork(nn.Module):
     blocks
         Kernel, channels and activation of each; the last makes one channel.
     function
-        "multiplication", "multiplication_addition" or "addition".
-    weights
-        "normal" for N(0, 1), "scaled" for N(0, 1 / inputs of the block).
+        "multiplication", "multiplication_addition", "addition" or "none".
+    first_sd
+        SD of the first weights; 0 for 1 / sqrt(inputs of the block).
     black, unit
         HU that counts as 0, and HU that count as 1.
     bias
@@ -62,7 +66,7 @@ class ResidualNetwork(nn.Module):
         blocks: Sequence[Block],
         *,
         function: str,
-        weights: str,
+        first_sd: float,
         black: float,
         unit: float,
         bias: bool = False,
@@ -75,7 +79,7 @@ class ResidualNetwork(nn.Module):
         for block in blocks:
             layer = nn.Conv2d(before, block.channels, block.kernel, padding="same", bias=bias)
             inputs = before * block.kernel**2
-            nn.init.normal_(layer.weight, std=1.0 if weights == "normal" else inputs**-0.5)
+            nn.init.normal_(layer.weight, std=first_sd or inputs**-0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
             self.blocks.append(layer)
@@ -107,17 +111,15 @@ class ResidualNetwork(nn.Module):
             before = layer(passed)
             slope = SLOPES[activation](before)
             # Plus x adds nothing to the gradient, since x is data and has no weights behind it.
-            if self.function != "addition":
+            if self.function in MULTIPLYING:
                 slope = slope * noisy
             ways.append(partial(_back, layer, passed, slope))
             passed = self._joined(ACTIVATIONS[activation](before), noisy)
         return Trace(self.outside(passed), self.unit, ways)
 
     def _joined(self, activated: Tensor, noisy: Tensor) -> Tensor:
-        if self.function == "addition":
-            return activated + noisy
-        product = activated * noisy
-        return product + noisy if self.function == "multiplication_addition" else product
+        result = activated * noisy if self.function in MULTIPLYING else activated
+        return result + noisy if self.function in ADDING else result
 
 
 @torch.no_grad()
