@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,14 @@ def test_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"CTSTUDIO_TEST_DATA names {path}, which is not a folder")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_scan_cache() -> Iterator[None]:
+    """Scans of the tests leave nothing in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTSTUDIO_SCAN_CACHE", "off")
+        yield
 
 
 @pytest.fixture

@@ -28,10 +28,11 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
     """
     from ctstudio.dicom.scan import NothingFoundError, nothing_found
     from ctstudio.dicom.scan import scan as scan_dicom
+    from ctstudio.dicom.scan_cache import default_cache
 
     series: list[SeriesInfo] = []
     try:
-        found = yield from scan_dicom(paths)
+        found = yield from scan_dicom(paths, cache=default_cache())
         series += found.series
         skipped = list(found.skipped)
     except NothingFoundError as error:
@@ -70,6 +71,7 @@ def _scan_files(
     given: Sequence[Path], dicom: Sequence[SeriesInfo], skipped: Sequence[Skipped]
 ) -> Work[ScanResult]:
     """Look at what DICOM had no use for; its reasons stand for what is no image here either."""
+    from ctstudio.dicom.scan import ARCHIVE_REFUSED
     from ctstudio.files.items import kind_of
     from ctstudio.files.scan import SUFFIXES
     from ctstudio.files.scan import scan as scan_files
@@ -81,7 +83,8 @@ def _scan_files(
     notes: list[Skipped] = []
     for entry in skipped:
         path = entry.path
-        if entry.reason in _UNREACHED or not path.is_file():
+        unreached = entry.reason in _UNREACHED or entry.reason.startswith(ARCHIVE_REFUSED)
+        if unreached or not path.is_file():
             rest.append(entry)
         elif path.name == NAME:
             notes.append(entry)
