@@ -171,7 +171,8 @@ MODEL_CHOICES = (recipe.phases[-1].model for recipe in bundled().values())
 SHIPPED = {
     repr(choice): choice
     for choice in MODEL_CHOICES
-    if "labels" not in MODELS[choice.name].tags and choice.params.get("weights") != "normal"
+    if not MODELS[choice.name].tags & {"labels", "whole"}
+    and choice.params.get("weights") != "normal"
 }.values()
 
 

@@ -46,7 +46,7 @@ Gradients = Annotated[
 ]
 
 
-@MODELS.add("autoencoder", title="Autoencoder of the article")
+@MODELS.add("autoencoder", title="Autoencoder of the article", tags=["whole"])
 def autoencoder(
     *,
     size_px: Size = 512,
@@ -72,7 +72,7 @@ def autoencoder(
     return TorchAutoencoder(**_settings(locals()))
 
 
-@MODELS.add("autoencoder_numpy", title="Autoencoder of the article, in NumPy")
+@MODELS.add("autoencoder_numpy", title="Autoencoder of the article, in NumPy", tags=["whole"])
 def autoencoder_numpy(
     *,
     size_px: Size = 512,

@@ -225,7 +225,9 @@ class FullyConnected:
     def back_propagate(self, slope: Array, *, onwards: bool = True) -> Array | None:
         """Set ``gradient`` for the ``slope`` at the output; returns that at the input."""
         slope = slope.reshape(self._z.shape) * self.activation.slope(self._z, self._a)
-        self.gradient = self._input.T @ slope
+        # Of one image it is an outer product, which the library of matrix products is slow at.
+        one = len(slope) == 1
+        self.gradient = self._input.T * slope if one else self._input.T @ slope
         return (slope @ self.weights.T).reshape(-1, *self.inputs) if onwards else None
 
 
