@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 import warnings
 from collections import Counter, defaultdict
@@ -17,6 +16,14 @@ from numpy.typing import NDArray
 from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import Window
 from ctstudio.dicom.headers import Header
+from ctstudio.dicom.irregularities import (
+    Irregularity,
+    Kind,
+    near,
+    of_headers,
+    of_mixture,
+    of_stack,
+)
 from ctstudio.dicom.places import open_binary
 
 _TEXT_TAGS = [
@@ -33,7 +40,8 @@ class SeriesInfo:
     """One series as found on disk: everything but its pixels.
 
     ``source.files`` and ``headers`` are in slice order, along the normal of the slices.
-    ``warnings`` are sentences for the user.
+    ``irregularities`` are what is odd about it, each with what can be done; ``warnings`` are the
+    sentences of those that matter to whoever looks at the pictures, and others.
     """
 
     source: Source
@@ -44,6 +52,7 @@ class SeriesInfo:
     transfer_syntax: str
     warnings: tuple[str, ...]
     headers: tuple[Header, ...] = field(repr=False)
+    irregularities: tuple[Irregularity, ...] = ()
 
     @property
     def title(self) -> str:
@@ -55,42 +64,50 @@ class SeriesInfo:
         return f"{self.source.modality or 'Unnamed'} series"
 
 
-def group(headers: Iterable[Header]) -> list[list[Header]]:
-    """Sort headers into series: by UID, then localiser or not, size, orientation and spacing.
+@dataclass(frozen=True)
+class Group:
+    """Headers of one stack, and what set them apart from others of the same series."""
+
+    members: tuple[Header, ...]
+    mixture: tuple[Irregularity, ...] = ()
+
+
+def group(headers: Iterable[Header]) -> list[Group]:
+    """Sort headers into stacks: by UID, then localiser or not, size, orientation and spacing.
 
     An empty SeriesInstanceUID falls back to study, series number and folder.
     """
-    by_uid: dict[tuple[object, ...], list[list[Header]]] = defaultdict(list)
+    series: dict[tuple[object, ...], dict[tuple[object, ...], list[list[Header]]]] = {}
     for header in headers:
         uid: tuple[object, ...] = (header.series_uid,)
         if not header.series_uid:
             uid = (header.study_uid, header.series_number, header.path.parent)
-        key = (*uid, header.localiser, header.rows, header.columns, header.modality)
-        for members in by_uid[key]:
+        key = (header.localiser, header.rows, header.columns, header.modality)
+        stacks = series.setdefault(uid, {}).setdefault(key, [])
+        for members in stacks:
             first = members[0]
             # Scanners jitter in the sixth digit; 1e-3 is 0.06 degrees.
-            if _near(first.orientation, header.orientation, 1e-3) and _near(
+            if near(first.orientation, header.orientation, 1e-3) and near(
                 first.spacing, header.spacing, 1e-3 * (header.spacing or (1.0,))[0]
             ):
                 members.append(header)
                 break
         else:
-            by_uid[key].append([header])
-    return [members for groups in by_uid.values() for members in groups]
+            stacks.append([header])
+    found: list[Group] = []
+    for by_key in series.values():
+        stacks = [members for stacks in by_key.values() for members in stacks]
+        mixture = tuple(of_mixture(stacks))
+        found += [Group(tuple(members), mixture) for members in stacks]
+    return found
 
 
-def _near(a: tuple[float, ...] | None, b: tuple[float, ...] | None, tolerance: float) -> bool:
-    if a is None or b is None:
-        return a is b
-    return all(abs(p - q) <= tolerance for p, q in zip(a, b, strict=True))
-
-
-def build(members: Sequence[Header]) -> list[SeriesInfo]:
+def build(members: Group) -> list[SeriesInfo]:
     """Order one group's slices; several when images of one position can be told apart.
 
     Opens one file of each series again for its texts.
     """
-    ordered = sorted(members, key=lambda h: str(h.path))
+    ordered = sorted(members.members, key=lambda h: str(h.path))
     unique: dict[str, Header] = {}
     for header in ordered:
         unique.setdefault(header.sop_uid or str(header.path), header)
@@ -98,7 +115,8 @@ def build(members: Sequence[Header]) -> list[SeriesInfo]:
     if dropped := len(ordered) - len(unique):
         files = "1 file repeats" if dropped == 1 else f"{dropped} files repeat"
         notes.append(f"{files} an image that is already there and was left out.")
-    return [_info(part, notes) for part in _split_positions(list(unique.values()))]
+    parts = _split_positions(list(unique.values()))
+    return [_info(part, notes, members.mixture) for part in parts]
 
 
 def _split_positions(headers: list[Header]) -> list[list[Header]]:
@@ -126,16 +144,14 @@ def _shared_positions(headers: Sequence[Header]) -> int:
     return sum(n - 1 for n in counts.values())
 
 
-def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
+def _info(
+    headers: list[Header], notes: Sequence[str], mixture: Sequence[Irregularity]
+) -> SeriesInfo:
     first = headers[0]
-    remarks = list(notes)
     orientation = first.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
-    if first.orientation is None and (len(headers) > 1 or first.position is not None):
-        remarks.append("The files state no orientation: axial slices are assumed.")
-    headers, positions = _ordered(headers, np.cross(row, column), remarks)
-    if first.spacing is None:
-        remarks.append("The files state no usable pixel spacing: lengths are shown in pixels.")
+    odd = [*mixture, *of_headers(first, len(headers))]
+    headers, positions = _ordered(headers, np.cross(row, column), odd)
     spacing = first.spacing or (1.0, 1.0)
     geometry = Geometry(
         positions,
@@ -145,7 +161,8 @@ def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
         spacing_known=first.spacing is not None,
         orientation_known=first.orientation is not None,
     )
-    remarks += _stack_remarks(geometry)
+    odd += of_stack(geometry, first.thickness)
+    remarks = [*notes, *(entry.sentence for entry in odd if entry.warns)]
     if any(h.codestream_disagrees for h in headers):
         remarks.append(
             "The compressed images and their headers disagree about bits or sign; "
@@ -165,11 +182,12 @@ def _info(headers: list[Header], notes: Sequence[str]) -> SeriesInfo:
         transfer_syntax=" and ".join(name for name, _ in names.most_common()),
         warnings=tuple(remarks),
         headers=tuple(headers),
+        irregularities=tuple(odd),
     )
 
 
 def _ordered(
-    headers: list[Header], normal: NDArray[np.float64], remarks: list[str]
+    headers: list[Header], normal: NDArray[np.float64], odd: list[Irregularity]
 ) -> tuple[list[Header], NDArray[np.float64]]:
     """Headers along the normal, with positions ``(z, 3)`` in mm.
 
@@ -190,56 +208,9 @@ def _ordered(
         along = np.arange(len(headers)) * abs(step)
         by = "instance number"
     if len(headers) > 1:
-        remarks.append(f"The files state no usable positions: slices are ordered by {by}.")
+        sentence = f"The files state no usable positions: slices are ordered by {by}."
+        odd.append(Irregularity(Kind.MISSING_POSITION, sentence))
     return headers, along[:, None] * normal
-
-
-def _stack_remarks(geometry: Geometry) -> list[str]:
-    """What is odd about the distances between slices, in sentences."""
-    remarks: list[str] = []
-    gaps = np.diff(geometry.offsets_mm)
-    if not len(gaps):
-        return remarks
-    same = np.abs(gaps) < 1e-3
-    if same.any():
-        shared = int(np.sum(np.append(same, False) | np.append(False, same)))
-        remarks.append(f"{shared} images share a position with another one.")
-        gaps = gaps[np.abs(gaps) >= 1e-3]
-        if not len(gaps):
-            return remarks
-    usual = float(np.median(gaps))
-    spread = float(np.ptp(gaps))
-    ratios = gaps / usual
-    # Multiples of one spacing are missing slices; anything else is a stack made of parts.
-    whole = np.abs(ratios - np.round(ratios)) < 0.05
-    if spread <= 0.01 * usual + 1e-3:
-        pass
-    elif np.all(whole & (ratios > 0.5)):
-        missing = int(np.sum(np.round(ratios) - 1))
-        places = [k for k, r in enumerate(ratios) if r > 1.5]
-        where = f"after slice {places[0] + 1}"
-        if len(places) > 1:
-            where = f"in {len(places)} places, the first after slice {places[0] + 1}"
-        count = "1 slice seems" if missing == 1 else f"{missing} slices seem"
-        remarks.append(
-            f"{count} to be missing {where}: there the gap is {gaps[places[0]]:.4g} mm, "
-            f"elsewhere {usual:.4g} mm."
-        )
-    else:
-        remarks.append(
-            f"The distance between slices varies from {gaps.min():.4g} to {gaps.max():.4g} mm."
-        )
-    if geometry.tilted:
-        steps = np.diff(geometry.positions_mm, axis=0)
-        along = steps @ geometry.normal
-        across = np.linalg.norm(steps - np.outer(along, geometry.normal), axis=1)
-        angle = math.degrees(math.atan2(float(np.median(across)), float(np.median(along))))
-        if angle >= 0.05:
-            remarks.append(
-                f"The stack is sheared by {angle:.1f} degrees (gantry tilt): slices are shown as "
-                "acquired, and planes across them are skewed."
-            )
-    return remarks
 
 
 def _source(headers: Sequence[Header]) -> Source:
