@@ -26,6 +26,8 @@ from ctstudio.learn.trainee import Trainee
 
 PROTOCOL = "A"
 POOLED = "pooled over slices, mean of the classes"
+EVERYTHING = ReceptiveField(2**16, 1)
+"""Of networks that look further than can be measured, such as those with fully connected layers."""
 
 
 class Stage:
@@ -58,7 +60,7 @@ class Stage:
         differently; nothing is measured of them, since that takes seconds.
         """
         if self._field is None:
-            self._field = (None if self.labels else measure(trainee.average)) or UNKNOWN
+            self._field = UNKNOWN if self.labels else measure(trainee.average) or EVERYTHING
         margin, period = self._field.margin_px, self._field.period_px
         rows, columns = self.noisy.shape
         top, left, height, width = region

@@ -13,14 +13,17 @@ from scipy.signal import correlate2d
 from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import finish
+from ctstudio.core.events import Step, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.phantom import phantom
 from ctstudio.learn.gradients import GRADIENTS
+from ctstudio.learn.judge import Stage
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.models import autoencoder_numpy as by_hand
 from ctstudio.learn.recipe import bundled
+from ctstudio.learn.tasks import Pair
 from ctstudio.learn.train import train
+from ctstudio.learn.trainee import Trainee
 
 NAMES = ("autoencoder", "autoencoder_numpy")
 WAYS = ("automatic", "manual")
@@ -297,8 +300,19 @@ def test_it_learns_in_the_one_loop_alike_in_both_forms() -> None:
         }.items():  # fmt: skip
             recipe = recipe.with_setting(key, value)
         events = train(recipe, [volume])
-        found = [event.losses["loss"] for event in events if type(event).__name__ == "Step"]
+        found = [event.losses["loss"] for event in events if isinstance(event, Step)]
         assert np.mean(found[-10:]) < 0.7 * found[0]
         losses.append(found)
     # Single precision, and sums in another order.
     np.testing.assert_allclose(losses[1][:20], losses[0][:20], rtol=1e-3)
+
+
+def test_a_region_looked_at_closely_is_as_in_the_whole_slice() -> None:
+    recipe = bundled()["autoencoder-sgd-repaired"]
+    for key, value in {"phases.0.model.size_px": 64, "phases.0.model.latent": 20}.items():
+        recipe = recipe.with_setting(key, value)
+    trainee = Trainee(recipe, torch.device("cpu"))
+    stage = Stage(Pair(0, images(64, 64).float(), None))
+    whole = stage.show(trainee).panels["reconstruction"]
+    detail = stage.detail(trainee, (10, 20, 16, 24))
+    np.testing.assert_allclose(detail.reconstruction, whole[10:26, 20:44], atol=0.01)
