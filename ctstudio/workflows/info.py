@@ -35,6 +35,9 @@ class SeriesReport:
     transfer_syntax: str
     series_uid: str
     warnings: tuple[str, ...] = ()
+    irregularities: tuple[dict[str, Any], ...] = ()
+    """Each with its ``kind``, its ``sentence`` and the ``fixes`` that there are, the safe one
+    first; those that pictures do not suffer from are not among the warnings."""
     patient: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -85,6 +88,14 @@ def _report_one(number: int, info: SeriesInfo, patient: bool) -> SeriesReport:
         transfer_syntax=info.transfer_syntax,
         series_uid=source.series_uid,
         warnings=tuple(info.warnings),
+        irregularities=tuple(
+            {
+                "kind": str(odd.kind),
+                "sentence": odd.sentence,
+                "fixes": [str(fix) for fix in odd.fixes],
+            }
+            for odd in getattr(info, "irregularities", ())  # of DICOM series
+        ),
         patient={key: value for key, value in identity.items() if value} if patient else {},
     )
 
@@ -122,6 +133,8 @@ def as_text(reports: Sequence[SeriesReport], result: ScanResult) -> str:
             words = ", ".join(f"{key} {value}" for key, value in entry.patient.items())
             lines.append(f"#{entry.number} patient: {words}")
         lines += [f"#{entry.number} warning: {warning}" for warning in entry.warnings]
+        notes = [odd["sentence"] for odd in entry.irregularities]
+        lines += [f"#{entry.number} note: {note}" for note in notes if note not in entry.warnings]
     return "\n".join(lines + _skipped_lines(result))
 
 

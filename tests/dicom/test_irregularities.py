@@ -10,6 +10,8 @@ from ctstudio.ct.resample import Fix, mend
 from ctstudio.dicom.irregularities import Kind, of_stack
 from ctstudio.dicom.read import read
 from ctstudio.dicom.scan import scan
+from ctstudio.workflows.info import as_text
+from ctstudio.workflows.info import report as describe
 
 PIXELS = np.zeros((6, 5), np.int16)
 SQUARE = dict(PixelSpacing=[0.7, 0.7])
@@ -134,6 +136,19 @@ def test_a_real_head_with_tilt_and_three_distances(test_data):
     parts = finish(mend(volume, Fix.SPLIT))
     assert sum(len(part) for part in parts) == len(volume)
     assert all(part.geometry.uniform for part in parts)
+
+
+def test_a_report_holds_all_of_them(stack):
+    folder = stack(4, SliceThickness=5)
+    report = describe(finish(scan([folder])).series)[0]
+    kinds_and_fixes = [(odd["kind"], odd["fixes"]) for odd in report.irregularities]
+    assert kinds_and_fixes == [
+        ("overlapping slices", ["leave"]),
+        ("non-square pixels", ["leave", "square"]),
+    ]
+    assert report.warnings == ()
+    text = as_text([report], finish(scan([folder])))
+    assert "#1 note: The pixels are not square: rows lie 0.7 mm apart, columns 0.8 mm." in text
 
 
 def _centre(volume):
