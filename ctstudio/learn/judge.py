@@ -67,7 +67,9 @@ class Stage:
         top, left = min(max(top, 0), rows - 1), min(max(left, 0), columns - 1)
         bottom, right = min(top + max(height, 1), rows), min(left + max(width, 1), columns)
         y, x = (max(at - margin, 0) // period * period for at in (top, left))
-        piece = self.noisy[y : bottom + margin, x : right + margin]
+        # Cells, too, are looked at as a whole.
+        y_end, x_end = (-(-at // period) * period + margin for at in (bottom, right))
+        piece = self.noisy[y:y_end, x:x_end]
         run = classify if self.labels else apply_to_slice
         seen = run(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()

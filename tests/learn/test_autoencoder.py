@@ -307,12 +307,13 @@ def test_it_learns_in_the_one_loop_alike_in_both_forms() -> None:
     np.testing.assert_allclose(losses[1][:20], losses[0][:20], rtol=1e-3)
 
 
-def test_a_region_looked_at_closely_is_as_in_the_whole_slice() -> None:
+@pytest.mark.parametrize("size_px", [64, 512])
+def test_a_region_looked_at_closely_is_as_in_the_whole_slice(size_px: int) -> None:
     recipe = bundled()["autoencoder-sgd-repaired"]
-    for key, value in {"phases.0.model.size_px": 64, "phases.0.model.latent": 20}.items():
+    for key, value in {"phases.0.model.size_px": size_px, "phases.0.model.latent": 20}.items():
         recipe = recipe.with_setting(key, value)
     trainee = Trainee(recipe, torch.device("cpu"))
-    stage = Stage(Pair(0, images(64, 64).float(), None))
+    stage = Stage(Pair(0, images(128, 128).float(), None))
     whole = stage.show(trainee).panels["reconstruction"]
-    detail = stage.detail(trainee, (10, 20, 16, 24))
-    np.testing.assert_allclose(detail.reconstruction, whole[10:26, 20:44], atol=0.01)
+    detail = stage.detail(trainee, (10, 50, 16, 24))
+    np.testing.assert_allclose(detail.reconstruction, whole[10:26, 50:74], atol=0.01)
