@@ -172,7 +172,7 @@ SHIPPED = {
     repr(choice): choice
     for choice in MODEL_CHOICES
     if not MODELS[choice.name].tags & {"labels", "whole"}
-    and choice.params.get("weights") != "normal"
+    and choice.params.get("first_sd") != 1
 }.values()
 
 
