@@ -32,7 +32,18 @@ def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
         _refuse_other_targets(recipe, number)
         for term in phase.losses:
             LOSSES.make(term.choice)  # a network that it compares by may be missing
+    _refuse_another_size(recipe)
     _try_the_gradient(recipe)
+
+
+def _refuse_another_size(recipe: Recipe) -> None:
+    side = recipe.phases[0].model.params.get("size_px")
+    if side is not None and side != recipe.patch_px:
+        raise StudioError(
+            f"The network takes images of {side} x {side} px, and the patches have "
+            f"{recipe.patch_px} px.",
+            hint="Set patch_px, or size_px of the model, so that both are the same.",
+        )
 
 
 def _try_the_gradient(recipe: Recipe) -> None:

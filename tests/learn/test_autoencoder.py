@@ -272,6 +272,12 @@ def test_a_size_that_cannot_be_halved_is_refused() -> None:
         MODELS.make(Choice("autoencoder_numpy", {"size_px": 20}))
 
 
+def test_patches_of_another_size_are_refused() -> None:
+    recipe = bundled()["autoencoder-sgd-repaired"].with_setting("patch_px", 64)
+    with pytest.raises(StudioError, match="512 x 512 px, and the patches have 64 px"):
+        next(train(recipe, []))
+
+
 def test_the_articles_network_has_its_number_of_weights() -> None:
     assert MODELS.make(Choice("autoencoder")).parameter_count == 8_192_166
 
