@@ -16,6 +16,7 @@ from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.trainee import parameter_groups
 
+RECIPES = bundled()
 TANH = "tanh arctan tanh arctan | arctan arctan arctan"
 TABLE = {
     # activations, rates of encoder and decoder, SD of the first weights, latent, optimiser, epochs
@@ -31,11 +32,11 @@ TABLE = {
 
 
 def recipe(run: str, form: str = "faithful") -> Recipe:
-    return bundled()[f"autoencoder-{run}" + ("-repaired" if form == "repaired" else "")]
+    return RECIPES[f"autoencoder-{run}" + ("-repaired" if form == "repaired" else "")]
 
 
 def test_every_run_has_its_two_recipes() -> None:
-    names = {name for name in bundled() if name.startswith("autoencoder-")}
+    names = {name for name in RECIPES if name.startswith("autoencoder-")}
     assert names == {f"autoencoder-{run}{end}" for run in TABLE for end in ("", "-repaired")}
 
 
