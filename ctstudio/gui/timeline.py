@@ -20,7 +20,7 @@ from ctstudio.gui.session import KeptPreview, Run, Session
 
 PLAY_MS = 180
 SMALL_PX = 32
-LABEL_PX, END_PX = 264, 148
+LABEL_PX, END_PX = 264, 168
 DEFAULT_WINDOW = PRESETS["Abdomen"]
 
 

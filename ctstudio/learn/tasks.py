@@ -152,12 +152,12 @@ def recorrupted(
 @TASKS.add("noise2void", title="Noise2Void", tags=["reference"])
 def noise2void(
     *,
-    hidden: Annotated[float, Param("Share of the pixels that are asked for", 0.001, 0.2)] = 0.02,
+    hidden: Annotated[float, Param("Share of the pixels that are asked for", 0.001, 0.2)] = 0.05,
     direction: Annotated[
         Literal["none", "horizontal", "vertical", "cross", "square"],
         Param("Which neighbours share a pixel's noise, and are hidden with it"),
-    ] = "square",
-    arm_px: Annotated[int, Param("How far they lie", 1, 16, "px", label="Reach")] = 2,
+    ] = "cross",
+    arm_px: Annotated[int, Param("How far they lie", 1, 16, "px", label="Reach")] = 1,
     body_share: BodyShare = 0.25,
     augment: Augment = True,
 ) -> Noise2Void:
