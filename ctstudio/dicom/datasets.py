@@ -24,7 +24,7 @@ from pydicom.valuerep import format_number_as_ds
 from ctstudio import __version__
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.encoding import Encoding
-from ctstudio.dicom.headers import usable_rescale
+from ctstudio.dicom.plausible import usable_rescale
 
 MAKER = "CT Studio"
 

@@ -23,6 +23,13 @@ from ctstudio.dicom.elements import (
     walk,
 )
 from ctstudio.dicom.places import Stamp, open_binary
+from ctstudio.dicom.plausible import (
+    unit_directions,
+    usable_length,
+    usable_place,
+    usable_rescale,
+    usable_spacing,
+)
 
 NATIVE = {IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)}
@@ -62,15 +69,6 @@ _TAGS = {
 _WANTED = frozenset(_TAGS.values())
 
 
-# Beyond these a header is garbled, whatever it says: rescaled values would leave float32, places
-# and pixels would be of sizes that no scanner makes.
-_SLOPES = (1e-12, 1e9)
-_LARGEST_INTERCEPT = 1e12
-_FURTHEST_MM = 1e6
-_PIXEL_MM = (1e-5, 1e4)
-_MOST_ELONGATED = 1000.0
-
-
 DICOMDIR = "it is a DICOMDIR index, not an image"
 BROKEN = "its header is broken"
 
@@ -81,7 +79,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What sorting and decoding one single-frame image need.
+    """What sorting and decoding one image need: a file, or a frame of one.
 
     ``pixel_offset`` is where the pixel bytes begin in the file, ``pixel_bytes`` their length, or
     None where they are encapsulated (compressed) or deflated. ``bits_stored``, ``high_bit`` and
@@ -121,6 +119,13 @@ class Header:
     rescale_type: str
     parts: tuple[str, ...]
     """What tells apart several images at one position: time point, echo, acquisition, kernel."""
+    frames: int = 1
+    """How many images the file holds."""
+    frame: int = 0
+    """Which of them this is. What is stated here of one in a file that has not been taken apart
+    by `frames.take_apart` is stated of the file."""
+    packed_bytes: int = 0
+    """Length of the frame's encapsulated fragments; 0 where they go on to the end."""
 
     @property
     def deflated(self) -> bool:
@@ -155,7 +160,7 @@ def parse_header(path: Path, head: bytes, stamp: Stamp) -> Header:
     Raises
     ------
     UnreadableError
-        With the reason, where the file is not a single-frame image that can be read.
+        With the reason, where the file is not an image that can be read.
     """
     if not _looks_like_dicom(head):
         raise UnreadableError("it is empty" if not head else "it is not a DICOM file")
@@ -201,7 +206,7 @@ def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Head
         codestream = codestream_info(pixels[:4096])
     bits = _bit_layout(values, codestream)
     _refuse_unsupported(values, bits[0])
-    orientation = _unit_directions(values.floats("orientation", 6))
+    orientation = unit_directions(values.floats("orientation", 6))
     slope, intercept = usable_rescale(values.number("slope"), values.number("intercept"))
     return Header(
         path=path,
@@ -225,12 +230,12 @@ def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Head
         instance_number=values.integer_text("instance"),
         modality=values.text("modality"),
         localiser="LOCALIZER" in values.text("image_type").upper(),
-        position=_usable_place(values.floats("position", 3)),
+        position=usable_place(values.floats("position", 3)),
         orientation=orientation,
-        spacing=_usable_spacing(values.floats("spacing", 2)),
-        slice_location=_usable_length(values.number("slice_location")),
-        thickness=_usable_length(values.number("thickness")),
-        between_slices=_usable_length(values.number("between_slices")),
+        spacing=usable_spacing(values.floats("spacing", 2)),
+        slice_location=usable_length(values.number("slice_location")),
+        thickness=usable_length(values.number("thickness")),
+        between_slices=usable_length(values.number("between_slices")),
         slope=slope if slope else 1.0,
         intercept=intercept,
         rescaled=bool(slope),
@@ -241,42 +246,25 @@ def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Head
                 "temporal", "echo", "acquisition", "kernel", "image_type", "acquisition_time",
             )
         ),
+        frames=_frames(values),
     )  # fmt: skip
 
 
-def usable_rescale(slope: float | None, intercept: float | None) -> tuple[float | None, float]:
-    """Slope, or None where the header states none of use, and intercept."""
-    if slope is None or not _SLOPES[0] <= abs(slope) <= _SLOPES[1]:
-        slope = None
-    if intercept is None:
-        intercept = 0.0
-    elif not abs(intercept) <= _LARGEST_INTERCEPT:
-        return None, 0.0
-    return slope, intercept
-
-
-def _usable_spacing(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    if spacing is None or not all(_PIXEL_MM[0] <= s < _PIXEL_MM[1] for s in spacing):
-        return None
-    return spacing if max(spacing) <= _MOST_ELONGATED * min(spacing) else None
-
-
-def _usable_place(position: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    return position if position and all(abs(v) <= _FURTHEST_MM for v in position) else None
-
-
-def _usable_length(length: float | None) -> float | None:
-    return length if length is not None and abs(length) <= _FURTHEST_MM else None
-
-
 def _refuse_unsupported(values: _Values, bits_allocated: int) -> None:
-    frames = values.text("frames")
-    if frames not in ("", "1"):
-        raise UnreadableError(f"images of several frames ({frames}) cannot be opened yet")
     if values.integer("samples", 1) != 1 or values.text("photometric") == "PALETTE COLOR":
         raise UnreadableError("colour images cannot be opened yet")
     if bits_allocated not in (8, 16, 32):
         raise UnreadableError(f"images of {bits_allocated} bits a pixel cannot be opened yet")
+
+
+def _frames(values: _Values) -> int:
+    text = values.text("frames")
+    if text in ("", "1"):
+        return 1
+    frames = values.integer_text("frames")
+    if frames is None or frames < 1:
+        raise UnreadableError(f"its header asks for {text[:20]!r} frames")
+    return frames
 
 
 def _bit_layout(
@@ -329,19 +317,6 @@ def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
     if known and length is not None and syntax not in NATIVE:
         raise UnreadableError(f"its pixel data are not encapsulated as {_uid(syntax).name} asks")
     return offset, length
-
-
-@lru_cache(maxsize=256)
-def _unit_directions(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Orientation made exactly unit and orthogonal-checked; None where it is no orientation."""
-    if values is None:
-        return None
-    row, column = values[:3], values[3:]
-    row_length, column_length = math.hypot(*row), math.hypot(*column)
-    cosine = sum(a * b for a, b in zip(row, column, strict=True))
-    if min(row_length, column_length) < 0.5 or abs(cosine) > 0.05:
-        return None
-    return (*(v / row_length for v in row), *(v / column_length for v in column))
 
 
 class _Values:

@@ -17,13 +17,14 @@ from ctstudio.ct.volume import Volume
 from ctstudio.dicom.codecs import CodecError, decode, join_fragments, keep_stored_bits
 from ctstudio.dicom.headers import Header
 from ctstudio.dicom.places import open_binary
-from ctstudio.dicom.series import SeriesInfo
+from ctstudio.dicom.series import SeriesInfo, files_of
 
 _WORKERS = 2
 _AHEAD = 8
 _YIELD_SECONDS = 0.05
 _LARGE_BYTES = 64 << 20
 _COMPRESSION_LIMIT = 1000
+_NO_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
 
 
 def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
@@ -128,7 +129,9 @@ def fill_slice(header: Header, out: NDArray[Any]) -> None:
         elif header.deflated:
             target = _inflated(header)
         else:
-            data = join_fragments(stream.read())
+            # A frame among others lies behind the one table of offsets that all of them share.
+            table = _NO_TABLE if header.packed_bytes else b""
+            data = join_fragments(table + stream.read(header.packed_bytes or -1))
             decoded = decode(
                 data,
                 header.syntax,
@@ -163,6 +166,7 @@ def _inflated(header: Header) -> NDArray[Any]:
 
     with open_binary(header.path) as stream:
         data: bytes = pydicom.dcmread(stream, force=True).PixelData
+    data = data[header.frame * header.frame_bytes :]
     if len(data) < header.frame_bytes:
         raise CodecError(f"it holds {len(data)} of {header.frame_bytes} pixel bytes")
     kind = _dtype(header)
@@ -195,7 +199,7 @@ def _volume(series: SeriesInfo, kept: Sequence[int], voxels: NDArray[Any]) -> Vo
         intercept=np.array([h.intercept for h in headers]),
         unit="HU" if all(h.hounsfield for h in headers) else "",
         geometry=replace(series.geometry, positions_mm=series.geometry.positions_mm[list(kept)]),
-        source=replace(series.source, files=tuple(h.path for h in headers)),
+        source=replace(series.source, files=files_of(headers)),
     )
 
 
@@ -235,7 +239,8 @@ def _reason(error: Exception) -> str:
 
 
 def _note(header: Header, reason: str) -> Note:
-    return Note(f"{header.path.name} ({header.syntax_name}) was left out: {reason}.")
+    frame = f", frame {header.frame + 1}" if header.frames > 1 else ""
+    return Note(f"{header.path.name}{frame} ({header.syntax_name}) was left out: {reason}.")
 
 
 def _nothing_decoded(series: SeriesInfo, reasons: dict[int, str]) -> StudioError:

@@ -5,21 +5,21 @@ What cannot be used is reported, not raised.
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, TypeGuard
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.series import Skipped
-from ctstudio.dicom import dicomdir
+from ctstudio.dicom.finding import ARCHIVE_REFUSED, File, Walk, os_reason
+from ctstudio.dicom.frames import take_apart
 from ctstudio.dicom.headers import BROKEN, Header, UnreadableError, parse_header
-from ctstudio.dicom.places import ArchiveError, Stamp, is_archive, member_stamp, members, read_head
+from ctstudio.dicom.places import read_head
 from ctstudio.dicom.scan_cache import Entries, Found, ScanCache, kept, key, recall
 from ctstudio.dicom.series import SeriesInfo, build, group
 
@@ -32,9 +32,6 @@ __all__ = [
     "nothing_found",
     "scan",
 ]
-
-ARCHIVE_REFUSED = "the archive is not opened: "
-"""How the reasons begin for which a whole zip archive is left out."""
 
 _YIELD_SECONDS = 0.05
 _BATCH = 32
@@ -73,9 +70,9 @@ def scan(paths: Sequence[Path], *, cache: ScanCache | None = None) -> Work[ScanR
         When no series is found at all; ``details`` lists what was skipped and why.
     """
     skipped: list[Skipped] = []
-    files: list[_File] = []
+    files: list[File] = []
     last = time.monotonic()
-    for found in _Walk(paths, skipped).files():
+    for found in Walk(paths, skipped).files():
         if found is not None:
             files.append(found)
         if time.monotonic() - last > _YIELD_SECONDS:
@@ -83,7 +80,12 @@ def scan(paths: Sequence[Path], *, cache: ScanCache | None = None) -> Work[ScanR
             last = time.monotonic()
 
     results = yield from _headers(files, cache)
-    headers = [found for found in results if isinstance(found, Header)]
+    headers: list[Header] = []
+    for result in results:
+        if isinstance(result, Header):
+            headers.append(result)
+        elif isinstance(result, tuple):
+            headers += result
     skipped += _reasons(files, results)
 
     series: list[SeriesInfo] = []
@@ -97,13 +99,8 @@ def scan(paths: Sequence[Path], *, cache: ScanCache | None = None) -> Work[ScanR
     return ScanResult(tuple(series), tuple(skipped))
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file or a member of ``archive``, as it was when it was come across."""
-
-    path: Path
-    stamp: Stamp
-    archive: Path | None = None
+_Result: TypeAlias = Found | tuple[Header, ...]
+"""What a file is; of several images, one header each."""
 
 
 class _Unkept(str):
@@ -114,9 +111,9 @@ class _Unkept(str):
     """
 
 
-def _headers(files: Sequence[_File], cache: ScanCache | None) -> Work[list[Found]]:
+def _headers(files: Sequence[File], cache: ScanCache | None) -> Work[list[_Result]]:
     """What each file is: recalled where it is known, read where it is not; in the files' order."""
-    results: list[Found | None] = [None] * len(files)
+    results: list[_Result | None] = [None] * len(files)
     others: dict[Path, Entries] = {}
     if cache is not None:
         others = yield from _recall(files, cache, results)
@@ -150,13 +147,14 @@ def _headers(files: Sequence[_File], cache: ScanCache | None) -> Work[list[Found
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     complete = [found for found in results if found is not None]
-    if cache is not None and unknown:
-        cache.store(_learnt(files, complete, {files[k].path.parent for k in unknown}, others))
+    news = {files[k].path.parent for k in unknown if _may_be_kept(complete[k])}
+    if cache is not None and news:
+        cache.store(_learnt(files, complete, news, others))
     return complete
 
 
 def _recall(
-    files: Sequence[_File], cache: ScanCache, results: list[Found | None]
+    files: Sequence[File], cache: ScanCache, results: list[_Result | None]
 ) -> Work[dict[Path, Entries]]:
     """Fill in what is known; returns what is known besides, folder by folder."""
     folders: dict[Path, list[int]] = defaultdict(list)
@@ -176,21 +174,26 @@ def _recall(
 
 
 def _learnt(
-    files: Sequence[_File],
-    results: Sequence[Found],
+    files: Sequence[File],
+    results: Sequence[_Result],
     folders: set[Path],
     others: dict[Path, Entries],
 ) -> dict[Path, Entries]:
     """The entries of ``folders``: what this scan found there, and what it did not look at."""
     learnt: dict[Path, Entries] = {folder: {} for folder in folders}
     for file, found in zip(files, results, strict=True):
-        if file.path.parent in folders and not isinstance(found, _Unkept):
+        if file.path.parent in folders and _may_be_kept(found):
             learnt[file.path.parent][key(file.path.name)] = kept(file.stamp, found)
     for folder, entries in learnt.items():
         # Files that are gone for good must not pile up.
         if len(others.get(folder, {})) <= _MOST_OTHERS + len(entries):
             entries.update(others.get(folder, {}))
     return learnt
+
+
+def _may_be_kept(result: _Result) -> TypeGuard[Found]:
+    # Files of several images are few, and taken apart anew.
+    return not isinstance(result, (_Unkept, tuple))
 
 
 def _read_heads(paths: Sequence[Path]) -> list[bytes | OSError]:
@@ -203,30 +206,29 @@ def _read_heads(paths: Sequence[Path]) -> list[bytes | OSError]:
     return heads
 
 
-def _parse(file: _File, head: bytes | OSError) -> Found:
+def _parse(file: File, head: bytes | OSError) -> _Result:
     if isinstance(head, OSError):
-        return _Unkept(_os_reason(head))
+        return _Unkept(os_reason(head))
     try:
-        return parse_header(file.path, head, file.stamp)
+        header = parse_header(file.path, head, file.stamp)
+        return header if header.frames == 1 else take_apart(header)
     except UnreadableError as error:
         if file.archive is not None and head.startswith(b"PK\x03\x04"):
             return _NESTED
         return _Unkept(error) if str(error).startswith(BROKEN) else str(error)
     except OSError as error:
-        return _Unkept(_os_reason(error))
+        return _Unkept(os_reason(error))
 
 
-def _reasons(files: Sequence[_File], results: Sequence[Found]) -> list[Skipped]:
+def _reasons(files: Sequence[File], results: Sequence[_Result]) -> list[Skipped]:
     """What was left aside; an archive without any DICOM in it counts as one file that is none."""
     with_dicom = {
-        file.archive
-        for file, found in zip(files, results, strict=True)
-        if isinstance(found, Header) or found != _NOT_DICOM
+        file.archive for file, found in zip(files, results, strict=True) if found != _NOT_DICOM
     }
     skipped: list[Skipped] = []
     named: set[Path] = set()
     for file, found in zip(files, results, strict=True):
-        if isinstance(found, Header):
+        if not isinstance(found, str):
             continue
         if file.archive is None or file.archive in with_dicom:
             skipped.append(Skipped(file.path, found))
@@ -234,112 +236,6 @@ def _reasons(files: Sequence[_File], results: Sequence[Found]) -> list[Skipped]:
             named.add(file.archive)
             skipped.append(Skipped(file.archive, "it holds no DICOM file"))
     return skipped
-
-
-class _Walk:
-    """The search through ``paths``; what cannot be entered goes to ``skipped``."""
-
-    def __init__(self, paths: Sequence[Path], skipped: list[Skipped]) -> None:
-        self._given = [Path(p) for p in paths]
-        self._skipped = skipped
-        self._folders: set[tuple[int, int]] = set()
-        self._files: set[Path] = set()
-
-    def files(self) -> Iterator[_File | None]:
-        """Every file, sorted within its folder, each once; None now and then."""
-        todo = list(reversed(self._given))
-        indices: list[Path] = []
-        while todo:
-            path = todo.pop()
-            try:
-                status = path.stat()
-                if stat.S_ISDIR(status.st_mode):
-                    # Links to folders are followed, each folder once.
-                    if (status.st_dev, status.st_ino) not in self._folders:
-                        self._folders.add((status.st_dev, status.st_ino))
-                        yield from self._folder(path, todo, indices)
-                elif path in self._given and dicomdir.is_named_so(path):
-                    yield from self._listed(path)
-                else:
-                    yield from self._one(path, status)
-            except OSError as error:
-                self._skip(path, error)
-                yield None
-        # What a folder's index names and nobody came across is missing.
-        for index in indices:
-            yield from self._listed(index, missing_only=True)
-
-    def _folder(
-        self, folder: Path, todo: list[Path], indices: list[Path]
-    ) -> Iterator[_File | None]:
-        below: list[Path] = []
-        with os.scandir(folder) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
-        for entry in inside:
-            # Folders of this prefix are being written by this program.
-            if entry.name.startswith(".tmp-"):
-                continue
-            path = folder / entry.name
-            try:
-                if entry.is_dir():
-                    below.append(path)
-                    continue
-                if dicomdir.is_named_so(path):
-                    indices.append(path)
-                # A number of zero stands where a system (Windows) does not tell it here.
-                status = entry.stat()
-                yield from self._one(path, status if status.st_ino else path.stat())
-            except OSError as error:
-                self._skip(path, error)
-                yield None
-        todo += reversed(below)
-        yield None
-
-    def _one(self, path: Path, status: os.stat_result) -> Iterator[_File | None]:
-        if not stat.S_ISREG(status.st_mode):
-            self._skipped.append(Skipped(path, "it is neither a file nor a folder"))
-        elif path not in self._files:
-            self._files.add(path)
-            if is_archive(path):
-                yield from self._archive(path, status)
-            else:
-                yield _File(path, Stamp.of(status))
-
-    def _archive(self, path: Path, status: os.stat_result) -> Iterator[_File | None]:
-        try:
-            inside = members(path)
-        except ArchiveError as error:
-            self._skipped.append(Skipped(path, f"{ARCHIVE_REFUSED}{error}"))
-            return
-        if not inside:
-            self._skipped.append(Skipped(path, "it is empty"))
-        for name in sorted(inside):
-            yield _File(path / name, member_stamp(status, inside[name]), path)
-
-    def _listed(self, index: Path, *, missing_only: bool = False) -> Iterator[_File | None]:
-        """The files that a DICOMDIR names, as far as they have not been come across."""
-        try:
-            listing = dicomdir.files(index)
-        except dicomdir.BrokenIndexError as error:
-            if not missing_only:
-                self._skipped.append(Skipped(index, str(error)))
-            return
-        for path, reason in listing:
-            if reason:
-                self._skipped.append(Skipped(path, reason))
-            elif not missing_only:
-                yield from self._one(path, path.stat())
-
-    def _skip(self, path: Path, error: OSError) -> None:
-        self._skipped.append(Skipped(path, _os_reason(error)))
-
-
-def _os_reason(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "permission is denied"
-    if isinstance(error, FileNotFoundError):
-        return "it does not exist"
-    return (error.strerror or str(error)).lower()
 
 
 def nothing_found(

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,9 @@ def build(members: Group) -> list[SeriesInfo]:
     Opens one file of each series again for its texts.
     """
     ordered = sorted(members.members, key=lambda h: str(h.path))
-    unique: dict[str, Header] = {}
+    unique: dict[tuple[str, int], Header] = {}
     for header in ordered:
-        unique.setdefault(header.sop_uid or str(header.path), header)
+        unique.setdefault((header.sop_uid or str(header.path), header.frame), header)
     notes: list[str] = []
     if dropped := len(ordered) - len(unique):
         files = "1 file repeats" if dropped == 1 else f"{dropped} files repeat"
@@ -242,8 +243,15 @@ def _source(headers: Sequence[Header]) -> Source:
         study_description=texts["StudyDescription"],
         study_date=texts["StudyDate"],
         window=_window(texts["WindowCenter"], texts["WindowWidth"]),
-        files=tuple(h.path for h in headers),
+        files=files_of(headers),
     )
+
+
+def files_of(headers: Sequence[Header]) -> tuple[Path, ...]:
+    """One file a slice; fewer where a file holds several, each named once."""
+    if all(header.frames == 1 for header in headers):
+        return tuple(header.path for header in headers)
+    return tuple(dict.fromkeys(header.path for header in headers))
 
 
 def _text(dataset: pydicom.Dataset, keyword: str) -> str:

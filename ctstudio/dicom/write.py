@@ -73,6 +73,12 @@ def write_derived(
     def header(index: int) -> Dataset:
         source = _source_header(files[index])
         shape = (source.get("Rows"), source.get("Columns"))
+        if (source.get("NumberOfFrames") or 1) != 1:
+            raise StudioError(
+                f"{files[index]} holds several images: its header is not that of a slice.",
+                hint="Export the volume as pictures, or write a new series.",
+                path=files[index],
+            )
         if shape != volume.shape[1:]:
             raise StudioError(
                 f"{files[index]} no longer holds an image of {volume.shape[2]} x "

@@ -27,7 +27,9 @@ def open_all(path, drive):
             words.append(str(error))
             continue
         assert volume.shape[1:] == (series.rows, series.columns)
-        assert len(volume) == len(volume.source.files) == len(volume.geometry.positions_mm)
+        assert len(volume) == len(volume.geometry.positions_mm)
+        frames = series.headers[0].frames
+        assert len(volume.source.files) == (len(volume) if frames == 1 else 1)
         assert np.isfinite(volume.slice_hu(0)).all()
         volumes.append(volume)
         words += [e.text for e in events if isinstance(e, Note)]

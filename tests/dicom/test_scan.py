@@ -182,7 +182,8 @@ def test_header_longer_than_the_first_read(tmp_path, slice_file):
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
-        (dict(NumberOfFrames=3), "several frames"),
+        (dict(NumberOfFrames=-3), "asks for '-3' frames"),
+        (dict(NumberOfFrames=3000), "asks for 3000 frames from a file of"),
         (dict(SamplesPerPixel=3, PhotometricInterpretation="RGB"), "colour"),
         (dict(Rows=None), "no image"),
         (dict(BitsStored=40), "contradicts itself"),
