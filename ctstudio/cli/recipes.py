@@ -14,6 +14,7 @@ from ctstudio.cli.common import examples
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
     """List the bundled recipes, or print recipe NAME as TOML with every setting."""
+    from ctstudio.learn import wording
     from ctstudio.learn.recipe import bundled
 
     if name is not None:
@@ -22,9 +23,8 @@ def command(name: str | None) -> None:
         click.echo(find_recipe(name).to_toml(), nl=False)
         return
     for key, recipe in bundled().items():
-        phase = recipe.phases[0]
-        length = f"{recipe.total_steps} steps"
+        length = wording.steps(recipe.total_steps)
         if recipe.stopping.seconds:
             length = f"{recipe.stopping.seconds:g} s or {length}, whichever is first"
         click.echo(f"{key}: {recipe.title or key}")
-        click.echo(f"    {phase.model.name} on {recipe.noise.name} noise, {length}")
+        click.echo(f"    {wording.network(recipe)} {wording.material(recipe)}, {length}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Walk:
         self._given = [Path(p) for p in paths]
         self._skipped = skipped
         self._folders: set[tuple[int, int]] = set()
-        self._files: set[Path] = set()
+        self._files: set[str] = set()
 
     def files(self) -> Iterator[File | None]:
         """Every file, sorted within its folder, each once; None now and then."""
@@ -82,17 +82,20 @@ class Walk:
         todo += reversed(below)
         yield None
 
-    def _one(self, path: Path, status: os.stat_result) -> Iterator[File | None]:
+    def _one(self, path: Path, status: os.stat_result) -> Iterable[File]:
+        """The file, or those in it where it is an archive, unless it is known already."""
+        name = os.fspath(path)
         if not stat.S_ISREG(status.st_mode):
             self._skipped.append(Skipped(path, "it is neither a file nor a folder"))
-        elif path not in self._files:
-            self._files.add(path)
-            if is_archive(path):
-                yield from self._archive(path, status)
-            else:
-                yield File(path, Stamp.of(status))
+            return ()
+        if name in self._files:
+            return ()
+        self._files.add(name)
+        if is_archive(path):
+            return self._archive(path, status)
+        return (File(path, Stamp.of(status)),)
 
-    def _archive(self, path: Path, status: os.stat_result) -> Iterator[File | None]:
+    def _archive(self, path: Path, status: os.stat_result) -> Iterator[File]:
         try:
             inside = members(path)
         except ArchiveError as error:
@@ -103,7 +106,7 @@ class Walk:
         for name in sorted(inside):
             yield File(path / name, member_stamp(status, inside[name]), path)
 
-    def _listed(self, index: Path, *, missing_only: bool = False) -> Iterator[File | None]:
+    def _listed(self, index: Path, *, missing_only: bool = False) -> Iterator[File]:
         """The files that a DICOMDIR names, as far as they have not been come across."""
         try:
             listing = dicomdir.files(index)

@@ -169,6 +169,6 @@ def _distinct(values: Sequence[tuple[float, ...] | None]) -> int:
 
 def near(a: tuple[float, ...] | None, b: tuple[float, ...] | None, tolerance: float) -> bool:
     """Whether two lists of numbers, or the lack of them, agree."""
-    if a is None or b is None:
-        return a is b
+    if a == b or a is None or b is None:
+        return a == b
     return all(abs(p - q) <= tolerance for p, q in zip(a, b, strict=True))

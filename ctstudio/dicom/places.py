@@ -96,7 +96,7 @@ def open_binary(path: Path, buffering: int = -1) -> BinaryIO:
 
 def is_archive(path: Path) -> bool:
     """Whether ``path`` is a zip archive by its name and its first bytes. Raises OSError."""
-    if path.suffix.lower() != ".zip":
+    if not path.name.lower().endswith(".zip"):
         return False
     with path.open("rb", buffering=0) as stream:
         return (stream.read(4) or b"") in (b"PK\x03\x04", b"PK\x05\x06")

@@ -45,6 +45,7 @@ SETTLED_NS = 3_000_000_000
 _FORMAT = 1  # to be raised when the same fields come to mean something else
 _FIELDS = tuple(f.name for f in fields(Header))
 _KEPT = slice(3, None)  # behind path, file_bytes and modified_ns, which path and stamp hold
+_TUPLES = [k for k, f in enumerate(fields(Header)[_KEPT]) if "tuple" in str(f.type)]
 _MOST_FILES = 300_000
 _PATIENCE_S = 2.0
 _SWITCH = "CTSTUDIO_SCAN_CACHE"
@@ -137,7 +138,10 @@ def recall(path: Path, stamp: Stamp, known: Entry | None) -> Found | None:
     data = known[1]
     if isinstance(data, str):
         return data
-    values: Any = (tuple(v) if type(v) is list else v for v in data)
+    values = data.copy()
+    for index in _TUPLES:
+        if values[index] is not None:
+            values[index] = tuple(values[index])
     return Header(path, stamp.size, stamp.modified_ns, *values)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -240,7 +241,13 @@ SETTINGS: tuple[Field, ...] = tuple(
 
 
 def bundled() -> dict[str, Recipe]:
-    """The recipes that come with the program, by name, the default one first."""
+    """The recipes that come with the program: the default one first, the articles' last."""
+    return dict(_bundled())
+
+
+@cache
+def _bundled() -> dict[str, Recipe]:
+    # Read once: the window asks for them while it must not be held up.
     from ctstudio.resources import resource
 
     texts = {
@@ -248,8 +255,9 @@ def bundled() -> dict[str, Recipe]:
         for item in resource("recipes").iterdir()
         if item.name.endswith(".toml")
     }
-    names = sorted(texts, key=lambda name: (name != DEFAULT, name))
-    return {name: Recipe.from_toml(texts[name]) for name in names}
+    found = {name: Recipe.from_toml(text) for name, text in texts.items()}
+    order = sorted(found, key=lambda n: (n != DEFAULT, found[n].title.startswith("Article"), n))
+    return {name: found[name] for name in order}
 
 
 def default_recipe() -> Recipe:
