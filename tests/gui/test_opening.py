@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtWidgets import QFileDialog, QPushButton
 
-from ctstudio.dicom import scan as dicom_scan
 from ctstudio.gui import opening
 
 
@@ -213,14 +213,14 @@ def test_folder_without_permission(
 ) -> None:
     locked = tmp_path / "locked"
     locked.mkdir()
-    plain = Path.iterdir
+    plain = os.scandir
 
-    def iterdir(path: Path) -> Any:
-        if path == locked:
+    def scandir(path: Any) -> Any:
+        if Path(path) == locked:
             raise PermissionError(13, "Permission denied", str(path))
         return plain(path)
 
-    monkeypatch.setattr(dicom_scan.Path, "iterdir", iterdir)
+    monkeypatch.setattr(os, "scandir", scandir)
     hands.drop(locked)
     hands.wait(hands.banner)
     assert hands.banner().startswith(f"Cannot open {locked}: permission is denied.")

@@ -144,7 +144,7 @@ def test_the_name_gets_its_suffix(tmp_path: Path) -> None:
 def test_no_path_is_published(
     model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    title = r"dose 1/4 from /home/jane/scans and C:\data\doe w/o contrast"
+    title = r"dose 1/4 from /data/jane/scans and C:\data\doe w/o contrast"
     recipe = Recipe.from_dict(model.recipe.to_dict() | {"title": title})
     secret = TrainedModel(recipe, model.module, 5)
     _, card = publish.publish(secret, tmp_path / "net")
@@ -156,7 +156,7 @@ def test_no_path_is_published(
         assert str(tmp_path).encode() not in content
 
 
-@pytest.mark.parametrize("path", ["/home/jane/vgg.pt", r"C:\Jane D\vgg.pt", "~/x/vgg.pt", "vgg.pt"])
+@pytest.mark.parametrize("path", ["/data/jane/vgg.pt", r"C:\Jane D\vgg.pt", "~/x/vgg.pt", "vgg.pt"])
 def test_the_network_of_a_loss_keeps_its_file_name_alone(
     model: TrainedModel, tmp_path: Path, path: str
 ) -> None:

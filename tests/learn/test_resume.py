@@ -243,10 +243,10 @@ def test_a_branch_begins_with_the_weights_of_its_parent(tmp_path: Path, unbroken
 def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Trainee.learn
 
-    def learn(self: Trainee, batch: Any) -> Any:
+    def learn(self: Trainee, batch: Any, epoch: int) -> Any:
         if len(batch.inputs) > 1 or batch.inputs.shape[-1] > 16:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: tried 1 TB")
-        return whole(self, batch)
+        return whole(self, batch, epoch)
 
     monkeypatch.setattr(Trainee, "learn", learn)
     events = events_of(train(recipe(batch=4, patch_px=32), [series()]))
@@ -258,7 +258,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
 
 
 def test_too_little_memory_for_anything_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def learn(self: Trainee, batch: Any) -> Any:
+    def learn(self: Trainee, batch: Any, epoch: int) -> Any:
         raise MemoryError
 
     monkeypatch.setattr(Trainee, "learn", learn)
@@ -267,7 +267,7 @@ def test_too_little_memory_for_anything_is_said(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_other_errors_of_a_step_are_not_taken_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def learn(self: Trainee, batch: Any) -> Any:
+    def learn(self: Trainee, batch: Any, epoch: int) -> Any:
         raise RuntimeError("shapes do not match")
 
     monkeypatch.setattr(Trainee, "learn", learn)

@@ -171,8 +171,7 @@ MODEL_CHOICES = (recipe.phases[-1].model for recipe in bundled().values())
 SHIPPED = {
     repr(choice): choice
     for choice in MODEL_CHOICES
-    if not MODELS[choice.name].tags & {"labels", "whole"}
-    and choice.params.get("first_sd") != 1
+    if not MODELS[choice.name].tags & {"labels", "whole"} and choice.params.get("first_sd") != 1
 }.values()
 
 
