@@ -60,6 +60,10 @@ class Cadence:
     preview_time_share: Annotated[
         float, Param("Share of the time that previews may take", 0, 1, label="Share of previews")
     ] = 0.04
+    preview_every_steps: Annotated[
+        int,
+        Param("Steps between previews; 0 leaves it to the time", 0, 10**9, label="Steps a preview"),
+    ] = 0
     save_every_s: Annotated[
         float, Param("Time between checkpoints", 1, 10**6, "s", label="Save every")
     ] = 60.0

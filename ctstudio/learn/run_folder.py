@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ METRICS = ("psnr", "ssim", "rmse", "dice")
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
+FEW_LEVELS_HU = 100.0
+"""A picture that spans less, as that of a network that hardly answers, keeps finer levels."""
 
 
 class NotSaved(StudioError):
@@ -77,6 +80,7 @@ class RunFolder:
         self._rows: list[dict[str, Any]] = []
         self._flushed_s = 0.0
         self._preview_s = 0.0
+        self._thins = recipe.cadence.preview_every_steps == 0
         self.trouble = ""  # what could not be written of late
         self._told = ""
         self._board: Board | None = None
@@ -175,22 +179,26 @@ class RunFolder:
             self._board.add_validation(event)
         self.flush()
 
+    def add_gradients(self, events: Iterable[GradientNorms]) -> None:
+        """Keep rows of gradients.csv; they are written together with the others."""
+        self._gradients.add(events)
+
     def add_preview(self, event: Preview, seconds: float) -> None:
-        """Write the reconstruction, rounded to whole HU; the still panels are written once.
+        """Write the reconstruction, in whole HU where that suits it; the still panels once.
 
         Files get rarer as the training gets longer (each at least 2 % later than the one
-        before), so that a night's training leaves hundreds and not thousands.
+        before), so that a night's training leaves hundreds and not thousands; but for recipes
+        that count the steps between previews, of which all are kept.
         """
         panels, folder = event.panels, self.path / "previews"
-        if event.step and seconds < 1.02 * self._preview_s:
+        if event.step and self._thins and seconds < 1.02 * self._preview_s:
             return
         self._preview_s = seconds
         about = {"step": event.step, "slice": event.slice, "metrics": dict(event.metrics)}
         about |= {"labels": True} if event.labels else {}
-        picture = {
-            "reconstruction": _whole(panels["reconstruction"]),
-            "about": np.array(json.dumps(about)),
-        }
+        stored, levels = _stored(panels["reconstruction"], event.labels)
+        about |= levels
+        picture = {"reconstruction": stored, "about": np.array(json.dumps(about))}
         try:
             if event.step == 0:
                 still = {n: _whole(panels[n]) for n in ("noisy", "target") if n in panels}
@@ -267,8 +275,8 @@ def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
         arrays = _load_arrays(folder / f"step-{number:08d}.npz")
         about = json.loads(str(arrays["about"]))
         yield make_preview(
-            about["step"], about["slice"], noisy, _float(arrays["reconstruction"]), target,
-            about["metrics"], labels=about.get("labels", False),
+            about["step"], about["slice"], noisy, _restored(arrays["reconstruction"], about),
+            target, about["metrics"], labels=about.get("labels", False),
         )  # fmt: skip
 
 
@@ -282,7 +290,8 @@ def newest_reconstruction(path: Path) -> tuple[NDArray[np.float32], bool] | None
         return None
     file = Path(path) / "previews" / f"step-{steps[-1]:08d}.npz"
     arrays = _load_arrays(file)
-    return _float(arrays["reconstruction"]), json.loads(str(arrays["about"])).get("labels", False)
+    about = json.loads(str(arrays["about"]))
+    return _restored(arrays["reconstruction"], about), about.get("labels", False)
 
 
 def make_preview(
@@ -337,6 +346,30 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
 
 def _whole(hu: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
+
+
+def _stored(
+    hu: NDArray[np.float32], labels: bool = False
+) -> tuple[NDArray[np.int16], dict[str, float]]:
+    """A picture as 16-bit levels: whole HU, or where these would be too few or do not reach,
+    65536 from its least to its largest value, of which the first and the distance are told."""
+    low, high = float(hu.min()), float(hu.max())
+    reaches = low >= -32768 and high <= 32767
+    if labels or not math.isfinite(high - low) or (reaches and high - low >= FEW_LEVELS_HU):
+        return _whole(hu), {}
+    step = (high - low) / 65535 or 1.0
+    levels = np.rint((hu.astype(np.float64) - low) / step) - 32768
+    return levels.astype(np.int16), {"first": low, "level": step}
+
+
+def _restored(stored: NDArray[np.int16], about: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The HU of which `_stored` made levels."""
+    if "level" not in about:
+        return _float(stored)
+    hu: NDArray[np.float32] = np.float32(about["first"]) + np.float32(about["level"]) * (
+        _float(stored) + 32768
+    )
+    return hu
 
 
 def _float(stored: NDArray[np.int16]) -> NDArray[np.float32]:

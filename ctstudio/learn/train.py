@@ -289,7 +289,7 @@ class Training:
             self.details.spent(now, clock.seconds)
             yield detail
             now = clock.seconds
-        if self.previews.due(now):
+        if self.due_to_show(now):
             yield from self.show(now)
             self.previews.spent(now, clock.seconds)
             now = clock.seconds
@@ -303,6 +303,11 @@ class Training:
             yield saved
         if self.folder:
             yield from self.folder.complaints()
+
+    def due_to_show(self, now: float) -> bool:
+        """Whether the live picture is due: by the steps where the recipe counts these."""
+        every = self.recipe.cadence.preview_every_steps
+        return self.trainee.step % every == 0 if every else self.previews.due(now)
 
     def show(self, now: float) -> Work[None]:
         """Make the live picture."""

@@ -20,7 +20,13 @@ from ctstudio.learn import checkpoint, sampling
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.pace import Budget, Clock
 from ctstudio.learn.recipe import Cadence, Recipe, Stopping, ValidationPlan, bundled
-from ctstudio.learn.run_folder import read_metrics, read_previews
+from ctstudio.learn.run_folder import (
+    RunFolder,
+    make_preview,
+    newest_reconstruction,
+    read_metrics,
+    read_previews,
+)
 from ctstudio.learn.synthetic import SyntheticNoise
 from ctstudio.learn.train import train
 
@@ -350,3 +356,31 @@ def test_previews_and_validations_do_not_change_the_training() -> None:
     busy = busy.with_setting("validation.every_steps", 3)
     first, second = run(quiet)[0], run(busy)[0]
     assert [s.losses for s in of(Step, first)] == [s.losses for s in of(Step, second)]
+
+
+def test_previews_by_steps_are_all_kept(tmp_path: Path) -> None:
+    recipe = small(12, cadence=Cadence(preview_every_steps=3))
+    _, model = run(recipe, run_folder=tmp_path / "run")
+    assert model.step == 12
+    shown = list(read_previews(tmp_path / "run"))
+    assert [p.step for p in shown] == [0, 3, 6, 9, 12]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1000.0, -999.0), (-1e7, 3e9), (-900.0, 500.0)])
+def test_previews_keep_what_whole_numbers_would_lose(
+    tmp_path: Path, low: float, high: float
+) -> None:
+    folder = RunFolder(tmp_path / "run", small(1), ["loss"])
+    picture = np.linspace(low, high, 64, dtype=np.float32).reshape(8, 8)
+    still = np.zeros((8, 8), np.float32)
+    folder.add_preview(make_preview(0, 0, still, picture, None, {}), 0.0)
+    folder.close()
+    kept = next(read_previews(tmp_path / "run")).panels["reconstruction"]
+    fine = (high - low) / 65535
+    # float32 itself is coarser than the levels beside -1000.
+    least = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    allowed = 0.5 if low == -900.0 else 0.5 * fine + 2 * least
+    assert np.abs(kept.astype(np.float64) - picture).max() <= allowed
+    newest, labels = newest_reconstruction(tmp_path / "run")
+    np.testing.assert_array_equal(newest, kept)
+    assert not labels
