@@ -86,9 +86,10 @@ class Validation:
 
 @dataclass(frozen=True)
 class GradientNorms:
-    """Euclidean norm of the loss gradient, layer by layer."""
+    """How long the gradient of each layer's weights is (Euclidean norm), the first layer first."""
 
     step: int
+    epoch: float
     norms: Mapping[str, float]
 
 

@@ -71,6 +71,11 @@ class Cadence:
         bool,
         Param("Write event files for TensorBoard into the run folder too", label="TensorBoard"),
     ] = False
+    gradient_norms_every: Annotated[
+        int,
+        Param("Steps between readings of each layer's gradient; 0 for none", 0, 10**6,
+              label="Gradients every"),
+    ] = 0  # fmt: skip
 
 
 @dataclass(frozen=True)

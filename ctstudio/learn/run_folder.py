@@ -1,5 +1,7 @@
 """The folder of a training: recipe.toml, metrics.csv, previews/, last.pt, best.pt.
 
+Where the recipe asks for it there is a gradients.csv, too.
+
 It holds no patient's name and no path; the previews hold pixels alone.
 """
 
@@ -22,7 +24,8 @@ from numpy.typing import NDArray
 
 from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Preview, Saved, Step, Validation
+from ctstudio.core.events import GradientNorms, Note, Preview, Saved, Step, Validation
+from ctstudio.learn.gradient_log import GradientLog
 from ctstudio.learn.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -84,6 +87,7 @@ class RunFolder:
         self.trouble = ""  # what could not be written of late
         self._told = ""
         self._board: Board | None = None
+        self._gradients = GradientLog(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if resume_at is None and any(self.path.iterdir()):
@@ -102,6 +106,7 @@ class RunFolder:
                 self._write_rows(header=True)
             else:
                 self._forget_after(resume_at)
+                self._gradients.forget_after(resume_at)
             if recipe.cadence.tensorboard:
                 from ctstudio.learn.board import Board
 
@@ -211,6 +216,7 @@ class RunFolder:
         """Write the rows that wait; where that fails they go on waiting."""
         try:
             self._write_rows()
+            self._gradients.write()
         except StudioError as error:
             self._miss(error)
 

@@ -87,8 +87,9 @@ def train(
     -----
     Yields `Progress` while the data is prepared; then `Step`, `Preview` (panels "noisy",
     "reconstruction", "target" where it is known, and "residual" = reconstruction - noisy, HU),
-    `Validation`, `Saved` and `Note`. Closing the generator saves ``last.pt``. On the CPU, and
-    with limits on steps alone, two runs agree bit for bit, whether or not they were interrupted.
+    `Validation`, `GradientNorms` where the recipe asks for them, `Saved` and `Note`. Closing the
+    generator saves ``last.pt``. On the CPU, and with limits on steps alone, two runs agree bit for
+    bit, whether or not they were interrupted.
 
     Started by ``torchrun``, several processes share the work: each learns from ``recipe.batch``
     patches a step, the first one yields the events, the others none.
@@ -216,6 +217,7 @@ class Training:
                     if leads:
                         yield from self.beside(look)
             ended = True
+            yield from self.tell_gradients()
             if leads and self.judge.judged_step != trainee.step:
                 yield from self.assess()
             if leads:
@@ -268,6 +270,7 @@ class Training:
     def read(self, losses: Mapping[str, Tensor], rate: float) -> Work[None]:
         """Read a step's losses and tell of them; go back where they are not sound."""
         trainee = self.trainee
+        yield from self.tell_gradients()
         values = self.processes.mean(losses)
         if what := self.watch.complaint(values):
             self.stop = self.watch.went_back()
@@ -280,6 +283,13 @@ class Training:
         if self.folder:
             self.folder.add_step(step)
         yield step
+
+    def tell_gradients(self) -> Work[None]:
+        """Tell of the layers' gradients that were taken since the last time."""
+        told = self.trainee.gradient_norms.read()
+        if self.folder:
+            self.folder.add_gradients(told)
+        yield from told
 
     def beside(self, look: Look) -> Work[None]:
         """Show, judge and save where it is time to."""
@@ -297,10 +307,10 @@ class Training:
             yield from self.assess()
             self.validations.spent(now, clock.seconds)
             self.stop = self.stop or self.judge.lost_patience(self.recipe.stopping.patience)
-        if clock.seconds - self._saved_s >= self.recipe.cadence.save_every_s and (
-            saved := self.save()
-        ):
-            yield saved
+        if clock.seconds - self._saved_s >= self.recipe.cadence.save_every_s:
+            yield from self.tell_gradients()
+            if saved := self.save():
+                yield saved
         if self.folder:
             yield from self.folder.complaints()
 
@@ -341,6 +351,7 @@ class Training:
         trainee, judge = self.trainee, self.judge
         metrics = judge.labelled() if judge.judged_step >= 0 else {}
         model = TrainedModel(self.recipe, trainee.average, trainee.step, metrics)
+        finish(self.tell_gradients())  # of a training that was stopped
         self.place.seconds = self.clock.seconds
         state = collect(trainee, judge, self.watch, self.place, self.data)
         self.folder.flush()

@@ -17,6 +17,7 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.losses import LOSSES, LossFunction
+from ctstudio.learn.gradients.norms import NormReader
 from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.processes import Processes
 from ctstudio.learn.recipe import Loss, Phase, Recipe
@@ -50,6 +51,7 @@ class Trainee:
         self._means, self._currents, self._copied = _matching(self.module, self.average)
         self._gradient: Gradient = GRADIENTS.make(recipe.gradient)
         self._precision = PRECISIONS.get(recipe.precision, torch.float32)
+        self.gradient_norms = NormReader(self.module, recipe.cadence.gradient_norms_every)
         self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = recipe.precision == "tf32"
@@ -142,6 +144,7 @@ class Trainee:
                     )
             self._scaler.unscale_(self.optimiser)
             if self.recipe.clip_norm > 0:
+            self.gradient_norms.take(self.step + 1, epoch)
                 nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
             if self.recipe.gradient_noise > 0:
                 self._disturb()
@@ -161,7 +164,7 @@ class Trainee:
             self._draws = torch.get_rng_state()
             torch.set_rng_state(outer)
 
-    def _disturb(self) -> None:
+    def _disturb(self, epoch: float) -> None:
         # Neelakantan et al. 2015, "Adding gradient noise improves learning for very deep
         # networks" (arXiv 1511.06807): the variance falls with the step t as eta / (1 + t)^0.55.
         sd = (self.recipe.gradient_noise / (1 + self.step) ** 0.55) ** 0.5
