@@ -87,6 +87,13 @@ class Recipe:
     gradient_noise: Annotated[
         float, Param("Variance of noise on the gradient at the first step; 0 for none", 0, 10)
     ] = 0.0
+    gradient_noise_fall: Annotated[
+        float,
+        Param("How fast that variance falls: it is divided by 1 + t to this power", 0, 10),
+    ] = 0.55
+    gradient_noise_time: Annotated[
+        Literal["steps", "epochs"], Param("What t counts from 0: steps, or times through the data")
+    ] = "steps"
     ema: Annotated[
         float, Param("Memory of the averaged weights; 0 for none", 0, 0.99999, label="EMA")
     ] = 0.99

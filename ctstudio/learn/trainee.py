@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +17,8 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
-from ctstudio.learn.losses import LOSSES, LossFunction
 from ctstudio.learn.gradients.norms import NormReader
+from ctstudio.learn.losses import LOSSES, LossFunction
 from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.processes import Processes
 from ctstudio.learn.recipe import Loss, Phase, Recipe
@@ -50,8 +51,8 @@ class Trainee:
         self._shared = processes.share(self.module)
         self._means, self._currents, self._copied = _matching(self.module, self.average)
         self._gradient: Gradient = GRADIENTS.make(recipe.gradient)
-        self._precision = PRECISIONS.get(recipe.precision, torch.float32)
         self.gradient_norms = NormReader(self.module, recipe.cadence.gradient_norms_every)
+        self._precision = PRECISIONS.get(recipe.precision, torch.float32)
         self._scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = recipe.precision == "tf32"
@@ -143,11 +144,11 @@ class Trainee:
                         epoch,
                     )
             self._scaler.unscale_(self.optimiser)
-            if self.recipe.clip_norm > 0:
             self.gradient_norms.take(self.step + 1, epoch)
+            if self.recipe.clip_norm > 0:
                 nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
             if self.recipe.gradient_noise > 0:
-                self._disturb()
+                self._disturb(epoch)
         self._scaler.step(self.optimiser)
         self._scaler.update()
         self.step += 1
@@ -167,7 +168,9 @@ class Trainee:
     def _disturb(self, epoch: float) -> None:
         # Neelakantan et al. 2015, "Adding gradient noise improves learning for very deep
         # networks" (arXiv 1511.06807): the variance falls with the step t as eta / (1 + t)^0.55.
-        sd = (self.recipe.gradient_noise / (1 + self.step) ** 0.55) ** 0.5
+        recipe = self.recipe
+        t = self.step if recipe.gradient_noise_time == "steps" else math.floor(epoch)
+        sd = (recipe.gradient_noise / (1 + t) ** recipe.gradient_noise_fall) ** 0.5
         for parameter in self.module.parameters():
             if parameter.grad is not None:
                 parameter.grad.add_(torch.randn(parameter.shape).to(parameter.device), alpha=sd)
