@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -102,6 +104,8 @@ def _spare_image(path: Path) -> None:
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; on success it is renamed to ``path``.
 
+    What a process that was killed left behind beside ``path`` goes first.
+
     Raises
     ------
     StudioError
@@ -116,7 +120,8 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
+        _sweep(target.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=_mine(), dir=target.parent))
     except OSError as error:
         raise explain_os_error(error, target) from error
     try:
@@ -131,3 +136,30 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise explain_os_error(error, target) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _mine() -> str:
+    """How the temporary folders of this process begin: they name it and its machine."""
+    machine = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:32]
+    return f".tmp-{machine}-{os.getpid()}-"
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the temporary folders of processes of this machine that are no more."""
+    if os.name == "nt":
+        return  # there, to ask whether a process lives may end it
+    before = _mine().rsplit("-", 2)[0]
+    for folder in parent.glob(f"{before}-*-*"):
+        process = folder.name[len(before) + 1 :].split("-")[0]
+        if process.isdigit() and folder.is_dir() and not _lives(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # somebody else's
+    return True

@@ -278,11 +278,12 @@ def _new(shape: tuple[int, int, int], volume: Volume) -> NDArray[np.float32]:
 
 
 def _regular(volume: Volume, values: NDArray[np.float32], geometry: Geometry, step: str) -> Volume:
-    """The result; no source file describes a slice of it any more."""
+    """The result; no source file is a slice of it any more."""
+    source = volume.source
     return Volume.from_hu(
         values,
         geometry,
-        source=replace(volume.source, files=()),
+        source=replace(source, files=(), described_by=source.files or source.described_by),
         derivation=(*volume.derivation, step),
         unit=volume.unit,
     )

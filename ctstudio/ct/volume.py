@@ -146,8 +146,9 @@ class Source:
     """Where a volume came from. Nothing here ever enters a picture or a log unless asked for.
 
     ``files`` holds one path a slice, in the volume's order, for series read from single-frame
-    files; the writer of derived series takes its headers from them. ``format`` is what the files
-    are: "DICOM", "JPEG", "NIfTI" and so on.
+    files; the writer of derived series takes its headers from them. ``described_by`` are the files
+    of a series that was resampled, so that no file is a slice any more. ``format`` is what the
+    files are: "DICOM", "JPEG", "NIfTI" and so on.
     """
 
     description: str = ""
@@ -165,6 +166,7 @@ class Source:
     window: Window | None = None
     format: str = "DICOM"
     files: tuple[Path, ...] = field(default=(), repr=False)
+    described_by: tuple[Path, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from ctstudio import __version__
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.encoding import Encoding
 from ctstudio.dicom.plausible import usable_rescale
+from ctstudio.dicom.sources import Reference
 
 MAKER = "CT Studio"
 
@@ -41,8 +42,29 @@ _STALE = (
     "DateOfLastCalibration", "TimeOfLastCalibration", "NumberOfFrames",
 )  # fmt: skip
 
-# Where left and right do not apply, so that Laterality may be absent (PS3.3 C.7.3.1).
-_UNPAIRED = {"HEAD", "SKULL", "BRAIN", "NECK", "CHEST", "HEART", "ABDOMEN", "LIVER", "PELVIS"}
+# What a file of several images says of its study, beside the groups of patient and trial.
+_OF_STUDY = {
+    "SpecificCharacterSet", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+    "StudyID", "StudyDescription", "StudyInstanceUID", "FrameOfReferenceUID",
+    "PositionReferenceIndicator", "PatientPosition", "BodyPartExamined", "Laterality",
+}  # fmt: skip
+
+# What counts the pixels of the source, and is not true of another grid.
+_OF_THE_OLD_GRID = (
+    "ReconstructionTargetCenterPatient", "ReconstructionDiameter", "PixelAspectRatio",
+    "ImagesInAcquisition", "NumberOfSlices", "NominalScannedPixelSpacing",
+)  # fmt: skip
+
+# Where left and right do not apply, so that Laterality may be absent (PS3.3 C.7.3.1, PS3.16 L).
+_UNPAIRED = {
+    "ABDOMEN", "ABDOMENPELVIS", "ADRENAL", "AORTA", "BLADDER", "BRAIN", "CEREBELLUM", "CERVIX",
+    "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS", "CIRCLEOFWILLIS", "COCCYX", "CORONARYARTERY",
+    "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "GALLBLADDER", "HEAD", "HEADNECK", "HEART",
+    "ILEUM", "JEJUNUM", "LARYNX", "LIVER", "LSPINE", "LSSPINE", "MEDIASTINUM", "MOUTH", "NECK",
+    "NECKCHEST", "NECKCHESTABDOMEN", "NECKCHESTABDPELV", "NOSE", "PANCREAS", "PELVIS", "PHARYNX",
+    "PROSTATE", "RECTUM", "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYMUS",
+    "THYROID", "TLSPINE", "TONGUE", "TRACHEA", "TSPINE", "URETHRA", "UTERUS", "WHOLEBODY",
+}  # fmt: skip
 
 # Transfer syntaxes that never keep every bit: JPEG baseline, extended and progressive.
 _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 53, 55)}
@@ -81,7 +103,9 @@ def plain(text: str) -> str:
     return folded.encode("ascii", "ignore").decode().replace("\\", "/")
 
 
-def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
+def derive(
+    source: Dataset, index: int, series: NewSeries, references: Iterable[Reference]
+) -> Dataset:
     """Turn the header of a source image into that of its derived image; ``source`` is changed.
 
     Patient, study, frame of reference, geometry, acquisition and window stay (PS3.3 C.7.6.1.1.2,
@@ -89,8 +113,6 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     overlays and curves go.
     """
     meta = source.file_meta
-    was_class = source.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    was_instance = source.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID")
     padding = _padding_values(source)
     scanner = _scanner(source)
     history = str(source.get("DerivationDescription", "") or "")
@@ -102,14 +124,7 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
     _identify(source, index, series)
     source.SeriesNumber = _number(source, "SeriesNumber") + 1000
     source.DerivationDescription = "; ".join(filter(None, (series.method, history)))[:1024]
-    if was_class and was_instance:
-        item = Dataset()
-        item.ReferencedSOPClassUID = was_class
-        item.ReferencedSOPInstanceUID = was_instance
-        item.PurposeOfReferenceCodeSequence = _code(
-            "121322", "Source image for image processing operation"
-        )
-        source.SourceImageSequence = Sequence([item])
+    _refer(source, references)
     if scanner is not None:
         others = list(source.get("ContributingEquipmentSequence") or [])
         source.ContributingEquipmentSequence = Sequence([*others, scanner])
@@ -128,6 +143,58 @@ def derive(source: Dataset, index: int, series: NewSeries) -> Dataset:
             break  # a range limit without its value means nothing
         source.add_new(keyword, "SS", stored)
     return source
+
+
+def derive_from_several(
+    source: Dataset,
+    volume: Volume,
+    index: int,
+    series: NewSeries,
+    references: Iterable[Reference],
+) -> Dataset:
+    """The header of one CT image made from a file of several (enhanced CT, PS3.3 A.38).
+
+    Patient and study are the file's; the place of the slice is the volume's. What the file states
+    of each frame's acquisition is in functional groups, which a CT image does not have.
+
+    Raises
+    ------
+    ValueError
+        When the images are not CT.
+    """
+    if source.get("Modality") != "CT":
+        raise ValueError(f"a file of several {source.get('Modality') or 'unnamed'} images")
+    number = _number(source, "SeriesNumber") + 1000
+    data = create(volume, index, series, series_number=number, tags={})
+    for element in source:
+        if element.tag.group in (0x0010, 0x0012) or element.keyword in _OF_STUDY:
+            data[element.tag] = element
+    data.remove_private_tags()
+    data.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    _refer(data, references)
+    scanner = _scanner(source)
+    if scanner is not None:
+        data.ContributingEquipmentSequence = Sequence([scanner])
+    history = str(source.get("DerivationDescription", "") or "")
+    steps = (series.method or plain("; ".join(volume.derivation)), history)
+    data.DerivationDescription = "; ".join(filter(None, steps))[:1024]
+    return data
+
+
+def place(data: Dataset, volume: Volume, index: int) -> None:
+    """Say where slice ``index`` of a resampled volume lies, in place of its source's words."""
+    geometry = volume.geometry
+    data.Rows, data.Columns = volume.shape[1:]
+    data.ImagePositionPatient = _decimals(*geometry.positions_mm[index])
+    data.ImageOrientationPatient = _decimals(*geometry.row_direction, *geometry.column_direction)
+    if geometry.spacing_known:
+        data.PixelSpacing = _decimals(*geometry.spacing_mm)
+    data.SliceLocation = _decimals(geometry.offsets_mm[index])
+    if "SpacingBetweenSlices" in data and geometry.slice_spacing_mm:
+        data.SpacingBetweenSlices = _decimals(geometry.slice_spacing_mm)
+    for keyword in _OF_THE_OLD_GRID:
+        if keyword in data:
+            del data[keyword]
 
 
 def create(
@@ -203,6 +270,21 @@ def _identify(data: Dataset, index: int, series: NewSeries) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationVersionName = f"CTSTUDIO_{__version__}"[:16]
     data.file_meta = meta
+
+
+def _refer(data: Dataset, references: Iterable[Reference]) -> None:
+    """Name the images that this one was made of (PS3.3 C.7.6.1)."""
+    items = []
+    for reference in references:
+        item = Dataset()
+        item.ReferencedSOPClassUID = reference.sop_class
+        item.ReferencedSOPInstanceUID = reference.sop_instance
+        item.PurposeOfReferenceCodeSequence = _code(
+            "121322", "Source image for image processing operation"
+        )
+        items.append(item)
+    if items:
+        data.SourceImageSequence = Sequence(items)
 
 
 def _state_laterality(data: Dataset) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
@@ -20,9 +19,16 @@ from ctstudio.core.atomic import atomic_folder
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.dicom.datasets import NewSeries, create, derive, rescale_of
+from ctstudio.dicom.datasets import (
+    NewSeries,
+    create,
+    derive,
+    derive_from_several,
+    place,
+    rescale_of,
+)
 from ctstudio.dicom.encoding import Encoding, Range, choose
-from ctstudio.dicom.places import open_binary
+from ctstudio.dicom.sources import Sources, broken
 
 
 def write_derived(
@@ -33,7 +39,9 @@ def write_derived(
     Parameters
     ----------
     volume
-        As many slices as ``volume.source.files``, in the same order and of the same size.
+        Read from DICOM files and worked on: with one file a slice, from one file of several CT
+        images, or resampled from such (``volume.source.described_by``). A resampled slice is given
+        its own place and size; all else in its header is that of the nearest source slice.
     folder
         New or empty; made as a whole at the end.
     description
@@ -51,45 +59,27 @@ def write_derived(
         When the volume has no source files, they are not DICOM, one of them cannot be read, the
         folder is not empty, or the disk is full.
     """
-    files = volume.source.files
-    if volume.source.format != "DICOM":
+    try:
+        sources = Sources(volume)
+    except StudioError as error:
         raise StudioError(
-            f"{folder} was not written: the series was read from {volume.source.format} files, "
-            "which hold no DICOM header to carry over.",
-            hint="Write a new series, or another kind of file.",
-            path=folder,
-        )
-    if len(files) != len(volume):
-        raise StudioError(
-            f"{folder} was not written: the volume was not read from one DICOM file a slice "
-            f"({len(files)} files, {len(volume)} slices).",
-            hint="Export it as pictures, or write a new series.",
-            path=folder,
-        )
-    first = _source_header(files[0])
-    encoding = yield from _encoding(volume, _slope(first))
+            f"{folder} was not written. {error.message}", hint=error.hint, path=folder
+        ) from error
+    first, _ = sources.header(0)
+    encoding = yield from _encoding(volume, rescale_of(first)[0])
     series = NewSeries.begin(volume, encoding, description=description, method=method)
 
     def header(index: int) -> Dataset:
-        source = _source_header(files[index])
-        shape = (source.get("Rows"), source.get("Columns"))
-        if (source.get("NumberOfFrames") or 1) != 1:
-            raise StudioError(
-                f"{files[index]} holds several images: its header is not that of a slice.",
-                hint="Export the volume as pictures, or write a new series.",
-                path=files[index],
-            )
-        if shape != volume.shape[1:]:
-            raise StudioError(
-                f"{files[index]} no longer holds an image of {volume.shape[2]} x "
-                f"{volume.shape[1]} pixels.",
-                hint="Open the series again before exporting.",
-                path=files[index],
-            )
+        source, references = sources.header(index)
         try:
-            return derive(source, index, series)
+            if sources.several_images:
+                return derive_from_several(source, volume, index, series, references)
+            derived = derive(source, index, series, references)
+            if sources.resampled:
+                place(derived, volume, index)
+            return derived
         except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _broken(files[index], error) from error
+            raise broken(sources.file(index), error) from error
 
     return (yield from _write(volume, Path(folder), encoding, header))
 
@@ -186,53 +176,6 @@ def _write(
                     )
                 except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
                     files = volume.source.files
-                    raise _broken(files[index] if files else folder / name, error) from error
+                    raise broken(files[index] if index < len(files) else folder, error) from error
             yield Progress(index + 1, len(names), "Writing slices")
     return [folder / name for name in names]
-
-
-def _source_header(path: Path) -> Dataset:
-    """The header of a source file, every element decoded; what cannot be decoded is left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with open_binary(path) as stream:
-                dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
-            _decode_elements(dataset)
-            # A plain dataset: it may be written in another byte order than it was read in.
-            header = Dataset({element.tag: element for element in dataset})
-            header.file_meta = dataset.file_meta
-        except OSError as error:
-            raise StudioError(
-                f"Cannot read {path}: {error.strerror or error}.",
-                hint="The export needs the files that the series was opened from.",
-                path=path,
-            ) from error
-        except Exception as error:  # whatever a broken header makes pydicom raise
-            raise _broken(path, error) from error
-    return header
-
-
-def _decode_elements(dataset: Dataset) -> None:
-    """Decode while the source's byte order is still known; drop what is broken."""
-    for tag in list(dataset.keys()):
-        try:
-            element = dataset[tag]
-            if element.VR == "SQ":
-                for item in element.value:
-                    _decode_elements(item)
-        except Exception:  # a broken value of one element must not prevent the export
-            del dataset[tag]
-
-
-def _slope(source: Dataset) -> float:
-    return rescale_of(source)[0]
-
-
-def _broken(path: Path, error: Exception) -> StudioError:
-    return StudioError(
-        f"The header of {path} cannot be carried over.",
-        hint="Leave out this slice, or write a new series.",
-        path=path,
-        details=str(error),
-    )

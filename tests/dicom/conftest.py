@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,12 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from ctstudio.core.events import Event, Work
 
+
+def fixed_length_uid() -> str:
+    """A new UID of 44 characters: files that differ in nothing else are of one size."""
+    return f"2.25.{10**38 + secrets.randbelow(2 * 10**38)}"
+
+
 SERIES = generate_uid()
 STUDY = generate_uid()
 FRAME = generate_uid()
@@ -25,7 +35,7 @@ def make_slice(
 ) -> Path:
     """One CT slice; a keyword set to None leaves its element out. ``bytes`` are a codestream."""
     data = Dataset()
-    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, generate_uid()
+    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, fixed_length_uid()
     data.SeriesInstanceUID, data.StudyInstanceUID = SERIES, STUDY
     data.FrameOfReferenceUID, data.Modality = FRAME, "CT"
     data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
@@ -87,3 +97,18 @@ def drive(work: Work[Any]) -> tuple[list[Event], Any]:
 @pytest.fixture(name="drive")
 def drive_fixture() -> Callable[[Work[Any]], tuple[list[Event], Any]]:
     return drive
+
+
+@pytest.fixture(name="validator_errors")
+def validator_errors_fixture() -> Callable[[Path], Counter[str]]:
+    """The error lines of dciodvfy (dicom3tools) for a file, each with its count."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("dciodvfy (dicom3tools) is not installed")
+
+    def errors(path: Path) -> Counter[str]:
+        done = subprocess.run([program, str(path)], capture_output=True, check=False)
+        lines = (done.stdout + done.stderr).decode("latin-1").splitlines()
+        return Counter(line for line in lines if line.startswith("Error"))
+
+    return errors
