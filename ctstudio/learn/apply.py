@@ -11,9 +11,9 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work, finish
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
+from ctstudio.learn import sampling
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.models import MODELS
-from ctstudio.learn.sampling import AIR_HU, PADDING_HU
 from ctstudio.learn.tiling import Tiler, infer
 
 
@@ -116,8 +116,8 @@ def _without_padding(
     hu: NDArray[np.float32],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Where a slice was measured, and the slice with air elsewhere."""
-    measured = np.isfinite(hu) & (hu > PADDING_HU)
-    return measured, np.where(measured, hu, np.float32(AIR_HU)).astype(np.float32)
+    measured = sampling.measured(hu)
+    return measured, np.where(measured, hu, np.float32(sampling.AIR_HU)).astype(np.float32)
 
 
 def _outwards(count: int, first: int | None) -> list[int]:

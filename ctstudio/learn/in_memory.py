@@ -240,8 +240,9 @@ def _part(patches: Tensor, *, mine: slice, which: int) -> Tensor:
 def clean_slice(volume: Volume, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """HU of a slice with padding and what is not a number replaced by air."""
     hu = volume.slice_hu(z)
-    measured = hu > sampling.PADDING_HU  # False where the value is not a number
-    return np.where(measured, np.minimum(hu, 30_000), sampling.AIR_HU).astype(np.float32)
+    return np.where(sampling.measured(hu), np.minimum(hu, 30_000), sampling.AIR_HU).astype(
+        np.float32
+    )
 
 
 def _storage(volume: Volume) -> type[np.int16] | type[np.float32]:

@@ -45,6 +45,26 @@ def spread(items: Sequence[int], count: int) -> list[int]:
     return [items[int((k + 0.5) * len(items) / count)] for k in range(count)]
 
 
+def measured(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a slice ``(y, x)`` of HU was measured: not at padding, and not where it is no number.
+
+    Scanners pad areas with one value below `PADDING_HU`. Strong noise gets below it too, but
+    hardly ever with the very value of a neighbour.
+    """
+    finite = np.isfinite(hu)
+    low = ~(hu > PADDING_HU) | ~finite
+    if not low.any():
+        return finite
+    alike = np.zeros(hu.shape, bool)
+    for axis in (0, 1):
+        first = tuple(slice(None, -1) if k == axis else slice(None) for k in (0, 1))
+        second = tuple(slice(1, None) if k == axis else slice(None) for k in (0, 1))
+        same = hu[first] == hu[second]
+        alike[first] |= same
+        alike[second] |= same
+    return ~(low & (alike | ~finite))
+
+
 def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where the patient is, lungs included, in a slice ``(y, x)`` of HU."""
     from scipy import ndimage
@@ -87,6 +107,13 @@ def windows(stack: Tensor, where: Tensor, patch: int) -> Tensor:
 
 def turn(patches: Tensor, which: int) -> Tensor:
     """One of the eight flips and quarter turns of square patches ``(b, 1, p, p)``."""
-    if which >= 4:
-        patches = patches.flip(-1)
-    return patches.rot90(which % 4, (-2, -1)) if which % 4 else patches
+    flipped, transposed = _TURNS[which]
+    # One flip copies as much as two would one after the other; a transposed view copies nothing.
+    patches = patches.flip(flipped) if flipped else patches
+    return patches.mT if transposed else patches
+
+
+_TURNS: tuple[tuple[tuple[int, ...], bool], ...] = (
+    ((), False), ((-1,), True), ((-2, -1), False), ((-2,), True),
+    ((-1,), False), ((), True), ((-2,), False), ((-2, -1), True),
+)  # fmt: skip

@@ -18,6 +18,7 @@ from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import apply, checkpoint
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import bundled
+from ctstudio.learn.sampling import PADDING_HU, measured
 
 
 @pytest.fixture
@@ -185,6 +186,21 @@ def test_odd_sizes(model: TrainedModel, shape: tuple[int, int]) -> None:
     assert out.shape == shape
     assert out.dtype == np.float32
     np.testing.assert_allclose(out, hu, atol=0.05)
+
+
+def test_strong_noise_is_not_taken_for_padding(model: TrainedModel) -> None:
+    """Noise in air gets below any limit, but padding is an area of one value."""
+    hu = np.random.default_rng(2).normal(-1000, 600, (40, 48)).astype(np.float32)
+    hu[:, :10] = -2000
+    hu[30:, 20] = -3024  # one pixel wide
+    hu[5, 30], hu[6, 31] = np.nan, np.inf
+    expected = np.ones(hu.shape, bool)
+    expected[:, :10] = expected[30:, 20] = expected[5, 30] = expected[6, 31] = False
+    assert (hu[expected] < PADDING_HU).mean() > 0.1
+    assert np.array_equal(measured(hu), expected)
+    denoised = apply.denoise_slice(hu, model)
+    assert np.array_equal(denoised[~expected], hu[~expected], equal_nan=True)
+    assert (denoised[expected] != hu[expected]).mean() > 0.99
 
 
 def test_padding_survives_and_does_not_leak(model: TrainedModel) -> None:
