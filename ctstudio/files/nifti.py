@@ -60,7 +60,7 @@ def head(stream: BinaryIO, item: Item) -> Nifti:
     BrokenError
         Where it is no NIfTI file, has more than three dimensions, or values that are no numbers.
     """
-    image = _image(stream, item)
+    image = open_image(stream, item)
     header = image.header
     shape = tuple(int(n) for n in image.shape)
     while len(shape) > 3 and shape[-1] == 1:
@@ -110,7 +110,7 @@ def load(stream: BinaryIO, item: Item, known: Nifti) -> NDArray[Any]:
     """
     from nibabel.orientations import apply_orientation
 
-    image = _image(stream, item)
+    image = open_image(stream, item)
     if image.shape[:3] != known.shape[: len(image.shape)]:
         raise BrokenError("the file changed after it was scanned")
     stored = np.asarray(image.dataobj.get_unscaled()).reshape(known.shape)
@@ -121,7 +121,7 @@ def load(stream: BinaryIO, item: Item, known: Nifti) -> NDArray[Any]:
     return np.array(stored, kind, order="C")
 
 
-def _image(stream: BinaryIO, item: Item) -> Any:
+def open_image(stream: BinaryIO, item: Item) -> Any:
     """nibabel's image; its voxels stay in the stream until they are asked for."""
     import nibabel
     from nibabel.imageglobals import logger

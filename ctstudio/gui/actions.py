@@ -75,6 +75,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("curves", "Curves ...", "Ctrl+Shift+C", "", "Save the curves as PNG or CSV"),
     Spec("export_dicom", "DICOM series ...", "Ctrl+Shift+E", "",
          "Save a denoised layer as a DICOM series"),
+    Spec("tags", "Header ...", "Ctrl+I", "mdi6.tag-text-outline",
+         "All elements of the file behind the slice on the screen"),
     Spec("simulate", "Simulate low dose ...", "Ctrl+L", "mdi6.blur",
          "Add projection-domain noise to the series: a low-dose twin"),
     Spec("history", "History of trainings ...", "Ctrl+H", "mdi6.history",

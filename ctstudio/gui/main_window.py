@@ -28,6 +28,7 @@ from ctstudio.gui.curves.view import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
+from ctstudio.gui.inspection.inspector import Inspector
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
@@ -57,6 +58,7 @@ class MainWindow(QMainWindow):
         self.simulator = Simulator(self.session)
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
+        self.inspector = Inspector(self.session, self)
         self._closing = False
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
@@ -179,6 +181,7 @@ class MainWindow(QMainWindow):
         self.history.use_requested.connect(self._use_network)
         self.history.train_shown.connect(lambda: self.tabs.setCurrentIndex(1))
         grid.slice_changed.connect(self.denoise_panel.slice_shown)
+        grid.slice_changed.connect(self.inspector.slice_shown)
         grid.slice_changed.connect(self._update_enabled)
         grid.probed.connect(self.probe_label.show_probes)
         session.layer_added.connect(self._update_enabled)
@@ -214,7 +217,10 @@ class MainWindow(QMainWindow):
             "shortcuts": lambda: dialogs.show_shortcuts(self),
             "about": lambda: dialogs.show_about(self, __version__),
         }
-        action_table.connect(self.actions_by_name, handlers | self.view_control.handlers())
+        action_table.connect(
+            self.actions_by_name,
+            handlers | self.view_control.handlers() | self.inspector.handlers(),
+        )
 
     # -- opening ---------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ QUIET = (
     "history pictures",
     "history details",
     "history preview",
+    "tags",
 )  # too short or too humble to be announced
 
 
