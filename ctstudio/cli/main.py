@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
     "train": "Train a network on one or more series.",
+    "reproduce": "Run the articles' experiments, as they were and repaired.",
     "runs": "List earlier trainings, and in what they differ.",
     "publish": "Write a trained network as a file for others, with a card.",
     "figure": "Make a picture or a GIF of a series and its denoised versions.",

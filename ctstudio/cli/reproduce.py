@@ -1,0 +1,101 @@
+"""``ctstudio reproduce``: the articles' experiments, as they were and repaired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ctstudio.cli.common import ANY_PATH, EXISTING, examples, series_option
+from ctstudio.cli.progress import drain
+
+
+@click.command(
+    "reproduce",
+    epilog=examples(
+        "ctstudio reproduce --list",
+        "ctstudio reproduce residual-1a --out reproductions",
+        "ctstudio reproduce autoencoder-sgd path/to/series --slices 10 --out reproductions",
+        "ctstudio reproduce --all path/to/series --slices 10 --minutes 5 --out reproductions",
+    ),
+)
+@click.argument("arguments", nargs=-1, metavar="[NAME] [SERIES]")
+@click.option("--list", "listing", is_flag=True, help="List the experiments.")
+@click.option("--all", "everything", is_flag=True, help="Reproduce all of them.")
+@click.option("--out", type=ANY_PATH, help="A folder for runs, figures and reports.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Epochs of the faithful form; by default the article's.",
+)
+@click.option(
+    "--slices",
+    type=click.IntRange(min=1),
+    help="Slices that the faithful form learns from, spread through the series; by default all "
+    "that are not held out.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="Time for the training of the repaired form.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    help="Where to compute; by default what the recipes say.",
+)
+@series_option
+def command(
+    arguments: tuple[str, ...],
+    listing: bool,
+    everything: bool,
+    out: Path | None,
+    epochs: int | None,
+    slices: int | None,
+    minutes: float,
+    device: str | None,
+    selector: str | None,
+) -> None:
+    """Reproduce the experiment NAME of the articles, faithfully and repaired.
+
+    SERIES (a folder, a zip archive or files of DICOM, pictures or NIfTI) is by default the
+    built-in phantom. The folder NAME in --out receives both runs, the article's figures and films,
+    the cost curves and report.md with all numbers; index.html gathers the reports. What is
+    finished is skipped, and what was interrupted goes on: Ctrl+C saves.
+    """
+    from ctstudio.workflows.reproduce.data import load
+    from ctstudio.workflows.reproduce.experiments import find, known
+    from ctstudio.workflows.reproduce.plan import Wish
+    from ctstudio.workflows.reproduce.run import reproduce_all
+
+    if listing:
+        click.echo(as_text())
+        return
+    if everything:
+        experiments, places = list(known().values()), arguments
+    elif arguments:
+        experiments, places = [find(arguments[0])], arguments[1:]
+    else:
+        raise click.UsageError("Give an experiment, or --all; --list names them.")
+    if len(places) > 1:
+        raise click.UsageError("Give one series.")
+    if out is None:
+        raise click.UsageError("Missing option '--out': a folder for runs and reports.")
+    context = click.get_current_context()
+    path = EXISTING.convert(places[0], None, context) if places else None
+    wish = Wish(epochs=epochs, slices=slices, minutes=minutes, device=device)
+    work = reproduce_all(experiments, lambda: load(path, selector), out, wish)
+    page = drain(work, "Reproducing")
+    click.echo(f"The reports are gathered in {page}")
+
+
+def as_text() -> str:
+    """One line an experiment: its name, its title and what the author saw."""
+    from ctstudio.workflows.reproduce.experiments import known
+
+    experiments = known()
+    width = max(map(len, experiments))
+    lines = [f"{name:{width}}  {e.title}. {e.seen}" for name, e in experiments.items()]
+    return "\n".join(lines)

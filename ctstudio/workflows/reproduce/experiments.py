@@ -1,0 +1,248 @@
+"""The table of experiments: whatever recipe stands in it can be reproduced.
+
+The articles are J. D. Seo's of 2018 on denoising lung CT: part 1 "Only Numpy Medical: Denoising
+Lung CT Scans using Auto Encoders", and its successors. The words about what they show are ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from ctstudio.core.errors import StudioError
+from ctstudio.learn.recipe import Recipe, bundled
+
+FAITHFUL, REPAIRED = "faithful", "repaired"
+FORMS = {FAITHFUL: "As in the article", REPAIRED: "Repaired"}
+"""The two forms of an experiment, by the names of their folders and files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One run of an article's tables.
+
+    Parameters
+    ----------
+    name, title
+        For the command line, and for people.
+    article
+        Which part it belongs to.
+    epochs
+        Of the faithful form; ``slices`` is what an epoch was in the article.
+    seen
+        What the author saw, in words.
+    sights
+        The same as names of `ctstudio.workflows.reproduce.measure.SIGHTS`.
+    why
+        Why the faithful run looks as it does.
+    recipes
+        By form; by default the recipe of the experiment's name, and that ending in "-repaired".
+    """
+
+    name: str
+    title: str
+    article: str
+    epochs: int
+    slices: int
+    seen: str
+    sights: tuple[str, ...] = ()
+    why: str
+    recipes: tuple[tuple[str, str], ...] = ()
+
+    def forms(self) -> dict[str, Recipe]:
+        """The recipes by form; raises StudioError where one is not there."""
+        from ctstudio.workflows.training import find_recipe
+
+        return {form: find_recipe(name) for form, name in self.recipe_names}
+
+    @property
+    def recipe_names(self) -> tuple[tuple[str, str], ...]:
+        both = ((FAITHFUL, self.name), (REPAIRED, f"{self.name}-repaired"))
+        return self.recipes or both
+
+
+PART_1 = "part 1, autoencoder in NumPy"
+PART_3 = "part 3, convolutional residual networks"
+
+
+SATURATES = (
+    "The targets are values as stored, hundreds to thousands, and the last layer is a sigmoid, "
+    "which stays between 0 and 1. Every pixel of the body asks for more than it can give and "
+    "every pixel of the air, where the target is about 0, for nothing. The best that the network "
+    "can do is 1 inside and 0 outside: the silhouette of the body, of one brightness. From there "
+    "the cost cannot fall, since what is left is the square of the targets themselves. "
+)
+FAULTS = (
+    "The gradient has faults beside: mean pooling hands it back without the quarter, repetition "
+    "keeps one of four values, and each convolution passes it on turned by half a turn; and the "
+    "decoder learns at the encoder's rate. "
+)
+
+
+def _autoencoder(
+    run: str, title: str, seen: str, sights: tuple[str, ...], why: str, epochs: int = 100
+) -> Experiment:
+    return Experiment(
+        name=f"autoencoder-{run}",
+        title=f"Autoencoder, {title}",
+        article=PART_1,
+        epochs=epochs,
+        slices=119,
+        seen=seen,
+        sights=sights,
+        why=why,
+    )
+
+
+def _residual(case: str, title: str, seen: str, sights: tuple[str, ...], why: str) -> Experiment:
+    return Experiment(
+        name=f"residual-{case}",
+        title=f"Residual {case}, {title}",
+        article=PART_3,
+        epochs=101,
+        slices=355,
+        seen=seen,
+        sights=sights,
+        why=why,
+    )
+
+
+STANDS_STILL = (
+    "Adam divides the gradient by its own size, so a learning rate of 1e-9 moves a weight by about "
+    "1e-9 a step, whatever the loss: in the article's 7,171 steps by 1e-5 at most, against first "
+    "weights of size 1. The network stays what the dice made it. "
+)
+MULTIPLIES = (
+    "Every block multiplies what it has with the noisy image once more, so that the output grows "
+    "with a high power of the grey values, 0 to 255. A few bright pixels, bone and noise, end far "
+    "above the rest. "
+)
+ONE = STANDS_STILL + (
+    "What is seen is therefore that random filter. " + MULTIPLIES + "Sigmoids between the blocks "
+    "hold some of it back; shown from the least to the largest value, dark tissue and its noise "
+    "are crushed together, which looks like noise taken away along with the image."
+)
+TWO = (
+    MULTIPLIES + "Adding x after it does not help: beside such products x is nothing. A plot from "
+    "the least to the largest value spends its greys on those few pixels, and the rest is black. "
+    "At 1e-6 a step the weights move by 0.007 in all, which bends nothing back."
+)
+THREE = STANDS_STILL + (
+    MULTIPLIES + "The dilated gradients add those of later layers to earlier ones, at first a "
+    "thousandfold, but a thousandfold gradient is still a step of 1e-9 for Adam. What differs "
+    "between the three cases is small beside what the first weights decide."
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _autoencoder(
+        "sgd",
+        "plain SGD",
+        "Not all black or grey; faint dark dots in the middle of the decoded picture.",
+        ("not constant", "not black", "dark middle"),
+        SATURATES + FAULTS + "Plain SGD feels the size of the gradient, which errors of hundreds "
+        "make large at the first steps: arctan and tanh saturate early, the gradient dies behind "
+        "them, and the decoded picture hardly depends on its input any more.",
+    ),
+    _autoencoder(
+        "adam-high",
+        "Adam, high learning rate",
+        "A white disc with black random noise.",
+        ("disc",),
+        SATURATES + FAULTS + "Adam goes there in a few steps. At a rate this high the weights keep "
+        "jumping, and pixels whose sums are thrown far below 0 stand out black in the disc.",
+        epochs=150,
+    ),
+    _autoencoder(
+        "relu-high", "ReLU, high learning rate", "A white disc.", ("disc",),
+        SATURATES + FAULTS + "ReLU changes the way there and not the end: it is the sigmoid that "
+        "decides what the picture can hold.",
+    ),
+    _autoencoder(
+        "relu-low",
+        "ReLU, low learning rate",
+        "Parts of the lungs at first, then the white disc again.",
+        ("disc",),
+        SATURATES + FAULTS + "At a low rate there is time to watch: before the sigmoid saturates, "
+        "the sums under it still differ between lung and wall, and for a while lungs can be seen. "
+        "The cost rewards only more, and they fill up.",
+    ),
+    _autoencoder(
+        "tanh-arctan-high", "tanh and arctan, high learning rate", "A white disc.", ("disc",),
+        SATURATES + FAULTS + "Bounded activations between the layers do not matter to that.",
+    ),
+    _autoencoder(
+        "tanh-arctan-low",
+        "tanh and arctan, low learning rate",
+        "Better, but not denoised.",
+        ("disc", "not constant"),
+        SATURATES + FAULTS + "The low rate leaves the sums under the sigmoid small for longer, so "
+        "that some greys survive between 0 and 1. They are far from the targets all the same.",
+    ),
+    _residual(
+        "1a", "multiplication, manual gradients",
+        "The noise goes, and too much of the image with it.", ("less noise", "much lost"), ONE,
+    ),
+    _residual(
+        "1b", "multiplication, all sigmoid",
+        "The noise goes, and too much of the image with it.", ("less noise", "much lost"), ONE,
+    ),
+    _residual(
+        "1c", "multiplication, large kernels first",
+        "The noise goes, and too much of the image with it.", ("less noise", "much lost"), ONE,
+    ),
+    _residual(
+        "2a", "multiplication and addition, manual gradients", "Pitch black.", ("black",), TWO
+    ),
+    _residual("2b", "multiplication and addition, manual gradients", "Pitch black.",
+              ("black",), TWO),
+    _residual("2c", "multiplication and addition, manual gradients", "Pitch black.",
+              ("black",), TWO),
+    _residual("3a", "dilated gradients, P 1000", "Much information lost.", ("much lost",), THREE),
+    _residual("3b", "dilated gradients, P 800", "Much information lost.", ("much lost",), THREE),
+    _residual("3c", "dilated gradients, P 800, products",
+              "The fair one of the three, with much information lost.", ("much lost",), THREE),
+    _residual(
+        "4", "multiplication and addition, automatic gradients",
+        "The input, unchanged: automatic differentiation seemed to do nothing.", ("input",),
+        STANDS_STILL + "Single precision even loses a change of 1e-9 beside a weight of 1, so the "
+        "weights stay the same to the last bit and automatic differentiation cannot be blamed. "
+        "What is shown depends on the first weights alone: where the products of the blocks are "
+        "small or negative, the last ReLU makes them 0 and the block hands on x itself, which is "
+        "the input unchanged; where they are large, they bury it.",
+    ),
+    Experiment(
+        name="residual-addition",
+        title="Residual with addition",
+        article=PART_3,
+        epochs=0,
+        slices=355,
+        seen="The article names plain addition and shows no run of it.",
+        why="There is no run of the author's to explain. Where a block adds the noisy image "
+        "instead of multiplying with it, the network learns the noise, which it then takes away, "
+        "and nothing grows with powers of the grey values.",
+        recipes=((REPAIRED, "residual-addition"),),
+    ),
+)  # fmt: skip
+"""Every experiment, in the order of the articles. One line more makes a recipe an experiment."""
+
+
+def known() -> dict[str, Experiment]:
+    """The experiments by name whose recipes come with the program."""
+    there = bundled()
+    return {
+        experiment.name: experiment
+        for experiment in EXPERIMENTS
+        if all(recipe in there for _, recipe in experiment.recipe_names)
+    }
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name; raises StudioError naming those there are."""
+    experiments = known()
+    if name in experiments:
+        return experiments[name]
+    near = difflib.get_close_matches(name, experiments, n=1)
+    meant = f"Did you mean {near[0]!r}? " if near else ""
+    raise StudioError(
+        f"There is no experiment {name!r}.", hint=f"{meant}See `ctstudio reproduce --list`."
+    )

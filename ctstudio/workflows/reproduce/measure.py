@@ -1,0 +1,156 @@
+"""Numbers of a reproduction: how near the truth, and whether it shows what the author saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.ct.metrics import evaluate, psnr
+
+Image = NDArray[np.floating]
+
+UNIT_PROTOCOL = (
+    "[0, 1]: each slice is scaled so that 0 is black (-1000 HU, or grey value 0) and 1 the largest "
+    "value of the clean slice; PSNR with the peak 1 over the whole slice, without clipping, mean "
+    "over the slices"
+)
+CLIPPED = "the same, the image clipped to [0, 1] first"
+STRETCHED = (
+    "the same, the image stretched so that its least value is 0 and its largest 1, as a plotting "
+    "program shows it and as the author's later repair normalises it"
+)
+HU_PROTOCOL = (
+    "A: image and truth clipped to [-160, 240] HU, data range 400 HU, PSNR, SSIM and RMSE of each "
+    "slice, mean over the slices"
+)
+DARK = 0.05
+"""Of the way from the darkest to the brightest value: what looks black."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Something that can be seen in a picture, as a bound on one number."""
+
+    words: str
+    measure: str
+    bound: float
+    least: bool  # whether the number is at least the bound, or at most
+
+    def holds(self, numbers: Mapping[str, float]) -> bool:
+        """Whether it is seen."""
+        value = numbers[self.measure]
+        return value >= self.bound if self.least else value <= self.bound
+
+    @property
+    def rule(self) -> str:
+        """The bound in words."""
+        return f"{'at least' if self.least else 'at most'} {self.bound:g}"
+
+
+MEASURES = {
+    "contrast": "standard deviation of the output over that of the truth",
+    "dark": "share of the pixels that look black when the output is shown from its least to its "
+    "largest value",
+    "silhouette": "correlation of the output with the body's silhouette",
+    "input": "correlation of the output with the noisy input",
+    "truth": "correlation of the output with the truth",
+    "noise": "correlation of the output with the noise that was added",
+    "middle": "mean of the middle quarter of the output minus that of the rest, over its range",
+}
+
+SIGHTS = {
+    "constant": Sight("the output is nearly constant", "contrast", 0.05, False),
+    "not constant": Sight("not all of it is one grey", "contrast", 1e-6, True),
+    "black": Sight("the picture is black", "dark", 0.9, True),
+    "not black": Sight("the picture is not black", "dark", 0.9, False),
+    "disc": Sight("a white disc: the body's silhouette", "silhouette", 0.7, True),
+    "dark middle": Sight("the middle is darker", "middle", -0.01, False),
+    "input": Sight("the output equals the input", "input", 0.95, True),
+    "less noise": Sight("the noise goes", "noise", 0.3, False),
+    "much lost": Sight("much of the image goes, too", "truth", 0.8, False),
+    "noisy": Sight("the noise stays", "noise", 0.3, True),
+}
+
+
+def numbers(
+    clean: Sequence[Image], noisy: Sequence[Image], output: Sequence[Image], *, hu: bool
+) -> dict[str, float]:
+    """All metrics and measures of images ``(y, x)`` in HU, the mean over the slices.
+
+    ``psnr_unit``, ``psnr_unit_clipped`` and ``psnr_unit_stretched`` follow `UNIT_PROTOCOL`;
+    ``psnr``, ``ssim`` and ``rmse``, where the values are ``hu``, protocol A; the others are those
+    of `MEASURES`.
+    """
+    rows = []
+    for truth, before, after in zip(clean, noisy, output, strict=True):
+        image = sound(after)
+        row = unit_psnrs(truth, image) | _looks(truth, before, image)
+        if hu:
+            row |= evaluate(image, truth, "A")
+        rows.append(row)
+    return {name: math.fsum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def sound(image: Image) -> NDArray[np.float64]:
+    """The image with what is no number as black, and infinity as the largest of float32."""
+    largest = float(np.finfo(np.float32).max)
+    return np.nan_to_num(
+        np.asarray(image, np.float64), nan=-1000.0, posinf=largest, neginf=-largest
+    )
+
+
+def unit_psnrs(clean: Image, image: Image) -> dict[str, float]:
+    """PSNR (dB) of an image ``(y, x)`` in HU, by `UNIT_PROTOCOL` and its two variants."""
+    truth = to_unit(clean, clean)
+    scaled = to_unit(image, clean)
+    return {
+        "psnr_unit": psnr(scaled, truth, 1.0),
+        "psnr_unit_clipped": psnr(np.clip(scaled, 0, 1), truth, 1.0),
+        "psnr_unit_stretched": psnr(stretched(image), truth, 1.0),
+    }
+
+
+def to_unit(image: Image, clean: Image) -> NDArray[np.float64]:
+    """HU to 0 at black and 1 at the largest value of ``clean``; same shape."""
+    black = -1000.0
+    span = max(float(np.max(clean)) - black, 1.0)
+    return (np.asarray(image, np.float64) - black) / span
+
+
+def stretched(image: Image) -> NDArray[np.float64]:
+    """From 0 at the least value to 1 at the largest; zeros where all are equal."""
+    values = np.asarray(image, np.float64)
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def _looks(clean: Image, noisy: Image, image: NDArray[np.float64]) -> dict[str, float]:
+    from ctstudio.learn.sampling import body_mask
+
+    display = stretched(image)
+    body = body_mask(np.asarray(clean, np.float32))
+    rows, columns = image.shape
+    middle = np.zeros(image.shape, bool)
+    middle[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4] = True
+    spread = float(np.std(clean))
+    return {
+        "contrast": float(np.std(image)) / spread if spread else 0.0,
+        "dark": float(np.mean(display <= DARK)),
+        "silhouette": correlation(display, body),
+        "input": correlation(display, noisy),
+        "truth": correlation(display, clean),
+        "noise": correlation(display, np.asarray(noisy, np.float64) - clean),
+        "middle": float(display[middle].mean() - display[~middle].mean()),
+    }
+
+
+def correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    """Pearson's correlation of all pixels; 0 where one of the images is constant."""
+    a, b = (np.asarray(image, np.float64).ravel() for image in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    length = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / length if length else 0.0

@@ -1,0 +1,118 @@
+"""Runs experiments: trains both forms, judges, draws, reports. Goes on where it was cut off."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from ctstudio.core.atomic import explain_os_error
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Work
+from ctstudio.learn.recipe import Recipe
+from ctstudio.workflows.reproduce.data import Data
+from ctstudio.workflows.reproduce.experiments import FORMS, Experiment
+from ctstudio.workflows.reproduce.plan import Run, Wish, make_plan
+from ctstudio.workflows.reproduce.report import REPORT
+from ctstudio.workflows.stages import stage
+
+
+def reproduce_all(
+    experiments: Sequence[Experiment], series: Callable[[], Work[Data]], out: Path, wish: Wish
+) -> Work[Path]:
+    """Reproduce experiments one after the other; returns the gallery's page.
+
+    ``series`` loads what they learn from, and is called where there is anything to do. Those
+    whose report stands in ``out`` are skipped. It may be closed at any time: what is being trained
+    is saved, and the same call goes on with it, bit for bit where steps and not time end a
+    training.
+
+    Raises
+    ------
+    StudioError
+        When a folder in ``out`` holds a run with other settings or of another series, or cannot
+        be written to.
+    """
+    from ctstudio.workflows.reproduce.gallery import write_gallery
+
+    out = Path(out)
+    _make(out)
+    waiting = [e for e in experiments if not is_finished(out, e)]
+    if done := [e.name for e in experiments if e not in waiting]:
+        yield Note(f"Finished already, and skipped: {', '.join(done)}.")
+    if not waiting:
+        return write_gallery(out)
+    data = yield from series()
+    began = time.monotonic()
+    for number, experiment in enumerate(waiting, 1):
+        where = f" ({number} of {len(waiting)})" if len(waiting) > 1 else ""
+        yield from reproduce(experiment, data, out, wish, where)
+        page = write_gallery(out)
+        each = (time.monotonic() - began) / number
+        line = f"{experiment.title} is finished: {out / experiment.name / REPORT}"
+        if left := len(waiting) - number:
+            duration = timedelta(seconds=round(each * left))
+            line += f". The other {left} take about {duration} at this pace"
+        yield Note(f"{line}.")
+    return page
+
+
+def is_finished(out: Path, experiment: Experiment) -> bool:
+    """Whether its report stands, which is written last."""
+    return (Path(out) / experiment.name / REPORT).is_file()
+
+
+def reproduce(
+    experiment: Experiment, data: Data, out: Path, wish: Wish, where: str = ""
+) -> Work[Path]:
+    """Train both forms of an experiment in ``out``, draw its figures and write its report.
+
+    Returns the report. ``where`` follows the title in what is told.
+    """
+    from ctstudio.workflows.reproduce import report
+    from ctstudio.workflows.reproduce.figures import draw
+    from ctstudio.workflows.reproduce.judge import judge
+    from ctstudio.workflows.runs import summarise
+
+    folder = Path(out) / experiment.name
+    plan = make_plan(experiment, data, wish)
+    _make(folder)
+    for form, run in plan.runs.items():
+        text = f"{experiment.title}{where}, {FORMS[form].lower()}"
+        yield from stage(_train(run, folder / form), text)
+    clean, outcomes = yield from judge(plan, folder)
+    yield from draw(plan, clean, outcomes, folder)
+    runs = {form: summarise(folder / form) for form in plan.runs}
+    return report.write(report.collect(plan, outcomes, runs), folder)
+
+
+def _train(run: Run, folder: Path) -> Work[None]:
+    """Train into a folder, or go on with what is in it."""
+    from ctstudio.workflows.training import as_progress, train_on
+
+    begun = (folder / "recipe.toml").is_file()
+    if begun:
+        _require_same(run.recipe, folder)
+    elif folder.is_dir():
+        shutil.rmtree(folder)  # cut off before its recipe was written: there is nothing in it
+    work = train_on(run.recipe, [run.volume], folder, resume=begun)
+    yield from as_progress(work, run.recipe)
+
+
+def _require_same(recipe: Recipe, folder: Path) -> None:
+    if Recipe.load(folder / "recipe.toml") != recipe.checked():
+        raise StudioError(
+            f"{folder} holds a run with other settings (epochs, slices, minutes or device).",
+            hint="Give the same settings to go on with it, choose another folder for --out, or "
+            "delete this one.",
+            path=folder,
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
