@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,17 +15,18 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.dicom.codecs import CodecError, decode, join_fragments, keep_stored_bits
+from ctstudio.dicom.codecs import CodecError
 from ctstudio.dicom.headers import Header
-from ctstudio.dicom.places import open_binary
+from ctstudio.dicom.pixels import PixelReader, dtype_of
+from ctstudio.dicom.room import make_room
 from ctstudio.dicom.series import SeriesInfo, files_of
 
-_WORKERS = 2
-_AHEAD = 8
+_MOST_WORKERS = 8
+_AHEAD = 2  # batches a worker
+_BATCH_BYTES = 4 << 20
 _YIELD_SECONDS = 0.05
 _LARGE_BYTES = 64 << 20
 _COMPRESSION_LIMIT = 1000
-_NO_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
 
 
 def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
@@ -53,48 +55,46 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     start = min(range(len(usable)), key=lambda k: abs(usable[k] - middle))
     chosen = [headers[k] for k in usable]
     try:
-        voxels = np.zeros((len(chosen), series.rows, series.columns), _common_dtype(chosen))
+        voxels = make_room((len(chosen), series.rows, series.columns), _common_dtype(chosen))
     except (MemoryError, ValueError) as error:
         raise _no_memory(series) from error
     volume = _volume(series, usable, voxels)
 
     shown = False
     failed: dict[int, str] = {}
-    # Two threads: the decoders release the GIL, and reading overlaps with decoding.
-    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="dicom-read")
+    reader = PixelReader()
+    workers = _workers()
+    # Decoding and reading run without Python's lock.
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="dicom-read")
     try:
-        pending: deque[tuple[int, Future[None]]] = deque()
-        waiting = _outward(start, len(chosen))
+        pending: deque[tuple[list[int], Future[list[Exception | None]]]] = deque()
+        waiting = _batches(start, chosen)
         done = 0
         while True:
-            while len(pending) < _AHEAD and (upcoming := next(waiting, None)) is not None:
-                pending.append(
-                    (upcoming, pool.submit(fill_slice, chosen[upcoming], voxels[upcoming]))
-                )
+            while len(pending) < _AHEAD * workers and (batch := next(waiting, None)) is not None:
+                filling = pool.submit(_fill, reader, batch, chosen, voxels)
+                pending.append((batch, filling))
             if not pending:
                 break
-            index, future = pending[0]
+            batch, future = pending[0]
             if not wait([future], timeout=_YIELD_SECONDS).done:
                 yield Progress(done, len(chosen), "Reading slices")
                 continue
-            try:
-                future.result()
-            except MemoryError as error:
-                raise _no_memory(series) from error
-            except Exception as error:  # codecs raise whatever they like for broken data
-                pending.popleft()
-                done += 1
-                failed[index] = _reason(error)
-                voxels[index] = 0
-                yield _note(chosen[index], failed[index])
-                continue
             pending.popleft()
-            done += 1
-            if not shown:
-                shown = True
-                yield Partial(volume)
-            yield SliceReady(index)
-            yield Progress(done, len(chosen), "Reading slices")
+            for index, problem in zip(batch, future.result(), strict=True):
+                done += 1
+                if isinstance(problem, MemoryError):
+                    raise _no_memory(series) from problem
+                if problem is not None:
+                    failed[index] = _reason(problem)
+                    voxels[index] = 0
+                    yield _note(chosen[index], failed[index])
+                    continue
+                if not shown:
+                    shown = True
+                    yield Partial(volume)
+                yield SliceReady(index)
+                yield Progress(done, len(chosen), "Reading slices")
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -104,86 +104,37 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     if not kept:
         raise _nothing_decoded(series, {usable[k]: reason for k, reason in failed.items()})
     try:
-        return _volume(series, [usable[k] for k in kept], voxels[kept])
+        whole = make_room((len(kept), series.rows, series.columns), voxels.dtype)
     except MemoryError as error:
         raise _no_memory(series) from error
+    for new, old in enumerate(kept):
+        whole[new] = voxels[old]
+    return _volume(series, [usable[k] for k in kept], whole)
 
 
-def fill_slice(header: Header, out: NDArray[Any]) -> None:
-    """Put the stored values of one image into ``out`` ``(y, x)``, an integer array that holds them.
-
-    Raises OSError, CodecError, or what the codec raises.
-    """
-    kind = _dtype(header)
-    with open_binary(header.path, 0) as stream:
-        stream.seek(0, 2)
-        if stream.tell() != header.file_bytes:
-            raise CodecError("the file changed after it was scanned")
-        stream.seek(header.pixel_offset)
-        if header.native:
-            direct = out.dtype == kind and out.flags.c_contiguous
-            target = out if direct else np.empty(out.shape, kind)
-            _read_exactly(stream, target)
-            if not header.little_endian:
-                target.byteswap(inplace=True)
-        elif header.deflated:
-            target = _inflated(header)
-        else:
-            # A frame among others lies behind the one table of offsets that all of them share.
-            table = _NO_TABLE if header.packed_bytes else b""
-            data = join_fragments(table + stream.read(header.packed_bytes or -1))
-            decoded = decode(
-                data,
-                header.syntax,
-                rows=header.rows,
-                columns=header.columns,
-                bits_allocated=header.bits_allocated,
-            )
-            # Same width: the bits are kept, the header's sign is put on them.
-            target = decoded.astype(f"u{kind.itemsize}", casting="unsafe").view(kind)
-    keep_stored_bits(
-        target,
-        bits_allocated=header.bits_allocated,
-        bits_stored=header.bits_stored,
-        high_bit=header.high_bit,
-    )
-    if target is not out:
-        out[...] = target
+def _fill(
+    reader: PixelReader, batch: Sequence[int], headers: Sequence[Header], voxels: NDArray[Any]
+) -> list[Exception | None]:
+    """Read the slices of ``batch``; of each, what went wrong."""
+    problems: list[Exception | None] = []
+    for index in batch:
+        try:
+            reader.fill(headers[index], voxels[index])
+            problems.append(None)
+        except Exception as error:  # codecs raise whatever they like for broken data
+            problems.append(error)
+    return problems
 
 
-def _read_exactly(stream: Any, target: NDArray[Any]) -> None:
-    view = target.data.cast("B")
-    got = 0
-    while got < len(view):
-        count = stream.readinto(view[got:])
-        if not count:
-            raise CodecError(f"the file ends after {got} of {len(view)} pixel bytes")
-        got += count
-
-
-def _inflated(header: Header) -> NDArray[Any]:
-    import pydicom
-
-    with open_binary(header.path) as stream:
-        data: bytes = pydicom.dcmread(stream, force=True).PixelData
-    data = data[header.frame * header.frame_bytes :]
-    if len(data) < header.frame_bytes:
-        raise CodecError(f"it holds {len(data)} of {header.frame_bytes} pixel bytes")
-    kind = _dtype(header)
-    return (
-        np.frombuffer(data, kind, header.rows * header.columns)
-        .reshape(header.rows, header.columns)
-        .copy()
-    )
-
-
-def _dtype(header: Header) -> np.dtype[Any]:
-    return np.dtype(f"{'i' if header.signed else 'u'}{header.bits_allocated // 8}")
+def _workers() -> int:
+    """One core is left to the window where there are many."""
+    cores = os.cpu_count() or 1
+    return max(2, min(_MOST_WORKERS, cores - 1))
 
 
 def _common_dtype(headers: Sequence[Header]) -> np.dtype[Any]:
     """The one dtype that holds every slice; slices that disagree in sign make it int32."""
-    kinds = {_dtype(h) for h in headers}
+    kinds = {dtype_of(h) for h in headers}
     if len(kinds) == 1:
         return kinds.pop()
     if all(k.itemsize <= 2 for k in kinds):
@@ -201,6 +152,21 @@ def _volume(series: SeriesInfo, kept: Sequence[int], voxels: NDArray[Any]) -> Vo
         geometry=replace(series.geometry, positions_mm=series.geometry.positions_mm[list(kept)]),
         source=replace(series.source, files=files_of(headers)),
     )
+
+
+def _batches(start: int, headers: Sequence[Header]) -> Iterator[list[int]]:
+    """Slices to be read in one go: the first alone, what must be decoded one by one."""
+    order = _outward(start, len(headers))
+    yield [next(order)]
+    batch: list[int] = []
+    for index in order:
+        batch.append(index)
+        header = headers[index]
+        if not header.native or len(batch) * header.frame_bytes >= _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _outward(start: int, count: int) -> Iterator[int]:

@@ -148,17 +148,6 @@ def test_absurd_size_is_refused_before_memory_is_asked_for(tmp_path, slice_file)
     assert "4 x 4" in caught.value.details
 
 
-def test_memory_that_does_not_suffice(stack, monkeypatch):
-    series = open_series(stack(2))
-
-    def refuse(*args, **kwargs):
-        raise MemoryError
-
-    monkeypatch.setattr("ctstudio.dicom.read.np.zeros", refuse)
-    with pytest.raises(StudioError, match="not enough memory"):
-        finish(read(series))
-
-
 def test_rescale_is_exact_slice_by_slice(tmp_path, slice_file):
     pixels = np.array([[0, 1, 1000], [4095, 7, 9]], np.uint16)
     for k in range(3):
