@@ -28,3 +28,5 @@ def command(name: str | None) -> None:
             length = f"{recipe.stopping.seconds:g} s or {length}, whichever is first"
         click.echo(f"{key}: {recipe.title or key}")
         click.echo(f"    {wording.network(recipe)} {wording.material(recipe)}, {length}")
+        if recipe.description:
+            click.echo(f"    {recipe.description}")

@@ -22,6 +22,7 @@ from ctstudio.gui.loss_terms import LossTerms
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
+from ctstudio.gui.words import plain_label
 from ctstudio.workflows.demo_series import NOISE
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ class RecipeForm(QWidget):
         )
         self.recipe_box.activated.connect(self._picked)
         layout.addWidget(self.recipe_box)
+        self.description = plain_label()
+        self.description.setProperty("role", "muted")
+        self.description.setWordWrap(True)
+        layout.addWidget(self.description)
         row = QHBoxLayout()
         row.setSpacing(8)
         self.edit_button = QPushButton("Edit as text ...")
@@ -122,6 +127,8 @@ class RecipeForm(QWidget):
         from ctstudio.learn.recipe_parts import STEPS
 
         self._recipe = recipe.checked()
+        self.description.setText(recipe.description)
+        self.description.setVisible(bool(recipe.description))
         known = registries()
         phase = self._recipe.phases[-1]
         chosen: dict[str, tuple[Registry[Any], Choice]] = {

@@ -25,7 +25,7 @@ from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
 from ctstudio.learn import wording
-from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.recipe import TEXTS, Recipe
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -194,8 +194,8 @@ def without_paths(recipe: Recipe) -> Recipe:
             return [clean(part) for part in value]
         if not isinstance(value, str):
             return value
-        # A title may have a stroke for other reasons, and a path in the midst of other words.
-        return _PATH.sub(lambda m: _name(m[0]), value) if key == "title" else _name(value)
+        # A text may have a stroke for other reasons, and a path in the midst of other words.
+        return _PATH.sub(lambda m: _name(m[0]), value) if key in TEXTS else _name(value)
 
     return Recipe.from_dict(clean(recipe.to_dict()))
 

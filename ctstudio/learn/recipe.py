@@ -56,6 +56,9 @@ __all__ = [
 DEFAULT = "dncnn-low-dose"
 """Name of the bundled recipe that a new training starts from."""
 
+TEXTS = ("title", "description")
+"""What a recipe says of itself, and no setting."""
+
 SYNTHETIC, LOW_DOSE, AUTOMATIC = Choice("synthetic"), Choice("low_dose"), Choice("automatic")
 
 
@@ -65,9 +68,11 @@ class Recipe:
 
     ``task``, ``noise`` and ``gradient`` and the parts of ``phases`` are choices from registries;
     see `registries`. A recipe that was read, or has been through `checked`, names every setting.
+    ``description`` says in a sentence or two what it is for, or what to look for.
     """
 
     title: str = ""
+    description: str = ""
     task: Choice = SYNTHETIC
     noise: Choice = LOW_DOSE
     gradient: Choice = AUTOMATIC
@@ -111,7 +116,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain dicts and lists, the shape of the TOML file."""
-        data: dict[str, Any] = {"title": self.title}
+        data: dict[str, Any] = {name: getattr(self, name) for name in TEXTS}
         data |= {f.name: getattr(self, f.name) for f in SETTINGS}
         data |= {name: getattr(self, name).to_dict() for name in ("task", "noise", "gradient")}
         for name, section in SECTIONS.items():
@@ -131,7 +136,7 @@ class Recipe:
         """
         values = dict(data)
         plain = {f.name: f for f in SETTINGS}
-        allowed = ["title", *plain, "task", "noise", "gradient", *SECTIONS, "phases"]
+        allowed = [*TEXTS, *plain, "task", "noise", "gradient", *SECTIONS, "phases"]
         refuse_unknown(values, allowed, "The recipe")
         result = cls()
         parts: dict[str, Any] = {
@@ -139,7 +144,7 @@ class Recipe:
             for key, value in values.items()
             if key in plain
         }
-        parts["title"] = as_text(values.get("title", ""), "title")
+        parts |= {name: as_text(values.get(name, ""), name) for name in TEXTS}
         for name in ("task", "noise", "gradient"):
             parts[name] = read_choice(values.get(name, getattr(result, name)), name, name)
         for name, section in SECTIONS.items():
@@ -242,7 +247,7 @@ def _paths(place: object, start: str = "") -> list[str]:
 
 
 SETTINGS: tuple[Field, ...] = tuple(
-    f for f in read_fields(Recipe) if f.type in (int, float, str, bool) and f.name != "title"
+    f for f in read_fields(Recipe) if f.type in (int, float, str, bool) and f.name not in TEXTS
 )
 """The plain settings of a recipe (batch, patch ...), for forms."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from ctstudio.learn.recipe import TEXTS
+
 
 def flatten(settings: object, start: str = "") -> dict[str, object]:
     """Nested tables and lists as one, by path: ``{"phases.0.steps": 400}``."""
@@ -32,10 +34,10 @@ def differences(
 ) -> dict[str, tuple[object, object]]:
     """The settings whose values differ, as (own, other's); None where a recipe has none.
 
-    The title is no setting.
+    The title and the description are no settings.
     """
     keys = dict.fromkeys([*own, *other])
-    pairs = {key: (own.get(key), other.get(key)) for key in keys if key != "title"}
+    pairs = {key: (own.get(key), other.get(key)) for key in keys if key not in TEXTS}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 

@@ -145,11 +145,12 @@ def test_no_path_is_published(
     model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     title = r"dose 1/4 from /data/jane/scans and C:\data\doe w/o contrast"
-    recipe = Recipe.from_dict(model.recipe.to_dict() | {"title": title})
+    recipe = Recipe.from_dict(model.recipe.to_dict() | {"title": title, "description": title})
     secret = TrainedModel(recipe, model.module, 5)
     _, card = publish.publish(secret, tmp_path / "net")
     want = "dose 1/4 from scans and doe w/o contrast"
-    assert checkpoint.load(tmp_path / "net.safetensors").recipe.title == want
+    kept = checkpoint.load(tmp_path / "net.safetensors").recipe
+    assert (kept.title, kept.description) == (want, want)
     for content in (card.read_bytes(), (tmp_path / "net.safetensors").read_bytes()):
         assert b"jane" not in content
         assert b"C:\\" not in content

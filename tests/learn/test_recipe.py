@@ -49,7 +49,7 @@ def test_several_phases_roles_and_losses_survive_the_round_trip() -> None:
 
 
 def test_save_and_load(tmp_path: Path) -> None:
-    recipe = replace(default_recipe(), title="Straße", seed=7)
+    recipe = replace(default_recipe(), title="Straße", description='Look at "it".', seed=7)
     recipe.save(tmp_path / "r.toml")
     assert Recipe.load(tmp_path / "r.toml") == recipe
     assert [p.name for p in tmp_path.iterdir()] == ["r.toml"]
