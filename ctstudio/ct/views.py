@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.ct.labels import LABEL_UNIT as LABEL_UNIT
 from ctstudio.ct.volume import Geometry, Source
 
 
@@ -121,10 +122,6 @@ class LiveSlices(_OnBase):
     def slice_hu(self, index: int) -> NDArray[np.float32]:
         result = self.results.get(index)
         return self.base.slice_hu(index) if result is None else result
-
-
-LABEL_UNIT = "class"
-"""The unit of values that number classes."""
 
 
 @dataclass(eq=False)

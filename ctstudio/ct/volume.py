@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.ct.labels import Label
 from ctstudio.ct.window import Window
 
 
@@ -186,6 +187,8 @@ class Volume:
         Where the slices lie, and where they came from.
     derivation
         What was done to the source, oldest step first; empty for an original.
+    labels
+        Of a label map (see `ctstudio.ct.labels`): what its numbers stand for.
     """
 
     voxels: NDArray[np.generic]
@@ -195,6 +198,7 @@ class Volume:
     geometry: Geometry
     source: Source = Source()
     derivation: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3:
