@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +88,86 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def phantom_at() -> Callable[[np.ndarray], np.ndarray]:
+    """The thorax phantom in HU at any patient points ``(..., 3)`` in mm: what a scan would show.
+
+    Interpolated linearly between 40 slices of 96 x 96 pixels; air outside.
+    """
+    from scipy.ndimage import map_coordinates
+
+    from ctstudio.ct.phantom import thorax
+
+    volume = thorax(40, 96)
+    hu = volume.hu()
+    origin = volume.geometry.positions_mm[0]
+    dy, dx = volume.geometry.spacing_mm
+    step = np.array([volume.geometry.slice_spacing_mm, dy, dx])
+
+    def values(points: np.ndarray) -> np.ndarray:
+        at = (points - origin)[..., ::-1] / step
+        return map_coordinates(hu, np.moveaxis(at, -1, 0), order=1, cval=-1000.0)
+
+    return values
+
+
+@pytest.fixture
+def irregular_phantom(
+    phantom_at: Callable[[np.ndarray], np.ndarray], tmp_path: Path
+) -> Callable[..., Path]:
+    """Writes the phantom with pydicom as an irregular scan of it would be.
+
+    ``irregular_phantom("name", heights, tilt=15.0)``: axial slices at these mm of the table, with
+    the gantry tilted by so many degrees; pixels of ``spacing`` mm (rows, columns) apart.
+    """
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    def write(
+        name: str,
+        heights: Sequence[float],
+        *,
+        tilt: float = 0.0,
+        spacing: tuple[float, float] = (4.0, 4.0),
+        size: tuple[int, int] = (84, 96),
+    ) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        angle = math.radians(tilt)
+        row, column = np.array([1.0, 0, 0]), np.array([0, math.cos(angle), math.sin(angle)])
+        down = np.arange(size[0])[:, None, None] * spacing[0] * column
+        right = np.arange(size[1])[:, None] * spacing[1] * row
+        corner = -(size[0] / 2 * spacing[0] * column + size[1] / 2 * spacing[1] * row)
+        series, study, frame = (generate_uid(entropy_srcs=[name, part]) for part in "abc")
+        for k, height in enumerate(heights):
+            place = corner + np.array([0, 0, height])
+            hu = np.rint(phantom_at(place + down + right)).astype(np.int16)
+            data = Dataset()
+            data.SOPClassUID = CTImageStorage
+            data.SOPInstanceUID = generate_uid(entropy_srcs=[name, str(k)])
+            data.SeriesInstanceUID, data.StudyInstanceUID = series, study
+            data.FrameOfReferenceUID, data.Modality = frame, "CT"
+            data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+            data.PatientName, data.PatientID = "Secret^Name", "SECRET7"
+            data.SeriesDescription, data.SeriesNumber, data.InstanceNumber = name, 2, k + 1
+            data.ConvolutionKernel, data.SliceThickness = "B30f", 2.5
+            data.GantryDetectorTilt = tilt
+            data.ImagePositionPatient = [f"{v:.6f}" for v in place]
+            data.ImageOrientationPatient = [f"{v:.9f}" for v in (*row, *column)]
+            data.PixelSpacing = list(spacing)
+            data.RescaleSlope, data.RescaleIntercept = 1, 0
+            data.WindowCenter, data.WindowWidth = 40, 400
+            data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+            data.Rows, data.Columns = size
+            data.BitsAllocated, data.BitsStored, data.HighBit = 16, 16, 15
+            data.PixelRepresentation = 1
+            data.add_new("PixelData", "OW", hu.tobytes())
+            data.file_meta = FileMetaDataset()
+            data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            pydicom.dcmwrite(folder / f"{k:03d}.dcm", data, enforce_file_format=True)
+        return folder
+
+    return write

@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Denoise and train on the built-in phantom, without a screen.",
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
+    "mend": "Say what is odd about a series, and mend it: tilt, gaps, distances.",
     "train": "Train a network on one or more series.",
     "reproduce": "Run the articles' experiments, as they were and repaired.",
     "runs": "List earlier trainings, and in what they differ.",

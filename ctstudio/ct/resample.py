@@ -7,7 +7,6 @@ outside of those of its neighbours, and a linear field is kept exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
@@ -38,20 +37,48 @@ class Fix(StrEnum):
     @property
     def label(self) -> str:
         """The words on its button."""
-        return _LABELS[self]
+        return _WORDS[self][0]
+
+    @property
+    def result(self) -> str:
+        """What its result is called, behind the name of the series."""
+        return _WORDS[self][1]
+
+    @property
+    def help(self) -> str:
+        """What it does, in a sentence."""
+        return _WORDS[self][2]
 
 
-_LABELS = {
-    Fix.LEAVE: "Leave it as it is",
-    Fix.UNIFORM: "Resample to equal distances",
-    Fix.SHEAR: "Shear the tilt away",
-    Fix.SQUARE: "Resample to square pixels",
-    Fix.SPLIT: "Split into regular stacks",
+_WORDS = {
+    Fix.LEAVE: ("Leave it as it is", "", "Slices are shown as they were acquired."),
+    Fix.UNIFORM: (
+        "Resample to equal distances",
+        "equal distances",
+        "Slices in between are interpolated linearly, at the smallest distance that there is.",
+    ),
+    Fix.SHEAR: (
+        "Shear the tilt away",
+        "upright",
+        "Each slice is moved within its plane until the stack stands upright on its slices.",
+    ),
+    Fix.SQUARE: (
+        "Resample to square pixels",
+        "square pixels",
+        "Rows or columns are interpolated linearly until both lie equally far apart.",
+    ),
+    Fix.SPLIT: (
+        "Split into regular stacks",
+        "part",
+        "Each run of slices at equal distances becomes a series of its own; no value changes.",
+    ),
 }
 
 
-def mend(volume: Volume, fix: Fix) -> Work[list[Volume]]:
+def mend(volume: Volume, fix: Fix, *, spacing_mm: float | None = None) -> Work[list[Volume]]:
     """Apply one fix: the volumes that come of it (several where it splits). Yields Progress.
+
+    ``spacing_mm`` is the distance between slices that `Fix.UNIFORM` makes.
 
     Raises
     ------
@@ -62,11 +89,9 @@ def mend(volume: Volume, fix: Fix) -> Work[list[Volume]]:
         return [volume]
     if fix is Fix.SPLIT:
         return split(volume)
-    work: Callable[[Volume], Work[Volume]] = {
-        Fix.UNIFORM: resample_uniform,
-        Fix.SHEAR: shear_tilt_away,
-        Fix.SQUARE: square_pixels,
-    }[fix]
+    if fix is Fix.UNIFORM:
+        return [(yield from resample_uniform(volume, spacing_mm))]
+    work = {Fix.SHEAR: shear_tilt_away, Fix.SQUARE: square_pixels}[fix]
     return [(yield from work(volume))]
 
 

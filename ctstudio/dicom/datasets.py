@@ -195,6 +195,8 @@ def place(data: Dataset, volume: Volume, index: int) -> None:
     for keyword in _OF_THE_OLD_GRID:
         if keyword in data:
             del data[keyword]
+    if not geometry.tilted and "GantryDetectorTilt" in data:
+        del data.GantryDetectorTilt  # there are programs that would shear by it once more
 
 
 def create(

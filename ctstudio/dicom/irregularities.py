@@ -36,6 +36,19 @@ class Kind(StrEnum):
     MISSING_POSITION = "missing position"
 
 
+OF_STACKS = frozenset(
+    {
+        Kind.GAP,
+        Kind.DUPLICATE_POSITION,
+        Kind.VARIABLE_SPACING,
+        Kind.GANTRY_TILT,
+        Kind.OVERLAP,
+        Kind.NON_SQUARE_PIXELS,
+    }
+)
+"""What `of_stack` may find; the others are of the files."""
+
+
 @dataclass(frozen=True)
 class Irregularity:
     """One thing that is odd about a series.

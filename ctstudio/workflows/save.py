@@ -39,8 +39,9 @@ def save(
 ) -> Work[list[Path]]:
     """Write ``volume`` into ``folder``, new or empty; returns the files, in slice order.
 
-    ``description`` and ``method`` enter the header of DICOM files. Where the source of ``volume``
-    is DICOM they are derived from it; else they are a new CT series of nobody.
+    ``description`` and ``method`` enter the header of DICOM files, the latter behind whatever was
+    done to ``volume`` before. Where its source is DICOM they are derived from it; else they are a
+    new CT series of nobody.
 
     Raises
     ------
@@ -52,7 +53,9 @@ def save(
 
         if volume.source.format != "DICOM":
             return (yield from _write_new(volume, folder, description, method))
-        return (yield from write_derived(volume, folder, description=description, method=method))
+        before = [step for step in volume.derivation if step not in method]
+        steps = "; ".join([*before, method])
+        return (yield from write_derived(volume, folder, description=description, method=steps))
     if kind == "nifti":
         from ctstudio.core.atomic import atomic_folder
         from ctstudio.files.write import write_nifti
