@@ -41,6 +41,19 @@ def child(folder: Path, steps: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", CHILD, str(folder), str(steps)])
 
 
+def last_step(folder: Path) -> int:
+    """The last step that the run tells of, 0 before the first."""
+    rows = read_metrics(folder) if (folder / "metrics.csv").exists() else []
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def await_progress(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until the training has told of a step beyond those of before."""
+    before = last_step(folder)
+    while process.poll() is None and last_step(folder) == before:
+        time.sleep(0.05)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
@@ -54,8 +67,14 @@ def main() -> None:
         killed = 0
         while True:
             process = child(broken, options.steps)
-            # From the imports at the beginning to far into the training.
-            wait = draw.uniform(1.0, 9.0) if killed < options.kills else 3600
+            # A quarter of the kills falls anywhere from the imports on, the rest into training.
+            if killed >= options.kills:
+                wait = 3600.0
+            elif draw.random() < 0.25:
+                wait = draw.uniform(0.5, 5.0)
+            else:
+                await_progress(process, broken)
+                wait = draw.uniform(0.0, 4.0)
             try:
                 process.wait(wait)
                 break
@@ -63,8 +82,7 @@ def main() -> None:
                 process.kill()
                 process.wait()
                 killed += 1
-                rows = read_metrics(broken) if (broken / "metrics.csv").exists() else []
-                print(f"killed after {wait:.2f} s, at step {rows[-1]['step'] if rows else 0}")
+                print(f"killed at step {last_step(broken)}", flush=True)
         child(whole, options.steps).wait()
         told = ("step", "epoch", "lr", "loss", "mse", "psnr", "ssim", "rmse")
         one, other = (
