@@ -38,13 +38,16 @@ class Window:
 
     def apply(self, hu: NDArray[np.floating]) -> NDArray[np.float32]:
         """Map HU to display values in [0, 1]; same shape, float32."""
-        scaled = (np.asarray(hu, np.float32) - np.float32(self.lower)) / np.float32(self.width_hu)
-        clipped: NDArray[np.float32] = np.clip(scaled, 0.0, 1.0)
-        return clipped
+        scaled: NDArray[np.float32] = np.asarray(hu, np.float32) - np.float32(self.lower)
+        scaled /= np.float32(self.width_hu)
+        return np.clip(scaled, 0.0, 1.0, out=scaled)
 
     def to_uint8(self, hu: NDArray[np.floating]) -> NDArray[np.uint8]:
         """Map HU to grey values 0 to 255, rounded to nearest; same shape."""
-        return (self.apply(hu) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+        grey = self.apply(hu)
+        grey *= np.float32(255.0)
+        grey += np.float32(0.5)
+        return grey.astype(np.uint8)
 
     def __str__(self) -> str:
         digits = 0 if self.width_hu >= 20 else 1

@@ -5,6 +5,7 @@ JPEG 2000, JPEG, JPEG-LS and RLE are decoded by imagecodecs, which releases the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +138,15 @@ def decode(
     if syntax in _HTJ2K:
         return _as_plane(imagecodecs.htj2k_decode(data), rows, columns)
     return _as_plane(imagecodecs.jpeg2k_decode(data), rows, columns)
+
+
+def load_decoders() -> Iterator[None]:
+    """Load the libraries that `decode` would load when it first needs one, one after another."""
+    import imagecodecs
+
+    for name in ("jpeg2k", "jpeg8", "jpegls", "htj2k", "dicomrle"):
+        getattr(imagecodecs, f"{name}_decode")
+        yield
 
 
 def _as_plane(decoded: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:

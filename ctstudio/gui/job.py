@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
-from ctstudio.core.events import Detail, Event, Preview, Progress
+from ctstudio.core.events import Detail, Event, Partial, Preview, Progress
 
 DRAIN_MS = 33
 STACK_BYTES = 16 * 2**20  # macOS gives a secondary thread 512 KB, too little for NumPy and torch
@@ -20,7 +20,8 @@ class Job(QThread):
 
     ``run`` only stores events under a lock. A timer in the GUI thread drains them about 30 times
     a second: every event but pictures in order, and of the pictures only the newest, so that a
-    slow screen never makes a queue grow. After the thread's end there is one last drain and then
+    slow screen never makes a queue grow. A `Partial`, the first thing there is to see, is handed
+    over at once. After the thread's end there is one last drain and then
     exactly one of ``succeeded``, ``cancelled`` and ``failed``.
 
     Parameters
@@ -39,6 +40,7 @@ class Job(QThread):
     failed = Signal(object)
     ending = Signal()  # after the last drain, before exactly one of the three above
     ended = Signal()  # after it
+    _hurried = Signal()
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Job(QThread):
         self._timer = QTimer(self)
         self._timer.setInterval(DRAIN_MS)
         self._timer.timeout.connect(self._drain)
+        self._hurried.connect(self._drain)  # from the thread to this object's: queued
         # `finished` is queued to this object's thread, the GUI's; isRunning() turns false earlier.
         self.finished.connect(self._end)
 
@@ -110,6 +113,8 @@ class Job(QThread):
                         self._detail = event
                     else:
                         self._events.append(event)
+                if isinstance(event, Partial):
+                    self._hurried.emit()
         except StopIteration as stop:
             self._outcome = ("succeeded", stop.value)
         except Exception as error:

@@ -32,6 +32,7 @@ class Opener(QObject):
         self._next: SeriesInfo | None = None
         self._reading: SeriesInfo | None = None
         self._layer: Layer | None = None
+        self._middle = -1
         self._notes: list[str] = []
         self._demo_shown = False
         self._demo_paths: set[Path] = set()
@@ -123,9 +124,13 @@ class Opener(QObject):
                 layer.noise_free = any(path.parent == self._demo_truth for path in first)
                 self._layer = self._session.add_layer(layer)
                 self.opened.emit(self._layer)
-                self._session.layer_changed.emit(self._layer, len(event.value) // 2)
+                self._middle = len(event.value) // 2
+                self._session.layer_changed.emit(self._layer, self._middle)
             elif isinstance(event, SliceReady) and self._layer is not None:
-                self._session.layer_changed.emit(self._layer, event.index)
+                if event.index == self._middle:
+                    self._middle = -1  # it was shown when the layer opened
+                else:
+                    self._session.layer_changed.emit(self._layer, event.index)
             elif isinstance(event, Note):
                 self._notes.append(event.text)
 

@@ -1,4 +1,4 @@
-"""Load torch in the background without holding the window up.
+"""Load what opens files, then torch, in the background without holding the window up.
 
 The import is split: shared libraries are mapped by a foreign call, which runs without Python's
 lock; the import that follows finds them in memory. The first optimiser and the first convolution
@@ -28,8 +28,13 @@ class Engine:
 
 
 def warm_up() -> Work[Engine]:
-    """Import torch and what the panels need of `ctstudio.learn`."""
+    """Import what opens files, then torch and what the panels need of `ctstudio.learn`."""
     start = time.perf_counter()
+    yield Progress(0, 0, "Getting ready to open files")
+    from ctstudio.workflows.open import get_ready
+
+    for _ in get_ready():
+        yield Progress(0, 0, "Getting ready to open files")
     for done, library in enumerate(_libraries()):
         yield Progress(done, 0, "Loading the learning engine")
         _map(library)

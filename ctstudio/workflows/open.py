@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ctstudio.core.events import Work
@@ -65,6 +65,23 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
 
     assert isinstance(series, DicomSeries), "a series comes from one of the two scans"
     return (yield from read_dicom(series, first=first))
+
+
+def get_ready() -> Iterator[None]:
+    """Import what opening needs, piece by piece, so that the first time is as quick as the next."""
+    import ctstudio.dicom.scan
+
+    yield
+    import ctstudio.dicom.read
+    import ctstudio.dicom.scan_cache
+
+    yield
+    import ctstudio.files.scan  # noqa: F401
+
+    yield
+    from ctstudio.dicom.codecs import load_decoders
+
+    yield from load_decoders()
 
 
 def _scan_files(

@@ -176,8 +176,8 @@ class ViewGrid(QWidget):
         if relative is not None and not relative.fitted:
             framing = framing_in(layer.stack.geometry, relative, relative.framing)
         window = twin.window if twin is not None else self.default_window(layer, index)
+        pane.view.window = window  # the layer is drawn with it, once
         pane.set_layer(layer, index)
-        pane.view.set_window(window)
         if framing is not None:
             pane.view.set_framing(framing)
         else:
