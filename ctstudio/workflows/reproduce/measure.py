@@ -58,7 +58,8 @@ MEASURES = {
     "silhouette": "correlation of the output with the body's silhouette",
     "input": "correlation of the output with the noisy input",
     "truth": "correlation of the output with the truth",
-    "noise": "correlation of the output with the noise that was added",
+    "noise": "standard deviation in the air around the body over that of the noisy input, both "
+    "shown from their least to their largest value",
     "middle": "mean of the middle quarter of the output minus that of the rest, over its range",
 }
 
@@ -136,16 +137,21 @@ def _looks(clean: Image, noisy: Image, image: NDArray[np.float64]) -> dict[str, 
     rows, columns = image.shape
     middle = np.zeros(image.shape, bool)
     middle[rows // 4 : rows - rows // 4, columns // 4 : columns - columns // 4] = True
-    spread = float(np.std(clean))
     return {
-        "contrast": float(np.std(image)) / spread if spread else 0.0,
+        "contrast": _ratio(image, clean),
         "dark": float(np.mean(display <= DARK)),
         "silhouette": correlation(display, body),
         "input": correlation(display, noisy),
         "truth": correlation(display, clean),
-        "noise": correlation(display, np.asarray(noisy, np.float64) - clean),
+        "noise": _ratio(display[~body], stretched(noisy)[~body]),
         "middle": float(display[middle].mean() - display[~middle].mean()),
     }
+
+
+def _ratio(one: Image, other: Image) -> float:
+    """The standard deviation of one image over that of the other; 0 where there is none."""
+    spread = float(np.std(other)) if other.size else 0.0
+    return float(np.std(one)) / spread if spread else 0.0
 
 
 def correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:

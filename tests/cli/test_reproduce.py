@@ -1,0 +1,174 @@
+"""``ctstudio reproduce`` from end to end, on a tiny series."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ctstudio.cli import main
+from ctstudio.core.events import Progress, finish
+from ctstudio.learn import checkpoint
+from ctstudio.workflows.reproduce import experiments as table
+from ctstudio.workflows.reproduce.data import load
+from ctstudio.workflows.reproduce.plan import Wish
+from ctstudio.workflows.reproduce.run import reproduce_all
+
+CHOSEN = ("autoencoder-sgd", "residual-2a")
+SHORT = ["--epochs", "1", "--slices", "3", "--minutes", "0.01", "--device", "cpu"]
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of two experiments: drawing all of them takes minutes."""
+    chosen = tuple(e for e in table.EXPERIMENTS if e.name in CHOSEN)
+    monkeypatch.setattr(table, "EXPERIMENTS", chosen)
+
+
+def psnr(image: np.ndarray, truth: np.ndarray) -> float:
+    return -10 * math.log10(np.mean((image - truth) ** 2))
+
+
+def recomputed(run: Path, hu: np.ndarray, judged: list[int], network: str) -> tuple[float, float]:
+    """PSNR in [0, 1] of the noisy slices and of the network's answer, from the run's files."""
+    model = checkpoint.load(run / network)
+    before, after = [], []
+    for z in judged:
+        clean = hu[z].astype(np.float32)
+        draw = torch.randn(clean.shape, generator=torch.Generator().manual_seed(20_000 + z))
+        noisy = torch.from_numpy(clean) + 0.3 * (clean.max() + 1000) * draw
+        with torch.no_grad():
+            answer = model.module(noisy[None, None].float())[0, 0].double().numpy()
+        span = float(clean.max()) + 1000
+        truth = (clean.astype(float) + 1000) / span
+        before.append(psnr((noisy.double().numpy() + 1000) / span, truth))
+        after.append(psnr((answer + 1000) / span, truth))
+    return float(np.mean(before)), float(np.mean(after))
+
+
+def test_all_are_reproduced_then_skipped(
+    two: None,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    read_hu,
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["reproduce", "--all", str(series_folder), *SHORT, "--out", str(out)]
+    assert main.run(arguments) == 0
+    told = capsys.readouterr()
+    assert str(out / "index.html") in told.out
+    assert "The other 1 take about" in told.err
+    hu = read_hu(series_folder)
+    for name in CHOSEN:
+        folder = out / name
+        numbers = json.loads((folder / "report.json").read_text())
+        report = (folder / "report.md").read_text()
+        assert numbers["judged"] == [3]
+        for form, network in (("faithful", "last.pt"), ("repaired", "best.pt")):
+            before, after = recomputed(folder / form, hu, [2], network)
+            mine = numbers["forms"][form]
+            assert mine["noisy"]["psnr_unit"] == pytest.approx(before, abs=1e-3)
+            assert mine["numbers"]["psnr_unit"] == pytest.approx(after, abs=1e-3)
+            shown = f"{after:.4g}".replace("-", "\N{MINUS SIGN}")
+            assert shown in report
+            with Image.open(folder / f"figure-{form}.png") as picture:
+                # Two by two: 48 px ten times.
+                assert picture.mode == "RGB"
+                assert picture.width > 2 * 480
+                assert picture.height > 2 * 480
+            with Image.open(folder / f"epochs-{form}.gif") as film:
+                assert film.width > 2 * 256
+            with Image.open(folder / f"curves-{form}.png") as curves:
+                curves.load()
+        with Image.open(folder / "slices.gif") as film:
+            assert film.n_frames == 6
+        assert numbers["forms"]["faithful"]["epochs"] == 1
+        assert numbers["forms"]["faithful"]["slices"] == 3
+        require_links(folder / "report.md")
+    require_links(out / "index.md")
+    page = (out / "index.html").read_text()
+    for link in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert (out / link).is_file()
+    for path in out.rglob("*"):
+        if path.suffix in (".md", ".json", ".html", ".toml", ".csv", ".png", ".gif"):
+            content = path.read_bytes()
+            assert b"Secret" not in content
+            assert b"SECRET" not in content
+            assert str(series_folder).encode() not in content
+
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
+    assert main.run(arguments) == 0
+    assert f"skipped: {', '.join(CHOSEN)}" in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
+
+
+def require_links(file: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", file.read_text())
+    assert links
+    for link in links:
+        assert (file.parent / link).is_file(), link
+
+
+def test_what_was_interrupted_goes_on(two: None, series_folder: Path, tmp_path: Path) -> None:
+    wish = Wish(epochs=8, slices=3, minutes=0.005, device="cpu")
+    chosen = [table.known()["residual-2a"]]
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    work = reproduce_all(chosen, lambda: load(series_folder), out, wish)
+    for event in work:
+        if isinstance(event, Progress) and (event.done, event.total) == (3, 8):
+            break
+    work.close()
+    cut = checkpoint.load(out / "residual-2a" / "faithful" / "last.pt")
+    assert 3 <= cut.step < 8
+    assert not (out / "residual-2a" / "report.md").exists()
+    assert not (out / "index.html").exists()
+
+    finish(reproduce_all(chosen, lambda: load(series_folder), out, wish))
+    finish(reproduce_all(chosen, lambda: load(series_folder), whole, wish))
+    first, second = (
+        checkpoint.load(folder / "residual-2a" / "faithful" / "last.pt") for folder in (out, whole)
+    )
+    assert first.step == second.step == 8
+    for name, weights in first.module.state_dict().items():
+        assert torch.equal(weights, second.module.state_dict()[name])
+    told = [json.loads((f / "residual-2a" / "report.json").read_text()) for f in (out, whole)]
+    same = [t["forms"]["faithful"]["numbers"] for t in told]
+    assert same[0] == same[1]
+    previews = out / "residual-2a" / "faithful" / "previews"
+    assert len(list(previews.glob("step-*.npz"))) == 9  # each epoch, and before the first
+    with Image.open(out / "residual-2a" / "epochs-faithful.gif") as film:
+        assert film.n_frames == 4  # the first four epochs beside the last four
+
+
+def test_other_settings_do_not_go_on_with_a_run(
+    two: None, series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wish = Wish(epochs=6, slices=3, minutes=0.005, device="cpu")
+    chosen = [table.known()["residual-2a"]]
+    work = reproduce_all(chosen, lambda: load(series_folder), tmp_path, wish)
+    for event in work:
+        if isinstance(event, Progress) and "as in the article" in event.text:
+            break
+    work.close()
+    arguments = ["residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
+    assert main.run(["reproduce", *arguments]) == 1
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_list_and_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main.run(["reproduce", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert [line.split()[0] for line in listed.splitlines()] == list(table.known())
+    assert "Pitch black." in listed
+    assert main.run(["reproduce", "--out", str(tmp_path)]) == 2
+    assert main.run(["reproduce", "residual-1a"]) == 2
+    assert main.run(["reproduce", "--all", "one", "two", "--out", str(tmp_path)]) == 2
+    assert main.run(["reproduce", "residual-9", "--out", str(tmp_path)]) == 1
+    assert "Did you mean" in capsys.readouterr().err
