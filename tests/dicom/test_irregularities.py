@@ -141,7 +141,7 @@ def test_a_real_head_with_tilt_and_three_distances(test_data):
 def test_a_report_holds_all_of_them(stack):
     folder = stack(4, SliceThickness=5)
     report = describe(finish(scan([folder])).series)[0]
-    kinds_and_fixes = [(odd["kind"], odd["fixes"]) for odd in report.irregularities]
+    kinds_and_fixes = [(odd["name"], odd["fixes"]) for odd in report.irregularities]
     assert kinds_and_fixes == [
         ("overlapping slices", ["leave"]),
         ("non-square pixels", ["leave", "square"]),

@@ -51,7 +51,7 @@ def test_the_table_and_the_data() -> None:
     assert "#1 warning: odd" in text
     assert "and 2 more" in text
     data = json.loads(json.dumps(as_data(report(SERIES), found)))
-    assert len(data["skipped"]) == 5
+    assert len(data["left_out"]) == 5
     assert "Secret" not in text + json.dumps(data)
     assert "Secret" in as_text(report(SERIES, patient=True), found)
 
