@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
-from ctstudio.learn.gradients import GRADIENTS
+from ctstudio.learn.gradients import GRADIENTS, Chain
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.models.residual_net import ResidualNetwork
 
-FUNCTIONS = ("multiplication", "multiplication_addition", "addition", "none")
+FUNCTIONS = ("multiplication", "multiplication_addition", "addition", "shortcut", "none")
 EVERY_ACTIVATION = (
-    "5x5 2 sigmoid, 3x3 3 tanh, 1x1 4 arctan, 3x3 2 relu, 3x3 3 sine, 7x7 2 swish, 3x3 1 linear"
+    "5x5 2 sigmoid, 3x3 3 tanh, 3x3 3 arctan, 3x3 2 relu, 3x3 3 sine, 3x3 3 gaussian, 7x7 2 swish, "
+    "3x3 1 linear"
 )
 SIX_EQUAL = "5x5 3 sigmoid, 3x3 3 tanh, 3x3 3 arctan, 5x5 3 relu, 3x3 3 tanh, 1x1 1 tanh"
 
@@ -175,6 +176,12 @@ def test_a_network_without_a_way_back_is_refused(name: str) -> None:
     module = MODELS.make(Choice("dncnn"))
     with pytest.raises(StudioError, match="by hand"):
         GRADIENTS.make(Choice(name))(module, torch.zeros(1, 1, 8, 8), torch.sum)
+
+
+def test_which_networks_have_a_way_back_is_known_without_making_them() -> None:
+    for entry in MODELS:
+        small = {"size_px": 16, "latent": 2} if "whole" in entry.tags else {}
+        assert isinstance(MODELS.make(Choice(entry.name, small)), Chain) == ("chain" in entry.tags)
 
 
 def test_manual_gradients_in_mixed_precision_stay_float32() -> None:

@@ -46,7 +46,7 @@ Gradients = Annotated[
 ]
 
 
-@MODELS.add("autoencoder", title="Autoencoder of the article", tags=["whole"])
+@MODELS.add("autoencoder", title="Autoencoder of the article", tags=["whole", "chain"])
 def autoencoder(
     *,
     size_px: Size = 512,
@@ -72,7 +72,9 @@ def autoencoder(
     return TorchAutoencoder(**_settings(locals()))
 
 
-@MODELS.add("autoencoder_numpy", title="Autoencoder of the article, in NumPy", tags=["whole"])
+@MODELS.add(
+    "autoencoder_numpy", title="Autoencoder of the article, in NumPy", tags=["whole", "chain"]
+)
 def autoencoder_numpy(
     *,
     size_px: Size = 512,

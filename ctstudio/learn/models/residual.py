@@ -12,8 +12,8 @@ from ctstudio.learn.models.registry import MODELS
 if TYPE_CHECKING:
     from ctstudio.learn.models.residual_net import ResidualNetwork
 
-Activation = Literal["sigmoid", "tanh", "arctan", "relu", "linear", "sine", "swish"]
-Function = Literal["multiplication", "multiplication_addition", "addition", "none"]
+Activation = Literal["sigmoid", "tanh", "arctan", "relu", "linear", "sine", "swish", "gaussian"]
+Function = Literal["multiplication", "multiplication_addition", "addition", "shortcut", "none"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Block:
     activation: str
 
 
-def read_blocks(text: str) -> list[Block]:
+def read_blocks(text: str, where: str = "residual.blocks") -> list[Block]:
     """The blocks that a text such as "13x13 5 sigmoid, 1x1 1 relu" names.
 
     Raises
@@ -34,16 +34,17 @@ def read_blocks(text: str) -> list[Block]:
         Naming the block that cannot be read; on an even kernel, and where the last block does not
         make one channel.
     """
-    blocks = [_read_block(number, part) for number, part in enumerate(text.split(","), 1)]
+    parts = enumerate(text.split(","), 1)
+    blocks = [_read_block(f"{where}: block {number}", part) for number, part in parts]
     if blocks[-1].channels != 1:
         raise StudioError(
-            f"residual.blocks: the last block makes {blocks[-1].channels} channels.",
+            f"{where}: the last block makes {blocks[-1].channels} channels.",
             hint="It makes the picture, which has 1 channel.",
         )
     return blocks
 
 
-def _read_block(number: int, text: str) -> Block:
+def _read_block(where: str, text: str) -> Block:
     known = get_args(Activation)
     words = text.split()
     if len(words) == 3:
@@ -54,13 +55,13 @@ def _read_block(number: int, text: str) -> Block:
             if kernel % 2 == 1 and kernel <= 63 and 1 <= channels <= 512:
                 return Block(kernel, channels, words[2])
     raise StudioError(
-        f"residual.blocks: block {number}, {text.strip()!r}, cannot be read.",
+        f"{where}, {text.strip()!r}, cannot be read.",
         hint="Give each as kernel, channels, activation, for example 3x3 8 tanh. Kernels have odd "
         f"sides up to 63, channels are 1 to 512, activations {', '.join(known)}.",
     )
 
 
-@MODELS.add("residual", title="Residual network of the articles")
+@MODELS.add("residual", title="Residual network of the articles", tags=["chain"])
 def residual(
     *,
     blocks: Annotated[
@@ -70,7 +71,8 @@ def residual(
     ] = "3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 3x3 8 relu, 1x1 1 linear",
     function: Annotated[
         Function,
-        Param("How a block's activation a meets the noisy image x: a x, a x + x, a + x, or not"),
+        Param("How a block's activation a meets the noisy image x: a x, a x + x, a + x; or, a "
+              "shortcut, the block's own input; or nothing"),
     ] = "addition",
     first_sd: Annotated[
         float,

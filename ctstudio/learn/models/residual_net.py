@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ctstudio.learn.gradients import Trace
+from ctstudio.learn.gradients import Trace, WayBack
 from ctstudio.learn.models.residual import Block
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -19,6 +19,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda z: z,
     "sine": torch.sin,
     "swish": lambda z: z * torch.sigmoid(z),
+    "gaussian": lambda z: torch.exp(-(z**2)),
 }
 
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -29,6 +30,7 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": torch.ones_like,
     "sine": torch.cos,
     "swish": lambda z: torch.sigmoid(z) * (1 + z * (1 - torch.sigmoid(z))),
+    "gaussian": lambda z: -2 * z * torch.exp(-(z**2)),
 }
 """The derivative of each activation; that of ReLU is 0 at 0."""
 
@@ -44,6 +46,10 @@ class ResidualNetwork(nn.Module):
     ``a = act(z)``, a block returns ``a x``, ``a x + x``, ``a + x`` or plainly ``a``; ``x``, of one
     channel, meets every channel of ``a``. The first block's input is ``x`` itself.
 
+    With a shortcut a block returns ``a`` plus its own input instead, where that has as many
+    channels (He et al., "Deep residual learning for image recognition", CVPR 2016): what is passed
+    back then goes around the block as well, while ``+ x`` passes nothing back.
+
     Inside, a value is ``(HU - black) / unit``. Where ``unit`` is a power of two, whole HU come
     back from there as they were, to the last bit; nothing is clipped.
 
@@ -52,13 +58,17 @@ class ResidualNetwork(nn.Module):
     blocks
         Kernel, channels and activation of each; the last makes one channel.
     function
-        "multiplication", "multiplication_addition", "addition" or "none".
+        "multiplication", "multiplication_addition", "addition", "shortcut" or "none".
     first_sd
         SD of the first weights; 0 for 1 / sqrt(inputs of the block).
     black, unit
         HU that counts as 0, and HU that count as 1.
     bias
-        Whether the convolutions add a constant, at first 0.
+        Whether the convolutions add a constant.
+    bias_sd
+        SD of the constants' first values.
+    first_mean
+        Mean of a kernel's first weights times their number: with 1 it begins near a plain mean.
     """
 
     def __init__(
@@ -70,6 +80,8 @@ class ResidualNetwork(nn.Module):
         black: float,
         unit: float,
         bias: bool = False,
+        bias_sd: float = 0.0,
+        first_mean: float = 0.0,
     ) -> None:
         super().__init__()
         self.function, self.black, self.unit = function, black, unit
@@ -79,9 +91,9 @@ class ResidualNetwork(nn.Module):
         for block in blocks:
             layer = nn.Conv2d(before, block.channels, block.kernel, padding="same", bias=bias)
             inputs = before * block.kernel**2
-            nn.init.normal_(layer.weight, std=first_sd or inputs**-0.5)
+            nn.init.normal_(layer.weight, first_mean / inputs, first_sd or inputs**-0.5)
             if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+                nn.init.normal_(layer.bias, std=bias_sd)
             self.blocks.append(layer)
             before = block.channels
 
@@ -98,7 +110,7 @@ class ResidualNetwork(nn.Module):
         noisy = self.inside(hu)
         passed = noisy
         for layer, activation in zip(self.blocks, self.activations, strict=True):
-            passed = self._joined(ACTIVATIONS[activation](layer(passed)), noisy)
+            passed = self._joined(ACTIVATIONS[activation](layer(passed)), noisy, passed)
         return self.outside(passed)
 
     def trace(self, inputs: Tensor) -> Trace:
@@ -113,20 +125,32 @@ class ResidualNetwork(nn.Module):
             # Plus x adds nothing to the gradient, since x is data and has no weights behind it.
             if self.function in MULTIPLYING:
                 slope = slope * noisy
-            ways.append(partial(_back, layer, passed, slope))
-            passed = self._joined(ACTIVATIONS[activation](before), noisy)
+            way = partial(go_back, layer, passed, slope)
+            ways.append(partial(_around, way) if self._goes_around(before, passed) else way)
+            passed = self._joined(ACTIVATIONS[activation](before), noisy, passed)
         return Trace(self.outside(passed), self.unit, ways)
 
-    def _joined(self, activated: Tensor, noisy: Tensor) -> Tensor:
+    def _goes_around(self, made: Tensor, passed: Tensor) -> bool:
+        return self.function == "shortcut" and made.shape == passed.shape
+
+    def _joined(self, activated: Tensor, noisy: Tensor, passed: Tensor) -> Tensor:
+        if self._goes_around(activated, passed):
+            return activated + passed
         result = activated * noisy if self.function in MULTIPLYING else activated
         return result + noisy if self.function in ADDING else result
 
 
+def _around(way: WayBack, gradient: Tensor, pass_on: bool = True) -> Tensor:
+    """The way back through a block, and around it."""
+    passed = way(gradient, pass_on)
+    return passed + gradient if pass_on else passed
+
+
 @torch.no_grad()
-def _back(
+def go_back(
     layer: nn.Conv2d, went_in: Tensor, slope: Tensor, gradient: Tensor, pass_on: bool = True
 ) -> Tensor:
-    """The way back through one block.
+    """The way back through one convolution and its activation, whose slope is given.
 
     With ``d = gradient * slope`` at the convolution's output, the kernel's gradient is the
     correlation of what went in with ``d``, and the input's the correlation of ``d`` with the
