@@ -40,7 +40,7 @@ def test_a_shipped_recipe_trains(name: str, test_data: Path, tmp_path: Path) -> 
         settings |= {"phases.0.model.classes": 200}
     if recipe.phases[0].model.name == "autoencoder_numpy":
         settings |= {"phases.0.model.latent": 20}  # millions of weights less to be written
-    if recipe.phases[0].model.name == "residual":
+    if recipe.phases[0].model.name in ("residual", "article_resnet"):
         settings |= {"patch_px": 64, "batch": 1}  # the article's form takes five whole slices
     arguments = ["train", name, str(series), "--run", str(run)]
     arguments += ["--target", str(target)] if target else []

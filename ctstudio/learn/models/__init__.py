@@ -5,7 +5,24 @@ while torch is still being loaded; ``NAME_net.py`` beside it holds the ``torch.n
 the registered function imports when it is called.
 """
 
-from ctstudio.learn.models import autoencoder, dncnn, residual, unet
+from ctstudio.learn.models import (
+    article_cnn,
+    article_resnet,
+    autoencoder,
+    dilated_fcn,
+    dncnn,
+    residual,
+    unet,
+)
 from ctstudio.learn.models.registry import MODELS
 
-__all__ = ["MODELS", "autoencoder", "dncnn", "residual", "unet"]
+__all__ = [
+    "MODELS",
+    "article_cnn",
+    "article_resnet",
+    "autoencoder",
+    "dilated_fcn",
+    "dncnn",
+    "residual",
+    "unet",
+]
