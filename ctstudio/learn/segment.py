@@ -19,14 +19,18 @@ def classify(
     clean = np.where(hu > PADDING_HU, hu, np.float32(AIR_HU)).astype(np.float32)
     with torch.inference_mode():
         logits = module(torch.from_numpy(clean)[None, None].to(device))
-        classes: NDArray[np.float32] = decide(logits)[0].float().cpu().numpy()
+        decided = decide(logits, float(getattr(module, "threshold", 0.0)))
+        classes: NDArray[np.float32] = decided[0].float().cpu().numpy()
     return classes
 
 
-def decide(logits: Tensor) -> Tensor:
-    """Classes ``(b, y, x)`` of logits ``(b, c, y, x)``; one channel asks "inside or not"."""
+def decide(logits: Tensor, threshold: float = 0.0) -> Tensor:
+    """Classes ``(b, y, x)`` of logits ``(b, c, y, x)``.
+
+    One channel asks "inside or not": inside is what is above the ``threshold``.
+    """
     if logits.shape[1] == 1:
-        return (logits[:, 0] > 0).long()
+        return (logits[:, 0] > threshold).long()
     return logits.argmax(1)
 
 

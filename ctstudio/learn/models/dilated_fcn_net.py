@@ -1,0 +1,107 @@
+"""The network of `ctstudio.learn.models.dilated_fcn`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ctstudio.learn.models.dilated_fcn import Norm, Output
+
+EPSILON = 1e-3
+
+
+class DilatedFcn(nn.Module):
+    """Anthimopoulos et al. 2018 (arXiv 1803.06167): no pooling, dilation widens the view instead.
+
+    Takes HU ``(b, 1, y, x)`` of any size and returns logits ``(b, classes, y, x)``. The input block
+    is ``x + norm(x)``; every dilated layer a 3x3 convolution whose result ``z`` goes on as
+    ``relu(z + norm(z))``, with the layer's input added where ``residual`` is set. The input block
+    and the outputs of all dilated layers are joined, and 1x1 layers of the same kind lead to the
+    classes. An instance's statistics are those of the image, in training and after it.
+
+    With the ``output`` "mask" the last layer is the mask itself, to be trained by a squared error:
+    what is above half is inside, where logits are inside above 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        maps: int,
+        dilations: tuple[int, ...],
+        hidden: tuple[int, ...],
+        norm: Norm,
+        residual: bool,
+        dropout: float,
+        output: Output,
+        centre: float,
+        width: float,
+    ) -> None:
+        super().__init__()
+        self.centre, self.width = centre, width
+        self.threshold = 0.5 if output == "mask" else 0.0
+        self.residual = residual
+        self.entrance = _Normalised(1, norm)
+        self.dilated = nn.ModuleList(
+            _Layer(before, maps, 3, dilation, norm)
+            for before, dilation in zip([1] + [maps] * len(dilations), dilations, strict=False)
+        )
+        self.dropout = nn.Dropout(dropout)
+        joined = 1 + maps * len(dilations)
+        self.hidden = nn.ModuleList(
+            _Layer(before, after, 1, 1, norm)
+            for before, after in zip([joined, *hidden], hidden, strict=False)
+        )
+        self.head = nn.Conv2d([joined, *hidden][-1], classes, 1)
+        _he_normal(self.head)
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """HU to logits."""
+        image = self.entrance((hu - self.centre) / self.width)
+        kept = [image]
+        for layer in self.dilated:
+            through = layer(image)
+            image = through + image if self.residual else through
+            kept.append(image)
+        image = self.dropout(torch.cat(kept, dim=1))
+        for layer in self.hidden:
+            image = layer(image)
+        values: Tensor = self.head(image)
+        return values
+
+
+class _Normalised(nn.Module):
+    """``z + norm(z)``, with a learned scale and shift."""
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        self.norm: nn.Module = (
+            nn.InstanceNorm2d(channels, eps=EPSILON, affine=True)
+            if norm == "instance"
+            else nn.BatchNorm2d(channels, eps=EPSILON)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        added: Tensor = z + self.norm(z)
+        return added
+
+
+class _Layer(nn.Sequential):
+    """A convolution that keeps the size, ``z + norm(z)``, and a ReLU."""
+
+    def __init__(self, before: int, after: int, side: int, dilation: int, norm: Norm) -> None:
+        convolution = nn.Conv2d(
+            before, after, side, padding=dilation * (side // 2), dilation=dilation
+        )
+        _he_normal(convolution)
+        super().__init__(convolution, _Normalised(after, norm), nn.ReLU())
+
+
+def _he_normal(convolution: nn.Conv2d) -> None:
+    # He et al. 2015 (doi 10.1109/ICCV.2015.123).
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
