@@ -60,6 +60,21 @@ def diverging_index(values: NDArray[np.floating], limit: float) -> NDArray[np.ui
     return result
 
 
+@lru_cache(maxsize=64)
+def sequence(count: int, dark: bool = True) -> tuple[str, ...]:
+    """So many colours in an order that shows, as "#rrggbb"; for lines on dark or light ground.
+
+    Lightness changes evenly from violet to yellow, so that the order is seen without colour, too;
+    on light ground they end before yellow gets lost.
+    """
+    position = np.linspace(0.0, 1.0, max(count, 2))[:count]
+    lightness = 0.50 + 0.42 * position if dark else 0.28 + 0.46 * position
+    hues = np.deg2rad(305.0 - 200.0 * position)
+    chroma = 0.16 - 0.02 * position
+    lab = np.stack([lightness, chroma * np.cos(hues), chroma * np.sin(hues)], axis=1)
+    return tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in _oklab_to_srgb(lab).tolist())
+
+
 def _oklab_to_srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
     """OKLab ``(n, 3)`` to sRGB ``(n, 3)`` uint8; colours outside the gamut are clipped."""
     to_lms = np.array(

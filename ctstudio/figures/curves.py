@@ -48,6 +48,10 @@ class History:
         "psnr" (dB), "ssim", "rmse" (HU), ``(m,)`` each, under ``protocol``.
     baseline
         The same metrics of the noisy input.
+    gradient_step
+        ``(k,)``.
+    gradients
+        How long the gradient of each layer's weights was, ``(k,)`` each, the first layer first.
     """
 
     step: NDArray[Any] = field(default_factory=_empty)
@@ -57,6 +61,8 @@ class History:
     validation: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     protocol: str = "A"
+    gradient_step: NDArray[Any] = field(default_factory=_empty)
+    gradients: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def smoothed(values: NDArray[Any], window: int) -> NDArray[np.float64]:

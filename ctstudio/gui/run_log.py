@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Step, Validation, Work
+from ctstudio.core.events import GradientNorms, Progress, Step, Validation, Work
 from ctstudio.figures.curves import History
+from ctstudio.learn.gradient_log import read_gradients
 
 ROWS_AT_ONCE = 5000  # between two looks at whether the reading is to end
 NAN = float("nan")
+SMALL_NEWS = Step | GradientNorms
+"""What is told so often that only curves take notice."""
 
 
 class Row:
@@ -60,7 +64,8 @@ class RunLog:
     """Rows that only grow, of eight bytes a number; curves are drawn from them as they are.
 
     ``losses`` are as long as ``step`` and ``metrics`` as ``validation_step``: what was not told is
-    not a number. ``name`` and ``folder`` say whose they are.
+    not a number, and so are ``gradients``, by layer, as ``gradient_step``. ``name`` and ``folder``
+    say whose they are, ``network`` names the kind of network, where it is known.
     """
 
     name: str = ""
@@ -74,10 +79,18 @@ class RunLog:
     metrics: dict[str, Row] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     protocol: str = "A"
+    gradient_step: Row = field(default_factory=_whole)
+    gradients: dict[str, Row] = field(default_factory=dict)
+    network: str = ""
 
-    def add(self, event: Step | Validation) -> None:
-        """Take what a step or a validation tells."""
-        self.add_step(event) if isinstance(event, Step) else self.add_validation(event)
+    def add(self, event: Step | Validation | GradientNorms) -> None:
+        """Take what a training tells."""
+        if isinstance(event, Step):
+            self.add_step(event)
+        elif isinstance(event, Validation):
+            self.add_validation(event)
+        else:
+            self.add_gradients(event)
 
     def add_step(self, event: Step) -> None:
         self.step.append(event.step)
@@ -92,6 +105,10 @@ class RunLog:
         self.validation_step.append(event.step)
         _grow(self.metrics, event.metrics, len(self.validation_step))
         self.baseline.update({name: float(value) for name, value in event.baseline.items()})
+
+    def add_gradients(self, event: GradientNorms) -> None:
+        self.gradient_step.append(event.step)
+        _grow(self.gradients, event.norms, len(self.gradient_step))
 
     @property
     def terms(self) -> list[str]:
@@ -110,6 +127,8 @@ class RunLog:
             validation={name: np.array(values) for name, values in self.metrics.items()},
             baseline=dict(self.baseline),
             protocol=self.protocol,
+            gradient_step=np.array(self.gradient_step),
+            gradients={name: np.array(values) for name, values in self.gradients.items()},
         )
 
 
@@ -163,7 +182,8 @@ def read_log(folder: Path) -> Work[RunLog]:
             hint="Choose a folder with a metrics.csv in it.",
             path=folder,
         )
-    log = RunLog(_name(folder), folder)
+    name, network = _about(folder)
+    log = RunLog(name, folder, network=network)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             for number, row in enumerate(csv.DictReader(stream)):
@@ -175,13 +195,19 @@ def read_log(folder: Path) -> Work[RunLog]:
         raise explain_os_error(error, path, "read") from error
     except (KeyError, ValueError, csv.Error) as error:
         raise StudioError(f"{path} is damaged.", path=path, details=repr(error)) from error
+    for number, event in enumerate(read_gradients(folder)):
+        if number % ROWS_AT_ONCE == 0:
+            yield Progress(number, 0, "Reading gradients")
+        log.add_gradients(event)
     return log
 
 
-def _name(folder: Path) -> str:
-    try:
-        with (folder / "recipe.toml").open("rb") as stream:
-            title = str(tomllib.load(stream).get("title", ""))
-    except (OSError, ValueError):
-        title = ""  # the curves are what was asked for
-    return f"{title} ({folder.name})" if title else folder.name
+def _about(folder: Path) -> tuple[str, str]:
+    """A run's name, and the name of its kind of network."""
+    title = network = ""
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        # The curves are what was asked for, whatever the recipe is like.
+        recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+        title = str(recipe.get("title", ""))
+        network = str(recipe["phases"][-1]["model"]["name"])
+    return f"{title} ({folder.name})" if title else folder.name, network

@@ -64,8 +64,9 @@ class RunWork:
         )
 
     def _told_before(self) -> Work[None]:
-        """The steps and validations up to the checkpoint, as they were told when they were new."""
+        """What was told up to the checkpoint, as it was when it was new."""
         from ctstudio.learn.checkpoint import load
+        from ctstudio.learn.gradient_log import read_gradients
         from ctstudio.learn.run_folder import read_metrics, read_previews
 
         last = self.folder / "last.pt"
@@ -78,3 +79,4 @@ class RunWork:
             if event.step > until:
                 break
             yield event
+        yield from (event for event in read_gradients(self.folder) if event.step <= until)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QSizePolicy,
     QSlider,
+    QTabBar,
     QToolButton,
     QWidget,
 )
@@ -81,15 +82,29 @@ class CurvesBar(QWidget):
     add_requested = Signal()
     toggled = Signal(object, bool)  # Shown
     removed = Signal(object)  # Shown
+    page_changed = Signal(int)  # 0: the curves, 1: the gradients
 
     def __init__(self) -> None:
         super().__init__()
         self.chips: list[RunChip] = []
+        self._many = False  # runs
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(8, 2, 4, 2)
         self._row.setSpacing(2)
         self._title = QLabel("Training curves")
         self._row.addWidget(self._title)
+        self.tabs = QTabBar()
+        self.tabs.setDrawBase(False)
+        self.tabs.setExpanding(False)
+        self.tabs.setAccessibleName("Which curves")
+        for text, tip in (
+            ("Training curves", "Loss, metrics and learning rate"),
+            ("Gradients", "How long the gradient of each layer's weights is"),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(text), tip)
+        self.tabs.hide()
+        self.tabs.currentChanged.connect(self._page_changed)
+        self._row.addWidget(self.tabs)
         self._row.addSpacing(8)
         self._build_buttons()
         self._chips = QHBoxLayout()
@@ -197,7 +212,21 @@ class CurvesBar(QWidget):
             chip.toggled.connect(self.toggled)
             chip.removed.connect(self.removed)
             self._chips.addWidget(chip, 1)
-        self._title.setVisible(len(runs) < 3)  # the names need the room
+        self._many = len(runs) > 2
+        self._title.setVisible(not self._many and self.tabs.isHidden())  # the names need the room
+
+    def offer_gradients(self, some: bool) -> None:
+        """Whether there is a second page to turn to."""
+        if some == self.tabs.isHidden():
+            self.tabs.setVisible(some)
+            self._title.setVisible(not some and not self._many)
+            if not some:
+                self.tabs.setCurrentIndex(0)
+
+    def _page_changed(self, page: int) -> None:
+        for widget in (self.smoothing, self._count, self.log, self.plots):
+            widget.setVisible(page == 0)  # they are about the first page alone
+        self.page_changed.emit(page)
 
     def set_useful(self, some: bool) -> None:
         """Whether there is any curve that the buttons could change."""

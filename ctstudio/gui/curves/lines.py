@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ctstudio.gui.run_log import RunLog
 
-Kind = Literal["raw", "value", "term", "validation", "noisy"]
-"""How a line is drawn: faint, plain, in a colour of its own, with dots, dashed."""
+Kind = Literal["raw", "value", "term", "validation", "noisy", "layer"]
+"""How a line is drawn: faint, plain, in a colour of its own, with dots, dashed, in the colour of
+its place among the layers."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,16 @@ PLOTS = (
     PlotSpec("dice", "Dice"),
     PlotSpec("lr", "Learning rate"),
 )
+GRADIENTS = PlotSpec("gradients", "Length of the gradient of each layer's weights", log=True)
+"""It has a page of its own."""
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
     """A line ``(n,)`` over rising ``x``; ``name`` tells it from others of its run in the plot.
 
-    ``number`` counts the terms of a loss. ``window`` is how many values are averaged.
+    ``number`` counts the terms of a loss, or the layers, of ``count``. ``window`` is how many
+    values are averaged.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Line:
     y: NDArray[np.float64]
     number: int = 0
     window: int = 1
+    count: int = 1
 
     def at(self, x: float) -> float:
         """The value at the place nearest to ``x``."""
@@ -134,10 +139,13 @@ class Manner:
     smoothing: int = 25
     terms: bool = True
     alone: bool = True  # only one run is shown: there is room for what is not smoothed
+    hidden: frozenset[str] = frozenset()  # layers
 
 
 def has(log: RunLog, key: str) -> bool:
     """Whether ``log`` has anything to show in the plot ``key``."""
+    if key == GRADIENTS.key:
+        return bool(log.gradient_step)
     if key in ("loss", "lr"):
         return bool(log.step) or (key == "loss" and "loss" in log.metrics)
     return key in log.metrics and bool(np.isfinite(log.metrics[key].values).any())
@@ -145,6 +153,8 @@ def has(log: RunLog, key: str) -> bool:
 
 def extent(log: RunLog, key: str) -> tuple[int, int]:
     """Grows when the plot ``key`` has more to show."""
+    if key == GRADIENTS.key:
+        return len(log.gradient_step), 0
     judged = len(log.validation_step)
     return (len(log.step) if key in ("loss", "lr") else 0, judged)
 
@@ -163,6 +173,9 @@ def seconds_at(log: RunLog, steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def lines(log: RunLog, key: str, manner: Manner) -> Iterator[Line]:
     """What ``log`` draws into the plot ``key``, from the back to the front."""
+    if key == GRADIENTS.key:
+        yield from _layers(log, manner)
+        return
     if key in ("loss", "lr") and log.step:
         x = log.seconds.values if manner.time else steps_of(log)
         if key == "lr":
@@ -183,6 +196,14 @@ def lines(log: RunLog, key: str, manner: Manner) -> Iterator[Line]:
         # Where there is one validation, its noisy input still is a line that can be seen.
         ends = np.array([0.0 if len(x) == 1 else x[0], x[-1]])
         yield Line("noisy input", "noisy", ends, np.full(2, log.baseline[key]))
+
+
+def _layers(log: RunLog, manner: Manner) -> Iterator[Line]:
+    steps = log.gradient_step.values.astype(float)
+    x = seconds_at(log, steps) if manner.time else steps
+    for number, (name, norms) in enumerate(log.gradients.items()):
+        if name not in manner.hidden:
+            yield Line(name, "layer", x, norms.values, number, count=len(log.gradients))
 
 
 def _losses(log: RunLog, x: NDArray[np.float64], manner: Manner) -> Iterator[Line]:

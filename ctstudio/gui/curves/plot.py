@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
+from ctstudio.figures.colours import sequence
 from ctstudio.gui import theme
 from ctstudio.gui.curves.axes import RunAxis, ValueAxis, clock
 from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
@@ -24,6 +25,10 @@ COLOURS = {
     "light": ("#0072b2", "#c25400", "#00855f", "#b0488a", "#333a44", "#3fa0d8"),
 }
 MOST_RUNS = len(COLOURS["dark"])
+STYLES = (
+    Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine,
+)  # fmt: skip
+"""Of the layers of several runs, whose colours are those of the layers."""
 FEW = 30  # so few values are marked: one alone is no line
 TITLE_PX, AXIS_PX, LEFT_PX, LINE_PX = 18, 20, 46, 14
 MIN_COLUMNS, PARTS_OF_PX, SETTLE_MS = 50, 2, 30
@@ -62,6 +67,8 @@ def _rgb(colour: QColor) -> tuple[int, int, int]:
 
 def line_colour(run: Shown, line: Line, alone: bool) -> str:
     """The colour of a line: that of its run, or of its own where there is no other run."""
+    if line.kind == "layer":
+        return sequence(line.count, theme.current() is theme.DARK)[line.number]
     if line.kind == "raw":
         return mixed(run.colour, 0.45)
     if line.kind == "noisy":
@@ -243,6 +250,8 @@ class CurvePlot(pg.PlotWidget):
     def _pen(self, run: Shown, line: Line) -> QPen:
         dashed = line.kind == "noisy" or (line.kind == "validation" and not self._manner.alone)
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        if line.kind == "layer" and not self._manner.alone:
+            style = STYLES[run.number % len(STYLES)]
         return pg.mkPen(line_colour(run, line, self._manner.alone), width=1, style=style)
 
     def _remove(self, key: tuple[Shown, str]) -> None:
@@ -307,6 +316,9 @@ class CurvePlot(pg.PlotWidget):
                     _row(line_colour(run, line, True), line.name, f"{value:.4g}")
                     for line, value in told
                 ]
+            elif told and told[0][0].kind == "layer":
+                ends = ", ".join(f"{line.name} {v:.3g}" for line, v in (told[0], told[-1]))
+                rows.append(_row(run.colour, shortened(run.name), "", ends))
             elif told:
                 main = [f"{value:.4g}" for line, value in told if line.kind == "value"]
                 rest = [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from ctstudio.gui.curves.bar import CurvesBar
-from ctstudio.gui.curves.lines import PLOTS, Manner, has
+from ctstudio.gui.curves.gradients import GradientsPage
+from ctstudio.gui.curves.lines import GRADIENTS, PLOTS, Manner, has
 from ctstudio.gui.curves.plot import MOST_RUNS, CurvePlot, Shown
 from ctstudio.gui.run_log import RunLog, read_log
 from ctstudio.gui.session import Run, Session
@@ -22,7 +24,8 @@ CURSOR_MS = 30
 class CurvesView(QWidget):
     """Small multiples side by side: loss | PSNR | SSIM | RMSE | learning rate.
 
-    Only those that have something to show are there. ``bar`` is the row of buttons with the
+    Only those that have something to show are there. A second page shows the layers' gradients of
+    runs that have read them. ``bar`` is the row of buttons with the
     legend, which whoever makes this places. While a run grows the curves follow a little more
     often than once a second, since what is painted here the training pays for.
     """
@@ -43,7 +46,8 @@ class CurvesView(QWidget):
         self._nothing = QLabel("The curves of a training appear here.")
         self._nothing.setProperty("role", "muted")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout = QHBoxLayout(self)
+        first = QWidget()
+        layout = QHBoxLayout(first)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self._nothing, 1)
@@ -51,6 +55,14 @@ class CurvesView(QWidget):
             layout.addWidget(plot, 1)
             plot.hide()
             plot.hovered.connect(self._hover)
+        self.gradients = GradientsPage()
+        self.gradients.plot.hovered.connect(self._hover)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(first)
+        self._pages.addWidget(self.gradients)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(self._pages)
         self._timer = QTimer(self)
         self._timer.setInterval(REDRAW_MS)
         self._timer.timeout.connect(self._redraw)
@@ -70,6 +82,8 @@ class CurvesView(QWidget):
         bar.add_requested.connect(self.ask_run)
         bar.toggled.connect(self._toggle_run)
         bar.removed.connect(self._remove)
+        bar.page_changed.connect(self._turn_to)
+        self.gradients.changed.connect(self.update_now)
 
     # -- the runs --------------------------------------------------------------------------------
 
@@ -78,6 +92,7 @@ class CurvesView(QWidget):
         log = run.history
         log.name = log.name or run.recipe.title or run.folder.name
         log.folder = run.folder
+        log.network = run.recipe.phases[-1].model.name
         kept = [shown for shown in self.runs if not shown.live]
         # What was read from the same folder is part of what is told now.
         kept = [shown for shown in kept if shown.log.folder != run.folder]
@@ -179,6 +194,15 @@ class CurvesView(QWidget):
         bar = self.bar
         alone = len(shown) == 1
         manner = Manner(bar.time.isChecked(), bar.window_length, bar.terms.isChecked(), alone)
+        bar.offer_gradients(any(has(run.log, GRADIENTS.key) for run in self.runs))
+        if self._pages.currentIndex() == 1:
+            alone = sum(has(run.log, GRADIENTS.key) for run in shown) == 1
+            manner = replace(manner, alone=alone, hidden=self.gradients.hidden)
+            self.gradients.draw(shown, manner, coarse=coarse)
+            bar.terms.hide()
+            if self._at is not None:
+                self._show_cursor()
+            return
         some = False
         for key, plot in self.plots.items():
             able = any(has(run.log, key) for run in shown)
@@ -196,14 +220,23 @@ class CurvesView(QWidget):
     def retheme(self) -> None:
         """Take the colours of the theme in force."""
         self.bar.retheme()
-        for plot in self.plots.values():
+        for plot in self._all_plots():
             plot.retheme()
         self.update_now()
 
     def show_all(self) -> None:
         """Show the whole of every curve, and follow it."""
-        for plot in self.plots.values():
+        for plot in self._all_plots():
             plot.show_all()
+
+    def _all_plots(self) -> list[CurvePlot]:
+        return [*self.plots.values(), self.gradients.plot]
+
+    def _turn_to(self, page: int) -> None:
+        self._at = None
+        self._show_cursor()
+        self._pages.setCurrentIndex(page)
+        self.update_now()
 
     def _set_log(self, key: str, on: bool) -> None:
         self.plots[key].set_log(on)
@@ -220,6 +253,6 @@ class CurvesView(QWidget):
             self._cursor_timer.start()
 
     def _show_cursor(self) -> None:
-        for plot in self.plots.values():
+        for plot in self._all_plots():
             if not plot.isHidden():
                 plot.show_cursor(self._at, plot is self._hovered)

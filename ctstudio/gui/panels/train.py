@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import (
-    QComboBox,
-    QLabel,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Step, Validation
+from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Validation
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
 from ctstudio.gui.publish_dialog import ask_credits
 from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_controls import RunControls
 from ctstudio.gui.run_layers import RunLayers
+from ctstudio.gui.run_log import SMALL_NEWS
 from ctstudio.gui.run_numbers import RunNumbers, estimate
 from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
@@ -261,8 +256,8 @@ class TrainPanel(QWidget):
         while self._work.earlier and not run.history.step:
             run.keep(self._work.earlier.pop(0))
         for event in events:
-            if isinstance(event, Step):
-                run.history.add_step(event)
+            if isinstance(event, SMALL_NEWS):
+                run.history.add(event)
                 continue
             news = True
             if isinstance(event, Validation):
