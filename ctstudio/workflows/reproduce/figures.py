@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,16 @@ from ctstudio.workflows.stages import stage
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ctstudio.figures.panel import Panel
+    from ctstudio.learn.recipe import Recipe
+
 SLICES_GIF = "slices.gif"
 SECONDS_PER_FRAME = 0.2
 FILM_EPOCHS = 50
 FILM_SLICES = 40
 FILM_PX = 256
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating]
 
 
 def grid_file(form: str) -> str:
@@ -86,11 +90,13 @@ def grid(
         if title != "Original":
             caption = f"PSNR {unit_psnrs(clean, sound(image))['psnr_unit']:.1f} dB in [0, 1]"
         panels.append(_panel(data, image, title, caption, image if own else clean))
+    if form == FAITHFUL:
+        panels[-1] = inside(panels[-1], output, plan.runs[form].recipe)
     title = f"{plan.experiment.title}: {FORMS[form].lower()}"
     return compose(panels, columns=2, title=title)
 
 
-def _panel(data: Data, image: Picture, title: str, caption: str, scale: Picture) -> Any:
+def _panel(data: Data, image: Picture, title: str, caption: str, scale: Picture) -> Panel:
     from ctstudio.figures.panel import Panel
 
     geometry = data.volume.geometry
@@ -106,10 +112,23 @@ def _panel(data: Data, image: Picture, title: str, caption: str, scale: Picture)
     )
 
 
+def inside(panel: Panel, hu: Picture, recipe: Recipe) -> Panel:
+    """A panel in the numbers that the network itself counts in, which the author's program shows.
+
+    Values from 0 to 1 would otherwise stand as -1000 to -999 HU.
+    """
+    settings = recipe.phases[-1].model.params
+    scale = settings.get("width") or settings.get("unit")
+    if not scale or "black" not in settings:
+        return panel
+    values = ((sound(hu) - settings["black"]) / scale).astype(np.float32)
+    return replace(panel, image=values, window=whole_range(values), unit="network")
+
+
 def whole_range(values: NDArray[np.floating]) -> Window:
     """From the least to the largest value, however near, as a plotting program shows a picture."""
     low, high = float(values.min()), float(values.max())
-    return Window((low + high) / 2, max(high - low, 1e-4))
+    return Window((low + high) / 2, max(high - low, 1e-6))
 
 
 def epochs_film(data: Data, run: Run, folder: Path, path: Path) -> Work[Path]:
@@ -139,7 +158,7 @@ def film_halves(steps: Sequence[int]) -> tuple[list[int], list[int]]:
     return list(steps[:half]), list(steps[-half:])
 
 
-def _preview_panel(data: Data, run: Run, folder: Path, step: int) -> Any:
+def _preview_panel(data: Data, run: Run, folder: Path, step: int) -> Panel:
     from ctstudio.learn.run_folder import read_previews
 
     preview = next(read_previews(folder, step=step))
@@ -174,7 +193,9 @@ def slices_film(plan: Plan, outcomes: Mapping[str, Outcome], path: Path) -> Work
             ]
             for form, images in outputs.items():
                 scale = images[k] if form == FAITHFUL else truth
-                panels.append(_panel(data, images[k], FORMS[form], "", scale))
+                panel = _panel(data, images[k], FORMS[form], "", scale)
+                own = form == FAITHFUL
+                panels.append(inside(panel, images[k], plan.runs[form].recipe) if own else panel)
             yield compose(panels, columns=2, height_px=FILM_PX, scale_bar=False, colour_bar=False)
 
     film = save_gif(frames(), path, seconds_per_frame=SECONDS_PER_FRAME, total=len(slices))

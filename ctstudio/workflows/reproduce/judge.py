@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
 
 Images = list[NDArray[np.float32]]
+Answers = list[NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Outcome:
 
     model: TrainedModel
     noisy: Images
-    output: Images
+    output: Answers
     numbers: Mapping[str, float]
     before: Mapping[str, float]
 
@@ -80,12 +81,24 @@ def noisy_slices(
     return result
 
 
-def answers(model: TrainedModel, noisy: Sequence[NDArray[np.float32]], text: str) -> Work[Images]:
-    """The network's output for each slice."""
+def answers(model: TrainedModel, noisy: Sequence[NDArray[np.float32]], text: str) -> Work[Answers]:
+    """The network's output for each slice, ``(y, x)`` HU.
+
+    Where a network answers with a sigmoid between -1000 and -999 HU, single precision has but
+    16384 steps there; so networks that count from a black of their own are asked from there.
+    """
     from ctstudio.learn.apply import denoise_slice
 
+    module: Any = model.module
+    black = float(getattr(module, "black", 0.0))
     output = []
-    for done, image in enumerate(noisy):
-        yield Progress(done, len(noisy), text)
-        output.append(denoise_slice(image, model))
+    try:
+        if black:
+            module.black = 0.0
+        for done, image in enumerate(noisy):
+            yield Progress(done, len(noisy), text)
+            output.append(denoise_slice(image - np.float32(black), model).astype(float) + black)
+    finally:
+        if black:
+            module.black = black
     return output
