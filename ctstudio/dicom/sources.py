@@ -140,6 +140,8 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
         try:
             with open_binary(path) as stream:
                 dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, force=True)
+            if pixels and "PixelData" not in dataset:
+                raise EOFError("its pixels are missing or end too early")
             _decode_elements(dataset)
             header = Dataset({element.tag: element for element in dataset})
             header.file_meta = dataset.file_meta

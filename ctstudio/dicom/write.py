@@ -18,7 +18,7 @@ from pydicom.uid import generate_uid
 from ctstudio.core.atomic import atomic_folder
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
-from ctstudio.ct.volume import Volume
+from ctstudio.ct.volume import Source, Volume
 from ctstudio.dicom.datasets import (
     NewSeries,
     create,
@@ -27,12 +27,18 @@ from ctstudio.dicom.datasets import (
     place,
     rescale_of,
 )
+from ctstudio.dicom.deidentify import Deidentifier
 from ctstudio.dicom.encoding import Encoding, Range, choose
-from ctstudio.dicom.sources import Sources, broken
+from ctstudio.dicom.sources import Reference, Sources, broken
 
 
 def write_derived(
-    volume: Volume, folder: Path, *, description: str, method: str
+    volume: Volume,
+    folder: Path,
+    *,
+    description: str,
+    method: str,
+    deidentify: Deidentifier | None = None,
 ) -> Work[list[Path]]:
     """Write ``volume`` as a series derived from the files it was read from.
 
@@ -48,6 +54,9 @@ def write_derived(
         SeriesDescription, at most 64 characters; it should name the method.
     method
         DerivationDescription: what was done, with its settings.
+    deidentify
+        Cleans the header of every source before anything is made of it; description and method
+        are written as they are.
 
     Yields Progress for each slice, and a Note where values had to be clipped. Values are int16 with
     one rescale for the series, exact to half a stored unit (0.5 HU for CT in steps of 1 HU).
@@ -67,21 +76,33 @@ def write_derived(
         ) from error
     first, _ = sources.header(0)
     encoding = yield from _encoding(volume, rescale_of(first)[0])
-    series = NewSeries.begin(volume, encoding, description=description, method=method)
+    known = volume if deidentify is None else _of_nobody(volume, deidentify)
+    series = NewSeries.begin(known, encoding, description=description, method=method)
 
     def header(index: int) -> Dataset:
         source, references = sources.header(index)
         try:
+            if deidentify is not None:
+                deidentify.clean(source)
+                references = [
+                    Reference(r.sop_class, deidentify.uid(r.sop_instance)) for r in references
+                ]
             if sources.several_images:
-                return derive_from_several(source, volume, index, series, references)
-            derived = derive(source, index, series, references)
+                derived = derive_from_several(source, known, index, series, references)
+            else:
+                derived = derive(source, index, series, references)
             if sources.resampled:
-                place(derived, volume, index)
+                place(derived, known, index)
+            if deidentify is not None:
+                deidentify.forget_dates(derived)
             return derived
         except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise broken(sources.file(index), error) from error
 
-    return (yield from _write(volume, Path(folder), encoding, header))
+    paths = yield from _write(volume, Path(folder), encoding, header)
+    for remark in deidentify.remarks if deidentify is not None else ():
+        yield Note(remark)
+    return paths
 
 
 def write_series(
@@ -125,6 +146,23 @@ def write_series(
         return create(volume, index, series, series_number=series_number, tags=tags or {})
 
     return (yield from _write(volume, Path(folder), encoding, header))
+
+
+def _of_nobody(volume: Volume, deidentify: Deidentifier) -> Volume:
+    """The volume without what its source says of the patient; its UIDs are mapped."""
+    source = volume.source
+    return replace(
+        volume,
+        source=Source(
+            frame_of_reference_uid=deidentify.uid(source.frame_of_reference_uid),
+            study_uid=deidentify.uid(source.study_uid),
+            modality=source.modality,
+            series_number=source.series_number,
+            kernel=source.kernel,
+            slice_thickness_mm=source.slice_thickness_mm,
+            window=source.window,
+        ),
+    )
 
 
 def _encoding(volume: Volume, slope: float) -> Work[Encoding]:
