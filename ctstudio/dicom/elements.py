@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import pydicom
 
@@ -138,11 +138,18 @@ def _implicit(head: bytes, at: int) -> tuple[int, int, int]:
     return group << 16 | element, at + 8, length
 
 
-def _after_sequence(head: bytes, at: int, implicit: bool) -> int:
+Marks: TypeAlias = list[tuple[int, int]]
+"""From where to where bytes decide how the walk goes on: tags, representations and lengths."""
+
+
+def _after_sequence(head: bytes, at: int, implicit: bool, marks: Marks | None = None) -> int:
     """The offset after a sequence of undefined length whose first item is at ``at``."""
     parse = _implicit if implicit else _explicit
+    seen: Marks = [] if marks is None else marks
     while True:
+        begin = at
         tag, at, length = _implicit(head, at)
+        seen.append((begin, at))
         if tag == 0xFFFEE0DD:
             return at
         if tag != 0xFFFEE000:
@@ -152,10 +159,38 @@ def _after_sequence(head: bytes, at: int, implicit: bool) -> int:
             continue
         while True:
             if head[at : at + 4] == b"\xfe\xff\x0d\xe0":
+                seen.append((at, at + 8))
                 at += 8
                 break
             _, start, length = parse(head, at)
-            at = _after_sequence(head, start, implicit) if length == _UNDEFINED else start + length
+            seen.append((at, start))
+            at = start + length
+            if length == _UNDEFINED:
+                at = _after_sequence(head, start, implicit, seen)
+
+
+def marked(head: bytes, wanted: Collection[int]) -> tuple[Marks, dict[int, tuple[int, int]]]:
+    """Of a file that `walk` reads: the marks of its walk, and where each wanted value lies."""
+    marks: Marks = [(128, 132)]
+    places: dict[int, tuple[int, int]] = {}
+    at = 132
+    implicit = False
+    while True:
+        meta = head[at : at + 2] == b"\x02\x00"
+        parse = _implicit if implicit and not meta else _explicit
+        tag, start, length = parse(head, at)
+        if tag >= _FIRST_PIXEL_TAG:
+            marks.append((at, at + 8))
+            return marks, places
+        marks.append((at, start))
+        begin, at = start, start + length
+        if length == _UNDEFINED:
+            at = _after_sequence(head, start, implicit, marks)
+        elif meta and tag in (0x00020002, 0x00020010):
+            marks.append((start, at))  # the same class and syntax
+            implicit = implicit or head[start:at].strip(b" \0") == IMPLICIT.encode()
+        elif not meta and tag in wanted:
+            places[tag] = (begin, at)
 
 
 def read_with_pydicom(stream: BinaryIO, wanted: Collection[int]) -> Elements:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 from pydicom.config import IGNORE
 from pydicom.uid import UID
@@ -30,28 +29,35 @@ from ctstudio.dicom.plausible import (
     usable_rescale,
     usable_spacing,
 )
+from ctstudio.dicom.raw_values import RawValues, number_of, numbers_of, text_of, whole_number_of
+
+if TYPE_CHECKING:
+    from ctstudio.dicom.layouts import Layouts
 
 NATIVE = {IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED}
 JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)}
 
-_TAGS = {
-    "image_type": 0x00080008,
+# What differs from slice to slice of a series, and what is mostly the same in all of them.
+_OWN_TAGS = {
     "sop_uid": 0x00080018,
+    "acquisition_time": 0x00080032,
+    "instance": 0x00200013,
+    "position": 0x00200032,
+    "slice_location": 0x00201041,
+}
+_COMMON_TAGS = {
+    "image_type": 0x00080008,
     "modality": 0x00080060,
     "thickness": 0x00180050,
-    "between_slices": 0x00180088,
     "echo": 0x00180086,
+    "between_slices": 0x00180088,
     "kernel": 0x00181210,
     "study_uid": 0x0020000D,
     "series_uid": 0x0020000E,
     "series_number": 0x00200011,
     "acquisition": 0x00200012,
-    "instance": 0x00200013,
-    "position": 0x00200032,
     "orientation": 0x00200037,
     "temporal": 0x00200100,
-    "slice_location": 0x00201041,
-    "acquisition_time": 0x00080032,
     "samples": 0x00280002,
     "photometric": 0x00280004,
     "frames": 0x00280008,
@@ -66,11 +72,12 @@ _TAGS = {
     "slope": 0x00281053,
     "rescale_type": 0x00281054,
 }
-_WANTED = frozenset(_TAGS.values())
+WANTED = frozenset((*_OWN_TAGS.values(), *_COMMON_TAGS.values()))
 
 
 DICOMDIR = "it is a DICOMDIR index, not an image"
 BROKEN = "its header is broken"
+_PIXEL_BEGINNING = 4096  # where a codestream says what it is
 
 
 class UnreadableError(Exception):
@@ -89,10 +96,16 @@ class Header:
     path: Path
     file_bytes: int
     modified_ns: int
-    syntax: str
-    little_endian: bool
     pixel_offset: int
     pixel_bytes: int | None
+    sop_uid: str
+    instance_number: int | None
+    position: tuple[float, ...] | None
+    slice_location: float | None
+    parts: tuple[str, ...]
+    """What tells apart several images at one position: time point, echo, acquisition, kernel."""
+    syntax: str
+    little_endian: bool
     rows: int
     columns: int
     bits_allocated: int
@@ -100,25 +113,19 @@ class Header:
     high_bit: int
     signed: bool
     codestream_disagrees: bool
-    sop_uid: str
     series_uid: str
     study_uid: str
     series_number: int | None
-    instance_number: int | None
     modality: str
     localiser: bool
-    position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     spacing: tuple[float, ...] | None
-    slice_location: float | None
     thickness: float | None
     between_slices: float | None
     slope: float
     intercept: float
     rescaled: bool
     rescale_type: str
-    parts: tuple[str, ...]
-    """What tells apart several images at one position: time point, echo, acquisition, kernel."""
     frames: int = 1
     """How many images the file holds."""
     frame: int = 0
@@ -152,10 +159,11 @@ class Header:
         return self.modality == "CT" and self.rescaled and not self.localiser and says_hu
 
 
-def parse_header(path: Path, head: bytes, stamp: Stamp) -> Header:
+def parse_header(path: Path, head: bytes, stamp: Stamp, layouts: Layouts | None = None) -> Header:
     """The header of the file (or member of an archive) whose first bytes are ``head``.
 
-    pydicom warns about files that bend the standard; here only what makes a slice unusable counts.
+    With ``layouts`` files that are laid out like one that was parsed before cost less. pydicom
+    warns about files that bend the standard; here only what makes a slice unusable counts.
 
     Raises
     ------
@@ -164,15 +172,16 @@ def parse_header(path: Path, head: bytes, stamp: Stamp) -> Header:
     """
     if not _looks_like_dicom(head):
         raise UnreadableError("it is empty" if not head else "it is not a DICOM file")
-    elements = walk(head, _WANTED)
+    elements = walk(head, WANTED) if layouts is None else layouts.walk(head)
     if elements is not None:
-        return _header(path, stamp, elements, head[elements.pixel_element :])
+        at = elements.pixel_element
+        return _header(path, stamp, elements, head[at : at + _PIXEL_BEGINNING])
     try:
         with warnings.catch_warnings(), open_binary(path) as stream:
             warnings.simplefilter("ignore")
-            elements = read_with_pydicom(stream, _WANTED)
+            elements = read_with_pydicom(stream, WANTED)
             stream.seek(elements.pixel_element)
-            return _header(path, stamp, elements, stream.read(4096))
+            return _header(path, stamp, elements, stream.read(_PIXEL_BEGINNING))
     except UnreadableError:
         raise
     except Exception as error:  # whatever a broken header makes pydicom raise
@@ -194,81 +203,96 @@ def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Head
     """Interpret the elements; ``pixels`` are the first bytes from the pixel element on."""
     if elements.storage_class == "1.2.840.10008.1.3.10":
         raise UnreadableError(DICOMDIR)
-    values = _Values(elements)
+    raw = elements.values.get
+    syntax, little = elements.syntax, elements.little_endian
+    codestream = codestream_info(pixels) if syntax in JPEG_2000 else None
+    common = _common(syntax, little, codestream, *map(raw, _COMMON_TAGS.values()))
+    offset, length = _pixel_data(elements, pixels)
+    sop_uid, time, instance, position, location = map(raw, _OWN_TAGS.values())
+    return Header(
+        path,
+        stamp.size,
+        stamp.modified_ns,
+        offset,
+        length,
+        text_of(sop_uid or b""),
+        whole_number_of(instance),
+        usable_place(numbers_of(position, 3)),
+        usable_length(number_of(location)),
+        (*common.parts, text_of(time or b"")),
+        *common.fields,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """The fields of `Header` from ``syntax`` to ``frames``, and all but the last of its parts."""
+
+    parts: tuple[str, ...]
+    fields: tuple[Any, ...]
+
+
+@lru_cache(maxsize=256)
+def _common(
+    syntax: str, little_endian: bool, codestream: CodestreamInfo | None, *raw: bytes | None
+) -> _Common:
+    """What is the same in most slices of a series; ``raw`` are the values of its tags."""
+    values = RawValues(dict(zip(_COMMON_TAGS, raw, strict=True)), little_endian)
     rows, columns = values.integer("rows"), values.integer("columns")
     if not rows or not columns:
         what = values.text("modality")
         raise UnreadableError(f"it holds no image{f' ({what} object)' if what else ''}")
-    syntax = elements.syntax
-    offset, length = _pixel_data(elements, pixels)
-    codestream = None
-    if syntax in JPEG_2000:
-        codestream = codestream_info(pixels[:4096])
     bits = _bit_layout(values, codestream)
     _refuse_unsupported(values, bits[0])
-    orientation = unit_directions(values.floats("orientation", 6))
     slope, intercept = usable_rescale(values.number("slope"), values.number("intercept"))
-    return Header(
-        path=path,
-        file_bytes=stamp.size,
-        modified_ns=stamp.modified_ns,
-        syntax=syntax,
-        little_endian=elements.little_endian,
-        pixel_offset=offset,
-        pixel_bytes=length,
-        rows=rows,
-        columns=columns,
-        bits_allocated=bits[0],
-        bits_stored=bits[1],
-        high_bit=bits[2],
-        signed=bits[3],
-        codestream_disagrees=bits[4],
-        sop_uid=values.text("sop_uid"),
-        series_uid=values.text("series_uid"),
-        study_uid=values.text("study_uid"),
-        series_number=values.integer_text("series_number"),
-        instance_number=values.integer_text("instance"),
-        modality=values.text("modality"),
-        localiser="LOCALIZER" in values.text("image_type").upper(),
-        position=usable_place(values.floats("position", 3)),
-        orientation=orientation,
-        spacing=usable_spacing(values.floats("spacing", 2)),
-        slice_location=usable_length(values.number("slice_location")),
-        thickness=usable_length(values.number("thickness")),
-        between_slices=usable_length(values.number("between_slices")),
-        slope=slope if slope else 1.0,
-        intercept=intercept,
-        rescaled=bool(slope),
-        rescale_type=values.text("rescale_type"),
+    return _Common(
         parts=tuple(
             values.text(name)
-            for name in (
-                "temporal", "echo", "acquisition", "kernel", "image_type", "acquisition_time",
-            )
+            for name in ("temporal", "echo", "acquisition", "kernel", "image_type")
         ),
-        frames=_frames(values),
-    )  # fmt: skip
+        fields=(
+            syntax,
+            little_endian,
+            rows,
+            columns,
+            *bits,
+            values.text("series_uid"),
+            values.text("study_uid"),
+            whole_number_of(values.raw("series_number")),
+            values.text("modality"),
+            "LOCALIZER" in values.text("image_type").upper(),
+            unit_directions(numbers_of(values.raw("orientation"), 6)),
+            usable_spacing(numbers_of(values.raw("spacing"), 2)),
+            usable_length(values.number("thickness")),
+            usable_length(values.number("between_slices")),
+            slope if slope else 1.0,
+            intercept,
+            bool(slope),
+            values.text("rescale_type"),
+            _frames(values),
+        ),
+    )
 
 
-def _refuse_unsupported(values: _Values, bits_allocated: int) -> None:
+def _refuse_unsupported(values: RawValues, bits_allocated: int) -> None:
     if values.integer("samples", 1) != 1 or values.text("photometric") == "PALETTE COLOR":
         raise UnreadableError("colour images cannot be opened yet")
     if bits_allocated not in (8, 16, 32):
         raise UnreadableError(f"images of {bits_allocated} bits a pixel cannot be opened yet")
 
 
-def _frames(values: _Values) -> int:
+def _frames(values: RawValues) -> int:
     text = values.text("frames")
     if text in ("", "1"):
         return 1
-    frames = values.integer_text("frames")
+    frames = whole_number_of(values.raw("frames"))
     if frames is None or frames < 1:
         raise UnreadableError(f"its header asks for {text[:20]!r} frames")
     return frames
 
 
 def _bit_layout(
-    values: _Values, codestream: CodestreamInfo | None
+    values: RawValues, codestream: CodestreamInfo | None
 ) -> tuple[int, int, int, bool, bool]:
     """Bits allocated, bits stored, high bit, signed, and whether the codestream disagrees.
 
@@ -299,6 +323,11 @@ def _uid(text: str) -> UID:
     return UID(text, validation_mode=IGNORE)
 
 
+@lru_cache(maxsize=64)
+def _is_transfer_syntax(text: str) -> bool:
+    return bool(_uid(text).is_transfer_syntax)
+
+
 def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
     """Offset and length (None: encapsulated or deflated) of the pixel data."""
     syntax = elements.syntax
@@ -311,54 +340,9 @@ def _pixel_data(elements: Elements, pixels: bytes) -> tuple[int, int | None]:
         raise UnreadableError("it has no pixel data" if tag else "it ends before its pixels")
     if length is None and (not syntax or syntax in NATIVE):
         raise UnreadableError("its pixel data have no length, although they are not compressed")
-    known = _uid(syntax).is_transfer_syntax
+    known = _is_transfer_syntax(syntax)
     if not known and length is None:
         raise UnreadableError(f"its transfer syntax {syntax} is not known")
     if known and length is not None and syntax not in NATIVE:
         raise UnreadableError(f"its pixel data are not encapsulated as {_uid(syntax).name} asks")
     return offset, length
-
-
-class _Values:
-    """Elements by name, decoded from their raw bytes: fast, and no broken value raises."""
-
-    def __init__(self, elements: Elements) -> None:
-        self._values = elements.values
-        self._order: Literal["little", "big"] = "little" if elements.little_endian else "big"
-
-    def text(self, name: str) -> str:
-        return _text(self._values.get(_TAGS[name], b""))
-
-    def integer(self, name: str, default: int = 0) -> int:
-        """A binary 16-bit value (US)."""
-        value = self._values.get(_TAGS[name])
-        return int.from_bytes(value[:2], self._order) if value else default
-
-    def floats(self, name: str, count: int) -> tuple[float, ...] | None:
-        values = _floats(self._values.get(_TAGS[name], b""))
-        return None if values is None or len(values) < count else values[:count]
-
-    def number(self, name: str) -> float | None:
-        values = _floats(self._values.get(_TAGS[name], b""))
-        return values[0] if values else None
-
-    def integer_text(self, name: str) -> int | None:
-        value = self.number(name)
-        return None if value is None else int(value)
-
-
-# Most values are the same in every slice of a series: each is decoded once.
-@lru_cache(maxsize=1024)
-def _text(raw: bytes) -> str:
-    return raw.decode("latin-1").strip(" \0\r\n\t")
-
-
-@lru_cache(maxsize=1024)
-def _floats(raw: bytes) -> tuple[float, ...] | None:
-    if not raw:
-        return None
-    try:
-        values = tuple([float(v) for v in _text(raw).split("\\")])
-    except ValueError:
-        return None
-    return values if all(map(math.isfinite, values)) else None

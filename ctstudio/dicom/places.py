@@ -60,20 +60,23 @@ class Member:
     checksum: int
 
 
-def read_head(path: Path) -> tuple[bytes, Stamp]:
-    """The first bytes of a file or member, and its stamp; parses nothing, made to run in a pool.
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file or member; parses nothing.
 
     Raises OSError.
     """
     try:
-        with path.open("rb", buffering=0) as stream:
-            return stream.read(HEAD_BYTES) or b"", Stamp.of(os.fstat(stream.fileno()))
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # half the time of open()
     except (FileNotFoundError, NotADirectoryError):
         inside = _inside(path)
         if inside is None:
             raise
         archive, member = inside
-        return _unpacked(archive, member, HEAD_BYTES), member_stamp(archive.stat(), member)
+        return _unpacked(archive, member, HEAD_BYTES)
+    try:
+        return os.read(file, HEAD_BYTES)
+    finally:
+        os.close(file)
 
 
 def open_binary(path: Path, buffering: int = -1) -> BinaryIO:

@@ -6,20 +6,21 @@ What cannot be used is reported, not raised.
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.series import Skipped
+from ctstudio.dicom.beginnings import beginnings
 from ctstudio.dicom.finding import ARCHIVE_REFUSED, File, Walk, os_reason
 from ctstudio.dicom.frames import take_apart
-from ctstudio.dicom.headers import BROKEN, Header, UnreadableError, parse_header
-from ctstudio.dicom.places import read_head
+from ctstudio.dicom.headers import BROKEN, WANTED, Header, UnreadableError, parse_header
+from ctstudio.dicom.layouts import Layouts
 from ctstudio.dicom.scan_cache import Entries, Found, ScanCache, kept, key, recall
 from ctstudio.dicom.series import SeriesInfo, build, group
 
@@ -34,9 +35,6 @@ __all__ = [
 ]
 
 _YIELD_SECONDS = 0.05
-_BATCH = 32
-_AHEAD = 4
-_READERS = 4
 _MOST_OTHERS = 1000
 _NOT_DICOM = "it is not a DICOM file"
 _NESTED = "it is an archive inside an archive; unpack it first"
@@ -119,37 +117,22 @@ def _headers(files: Sequence[File], cache: ScanCache | None) -> Work[list[_Resul
         others = yield from _recall(files, cache, results)
     unknown = [index for index, found in enumerate(results) if found is None]
 
-    # A pool fetches the beginnings of files, many at a time, which pays on network drives;
-    # parsing is Python's work, which threads would not speed up, and stays in this thread.
-    pool = ThreadPoolExecutor(_READERS, thread_name_prefix="dicom-scan")
+    done = len(files) - len(unknown)
+    remaining = iter(unknown)
+    layouts = Layouts(WANTED)
     last = time.monotonic()
-    try:
-        pending: deque[tuple[list[int], Future[list[bytes | OSError]]]] = deque()
-        batches = (unknown[k : k + _BATCH] for k in range(0, len(unknown), _BATCH))
-        done = len(files) - len(unknown)
-        while True:
-            while len(pending) < _AHEAD and (batch := next(batches, None)) is not None:
-                heads = pool.submit(_read_heads, [files[index].path for index in batch])
-                pending.append((batch, heads))
-            if not pending:
-                break
-            batch, future = pending[0]
-            if not wait([future], timeout=_YIELD_SECONDS).done:
-                yield Progress(done, len(files), "Reading headers")
-                continue
-            pending.popleft()
-            for index, head in zip(batch, future.result(), strict=True):
-                results[index] = _parse(files[index], head)
-            done += len(batch)
-            if time.monotonic() - last > _YIELD_SECONDS or done == len(files):
-                yield Progress(done, len(files), "Reading headers")
-                last = time.monotonic()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    for heads in beginnings([files[index].path for index in unknown]):
+        for index, head in zip(islice(remaining, len(heads)), heads, strict=True):
+            results[index] = _parse(files[index], head, layouts)
+        done += len(heads)
+        if time.monotonic() - last > _YIELD_SECONDS or not heads or done == len(files):
+            yield Progress(done, len(files), "Reading headers")
+            last = time.monotonic()
     complete = [found for found in results if found is not None]
-    news = {files[k].path.parent for k in unknown if _may_be_kept(complete[k])}
-    if cache is not None and news:
-        cache.store(_learnt(files, complete, news, others))
+    if cache is not None:
+        news = {files[k].path.parent for k in unknown if _may_be_kept(complete[k])}
+        if news:
+            cache.store(_learnt(files, complete, news, others))
     return complete
 
 
@@ -196,21 +179,11 @@ def _may_be_kept(result: _Result) -> TypeGuard[Found]:
     return not isinstance(result, (_Unkept, tuple))
 
 
-def _read_heads(paths: Sequence[Path]) -> list[bytes | OSError]:
-    heads: list[bytes | OSError] = []
-    for path in paths:
-        try:
-            heads.append(read_head(path)[0])
-        except OSError as error:
-            heads.append(error)
-    return heads
-
-
-def _parse(file: File, head: bytes | OSError) -> _Result:
+def _parse(file: File, head: bytes | OSError, layouts: Layouts) -> _Result:
     if isinstance(head, OSError):
         return _Unkept(os_reason(head))
     try:
-        header = parse_header(file.path, head, file.stamp)
+        header = parse_header(file.path, head, file.stamp, layouts)
         return header if header.frames == 1 else take_apart(header)
     except UnreadableError as error:
         if file.archive is not None and head.startswith(b"PK\x03\x04"):

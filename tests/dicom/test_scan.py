@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, finish
 from ctstudio.dicom.headers import parse_header
-from ctstudio.dicom.places import read_head
+from ctstudio.dicom.places import Stamp, read_head
 from ctstudio.dicom.scan import scan
 
 PIXELS = np.zeros((6, 5), np.int16)
@@ -174,7 +174,7 @@ def test_undefined_length_sequences_are_walked(tmp_path, slice_file):
 
 def test_header_longer_than_the_first_read(tmp_path, slice_file):
     path = slice_file(tmp_path / "a", PIXELS + 7, TextValue="x" * 100_000)
-    header = parse_header(path, *read_head(path))
+    header = parse_header(path, read_head(path), Stamp.of(path.stat()))
     assert header.pixel_offset > 100_000
     assert header.rows == 6
 
@@ -226,10 +226,10 @@ def test_permission_denied_for_a_file_and_a_folder(stack, monkeypatch):
     folder = stack(3)
     closed = folder / "closed"
     closed.mkdir()
-    really_open, really_list = Path.open, os.scandir
+    really_open, really_list = os.open, os.scandir
 
     def guarded_open(path, *args, **kwargs):
-        if path.name == "002":
+        if Path(path).name == "002":
             raise PermissionError(13, "Permission denied", str(path))
         return really_open(path, *args, **kwargs)
 
@@ -238,7 +238,7 @@ def test_permission_denied_for_a_file_and_a_folder(stack, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return really_list(path)
 
-    monkeypatch.setattr(Path, "open", guarded_open)
+    monkeypatch.setattr(os, "open", guarded_open)
     monkeypatch.setattr(os, "scandir", guarded_list)
     result = finish(scan([folder]))
     assert result.series[0].slices == 2

@@ -84,9 +84,7 @@ def test_an_export_of_a_series_in_an_archive(stack, tmp_path):
 def test_headers_of_an_archive_unpack_only_their_beginning(tmp_path, slice_file):
     folder = slice_file(tmp_path / "x" / "large", np.zeros((800, 800), np.int16)).parent
     archive = packed(folder, tmp_path / "study.zip")
-    head, stamp = read_head(archive / "large")
-    assert len(head) == 1 << 16
-    assert stamp.size == (folder / "large").stat().st_size
+    assert read_head(archive / "large") == (folder / "large").read_bytes()[: 1 << 16]
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", "a/../../out", "..\\out", "C:out"])
