@@ -44,7 +44,7 @@ class Elements:
     pixel_element: int
 
 
-class _UnusualError(Exception):
+class UnusualError(Exception):
     """The file is not of the ordinary kind, or goes on after the bytes at hand."""
 
 
@@ -55,13 +55,13 @@ def walk(head: bytes, wanted: Collection[int]) -> Elements | None:
     """
     try:
         return _walk(head, wanted)
-    except (_UnusualError, struct.error, RecursionError):
+    except (UnusualError, struct.error, RecursionError):
         return None
 
 
 def _walk(head: bytes, wanted: Collection[int]) -> Elements:
     if head[128:132] != b"DICM":
-        raise _UnusualError
+        raise UnusualError
     at, meta = 132, {}
     while head[at : at + 2] == b"\x02\x00":
         element, start, length = _explicit(head, at)
@@ -69,7 +69,7 @@ def _walk(head: bytes, wanted: Collection[int]) -> Elements:
         meta[element] = head[start:at]
     syntax = meta.get(0x00020010, b"").decode("latin-1").strip(" \0")
     if not syntax.startswith("1.2.840.10008.1.2") or syntax in (BIG_ENDIAN, DEFLATED):
-        raise _UnusualError
+        raise UnusualError
     implicit = syntax == IMPLICIT
     values, at = (_walk_implicit if implicit else _walk_explicit)(head, at, wanted)
     storage = meta.get(0x00020002, b"").decode("latin-1").strip(" \0")
@@ -97,7 +97,7 @@ def _walk_explicit(head: bytes, at: int, wanted: Collection[int]) -> tuple[dict[
                 continue
         at = start + length
         if at > end:
-            raise _UnusualError
+            raise UnusualError
         if tag in wanted:
             values[tag] = head[start:at]
 
@@ -115,7 +115,7 @@ def _walk_implicit(head: bytes, at: int, wanted: Collection[int]) -> tuple[dict[
             continue
         at = start + length
         if at > end:
-            raise _UnusualError
+            raise UnusualError
         if tag in wanted:
             values[tag] = head[start:at]
 
@@ -126,10 +126,10 @@ def _explicit(head: bytes, at: int) -> tuple[int, int, int]:
     if kind in _SHORT_LENGTH:
         return group << 16 | element, at + 8, length
     if kind not in _LONG_LENGTH:
-        raise _UnusualError
+        raise UnusualError
     (length,) = struct.unpack_from("<L", head, at + 8)
     if length == _UNDEFINED and kind == b"UN":
-        raise _UnusualError  # a sequence in implicit VR inside an explicit file
+        raise UnusualError  # a sequence in implicit VR inside an explicit file
     return group << 16 | element, at + 12, length
 
 
@@ -153,7 +153,7 @@ def _after_sequence(head: bytes, at: int, implicit: bool, marks: Marks | None = 
         if tag == 0xFFFEE0DD:
             return at
         if tag != 0xFFFEE000:
-            raise _UnusualError
+            raise UnusualError
         if length != _UNDEFINED:
             at += length
             continue

@@ -7,9 +7,10 @@ comparison of the whole header, as integers, which takes a tenth of the time.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
 
-from ctstudio.dicom.elements import Elements, marked, walk
+from ctstudio.dicom.elements import Elements, UnusualError, marked, walk
 
 _MOST = 32
 _TRIALS = 64
@@ -66,6 +67,17 @@ class Layouts:
         # Where every file is different, learning would only cost time.
         if elements is not None and self._learnt < _TRIALS + self._fitted:
             self._learnt += 1
-            known.insert(0, Layout(head, elements, self._wanted))
-            del known[_MOST:]
+            layout = _learnt(head, elements, self._wanted)
+            if layout is not None:
+                known.insert(0, layout)
+                del known[_MOST:]
         return elements
+
+
+def _learnt(head: bytes, elements: Elements, wanted: Collection[int]) -> Layout | None:
+    """The layout of a file that was walked; None where it would not give the same of that file."""
+    try:
+        layout = Layout(head, elements, wanted)
+    except (UnusualError, struct.error, RecursionError):
+        return None  # a pixel element of an odd representation, which the walk does not look at
+    return layout if layout.read(head) == elements else None
