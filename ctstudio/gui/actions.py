@@ -75,6 +75,8 @@ SPECS: tuple[Spec, ...] = (
     Spec("curves", "Curves ...", "Ctrl+Shift+C", "", "Save the curves as PNG or CSV"),
     Spec("export_dicom", "DICOM series ...", "Ctrl+Shift+E", "",
          "Save a denoised layer as a DICOM series"),
+    Spec("report", "Series report ...", "Ctrl+R", "mdi6.file-document-check-outline",
+         "What the series is, what is odd about it, and what helps"),
     Spec("tags", "Header ...", "Ctrl+I", "mdi6.tag-text-outline",
          "All elements of the file behind the slice on the screen"),
     Spec("simulate", "Simulate low dose ...", "Ctrl+L", "mdi6.blur",

@@ -26,7 +26,10 @@ MENUS: dict[str, tuple[str, ...]] = {
         "slice_down_10", "slice_first", "slice_last", BREAK, "series_next", "series_previous",
         "cine", BREAK,
     ),
-    "&Tools": ("tags", BREAK, "simulate", "history", BREAK, "preview_back", "preview_on"),
+    "&Tools": (
+        "report", "tags", BREAK, "simulate", "history", BREAK, "preview_back",
+        "preview_on",
+    ),
     "&Help": ("shortcuts", "about"),
 }  # fmt: skip
 

@@ -89,7 +89,7 @@ def shoot(pane: Pane) -> PaneShot | None:
         window,
         layer.signed,
         _visible_part(pane),
-        layer.kind in ("denoised", "simulated"),
+        layer.kind in ("denoised", "simulated", "mended"),
     )
 
 

@@ -58,7 +58,7 @@ class MainWindow(QMainWindow):
         self.simulator = Simulator(self.session)
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
-        self.inspector = Inspector(self.session, self)
+        self.inspector = Inspector(self.session, self.grid, self)
         self._closing = False
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
@@ -93,6 +93,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(0)
         layout.addWidget(self.banner)
+        layout.addWidget(self.inspector.bar)
         layout.addWidget(self._stack, 1)
         self.setCentralWidget(centre)
 
@@ -217,10 +218,8 @@ class MainWindow(QMainWindow):
             "shortcuts": lambda: dialogs.show_shortcuts(self),
             "about": lambda: dialogs.show_about(self, __version__),
         }
-        action_table.connect(
-            self.actions_by_name,
-            handlers | self.view_control.handlers() | self.inspector.handlers(),
-        )
+        handlers |= self.view_control.handlers() | self.inspector.handlers()
+        action_table.connect(self.actions_by_name, handlers)
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -314,9 +313,7 @@ class MainWindow(QMainWindow):
         a["training_gif"].setEnabled(run is not None and bool(run.previews))
         a["curves"].setEnabled(run is not None and bool(run.history.step))
         active = self.session.active
-        a["export_dicom"].setEnabled(
-            active is not None and active.kind in ("denoised", "simulated") and active.complete
-        )
+        a["export_dicom"].setEnabled(active is not None and active.exportable)
         name = active.name if active is not None else ""
         self.setWindowTitle(f"{name} - CT Studio" if name else "CT Studio")
 
@@ -343,7 +340,7 @@ class MainWindow(QMainWindow):
     def _simulate(self) -> None:
         layer = self.session.active
         if layer is not None:
-            self.simulator.ask(self, layer.root)
+            self.simulator.ask(self, layer.scan)
 
     def engine_ready(self, device: str, reason: str) -> None:
         """Torch is loaded: fill what needed it."""

@@ -65,6 +65,7 @@ class Opener(QObject):
         paths, show = self._scanning
         listed = self._session.add_series(list(result.series))
         self.scanned.emit(paths)
+        self._session.left_out += result.skipped
         if result.skipped:
             count = len(result.skipped)
             lines = "\n".join(f"{s.path}: {s.reason}" for s in result.skipped[:500])
@@ -142,7 +143,12 @@ class Opener(QObject):
         layer.stack = volume
         layer.complete = True
         self._session.layer_changed.emit(layer, -1)
-        warnings = [*(info.warnings if info is not None else ()), *self._notes]
+        # What a bar of its own tells, with what helps, is not told here as well.
+        told = {odd.sentence for odd in getattr(info, "irregularities", ())}
+        warnings = [
+            text for text in (info.warnings if info is not None else ()) if text not in told
+        ]
+        warnings += self._notes
         if warnings:
             more = f" ({len(warnings) - 1} more)" if len(warnings) > 1 else ""
             self._session.trouble.emit(

@@ -21,11 +21,11 @@ from ctstudio.gui.job import Jobs
 from ctstudio.gui.run_log import RunLog
 
 if TYPE_CHECKING:
-    from ctstudio.ct.series import SeriesInfo
+    from ctstudio.ct.series import SeriesInfo, Skipped
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 
-LayerKind = Literal["original", "simulated", "denoised", "residual", "live"]
+LayerKind = Literal["original", "mended", "simulated", "denoised", "residual", "live"]
 
 
 @dataclass(eq=False)
@@ -52,6 +52,24 @@ class Layer:
         while layer.parent is not None:
             layer = layer.parent
         return layer
+
+    @property
+    def scan(self) -> Layer:
+        """The scan, as acquired or mended, that it was made from: itself, if it is one."""
+        layer = self
+        while layer.parent is not None and layer.kind != "mended":
+            layer = layer.parent
+        return layer
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether it is a scan, acquired, mended or simulated: what is denoised and learnt from."""
+        return self.kind in ("original", "mended", "simulated")
+
+    @property
+    def exportable(self) -> bool:
+        """Whether it was made here and is whole, so that it can be written as a series."""
+        return self.complete and self.kind in ("mended", "simulated", "denoised")
 
     @property
     def signed(self) -> bool:
@@ -158,6 +176,7 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.series: list[SeriesInfo] = []
+        self.left_out: list[Skipped] = []  # files that were of no use to any scan so far
         self.layers: list[Layer] = []
         self.active: Layer | None = None
         self.slice_index = 0

@@ -26,6 +26,7 @@ QUIET = (
     "history details",
     "history preview",
     "tags",
+    "report",
 )  # too short or too humble to be announced
 
 

@@ -188,14 +188,14 @@ class TrainingData(QWidget):
         _refill(row.target, [(NO_TARGET, None), *sources, *others])
 
     def _layers(self) -> list[Layer]:
-        return [la for la in self._session.layers if la.kind in ("original", "simulated")]
+        return [la for la in self._session.layers if la.is_scan]
 
     def _unopened(self) -> list[SeriesInfo]:
         return [s for s in self._session.series if self._session.layer_of(s) is None]
 
     def _active_changed(self, layer: Layer | None) -> None:
         if layer is not None and not self._picked_by_hand:
-            _point_at(self.rows[0].source, layer.root)
+            _point_at(self.rows[0].source, layer.scan)
         self.changed.emit()
 
     def _layer_changed(self, _layer: Layer, index: int) -> None:

@@ -36,8 +36,8 @@ def oddities(series: SeriesInfo, geometry: Geometry | None = None) -> tuple[Irre
     if geometry is None and not isinstance(series, FileSeries):
         return found
     geometry = geometry or series.geometry
-    same = geometry is series.geometry
-    stack = of_stack(geometry, series.source.slice_thickness_mm if same else None)
+    acquired = len(geometry.positions_mm) <= series.slices  # else slices were made in between
+    stack = of_stack(geometry, series.source.slice_thickness_mm if acquired else None)
     if isinstance(series, FileSeries) and series.is_label:
         # Numbers of regions have nothing in between.
         stack = [replace(odd, fixes=(Fix.LEAVE,)) for odd in stack]

@@ -280,10 +280,7 @@ class HistoryWindow(QDialog):
     def _enable(self, *_: object) -> None:
         runs = self.table.picked_runs()
         one = runs[0] if len(runs) == 1 else None
-        ready = any(
-            layer.complete and layer.kind in ("original", "simulated")
-            for layer in self._session.layers
-        )
+        ready = any(layer.complete and layer.is_scan for layer in self._session.layers)
         busy = self._session.jobs["train"] is not None
         network = one is not None and one.network is not None
         alone = "Select one training"

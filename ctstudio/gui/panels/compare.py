@@ -149,7 +149,7 @@ class ComparePanel(QWidget):
         self.reference.blockSignals(True)
         self.reference.clear()
         for layer in self._session.layers:
-            if layer.kind in ("original", "simulated"):
+            if layer.is_scan:
                 self.reference.addItem(layer.name, layer)
         for row in range(self.reference.count()):
             if self.reference.itemData(row) is current:
@@ -253,9 +253,7 @@ class ComparePanel(QWidget):
         self.buttons["slices"].setEnabled(something)
         self.buttons["training"].setEnabled(run is not None and bool(run.previews))
         self.buttons["curves"].setEnabled(run is not None and len(run.history.step) > 0)
-        self.buttons["dicom"].setEnabled(
-            active is not None and active.kind in ("denoised", "simulated") and active.complete
-        )
+        self.buttons["dicom"].setEnabled(active is not None and active.exportable)
 
     def ask_picture(self) -> None:
         self._ask("Save the picture", "compare.png", "PNG (*.png)", self._exporter.save_picture)
@@ -273,7 +271,7 @@ class ComparePanel(QWidget):
 
     def ask_dicom(self) -> None:
         layer = self._session.active
-        if layer is None or layer.kind not in ("denoised", "simulated"):
+        if layer is None or not layer.exportable:
             self._session.message.emit("Activate the pane with the denoised series first.", 6000)
             return
         safe = "".join(c if c.isalnum() or c in " -_." else "-" for c in layer.name).strip()

@@ -323,8 +323,8 @@ def _load(path: Path) -> Work[TrainedModel]:
 
 
 def _source_of(layer: Layer | None) -> Layer | None:
-    """The original or simulated layer that a layer was made from (itself, if it is one)."""
-    while layer is not None and layer.kind not in ("original", "simulated"):
+    """The scan (acquired, mended or simulated) that a layer was made from; itself, if it is one."""
+    while layer is not None and not layer.is_scan:
         layer = layer.parent
     return layer
 

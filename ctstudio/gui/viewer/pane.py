@@ -13,6 +13,7 @@ from ctstudio.gui.words import plain_tip, plain_title
 
 KIND_ICONS = {
     "original": "mdi6.image-outline",
+    "mended": "mdi6.image-auto-adjust",
     "simulated": "mdi6.blur",
     "denoised": "mdi6.creation-outline",
     "residual": "mdi6.plus-minus-variant",
