@@ -83,6 +83,8 @@ SPECS: tuple[Spec, ...] = (
          "Add projection-domain noise to the series: a low-dose twin"),
     Spec("history", "History of trainings ...", "Ctrl+H", "mdi6.history",
          "All trainings: their pictures, curves and recipes side by side"),
+    Spec("reproduce", "Reproduce ...", "Ctrl+Shift+R", "mdi6.flask-outline",
+         "Run the articles' experiments, as they were and repaired"),
     Spec("preview_back", "Earlier preview", "Left", "", "The training's preview before this one"),
     Spec("preview_on", "Later preview", "Right", "", "The training's next preview"),
     Spec("theme", "Light theme", "Ctrl+T", "", "Switch between dark and light", True),

@@ -27,7 +27,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         "cine", BREAK,
     ),
     "&Tools": (
-        "report", "tags", BREAK, "simulate", "history", BREAK, "preview_back",
+        "report", "tags", BREAK, "simulate", "history", "reproduce", BREAK, "preview_back",
         "preview_on",
     ),
     "&Help": ("shortcuts", "about"),

@@ -35,6 +35,7 @@ from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.denoise import DenoisePanel
 from ctstudio.gui.panels.series import SeriesPanel
 from ctstudio.gui.panels.train import TrainPanel
+from ctstudio.gui.reproducing import Reproducer
 from ctstudio.gui.session import Layer, Run, Session
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
@@ -219,6 +220,7 @@ class MainWindow(QMainWindow):
             "about": lambda: dialogs.show_about(self, __version__),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
+        handlers |= Reproducer(session).handlers(self)
         action_table.connect(self.actions_by_name, handlers)
 
     # -- opening ---------------------------------------------------------------------------------

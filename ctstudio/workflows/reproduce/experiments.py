@@ -138,10 +138,10 @@ def _blocks(case: str, title: str, seen: str, why: str) -> Experiment:
 
 NEAR_NOTHING = (
     "First weights of 0.001 in three layers one after the other answer with far less than a "
-    "millionth of the input, and the gradient that reaches the first layer is as small. So the network begins "
-    "as one flat grey, and nothing happens for long. With one channel a layer a ReLU whose sums "
-    "turn out negative is silent for good, and even at its best a chain of three 3 x 3 kernels is "
-    "a small blur. "
+    "millionth of the input, and the gradient that reaches the first layer is as small. So the "
+    "network begins as one flat grey, and nothing happens for long. With one channel a layer a "
+    "ReLU whose sums turn out negative is silent for good, and even at its best a chain of three "
+    "3 x 3 kernels is a small blur. "
 )
 LESS_CLEAR = (
     "Less clear than with dilated gradients and gradient noise together, which the article calls "

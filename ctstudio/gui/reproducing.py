@@ -1,0 +1,251 @@
+"""Tools > Reproduce: a dialog with the articles' experiments, then a job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.core.events import Event, Note, Progress
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.job import Job
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.words import plain_label
+from ctstudio.workflows.reproduce.experiments import Experiment, known
+from ctstudio.workflows.reproduce.plan import MINUTES, Wish
+
+if TYPE_CHECKING:
+    from ctstudio.core.events import Work
+    from ctstudio.workflows.reproduce.data import Data
+
+ROLE = "reproduce"
+DEMO = "The built-in phantom"
+
+
+class ReproduceDialog(QDialog):
+    """What to reproduce, on what, for how long, and where to."""
+
+    def __init__(self, parent: QWidget | None, layers: list[Layer], folder: Path) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Reproduce")
+        self.resize(620, 620)
+        about = plain_label(
+            "Experiments of J. D. Seo's articles on denoising lung CT, each trained as its author "
+            "did and then repaired. Figures, films and a report with numbers are written. What is "
+            "finished in the folder is skipped, and what was interrupted goes on."
+        )
+        about.setWordWrap(True)
+        self.list = QListWidget()
+        self.list.setAccessibleName("Experiments")
+        for experiment in known().values():
+            item = QListWidgetItem(experiment.title)
+            item.setData(Qt.ItemDataRole.UserRole, experiment.name)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Unchecked)
+            item.setToolTip(f"{experiment.article}. The author saw: {experiment.seen}")
+            self.list.addItem(item)
+        self.list.itemChanged.connect(self._update)
+        everything = QPushButton("All")
+        everything.setToolTip("Choose all, or none")
+        everything.clicked.connect(self._choose_all)
+        self.series = QComboBox()
+        self.series.setAccessibleName("Series")
+        self.series.addItem(DEMO)
+        for layer in layers:
+            self.series.addItem(layer.name)
+        self.series.setCurrentIndex(1 if layers else 0)
+        self.epochs = _count("Epochs", "As in the article")
+        self.slices = _count("Slices", "All")
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setRange(0.01, 10_000)
+        self.minutes.setDecimals(2)
+        self.minutes.setValue(MINUTES)
+        self.minutes.setSuffix(" min")
+        self.minutes.setAccessibleName("Time for the repaired form")
+        self.folder = QLineEdit(str(folder))
+        self.folder.setAccessibleName("Folder")
+        browse = QPushButton("Browse ...")
+        browse.clicked.connect(self._browse)
+        place = QHBoxLayout()
+        place.addWidget(self.folder, 1)
+        place.addWidget(browse)
+        form = QFormLayout()
+        form.setHorizontalSpacing(12)
+        form.setVerticalSpacing(8)
+        form.addRow("Series", self.series)
+        form.addRow("Epochs as in the article", self.epochs)
+        form.addRow("Slices to learn from", self.slices)
+        form.addRow("Time for the repaired form", self.minutes)
+        form.addRow("Folder", place)
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        self.go = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        self.go.setText("Start")
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        buttons.addButton(everything, QDialogButtonBox.ButtonRole.ActionRole)
+        self.folder.textChanged.connect(self._update)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(16)
+        layout.addWidget(about)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+        self._update()
+
+    def experiments(self) -> list[Experiment]:
+        """Those that are ticked."""
+        there = known()
+        items = (self.list.item(row) for row in range(self.list.count()))
+        ticked = [item for item in items if item.checkState() == Qt.CheckState.Checked]
+        return [there[item.data(Qt.ItemDataRole.UserRole)] for item in ticked]
+
+    def wish(self) -> Wish:
+        """The numbers that were entered."""
+        return Wish(
+            epochs=self.epochs.value() or None,
+            slices=self.slices.value() or None,
+            minutes=self.minutes.value(),
+        )
+
+    def _update(self) -> None:
+        self.go.setEnabled(bool(self.experiments()) and bool(self.folder.text().strip()))
+
+    def _choose_all(self) -> None:
+        every = len(self.experiments()) == self.list.count()
+        state = Qt.CheckState.Unchecked if every else Qt.CheckState.Checked
+        for row in range(self.list.count()):
+            self.list.item(row).setCheckState(state)
+
+    def _browse(self) -> None:
+        path = QFileDialog.getExistingDirectory(
+            self, "A folder for the reports", self.folder.text()
+        )
+        if path:
+            self.folder.setText(path)
+
+
+def _count(name: str, zero: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, 100_000)
+    box.setSpecialValueText(zero)
+    box.setAccessibleName(name)
+    return box
+
+
+class Reproducer(QObject):
+    """Reproduces experiments in the background, and shows their gallery in the end."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._job: Job | None = None
+        self._stage = ("", 0)
+        self._stage_began = 0.0
+
+    def handlers(self, parent: QWidget) -> dict[str, Callable[[], object]]:
+        """What the window's actions do here."""
+        return {"reproduce": partial(self.ask, parent)}
+
+    def ask(self, parent: QWidget) -> None:
+        """Ask what to reproduce, then start."""
+        session = self._session
+        if session.jobs.busy(ROLE):
+            session.message.emit("A reproduction is running already; wait for it.", 6000)
+            return
+        layers = [la for la in session.layers if la.is_scan and la.complete and la.volume]
+        if session.active in layers:
+            layers.remove(session.active)
+            layers.insert(0, session.active)
+        dialog = ReproduceDialog(parent, layers, session.export_folder / "reproductions")
+        accepted = dialog.exec()
+        if accepted:
+            row = dialog.series.currentIndex()
+            volume = layers[row - 1].volume if row else None
+            self.start(dialog.experiments(), volume, Path(dialog.folder.text()), dialog.wish())
+        dialog.deleteLater()
+
+    def start(
+        self, experiments: list[Experiment], volume: Volume | None, folder: Path, wish: Wish
+    ) -> Job:
+        """Reproduce in the background, on a series or (None) on the phantom."""
+        self._stage = ("", 0)
+        self._job = self._session.jobs.start(
+            ROLE,
+            "Reproducing",
+            lambda: _reproduce(experiments, volume, folder, wish),
+            stepped=self._stepped,
+            succeeded=self._done,
+            cancelled=self._stopped,
+            failed=self._failed,
+        )
+        self._job.estimate = self._estimate
+        return self._job
+
+    def _stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Note):
+                self._session.message.emit(event.text, 0)
+            elif isinstance(event, Progress) and (event.text, event.total) != self._stage:
+                self._stage = (event.text, event.total)
+                self._stage_began = time.monotonic()
+                if self._job is not None:
+                    self._job.title = event.text
+
+    def _estimate(self) -> tuple[float, float] | None:
+        """How much of the present stage is done, and the seconds that it still takes."""
+        progress = self._job.progress if self._job is not None else Progress(0, 0)
+        if not progress.total or not progress.done:
+            return None
+        share = min(progress.done / progress.total, 1.0)
+        return share, (time.monotonic() - self._stage_began) * (1 / share - 1)
+
+    def _done(self, page: Path) -> None:
+        self._job = None
+        self._session.message.emit(f"The reports are gathered in {page}", 0)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
+
+    def _stopped(self) -> None:
+        self._job = None
+        self._session.message.emit("Stopped; the same reproduction goes on from here.", 10_000)
+
+    def _failed(self, error: Exception) -> None:
+        self._job = None
+        self._session.report(error)
+
+
+def _reproduce(
+    experiments: list[Experiment], volume: Volume | None, folder: Path, wish: Wish
+) -> Work[Path]:
+    from ctstudio.workflows.reproduce.data import from_volume, load
+    from ctstudio.workflows.reproduce.run import reproduce_all
+
+    def series() -> Work[Data]:
+        if volume is None:
+            return (yield from load(None))
+        return from_volume(volume)
+
+    return (yield from reproduce_all(experiments, series, folder, wish))

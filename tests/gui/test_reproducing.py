@@ -1,0 +1,111 @@
+"""Tools > Reproduce: the dialog, the job, the gallery in the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog
+
+from ctstudio.gui import reproducing
+from ctstudio.gui.reproducing import DEMO, ReproduceDialog
+from ctstudio.workflows.reproduce.experiments import known
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would have been opened in the browser."""
+    opened: list[str] = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True
+    )
+    return opened
+
+
+def fill(dialog: ReproduceDialog, title: str, folder: Path) -> None:
+    (item,) = dialog.list.findItems(title, Qt.MatchFlag.MatchStartsWith)
+    item.setCheckState(Qt.CheckState.Checked)
+    dialog.epochs.setValue(1)
+    dialog.slices.setValue(2)
+    dialog.minutes.setValue(0.01)
+    dialog.folder.setText(str(folder))
+
+
+def test_an_experiment_from_the_menu(
+    hands: Any, thin: Any, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.open(thin)
+    out = tmp_path / "reports"
+    series: list[str] = []
+
+    def answer(dialog: ReproduceDialog) -> int:
+        series.extend(dialog.series.itemText(row) for row in range(dialog.series.count()))
+        assert not dialog.go.isEnabled()  # nothing is chosen yet
+        fill(dialog, "Residual 2a", out)
+        assert dialog.go.isEnabled()
+        return 1
+
+    monkeypatch.setattr(ReproduceDialog, "exec", answer)
+    hands.window.actions_by_name["reproduce"].trigger()
+    assert series == [DEMO, "Thin slab"]
+    job = hands.session.jobs["reproduce"]
+    hands.wait(lambda: "Residual 2a" in job.title, "for its name in the status bar")
+    deadline = time.monotonic() + 120  # the figures take their time on a busy machine
+    while not shown and time.monotonic() < deadline:
+        hands.pause(50)
+    assert shown == [str(out / "index.html")]
+    told = json.loads((out / "residual-2a" / "report.json").read_text())
+    assert told["series"] == "a CT series, 14 slices of 80 x 96 px"
+    assert told["forms"]["faithful"]["slices"] == 2
+    assert not hands.troubles
+    hands.idle()
+
+    hands.window.actions_by_name["reproduce"].trigger()  # it is finished already
+    hands.wait(lambda: len(shown) == 2, "for the gallery again")
+
+
+def test_it_can_be_stopped_and_failures_are_told(
+    hands: Any, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    messages: list[str] = []
+    hands.session.message.connect(lambda text, _ms: messages.append(text))
+    places = iter([tmp_path / "out", blocked / "below"])
+
+    def answer(dialog: ReproduceDialog) -> int:
+        fill(dialog, "Residual with addition", next(places))
+        return 1
+
+    monkeypatch.setattr(ReproduceDialog, "exec", answer)
+    hands.window.actions_by_name["reproduce"].trigger()
+    job = hands.session.jobs["reproduce"]
+    hands.wait(lambda: job.progress.total, "for its progress")
+    hands.window.actions_by_name["reproduce"].trigger()  # one at a time
+    assert "running already" in messages[-1]
+    job.cancel()
+    hands.wait(lambda: any("goes on from here" in text for text in messages), "for the end")
+    hands.window.actions_by_name["reproduce"].trigger()
+    hands.wait(lambda: hands.troubles, "for the failure")
+    assert "Cannot write" in hands.troubles[0][0]
+    assert not shown
+
+
+def test_the_dialog_by_hand(qapp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "chosen"))
+    dialog = ReproduceDialog(None, [], tmp_path)
+    buttons = {b.text(): b for b in dialog.findChildren(reproducing.QPushButton)}
+    buttons["All"].click()
+    assert [e.name for e in dialog.experiments()] == list(known())
+    buttons["All"].click()
+    assert dialog.experiments() == []
+    buttons["Browse ..."].click()
+    assert dialog.folder.text() == str(tmp_path / "chosen")
+    wish = dialog.wish()
+    assert (wish.epochs, wish.slices, wish.minutes) == (None, None, 15)
+    dialog.deleteLater()
