@@ -16,6 +16,7 @@ from ctstudio.dicom.codecs import CodecError, decode, join_fragments, keep_store
 from ctstudio.dicom.headers import Header
 from ctstudio.dicom.places import open_binary
 
+_AT_ONCE = hasattr(os, "preadv")
 _NO_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
 
 
@@ -44,9 +45,7 @@ class PixelReader:
         if header.native:
             direct = out.dtype == kind and out.flags.c_contiguous
             target = out if direct else np.empty(out.shape, kind)
-            with self._open(header) as stream:
-                stream.seek(header.pixel_offset)
-                _read_exactly(stream, target)
+            self._read(header, target)
             if not header.little_endian:
                 target.byteswap(inplace=True)
         elif header.deflated:
@@ -63,6 +62,25 @@ class PixelReader:
         )
         if target is not out:
             out[...] = target
+
+    def _read(self, header: Header, target: NDArray[Any]) -> None:
+        """Put the pixel bytes into ``target`` as they lie in the file."""
+        view = target.data.cast("B")
+        try:
+            file = os.open(header.path, os.O_RDONLY) if _AT_ONCE else -1
+        except NotADirectoryError:  # a member of an archive
+            file = -1
+        if file < 0:
+            with self._open(header) as stream:
+                stream.seek(header.pixel_offset)
+                _fill(view, lambda got: stream.readinto(view[got:]))  # type: ignore[attr-defined]
+            return
+        # Few calls: each of them gives up Python's lock, and must wait to have it back.
+        try:
+            _check_size(os.fstat(file).st_size, header)
+            _fill(view, lambda got: os.preadv(file, [view[got:]], header.pixel_offset + got))
+        finally:
+            os.close(file)
 
     def _open(self, header: Header) -> BinaryIO:
         """The file, which must be as long as it was when it was scanned."""
@@ -103,11 +121,18 @@ class PixelReader:
 
 def _open(header: Header) -> BinaryIO:
     stream = open_binary(header.path, 0)
-    if stream.seek(0, os.SEEK_END) != header.file_bytes:
+    try:
+        _check_size(stream.seek(0, os.SEEK_END), header)
+    except CodecError:
         stream.close()
-        raise CodecError("the file changed after it was scanned")
+        raise
     stream.seek(0)
     return stream
+
+
+def _check_size(size: int, header: Header) -> None:
+    if size != header.file_bytes:
+        raise CodecError("the file changed after it was scanned")
 
 
 def _whole(header: Header) -> bytes:
@@ -124,11 +149,11 @@ def _inflate(header: Header) -> bytes:
     return data
 
 
-def _read_exactly(stream: Any, target: NDArray[Any]) -> None:
-    view = target.data.cast("B")
+def _fill(view: memoryview, read: Callable[[int], int | None]) -> None:
+    """Fill ``view`` by ``read``, which is told how much is there and returns how much it added."""
     got = 0
     while got < len(view):
-        count = stream.readinto(view[got:])
+        count = read(got)
         if not count:
             raise CodecError(f"the file ends after {got} of {len(view)} pixel bytes")
         got += count

@@ -63,7 +63,7 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     shown = False
     failed: dict[int, str] = {}
     reader = PixelReader()
-    workers = _workers()
+    workers = _workers(chosen)
     # Decoding and reading run without Python's lock.
     pool = ThreadPoolExecutor(workers, thread_name_prefix="dicom-read")
     try:
@@ -126,10 +126,11 @@ def _fill(
     return problems
 
 
-def _workers() -> int:
-    """One core is left to the window where there are many."""
+def _workers(headers: Sequence[Header]) -> int:
+    """How many threads: one core is left to the window, unless there is decoding to be done."""
     cores = os.cpu_count() or 1
-    return max(2, min(_MOST_WORKERS, cores - 1))
+    fewest = 1 if all(header.native for header in headers) else 2
+    return max(fewest, min(_MOST_WORKERS, cores - 1))
 
 
 def _common_dtype(headers: Sequence[Header]) -> np.dtype[Any]:
