@@ -43,6 +43,11 @@ class Element:
         return "\n".join((*texts, self.value[:_SEARCHED])).casefold()
 
     @cached_property
+    def inside(self) -> str:
+        """The words of all that is inside it: what is not in there need not be looked for."""
+        return "\n".join(f"{child.words}\n{child.inside}" for child in self.children)
+
+    @cached_property
     def words_without_value(self) -> str:
         """The same of an element whose value is hidden."""
         return Element(self.tag, self.name, self.vr, "", self.keyword).words
@@ -74,6 +79,12 @@ class FileHeader:
     def count(self) -> int:
         """How many elements there are, those inside others counted too."""
         return sum(1 for _ in walk(self.elements))
+
+    def prepare(self) -> None:
+        """Put together what a search looks at, which else its first letter would wait for."""
+        for element in self.elements:
+            _ = element.words, element.inside
+        _ = self.count
 
     def as_text(self, *, hide_personal: bool = False) -> str:
         """All elements, one a line."""

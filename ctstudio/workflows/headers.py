@@ -67,13 +67,6 @@ def read_header(series: SeriesInfo, index: int) -> Work[FileHeader]:
     from ctstudio.dicom import browse as browse_dicom
 
     header = browse_dicom.read_header(place(series, index).path)
-    # What a search looks at is put together here rather than at its first letter.
-    _prepare(header)
+    yield Progress(1, 1, "Reading the header")
+    header.prepare()
     return header
-
-
-def _prepare(header: FileHeader) -> None:
-    from ctstudio.ct.header import walk
-
-    for _, element in walk(header.elements):
-        _ = element.words

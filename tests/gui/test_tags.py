@@ -206,14 +206,12 @@ def test_a_large_header_is_searched_without_a_stutter(qapp: Any) -> None:
     header = FileHeader(Path("x"), "DICOM", (Element("(5200,9230)", "Frames", "SQ", "", "", "",
                                                      children=frames),))  # fmt: skip
     assert header.count == 61501
-    for element in frames:
-        for inner in element.children:
-            assert inner.words
+    header.prepare()
     model = TagsModel()
     start = time.perf_counter()
     model.show(header)
     model.search("(0020,0007) 1234")
     seconds = time.perf_counter() - start
     assert model.found == 1
-    assert seconds < 0.5, f"{seconds:.3f} s"
+    assert seconds < 0.2, f"{seconds:.3f} s"
     assert model.flags(model.index(0, 0)) & Qt.ItemFlag.ItemIsSelectable

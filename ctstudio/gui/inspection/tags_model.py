@@ -109,22 +109,21 @@ class TagsModel(QAbstractItemModel):
     def _kept(self, elements: Sequence[Element]) -> list[tuple[Element, Any]]:
         """What a search leaves of ``elements``: each with what it leaves inside (None: all)."""
         result: list[tuple[Element, Any]] = []
+        first, others = self._words[0], self._words[1:]
         for element in elements:
-            part = self._kept(element.children) if element.children else []
-            hit = self._matches(element)
-            if hit:
-                self.found += 1
+            part = []
+            if element.children and _has(element.inside, self._words):
+                part = self._kept(element.children)
+            words = element.words
+            if self._hidden and element.personal:
+                words = element.words_without_value
+            hit = first in words and _has(words, others)
+            self.found += hit
             if part:
                 result.append((element, part))
             elif hit:
                 result.append((element, None))
         return result
-
-    def _matches(self, element: Element) -> bool:
-        words = element.words
-        if self._hidden and element.personal:
-            words = element.words_without_value
-        return all(word in words for word in self._words)
 
     # -- what Qt asks ----------------------------------------------------------------------------
 
@@ -203,6 +202,10 @@ class TagsModel(QAbstractItemModel):
         if not self._words:
             return self._header.as_text(hide_personal=self._hidden)
         return "\n".join(self.lines(node) for node in self.top) + "\n"
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    return all(word in text for word in words)
 
 
 def _short(text: str, longest: int, *, lines: bool = False) -> str:

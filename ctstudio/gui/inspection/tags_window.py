@@ -172,6 +172,8 @@ class TagsWindow(QDialog):
             return  # the job that runs asks again when it ends
         key, series, number = self._wanted
         self._reading = key
+        if self._shown is None:
+            self.place.setText("Reading the header ...")
         self._session.jobs.start(
             "tags",
             "Reading a header",
