@@ -67,9 +67,9 @@ class Layouts:
         # Where every file is different, learning would only cost time.
         if elements is not None and self._learnt < _TRIALS + self._fitted:
             self._learnt += 1
-            layout = _learnt(head, elements, self._wanted)
-            if layout is not None:
-                known.insert(0, layout)
+            learnt = _learnt(head, elements, self._wanted)
+            if learnt is not None:
+                known.insert(0, learnt)
                 del known[_MOST:]
         return elements
 

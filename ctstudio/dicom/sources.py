@@ -158,6 +158,12 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
     return header
 
 
+def has_frames(header: Dataset) -> bool:
+    """Whether this is the header of a file made to hold several images, even if it holds one."""
+    several = str(header.get("NumberOfFrames") or 1).strip() != "1"
+    return several or "SharedFunctionalGroupsSequence" in header
+
+
 def broken(path: Path, error: Exception) -> StudioError:
     """The error for a header that cannot be carried over."""
     return StudioError(

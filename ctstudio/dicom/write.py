@@ -29,7 +29,7 @@ from ctstudio.dicom.datasets import (
 )
 from ctstudio.dicom.deidentify import Deidentifier
 from ctstudio.dicom.encoding import Encoding, Range, choose
-from ctstudio.dicom.sources import Reference, Sources, broken
+from ctstudio.dicom.sources import Reference, Sources, broken, has_frames
 
 
 def write_derived(
@@ -87,7 +87,7 @@ def write_derived(
                 references = [
                     Reference(r.sop_class, deidentify.uid(r.sop_instance)) for r in references
                 ]
-            if sources.several_images:
+            if has_frames(source):
                 derived = derive_from_several(source, known, index, series, references)
             else:
                 derived = derive(source, index, series, references)
