@@ -18,9 +18,10 @@ ARCHIVE_REFUSED = "the archive is not opened: "
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file or a member of ``archive``, as it was when it was come across."""
+    """A file in ``folder`` or a member of ``archive``, as it was when it was come across."""
 
     path: Path
+    folder: Path
     stamp: Stamp
     archive: Path | None = None
 
@@ -50,7 +51,7 @@ class Walk:
                 elif path in self._given and dicomdir.is_named_so(path):
                     yield from self._listed(path)
                 else:
-                    yield from self._one(path, status)
+                    yield from self._one(path, path.parent, status)
             except OSError as error:
                 self._skip(path, error)
                 yield None
@@ -75,14 +76,14 @@ class Walk:
                     indices.append(path)
                 # A number of zero stands where a system (Windows) does not tell it here.
                 status = entry.stat()
-                yield from self._one(path, status if status.st_ino else path.stat())
+                yield from self._one(path, folder, status if status.st_ino else path.stat())
             except OSError as error:
                 self._skip(path, error)
                 yield None
         todo += reversed(below)
         yield None
 
-    def _one(self, path: Path, status: os.stat_result) -> Iterable[File]:
+    def _one(self, path: Path, folder: Path, status: os.stat_result) -> Iterable[File]:
         """The file, or those in it where it is an archive, unless it is known already."""
         name = os.fspath(path)
         if not stat.S_ISREG(status.st_mode):
@@ -93,7 +94,7 @@ class Walk:
         self._files.add(name)
         if is_archive(path):
             return self._archive(path, status)
-        return (File(path, Stamp.of(status)),)
+        return (File(path, folder, Stamp.of(status)),)
 
     def _archive(self, path: Path, status: os.stat_result) -> Iterator[File]:
         try:
@@ -104,7 +105,8 @@ class Walk:
         if not inside:
             self._skipped.append(Skipped(path, "it is empty"))
         for name in sorted(inside):
-            yield File(path / name, member_stamp(status, inside[name]), path)
+            member = path / name
+            yield File(member, member.parent, member_stamp(status, inside[name]), path)
 
     def _listed(self, index: Path, *, missing_only: bool = False) -> Iterator[File]:
         """The files that a DICOMDIR names, as far as they have not been come across."""
@@ -118,7 +120,7 @@ class Walk:
             if reason:
                 self._skipped.append(Skipped(path, reason))
             elif not missing_only:
-                yield from self._one(path, path.stat())
+                yield from self._one(path, path.parent, path.stat())
 
     def _skip(self, path: Path, error: OSError) -> None:
         self._skipped.append(Skipped(path, os_reason(error)))

@@ -130,7 +130,7 @@ def _headers(files: Sequence[File], cache: ScanCache | None) -> Work[list[_Resul
             last = time.monotonic()
     complete = [found for found in results if found is not None]
     if cache is not None:
-        news = {files[k].path.parent for k in unknown if _may_be_kept(complete[k])}
+        news = {files[k].folder for k in unknown if _may_be_kept(complete[k])}
         if news:
             cache.store(_learnt(files, complete, news, others))
     return complete
@@ -142,7 +142,7 @@ def _recall(
     """Fill in what is known; returns what is known besides, folder by folder."""
     folders: dict[Path, list[int]] = defaultdict(list)
     for index, file in enumerate(files):
-        folders[file.path.parent].append(index)
+        folders[file.folder].append(index)
     others: dict[Path, Entries] = {}
     last = time.monotonic()
     for folder, indices in folders.items():
@@ -165,8 +165,8 @@ def _learnt(
     """The entries of ``folders``: what this scan found there, and what it did not look at."""
     learnt: dict[Path, Entries] = {folder: {} for folder in folders}
     for file, found in zip(files, results, strict=True):
-        if file.path.parent in folders and _may_be_kept(found):
-            learnt[file.path.parent][key(file.path.name)] = kept(file.stamp, found)
+        if file.folder in folders and _may_be_kept(found):
+            learnt[file.folder][key(file.path.name)] = kept(file.stamp, found)
     for folder, entries in learnt.items():
         # Files that are gone for good must not pile up.
         if len(others.get(folder, {})) <= _MOST_OTHERS + len(entries):

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from hashlib import blake2b
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,19 +34,22 @@ from ctstudio.dicom.places import Stamp
 Found: TypeAlias = Header | str
 """The header of a file, or the reason why it gives no image."""
 
-Entry: TypeAlias = tuple[Stamp, list[Any] | str]
-"""A file as it was, and what was found in it as plain data."""
+Entry: TypeAlias = tuple[Stamp, tuple[tuple[Any, ...], tuple[Any, ...]] | str]
+"""A file as it was, and what was found in it: the fields of its header that are its own, and those
+that are mostly the same in all of a series."""
 
-Entries: TypeAlias = dict[bytes, Entry]
+Entries: TypeAlias = dict[str, Entry]
 """The files of one folder by `key`."""
 
 SETTLED_NS = 3_000_000_000
 """How old a change must be: FAT counts in steps of two seconds."""
 
-_FORMAT = 1  # to be raised when the same fields come to mean something else
+_FORMAT = 2  # to be raised when the same fields come to mean something else
 _FIELDS = tuple(f.name for f in fields(Header))
-_KEPT = slice(3, None)  # behind path, file_bytes and modified_ns, which path and stamp hold
-_TUPLES = [k for k, f in enumerate(fields(Header)[_KEPT]) if "tuple" in str(f.type)]
+_FIRST_COMMON = _FIELDS.index("syntax")
+# The first three, path, file_bytes and modified_ns, are what path and stamp hold.
+_own = attrgetter(*_FIELDS[3:_FIRST_COMMON])
+_common = attrgetter(*_FIELDS[_FIRST_COMMON:])
 _MOST_FILES = 300_000
 _PATIENCE_S = 2.0
 _SWITCH = "CTSTUDIO_SCAN_CACHE"
@@ -67,9 +71,10 @@ class ScanCache:
                 row = base.execute(
                     "SELECT entries FROM folders WHERE folder = ?", (_folder_key(folder),)
                 ).fetchone()
-            entries = json.loads(zlib.decompress(row[0])) if row else {}
-            return {bytes.fromhex(k): (Stamp(*stamp), data) for k, (stamp, data) in entries.items()}
-        except (sqlite3.Error, zlib.error, ValueError, TypeError, OSError, AttributeError):
+            return _unpacked(row[0]) if row else {}
+        except (
+            sqlite3.Error, zlib.error, ValueError, TypeError, OSError, AttributeError, LookupError,
+        ):  # fmt: skip
             self._discard()
             return {}
 
@@ -79,12 +84,11 @@ class ScanCache:
         rows = []
         for folder, found in folders.items():
             entries = {
-                name.hex(): (stamp, data)
-                for name, (stamp, data) in found.items()
-                if max(stamp.modified_ns, stamp.changed_ns) <= newest
+                name: entry
+                for name, entry in found.items()
+                if max(entry[0].modified_ns, entry[0].changed_ns) <= newest
             }
-            packed = zlib.compress(json.dumps(entries, separators=(",", ":")).encode(), 1)
-            rows.append((_folder_key(folder), packed, len(entries), time.time()))
+            rows.append((_folder_key(folder), _packed(entries), len(entries), time.time()))
         # A cache that cannot be written, or is being written elsewhere, costs time only.
         with suppress(sqlite3.Error, OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,16 +123,16 @@ def default_cache() -> ScanCache | None:
     return ScanCache(Path(platformdirs.user_cache_dir("ctstudio", appauthor=False)) / "scans.db")
 
 
-def key(name: str) -> bytes:
+def key(name: str) -> str:
     """What stands for the name of a file."""
-    return blake2b(os.fsencode(name), digest_size=12).digest()
+    return blake2b(os.fsencode(name), digest_size=12).hexdigest()
 
 
 def kept(stamp: Stamp, found: Found) -> Entry:
     """What is kept of a file."""
     if isinstance(found, str):
         return stamp, found
-    return stamp, [getattr(found, name) for name in _FIELDS[_KEPT]]
+    return stamp, (_own(found), _common(found))
 
 
 def recall(path: Path, stamp: Stamp, known: Entry | None) -> Found | None:
@@ -138,11 +142,38 @@ def recall(path: Path, stamp: Stamp, known: Entry | None) -> Found | None:
     data = known[1]
     if isinstance(data, str):
         return data
-    values = data.copy()
-    for index in _TUPLES:
-        if values[index] is not None:
-            values[index] = tuple(values[index])
-    return Header(path, stamp.size, stamp.modified_ns, *values)
+    return Header(path, stamp.size, stamp.modified_ns, *data[0], *data[1])
+
+
+def _packed(entries: Entries) -> bytes:
+    """Entries as compressed JSON; what many files have in common stands there once."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    files = {
+        name: [stamp, data if isinstance(data, str) else [*data[0], _number(numbers, data[1])]]
+        for name, (stamp, data) in entries.items()
+    }
+    text = json.dumps({"common": list(numbers), "files": files}, separators=(",", ":"))
+    return zlib.compress(text.encode(), 1)
+
+
+def _number(numbers: dict[tuple[Any, ...], int], common: tuple[Any, ...]) -> int:
+    return numbers.setdefault(common, len(numbers))
+
+
+def _unpacked(packed: bytes) -> Entries:
+    content = json.loads(zlib.decompress(packed))
+    common = [_with_tuples(values) for values in content["common"]]
+    return {
+        name: (
+            Stamp(*stamp),
+            data if isinstance(data, str) else (_with_tuples(data[:-1]), common[data[-1]]),
+        )
+        for name, (stamp, data) in content["files"].items()
+    }
+
+
+def _with_tuples(values: list[Any]) -> tuple[Any, ...]:
+    return tuple([tuple(v) if v.__class__ is list else v for v in values])
 
 
 def _folder_key(folder: Path) -> bytes:
