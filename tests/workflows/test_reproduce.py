@@ -193,6 +193,15 @@ def test_sights() -> None:
         assert held & others <= allowed, name
 
 
+def test_dark_spots_are_counted() -> None:
+    image = np.ones_like(disc())
+    for row, column in ((20, 20), (30, 40), (44, 24), (2, 2)):  # the last is not in the middle
+        image[row - 2 : row + 2, column - 2 : column + 2] = 0.2
+    found = measure.numbers([disc()], [disc()], [image], hu=False)
+    assert found["spots"] == 3
+    assert measure.SIGHTS["dark spots"].holds(found)
+
+
 def test_numbers_stand_whatever_the_output() -> None:
     clean = disc()
     wild = clean.copy()

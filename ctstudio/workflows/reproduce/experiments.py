@@ -183,10 +183,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "sgd",
         "plain SGD",
         "Not all black or grey; faint dark dots in the middle of the decoded picture.",
-        ("not constant", "not black", "dark middle"),
+        ("not constant", "not black", "dark spots"),
         SATURATES + FAULTS + "Plain SGD feels the size of the gradient, which errors of hundreds "
-        "make large at the first steps: arctan and tanh saturate early, the gradient dies behind "
-        "them, and the decoded picture hardly depends on its input any more.",
+        "make large at the first steps: sums are thrown far out, arctan and tanh saturate, and the "
+        "gradient dies behind them. What is decoded is in large part the same whatever is put in: "
+        "a bright field, dark where a few sums stayed negative.",
     ),
     _autoencoder(
         "adam-high",

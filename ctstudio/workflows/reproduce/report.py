@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.reproduce import measure
+from ctstudio.workflows.reproduce.data import BLACK_HU
 from ctstudio.workflows.reproduce.experiments import FAITHFUL, FORMS
 from ctstudio.workflows.reproduce.figures import SLICES_GIF, curves_file, epochs_file, grid_file
 from ctstudio.workflows.reproduce.judge import Outcome
@@ -30,17 +34,21 @@ METRICS = {
 
 
 def collect(
-    plan: Plan, outcomes: Mapping[str, Outcome], runs: Mapping[str, RunSummary]
+    plan: Plan,
+    clean: Sequence[NDArray[np.float32]],
+    outcomes: Mapping[str, Outcome],
+    runs: Mapping[str, RunSummary],
 ) -> dict[str, Any]:
     """Everything that is told of an experiment, as plain data."""
     experiment = plan.experiment
+    black = [np.full_like(image, BLACK_HU) for image in clean]
     forms: dict[str, Any] = {}
     for form, outcome in outcomes.items():
         run = plan.runs[form]
         forms[form] = {
             "recipe": dict(experiment.recipe_names)[form],
-            "steps": outcome.model.step if form != FAITHFUL else runs[form].steps,
-            "steps_trained": runs[form].steps,
+            "steps": runs[form].steps,
+            "network_of_step": outcome.model.step,
             "epochs": runs[form].steps / run.epoch_steps if run.epoch_steps else None,
             "slices": run.slices,
             "seconds": runs[form].seconds,
@@ -67,6 +75,7 @@ def collect(
         "seen": experiment.seen,
         "sights": seen,
         "why": experiment.why,
+        "black": finite(measure.numbers(clean, black, black, hu=plan.data.hu)),
         "forms": forms,
     }
 
@@ -145,9 +154,10 @@ def _table(names: Mapping[str, str], told: Mapping[str, Any]) -> str:
     rows = []
     for key, label in names.items():
         if key in first:
-            values = [first[key], *(form["numbers"][key] for form in forms.values())]
+            values = [told["black"][key], first[key]]
+            values += [form["numbers"][key] for form in forms.values()]
             rows.append((label[:1].upper() + label[1:], *map(number, values)))
-    return table(("", "Noisy input", *(FORMS[form] for form in forms)), rows)
+    return table(("", "All black", "Noisy input", *(FORMS[form] for form in forms)), rows)
 
 
 def _protocols(hu: bool) -> str:
@@ -163,7 +173,7 @@ def _protocols(hu: bool) -> str:
 
 def _runs(forms: Mapping[str, Any]) -> str:
     rows = [
-        (FORMS[form], told["recipe"], str(told["slices"]), f"{told['steps_trained']:,}",
+        (FORMS[form], told["recipe"], str(told["slices"]), f"{told['steps']:,}",
          number(told["epochs"]) if told["epochs"] else "-", f"{told['seconds'] / 60:.1f}", form)
         for form, told in forms.items()
     ]  # fmt: skip

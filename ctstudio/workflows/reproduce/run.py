@@ -85,7 +85,7 @@ def reproduce(
     clean, outcomes = yield from judge(plan, folder)
     yield from draw(plan, clean, outcomes, folder)
     runs = {form: summarise(folder / form) for form in plan.runs}
-    return report.write(report.collect(plan, outcomes, runs), folder)
+    return report.write(report.collect(plan, clean, outcomes, runs), folder)
 
 
 def _train(run: Run, folder: Path) -> Work[None]:
