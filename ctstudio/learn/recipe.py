@@ -17,6 +17,7 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice, Field, Param, check_value, read_fields
 from ctstudio.learn.recipe_parts import (
+    ADVERSARY,
     DEFAULT_PHASE,
     MAIN,
     SECTIONS,
@@ -37,6 +38,7 @@ from ctstudio.learn.recipe_parts import (
 )
 
 __all__ = [
+    "ADVERSARY",
     "DEFAULT",
     "MAIN",
     "SECTIONS",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ctstudio.core.errors import StudioError
+from ctstudio.learn.critics import CRITICS
 from ctstudio.learn.gradients import GRADIENTS
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS
-from ctstudio.learn.recipe import MAIN, Recipe
+from ctstudio.learn.recipe import ADVERSARY, MAIN, Phase, Recipe
 from ctstudio.learn.tasks import TASKS
 
 
@@ -19,11 +20,7 @@ def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
     """Raise StudioError where a part does not fit the others, naming it."""
     first = recipe.phases[0].model
     for number, phase in enumerate(recipe.phases):
-        if set(phase.models) != {MAIN} or set(phase.optimisers) != {MAIN}:
-            raise StudioError(
-                f"phases.{number} has networks beside the {MAIN}, which cannot be trained yet.",
-                hint=f"Keep the {MAIN} alone.",
-            )
+        _refuse_other_roles(phase, number)
         if phase.model != first:
             raise StudioError(
                 f"phases.{number} has another model than phases.0.",
@@ -32,8 +29,61 @@ def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
         _refuse_other_targets(recipe, number)
         for term in phase.losses:
             LOSSES.make(term.choice)  # a network that it compares by may be missing
+        _refuse_half_a_game(recipe, number)
     _refuse_another_size(recipe)
     _try_the_gradient(recipe)
+
+
+def _refuse_other_roles(phase: Phase, number: int) -> None:
+    for role in phase.models:
+        if role not in (MAIN, ADVERSARY):
+            raise StudioError(
+                f"phases.{number}.models has the role {role!r}, which no training has.",
+                hint=f"Roles are {MAIN} and {ADVERSARY}. A teacher is named by the loss 'teacher'.",
+            )
+        if role not in phase.optimisers:
+            where = "optimiser" if role == MAIN else f"optimisers.{role}"
+            raise StudioError(
+                f"phases.{number} gives the {role} no optimiser, so it would learn nothing.",
+                hint=f"Add phases.{number}.{where}.",
+            )
+
+
+def _refuse_half_a_game(recipe: Recipe, number: int) -> None:
+    """A game needs both sides, and targets that are true."""
+    phase = recipe.phases[number]
+    games = [term.choice.name for term in phase.losses if "game" in LOSSES[term.choice.name].tags]
+    critic = phase.models.get(ADVERSARY)
+    if critic is None and games:
+        raise StudioError(
+            f"phases.{number} has the loss {games[0]!r} but no {ADVERSARY}.",
+            hint=f"Add models.{ADVERSARY} and optimisers.{ADVERSARY}, or leave the loss out.",
+        )
+    if critic is None:
+        return
+    if len(games) != 1:
+        known = ", ".join(entry.name for entry in LOSSES if "game" in entry.tags)
+        raise StudioError(
+            f"phases.{number} has a {ADVERSARY} and {len(games)} losses by which it plays.",
+            hint=f"Give exactly one of {known}.",
+        )
+    energy = "energy" in CRITICS[critic.name].tags
+    if energy != ("energy" in LOSSES[games[0]].tags):
+        fitting = [
+            entry.name
+            for entry in LOSSES
+            if "game" in entry.tags and ("energy" in entry.tags) == energy
+        ]
+        raise StudioError(
+            f"phases.{number}: the {ADVERSARY} {critic.name!r} does not go with {games[0]!r}: "
+            f"it gives {'energies' if energy else 'scores'}.",
+            hint=f"With it go {', '.join(fitting)}.",
+        )
+    if TASKS[recipe.task.name].tags & {"reference", "labels"}:
+        raise StudioError(
+            f"The task {recipe.task.name!r} shows no true images, and a {ADVERSARY} needs them.",
+            hint="Choose the task that adds noise to clean images, or that of pairs.",
+        )
 
 
 def _refuse_another_size(recipe: Recipe) -> None:

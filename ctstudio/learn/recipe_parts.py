@@ -13,6 +13,12 @@ from ctstudio.core.registry import Choice, Field, Param, Registry, check_value, 
 MAIN = "denoiser"
 """The role of the network that is applied in the end."""
 
+ADVERSARY = "discriminator"
+"""The role of the network that learns to tell what the other makes from what is true."""
+
+REGISTRY_OF_ROLE = {ADVERSARY: "critic"}
+"""The registry that a role's network is chosen from; "model" for every other role."""
+
 ADAM, COSINE = Choice("adam"), Choice("cosine")
 
 
@@ -103,7 +109,9 @@ class Optimiser:
 class Phase:
     """A run of steps with the same networks, losses and optimisers.
 
-    ``models`` and ``optimisers`` go by role; a network without an optimiser is not trained.
+    ``models`` and ``optimisers`` go by role, `MAIN` or `ADVERSARY`; a network without an
+    optimiser is not trained. ``losses`` are those of the main network; one that is a game has the
+    adversary's loss with it.
     """
 
     steps: int
@@ -133,6 +141,7 @@ SECTIONS: dict[str, type[Any]] = {
 
 def registries() -> dict[str, Registry[Any]]:
     """Every registry that a recipe chooses from, by kind, for forms and for checking."""
+    from ctstudio.learn.critics import CRITICS
     from ctstudio.learn.gradients import GRADIENTS
     from ctstudio.learn.losses import LOSSES
     from ctstudio.learn.models import MODELS
@@ -142,7 +151,7 @@ def registries() -> dict[str, Registry[Any]]:
     from ctstudio.learn.tasks import TASKS
 
     found: tuple[Registry[Any], ...] = (
-        TASKS, NOISES, GRADIENTS, MODELS, LOSSES, OPTIMISERS, SCHEDULES
+        TASKS, NOISES, GRADIENTS, MODELS, CRITICS, LOSSES, OPTIMISERS, SCHEDULES
     )  # fmt: skip
     return {registry.kind: registry for registry in found}
 
@@ -158,10 +167,15 @@ def phase_to_dict(phase: Phase) -> dict[str, Any]:
         for term in phase.losses
     ]
     data: dict[str, Any] = {"steps": phase.steps}
-    # The usual phase has one network, and reads without the roles.
-    single = list(models) == [MAIN] and list(optimisers) == [MAIN]
-    data["model" if single else "models"] = models[MAIN] if single else models
-    data["optimiser" if single else "optimisers"] = optimisers[MAIN] if single else optimisers
+    # The main network stands by itself, as in the usual phase, which has no other.
+    for single, plural, by_role in (
+        ("model", "models", models),
+        ("optimiser", "optimisers", optimisers),
+    ):
+        if MAIN in by_role:
+            data[single] = by_role.pop(MAIN)
+        if by_role or single not in data:
+            data[plural] = by_role
     data["losses"] = losses
     return data
 
@@ -178,12 +192,15 @@ def read_phase(data: object, where: str) -> Phase:
     parts: dict[str, dict[str, Any]] = {}
     defaults: dict[str, Any] = phase_to_dict(DEFAULT_PHASE)
     for single, plural in zip(singles, plurals, strict=True):
-        if plural in values:
-            if single in values:
-                raise StudioError(f"{where} has both {single} and {plural}.", hint="Keep one.")
-            parts[plural] = as_table(values[plural], f"{where}.{plural}")
-        else:
-            parts[plural] = {MAIN: values.get(single, defaults[single])}
+        parts[plural] = as_table(values.get(plural, {}), f"{where}.{plural}")
+        if single in values:
+            if MAIN in parts[plural]:
+                raise StudioError(
+                    f"{where} has both {single} and {plural}.{MAIN}.", hint="Keep one."
+                )
+            parts[plural] = {MAIN: values[single], **parts[plural]}
+        elif plural not in values:
+            parts[plural] = {MAIN: defaults[single]}
     if MAIN not in parts["models"]:
         raise StudioError(f"{where}.models has no {MAIN!r}.", hint="It is the network applied.")
     refuse_unknown(parts["optimisers"], list(parts["models"]), f"{where}.optimisers")
@@ -193,7 +210,7 @@ def read_phase(data: object, where: str) -> Phase:
     return Phase(
         check_value(STEPS, values.get("steps", defaults["steps"]), f"{where}.steps"),
         {
-            role: read_choice(c, "model", f"{where}.models.{role}")
+            role: read_choice(c, REGISTRY_OF_ROLE.get(role, "model"), f"{where}.models.{role}")
             for role, c in parts["models"].items()
         },
         tuple(read_loss(term, f"{where}.losses.{i}") for i, term in enumerate(losses)),

@@ -121,7 +121,7 @@ def _train(
     yield Note(f"Training on {device}.")
     data = fingerprint([*volumes, *targets])
     start.require_data(data)
-    names = ["loss", *dict.fromkeys(n for p in recipe.phases for n in loss_names(p.losses))]
+    names = ["loss", *dict.fromkeys(n for p in recipe.phases for n in loss_names(p))]
     folder = None
     if run_folder is not None and processes.leads:
         at = start.step if start.resumes else None
@@ -307,7 +307,8 @@ class Training:
             yield from self.assess()
             self.validations.spent(now, clock.seconds)
             self.stop = self.stop or self.judge.lost_patience(self.recipe.stopping.patience)
-        if clock.seconds - self._saved_s >= self.recipe.cadence.save_every_s:
+        if look.save or clock.seconds - self._saved_s >= self.recipe.cadence.save_every_s:
+            look.save = False
             yield from self.tell_gradients()
             if saved := self.save():
                 yield saved

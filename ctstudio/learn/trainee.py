@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ctstudio.core.errors import StudioError
-from ctstudio.learn import checkpoint
+from ctstudio.core.registry import Choice
+from ctstudio.learn import adversary, checkpoint
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.gradients.norms import NormReader
 from ctstudio.learn.losses import LOSSES, LossFunction
-from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.processes import Processes
-from ctstudio.learn.recipe import Loss, Phase, Recipe
-from ctstudio.learn.schedules import SCHEDULES, Schedule
+from ctstudio.learn.recipe import ADVERSARY, Phase, Recipe
+from ctstudio.learn.steering import Steering
 from ctstudio.learn.tasks import Batch
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+Comparison: TypeAlias = Callable[[Tensor, Batch], Tensor]
+"""From a prediction and the batch that it is for to a scalar."""
 
 
 class Trainee:
     """Learns batch by batch.
 
     ``module`` is what the gradient changes; ``average`` is the slowly moving mean of its weights,
-    which is what gets judged, shown and kept.
+    which is what gets judged, shown and kept. Where a phase has an ``adversary``, that learns in
+    the same steps.
     """
 
     def __init__(
@@ -60,10 +63,9 @@ class Trainee:
         # Whatever draws at random inside the network has a sequence of its own, so that nothing
         # else in the program disturbs it and a checkpoint can carry it.
         self._draws = torch.Generator().manual_seed(recipe.seed + processes.rank).get_state()
-        self._terms: list[tuple[str, float, LossFunction]] = []
-        self.optimiser: Optimizer
-        self._rate = 0.0
-        self._schedule: Schedule
+        self._terms: list[tuple[str, float, Comparison]] = []
+        self._steering: Steering
+        self.adversary: adversary.Adversary | None = None
         self._good: dict[str, Any] = {}
 
     def compile(self, size: tuple[int, int, int]) -> str:
@@ -74,28 +76,36 @@ class Trainee:
     def begin(self, phase: Phase) -> None:
         """Take up a phase's losses and its optimiser; the weights stay."""
         self.module.train()
-        groups = parameter_groups(self.module, phase.optimiser.rates)
-        self.optimiser = OPTIMISERS.make(phase.optimiser.choice, groups)
-        self._rate = float(self.optimiser.param_groups[0]["lr"])
-        self._schedule = SCHEDULES.make(phase.optimiser.schedule)
+        self._steering = Steering(self.module, phase.optimiser)
+        self.adversary = adversary.take_up(self.adversary, phase, self.recipe.seed, self.device)
         self._terms = [
-            (name, term.weight, LOSSES.make(term.choice))
-            for name, term in zip(loss_names(phase.losses), phase.losses, strict=True)
+            (name, term.weight, self._comparison(term.choice))
+            for name, term in zip(loss_names(phase), phase.losses, strict=False)
         ]
         self.remember()
 
     def set_rate(self, share: float) -> float:
         """Set and return the learning rate for the ``share`` of the phase that is over."""
-        rate = self._rate * self._schedule(share) * self.rate_factor
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
-        return rate
+        if self.adversary is not None:
+            self.adversary.steering.set_rate(share, self.rate_factor)
+        return self._steering.set_rate(share, self.rate_factor)
 
     def judged(self, score: float) -> None:
-        """Tell the schedule how the held-out images fared; lower is better."""
-        observe = getattr(self._schedule, "observe", None)
-        if observe is not None:
-            observe(score)
+        """Tell the schedules how the held-out images fared; lower is better."""
+        self._steering.judged(score)
+        if self.adversary is not None:
+            self.adversary.steering.judged(score)
+
+    def _comparison(self, choice: Choice) -> Comparison:
+        """What a loss makes of a prediction: most compare it with the target."""
+        if adversary.is_game(choice):
+            assert self.adversary is not None  # the recipe has been checked
+            resistance = self.adversary.resistance
+            return lambda prediction, batch: resistance(prediction)
+        loss: LossFunction = LOSSES.make(choice)
+        if "inputs" in LOSSES[choice.name].tags:
+            return lambda prediction, batch: loss(prediction, batch.inputs)
+        return lambda prediction, batch: loss(prediction, batch.targets)
 
     def objective(self, prediction: Tensor, batch: Batch, values: dict[str, Tensor]) -> Tensor:
         """The sum of losses; each, and "loss", is left in ``values`` on the device."""
@@ -106,8 +116,8 @@ class Trainee:
             # Losses are means over all pixels; what counts is the mean over those of the mask.
             share = batch.mask.float().mean().clamp(min=1 / batch.mask.numel())
         total: Tensor | None = None
-        for name, weight, loss in self._terms:
-            value = loss(prediction, batch.targets)
+        for name, weight, compare in self._terms:
+            value = compare(prediction, batch)
             value = value if share is None else value / share
             values[name] = value.detach()
             weighted = value if weight == 1 else weight * value
@@ -131,26 +141,30 @@ class Trainee:
         def objective(prediction: Tensor) -> Tensor:
             return self.objective(prediction, batch, values)
 
-        self.optimiser.zero_grad(set_to_none=True)
+        optimiser = self._steering.optimiser
+        optimiser.zero_grad(set_to_none=True)
         with self._own_draws():
             if self._precision is torch.float32:
-                self._gradient(self._shared, inputs, objective, epoch)
+                made = self._gradient(self._shared, inputs, objective, epoch)
             else:
                 with torch.autocast(self.device.type, dtype=self._precision):
-                    self._gradient(
+                    made = self._gradient(
                         self._shared,
                         inputs,
                         lambda output: self._scaler.scale(objective(output)),
                         epoch,
                     )
-            self._scaler.unscale_(self.optimiser)
+            self._scaler.unscale_(optimiser)
             self.gradient_norms.take(self.step + 1, epoch)
             if self.recipe.clip_norm > 0:
                 nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip_norm)
             if self.recipe.gradient_noise > 0:
                 self._disturb(epoch)
-        self._scaler.step(self.optimiser)
+        self._scaler.step(optimiser)
         self._scaler.update()
+        if self.adversary is not None:
+            limit = self.recipe.clip_norm
+            values[adversary.NAME] = self.adversary.learn(made, batch.targets, limit)
         self.step += 1
         self._follow()
         return values
@@ -193,7 +207,7 @@ class Trainee:
         state = copy.deepcopy(self._good)
         self.module.load_state_dict(state["weights"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self._restore_steering(state)
         self.rate_factor *= rate_factor
 
     def weights(self) -> dict[str, Tensor]:
@@ -204,8 +218,14 @@ class Trainee:
         return {
             "weights": self.module.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "adversary": self.adversary.state() if self.adversary is not None else {},
+            **self._steering.state(),
         }
+
+    def _restore_steering(self, state: Mapping[str, Any]) -> None:
+        self._steering.restore(state)
+        if self.adversary is not None:
+            self.adversary.restore(state["adversary"])
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs beyond the averaged weights to go on from here."""
@@ -213,10 +233,8 @@ class Trainee:
         self.remember()
         state = self._state()
         del state["average"]
-        schedule = getattr(self._schedule, "state", None)
         return state | {
             "rate_factor": self.rate_factor,
-            "schedule": schedule() if schedule else {},
             "scaler": self._scaler.state_dict(),
             "draws": self._draws,
         }
@@ -224,10 +242,8 @@ class Trainee:
     def restore(self, model: TrainedModel, state: Mapping[str, Any]) -> None:
         """Go on from what a checkpoint holds; the phase has begun."""
         self.take_weights(model, state)
-        self.optimiser.load_state_dict(state["optimiser"])
+        self._restore_steering(state)
         self._scaler.load_state_dict(state["scaler"])
-        if state["schedule"]:
-            self._schedule.restore(state["schedule"])  # type: ignore[attr-defined]
         self.step = model.step
         self.rate_factor = float(state["rate_factor"])
         self._draws = state["draws"]
@@ -239,36 +255,17 @@ class Trainee:
         self.module.load_state_dict(state.get("weights") or model.module.state_dict())
 
 
-def loss_names(losses: tuple[Loss, ...]) -> list[str]:
-    """A name for each term, numbered where one kind stands twice."""
+def loss_names(phase: Phase) -> list[str]:
+    """What a phase's losses are called, in their order; last, where it has one, the adversary's.
+
+    A loss that is one side of a game is the "generator"; of one kind, the second has a number.
+    """
     names: list[str] = []
-    for term in losses:
-        name = term.choice.name
+    for term in phase.losses:
+        name = "generator" if adversary.is_game(term.choice) else term.choice.name
         taken = sum(other.split(" ")[0] == name for other in names)
         names.append(f"{name} {taken + 1}" if taken else name)
-    return names
-
-
-def parameter_groups(module: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """A network's parameters for an optimiser, by the factor of their learning rate.
-
-    ``rates`` goes by the beginning of the parameters' names; of several that fit, the longest
-    counts. Raises StudioError for one that fits none.
-    """
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    for start in rates:
-        if not any(name.startswith(start) for name, _ in named):
-            parts = dict.fromkeys(name.split(".")[0] for name, _ in named)
-            raise StudioError(
-                f"The network has no part {start!r} to give a learning rate of its own.",
-                hint=f"Its parts are {', '.join(parts)}.",
-            )
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in named:
-        fitting = [start for start in rates if name.startswith(start)]
-        factor = rates[max(fitting, key=len)] if fitting else 1.0
-        groups.setdefault(factor, []).append(parameter)
-    return [{"params": members, "factor": factor} for factor, members in groups.items()]
+    return [*names, adversary.NAME] if ADVERSARY in phase.models else names
 
 
 def _refuse_what_is_not_shared(recipe: Recipe, processes: Processes) -> None:
@@ -276,6 +273,11 @@ def _refuse_what_is_not_shared(recipe: Recipe, processes: Processes) -> None:
         raise StudioError(
             f"The gradient {recipe.gradient.name!r} cannot be shared between processes.",
             hint="Train in one process, or choose the automatic gradient.",
+        )
+    if processes.count > 1 and any(ADVERSARY in phase.models for phase in recipe.phases):
+        raise StudioError(
+            "A training with an adversary cannot be shared between processes.",
+            hint="Train in one process, or leave the adversary out.",
         )
 
 

@@ -20,7 +20,8 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.run_folder import NotSaved, read_metrics
 from ctstudio.learn.train import train
-from ctstudio.learn.trainee import Trainee, parameter_groups
+from ctstudio.learn.steering import parameter_groups
+from ctstudio.learn.trainee import Trainee
 
 
 def series(side: int = 48) -> Volume:

@@ -13,7 +13,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.learn.losses import LOSSES, similarity, structure
 from ctstudio.learn.losses.structure import SCALES_PX, fitting_levels
 
-ALONE = [e.name for e in LOSSES if "labels" not in e.tags and e.name != "deep_features"]
+ALONE = [e.name for e in LOSSES if not e.tags and e.name != "deep_features"]
 """The losses of images that need no trained network."""
 
 

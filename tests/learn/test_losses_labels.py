@@ -14,7 +14,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.learn.losses import IGNORED, LOSSES
 from ctstudio.learn.losses.labels import median_frequency_weights
 
-NAMES = [entry.name for entry in LOSSES if "labels" in entry.tags]
+NAMES = [entry.name for entry in LOSSES if entry.tags == {"labels"}]
 OF_ONE_CHANNEL = ["dice", "bce", "mask_mse"]
 
 

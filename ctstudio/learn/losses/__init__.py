@@ -4,7 +4,7 @@ Those of images take HU, those of labels take logits and a label map; see `LossF
 the settings loads no torch.
 """
 
-from ctstudio.learn.losses import features, images, labels, structure
+from ctstudio.learn.losses import features, games, images, labels, structure, teacher
 from ctstudio.learn.losses.base import IGNORED, LOSSES, UNIT_HU, LossFunction
 from ctstudio.learn.losses.structure import similarity
 
@@ -14,8 +14,10 @@ __all__ = [
     "UNIT_HU",
     "LossFunction",
     "features",
+    "games",
     "images",
     "labels",
     "similarity",
     "structure",
+    "teacher",
 ]

@@ -10,6 +10,8 @@ from ctstudio.core.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ctstudio.learn.losses.games import Game
+
 UNIT_HU = 100.0
 """Differences of images are reckoned in units of so many HU, so that losses of different kinds
 have comparable sizes and an optimiser's usual learning rates fit."""
@@ -25,8 +27,11 @@ For images both are HU ``(b, 1, y, x)`` float32. For labels the prediction is lo
 or `IGNORED`.
 """
 
-LOSSES: Registry[Callable[..., LossFunction]] = Registry("loss")
+LOSSES: Registry[Callable[..., LossFunction | Game]] = Registry("loss")
 """Every loss by name. An entry is called with its settings and makes a `LossFunction`.
 
-Tag: "labels" where it compares logits with a label map; the others compare images.
+Tags: "labels" where it compares logits with a label map; the others compare images. "inputs" where
+it is called with the network's input in place of the target. "game" where an entry makes no
+`LossFunction` but a `ctstudio.learn.losses.games.Game` between the network and an adversary, and
+"energy" where the game needs a critic that gives energies.
 """
