@@ -76,6 +76,9 @@ WANTED = frozenset((*_OWN_TAGS.values(), *_COMMON_TAGS.values()))
 
 
 DICOMDIR = "it is a DICOMDIR index, not an image"
+SEGMENTATION = "it is a segmentation, to be shown on the series that it was made on"
+SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Storage classes of segmentations and of segmentations as label maps."""
 BROKEN = "its header is broken"
 _PIXEL_BEGINNING = 4096  # where a codestream says what it is
 
@@ -203,6 +206,8 @@ def _header(path: Path, stamp: Stamp, elements: Elements, pixels: bytes) -> Head
     """Interpret the elements; ``pixels`` are the first bytes from the pixel element on."""
     if elements.storage_class == "1.2.840.10008.1.3.10":
         raise UnreadableError(DICOMDIR)
+    if elements.storage_class in SEGMENTATION_CLASSES:
+        raise UnreadableError(SEGMENTATION)
     raw = elements.values.get
     syntax, little = elements.syntax, elements.little_endian
     codestream = codestream_info(pixels) if syntax in JPEG_2000 else None

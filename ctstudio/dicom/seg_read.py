@@ -16,11 +16,9 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.labels import Label, default_colour, label_map
 from ctstudio.ct.volume import Volume
+from ctstudio.dicom.headers import SEGMENTATION_CLASSES
 from ctstudio.dicom.places import open_binary
 from ctstudio.dicom.seg_frames import Frames, MisfitError
-
-SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-"""Storage classes of segmentations and of segmentations as label maps."""
 
 _YIELD_SECONDS = 0.05
 _MOST_SEGMENTS = 65535
