@@ -25,16 +25,8 @@ def open_series(*paths):
     return series
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "fda_phantom_demo_explicitLE",
-        "lungdx_A0002_B40f_smooth",
-        "fda_phantom_j2k_repaired",
-        "totalseg_ct20_j2k",
-    ],
-)
-def test_every_voxel_and_the_geometry_equal_simpleitk(test_data, name):
+@pytest.mark.parametrize("name", ["fda_phantom_demo_explicitLE", "totalseg_ct20_j2k"])
+def test_order_and_spacing_of_slices_equal_simpleitk(test_data, name):
     sitk = pytest.importorskip("SimpleITK")
     series = open_series(test_data / name)
     volume = finish(read(series))
