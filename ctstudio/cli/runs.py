@@ -29,6 +29,8 @@ LEFT = 4  # so many columns of words, then numbers
         "ctstudio runs path/to/runs --json",
         "ctstudio runs path/to/runs --diff first second",
         "ctstudio runs path/to/runs --trash first",
+        "ctstudio runs path/to/runs --gradients first --gradients second --out layers.png",
+        "ctstudio runs path/to/runs --dilation first --out effect.png",
     ),
 )
 @click.argument("folder", required=False, type=ANY_PATH)
@@ -39,8 +41,30 @@ LEFT = 4  # so many columns of words, then numbers
 @click.option(
     "--trash", "unwanted", multiple=True, metavar="RUN", help="Move a run to the bin; repeatable."
 )
+@click.option(
+    "--gradients",
+    "shown",
+    multiple=True,
+    metavar="RUN",
+    help="How long the gradient of each layer was; repeatable, to lay runs over one another.",
+)
+@click.option(
+    "--dilation",
+    "compared",
+    metavar="RUN",
+    help="The automatic, manual and dilated gradient of a run's network, layer by layer.",
+)
+@click.option(
+    "--out", "-o", type=ANY_PATH, help="FILE.png or FILE.csv for --gradients and --dilation."
+)
 def command(
-    folder: Path | None, as_json: bool, pair: tuple[str, str] | None, unwanted: tuple[str, ...]
+    folder: Path | None,
+    as_json: bool,
+    pair: tuple[str, str] | None,
+    unwanted: tuple[str, ...],
+    shown: tuple[str, ...],
+    compared: str | None,
+    out: Path | None,
 ) -> None:
     """List the trainings in FOLDER (default: those made in the window), the newest first.
 
@@ -53,11 +77,23 @@ def command(
 
     if unwanted and (pair or as_json):
         raise click.UsageError("--trash goes with neither --diff nor --json.")
+    if (shown or compared) and (pair or as_json or unwanted or (shown and compared)):
+        raise click.UsageError("--gradients and --dilation go with --out alone.")
+    if out is not None and (not (shown or compared) or out.suffix.lower() not in (".png", ".csv")):
+        raise click.UsageError("--out FILE.png or FILE.csv goes with --gradients or --dilation.")
     place = default_folder() if folder is None else folder
     if folder is not None and not folder.exists():
         raise click.BadParameter(f"{folder} does not exist.", param_hint="FOLDER")
     runs = drain(scan_runs(place), "Reading trainings")
-    if unwanted:
+    if shown:
+        from ctstudio.cli import run_gradients
+
+        run_gradients.show([find(runs, name) for name in shown], out)
+    elif compared:
+        from ctstudio.cli import run_gradients
+
+        run_gradients.compare(find(runs, compared), out)
+    elif unwanted:
         for run in [find(runs, name) for name in unwanted]:
             trash(run.folder)
             click.echo(f"{run.folder} is in the bin.")

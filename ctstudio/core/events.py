@@ -68,10 +68,12 @@ class Detail:
 class Look:
     """What whoever watches a training looks at closely; may be changed at any time.
 
-    ``region`` is (top, left, height, width) in pixels of the slice shown, or None.
+    ``region`` is (top, left, height, width) in pixels of the slice shown, or None. ``save`` asks
+    for a checkpoint as soon as may be; it turns false when that was tried.
     """
 
     region: tuple[int, int, int, int] | None = None
+    save: bool = False
 
 
 @dataclass(frozen=True)

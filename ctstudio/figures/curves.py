@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
+from ctstudio.figures.colours import sequence
 from ctstudio.figures.fonts import BOLD, REGULAR
 from ctstudio.resources import resource
 
@@ -26,6 +27,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INK, MUTED, GRID = "#202020", "#606060", "#DDDDDD"
+MOST_LABELS = 8
 
 
 def _empty() -> NDArray[np.float64]:
@@ -83,10 +85,10 @@ def smoothed(values: NDArray[Any], window: int) -> NDArray[np.float64]:
 def save_curves_png(
     history: History, path: str | os.PathLike[str], *, title: str = "", dpi: int = 150
 ) -> None:
-    """Draw loss, validation metrics and learning rate into one PNG.
+    """Draw loss, validation metrics and learning rate into one PNG, and gradients where read.
 
     The loss has a logarithmic axis, each curve with its moving average; the noisy input's metrics
-    stand as dashed lines.
+    stand as dashed lines. The layers' gradients go from dark to light.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def save_curves_png(
     from matplotlib.font_manager import FontProperties
 
     metrics = [name for name in LABELS if name in history.validation]
-    count = 2 + len(metrics)
+    count = 2 + len(metrics) + bool(history.gradients)
     columns = min(count, 3)
     rows = -(-count // columns)
     with (
@@ -120,12 +122,17 @@ def save_curves_png(
         _draw_losses(grid[0], history)
         for axes, name in zip(grid[1:], metrics, strict=False):
             _draw_metric(axes, history, name)
-        _draw_rate(grid[count - 1], history)
+        _draw_rate(grid[1 + len(metrics)], history)
+        if history.gradients:
+            grid[count - 1].set_title("Length of the gradient, by layer")
+            draw_layers(grid[count - 1], history)
+            grid[count - 1].legend(frameon=False)
         for axes in grid[count:]:
             axes.set_visible(False)
-        steps = np.concatenate([np.ravel(history.step), np.ravel(history.validation_step)])
+        every = (history.step, history.validation_step, history.gradient_step)
+        steps = np.concatenate([np.ravel(part) for part in every])
         for axes in grid[:count]:
-            _style(axes, plain, strong)
+            style_axes(axes, plain, strong)
             if len(steps) and np.ptp(steps) > 0:
                 room = 0.02 * float(np.ptp(steps))
                 axes.set_xlim(float(steps.min()) - room, float(steps.max()) + room)
@@ -193,7 +200,27 @@ def _draw_rate(axes: Axes, history: History) -> None:
     axes.set_ylim(bottom=0.0, top=1.1 * largest / 10.0**power or 1.0)
 
 
-def _style(axes: Axes, plain: Any, strong: Any) -> None:
+def draw_layers(axes: Axes, history: History, *, stroke: Any = "-", named: bool = True) -> None:
+    """A line a layer on a logarithmic axis, from dark to light; labelled where ``named``.
+
+    Of many layers only the first and the last have a label.
+    """
+    layers = list(history.gradients)
+    for number, (name, norms) in enumerate(history.gradients.items()):
+        values = np.asarray(norms, float)
+        values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+        told = named and (len(layers) <= MOST_LABELS or name in (layers[0], layers[-1]))
+        colour = sequence(len(layers), dark=False)[number]
+        if np.isfinite(values).any():
+            axes.plot(
+                history.gradient_step, values, color=colour, lw=1.3, ls=stroke,
+                marker="o" if len(values) == 1 else "", ms=3.5, label=name if told else None,
+            )  # fmt: skip
+    if axes.lines:
+        axes.set_yscale("log")
+
+
+def style_axes(axes: Axes, plain: Any, strong: Any) -> None:
     """The bundled typeface, thin grey rules, no box."""
     axes.set_xlabel("Step", color=MUTED, fontproperties=plain, size=9)
     axes.set_title(axes.get_title(), loc="left", color=INK, fontproperties=strong, size=10)
@@ -221,7 +248,7 @@ def save_curves_csv(history: History, path: str | os.PathLike[str]) -> None:
     """Write one row a step: losses and learning rate, validation metrics where there are any.
 
     Empty cells are what was not logged at that step. Numbers keep all their digits. The noisy
-    input's metrics repeat on the validation rows.
+    input's metrics repeat on the validation rows. Of gradients there is a column a layer.
 
     Raises
     ------
@@ -234,6 +261,8 @@ def save_curves_csv(history: History, path: str | os.PathLike[str]) -> None:
     heading = ["step", "learning rate", *(f"loss {name}" for name in history.losses)]
     heading += [f"validation {LABELS.get(name, name)}, {protocol}" for name in metrics]
     heading += [f"noisy input {LABELS.get(name, name)}, {protocol}" for name in noisy]
+    judged = len(heading) - 1
+    heading += [f"gradient {name}" for name in history.gradients]
     rows: dict[int, list[str]] = {}
     for index, step in enumerate(np.asarray(history.step).tolist()):
         values = [history.lr[index], *(values[index] for values in history.losses.values())]
@@ -244,6 +273,11 @@ def save_curves_csv(history: History, path: str | os.PathLike[str]) -> None:
         values += [history.baseline[name] for name in noisy]
         cells = [repr(float(value)) for value in values]
         rows[int(step)] = rows.get(int(step), blank)[: len(blank)] + cells
+    for index, step in enumerate(np.asarray(history.gradient_step).tolist()):
+        row = rows.get(int(step), blank)
+        row = row + [""] * (judged - len(row))
+        norms = [repr(float(values[index])) for values in history.gradients.values()]
+        rows[int(step)] = row + norms
     full = len(heading) - 1
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -20,6 +20,7 @@ from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.figures.curves import History
+from ctstudio.learn.gradient_log import read_gradients
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import (
     RUN_CHECKPOINTS,
@@ -315,9 +316,19 @@ def load_history(folder: Path) -> History:
             },
             baseline={n: value for n, value in noisy.items() if math.isfinite(value)},
             protocol=judged[-1]["protocol"] if judged else "A",
+            **_gradients(folder),
         )
     except (KeyError, ValueError, csv.Error) as error:
         raise StudioError(f"{path} is damaged.", path=path) from error
+
+
+def _gradients(folder: Path) -> dict[str, Any]:
+    told = list(read_gradients(folder))
+    layers = list(told[0].norms) if told else []
+    return {
+        "gradient_step": np.array([event.step for event in told]),
+        "gradients": {name: np.array([event.norms[name] for event in told]) for name in layers},
+    }
 
 
 def preview_at(folder: Path, step: int | None = None) -> Preview | None:

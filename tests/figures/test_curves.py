@@ -1,12 +1,14 @@
 """Training curves: the picture reopened, the table read back."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ctstudio.core.errors import StudioError
+from ctstudio.figures.colours import sequence
 from ctstudio.figures.curves import History, save_curves_csv, save_curves_png, smoothed
 
 
@@ -127,3 +129,45 @@ def test_a_missing_folder_is_explained(tmp_path):
     for save, name in ((save_curves_png, "a.png"), (save_curves_csv, "a.csv")):
         with pytest.raises(StudioError, match="does not exist"):
             save(history(), tmp_path / "no" / name)
+
+
+def test_gradients_stand_beside_the_steps_they_were_read_at(tmp_path):
+    one = replace(
+        history(3),
+        validation_step=np.array([2]),
+        validation={"psnr": np.array([30.0])},
+        baseline={},
+        gradient_step=np.array([1, 4]),
+        gradients={"first": np.array([1e-9, 0.0]), "last": np.array([0.25, np.inf])},
+    )
+    save_curves_csv(one, tmp_path / "curves.csv")
+    with (tmp_path / "curves.csv").open(newline="", encoding="utf-8") as stream:
+        heading, *rows = csv.reader(stream)
+    assert heading[-3:] == ["validation PSNR (dB), protocol A", "gradient first", "gradient last"]
+    assert [row[-3:] for row in rows] == [
+        ["", "1e-09", "0.25"], ["30.0", "", ""], ["", "", ""], ["", "0.0", "inf"],
+    ]  # fmt: skip
+    save_curves_png(one, tmp_path / "with.png")
+    save_curves_png(replace(one, gradients={}), tmp_path / "without.png")
+    wanted = int(sequence(2, dark=False)[0][1:], 16)
+    assert wanted in colours_in(tmp_path / "with.png")[1]
+    assert wanted not in colours_in(tmp_path / "without.png")[1]
+
+
+def test_a_sequence_is_told_apart_by_lightness_alone():
+    for dark in (False, True):
+        for count in (1, 2, 6, 20):
+            colours = sequence(count, dark)
+            rgb = [[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in colours]
+            # Luminance by the sRGB standard (IEC 61966-2-1).
+            light = [
+                [v / 12.92 if v < 0.04 else ((v + 0.055) / 1.055) ** 2.4 for v in c] for c in rgb
+            ]
+            grey = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in light]
+            assert len(colours) == count
+            assert grey == sorted(set(grey))
+            # Enough contrast to the ground, of 3 to 1 or nearly (WCAG 1.4.11).
+            if dark:
+                assert (grey[0] + 0.05) / (0.008 + 0.05) > 2
+            else:
+                assert 1.05 / (grey[-1] + 0.05) > 2
