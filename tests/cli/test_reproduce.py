@@ -21,6 +21,7 @@ from ctstudio.workflows.reproduce.plan import Wish
 from ctstudio.workflows.reproduce.run import reproduce_all
 
 CHOSEN = ("autoencoder-sgd", "residual-2a")
+ADDITION = table.find("residual-addition")
 SHORT = ["--epochs", "1", "--slices", "3", "--minutes", "0.01", "--device", "cpu"]
 
 
@@ -64,7 +65,7 @@ def test_all_are_reproduced_then_skipped(
     assert main.run(arguments) == 0
     told = capsys.readouterr()
     assert str(out / "index.html") in told.out
-    assert "The other 1 take about" in told.err
+    assert "1 to go, about" in told.err
     hu = read_hu(series_folder)
     for name in CHOSEN:
         folder = out / name
@@ -160,6 +161,24 @@ def test_other_settings_do_not_go_on_with_a_run(
     arguments = ["residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
     assert main.run(["reproduce", *arguments]) == 1
     assert "other settings" in capsys.readouterr().err
+
+
+def test_one_failure_does_not_end_the_others(
+    two: None,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "autoencoder-sgd").write_text("in the way")
+    monkeypatch.setattr(table, "EXPERIMENTS", (*table.EXPERIMENTS[:1], ADDITION))
+    arguments = ["reproduce", "--all", str(series_folder), *SHORT, "--out", str(tmp_path)]
+    assert main.run(arguments) == 1
+    told = capsys.readouterr().err
+    assert "1 of 2 experiments could not be reproduced." in told
+    assert "Autoencoder, plain SGD: Cannot write" in told
+    assert (tmp_path / "residual-addition" / "report.md").is_file()
+    assert "residual-addition/report.md" in (tmp_path / "index.md").read_text()
 
 
 def test_list_and_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def reproduce_all(
     ------
     StudioError
         When a folder in ``out`` holds a run with other settings or of another series, or cannot
-        be written to.
+        be written to; of several experiments after the others are done.
     """
     from ctstudio.workflows.reproduce.gallery import write_gallery
 
@@ -46,16 +46,30 @@ def reproduce_all(
         return write_gallery(out)
     data = yield from series()
     began = time.monotonic()
+    failed: dict[str, StudioError] = {}
     for number, experiment in enumerate(waiting, 1):
         where = f" ({number} of {len(waiting)})" if len(waiting) > 1 else ""
-        yield from reproduce(experiment, data, out, wish, where)
+        try:
+            report = yield from reproduce(experiment, data, out, wish, where)
+        except StudioError as error:
+            if len(waiting) == 1:
+                raise
+            # A night's work does not end for one of many.
+            failed[experiment.title] = error
+            line = f"{experiment.title} failed: {error}"
+        else:
+            line = f"{experiment.title} is finished: {report}."
         page = write_gallery(out)
-        each = (time.monotonic() - began) / number
-        line = f"{experiment.title} is finished: {out / experiment.name / REPORT}"
         if left := len(waiting) - number:
-            duration = timedelta(seconds=round(each * left))
-            line += f". The other {left} take about {duration} at this pace"
-        yield Note(f"{line}.")
+            each = (time.monotonic() - began) / number
+            line += f" {left} to go, about {timedelta(seconds=round(each * left))} at this pace."
+        yield Note(line)
+    if failed:
+        raise StudioError(
+            f"{len(failed)} of {len(waiting)} experiments could not be reproduced.",
+            hint=f"The others are gathered in {page}.",
+            details="\n".join(f"{title}: {error}" for title, error in failed.items()),
+        )
     return page
 
 
