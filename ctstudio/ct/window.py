@@ -47,6 +47,8 @@ class Window:
         grey = self.apply(hu)
         grey *= np.float32(255.0)
         grey += np.float32(0.5)
+        if np.isnan(grey.min(initial=0)):
+            np.nan_to_num(grey, copy=False, nan=0.0)  # nothing is known there: black
         return grey.astype(np.uint8)
 
     def __str__(self) -> str:

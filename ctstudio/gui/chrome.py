@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QToolBar, QWidget
 
+from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
@@ -18,8 +19,8 @@ BREAK = ""  # a separator
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&View": (
-        *LAYOUT_ACTIONS, "maximise", "next_pane", BREAK, *OVERLAYS, BREAK, *LINKS, BREAK,
-        "theme", "full_screen", BREAK,
+        *LAYOUT_ACTIONS, "planes", "maximise", "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
+        *LINKS, BREAK, "theme", "full_screen", BREAK,
     ),
     "&Image": (
         "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
@@ -60,6 +61,7 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QCom
     for name in LAYOUT_ACTIONS:
         group.addAction(actions[name])
         bar.addAction(actions[name])
+    bar.addAction(actions["planes"])
     actions[LAYOUT_ACTIONS[0]].setChecked(True)
     bar.addSeparator()
     bar.addWidget(preset)

@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, QRectF, Signal
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Event, Note, Progress, Work
+from ctstudio.ct.planes import Reformatted, Slab
 from ctstudio.ct.views import LABEL_UNIT, Blend, Difference, SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
@@ -84,7 +85,7 @@ def shoot(pane: Pane) -> PaneShot | None:
         window = Window(0, window.width_hu)
     return PaneShot(
         layer.name.replace("Training: ", "").replace("Preview: ", ""),
-        frozen(layer.stack),
+        frozen(view.stack),
         view.index,
         window,
         layer.signed,
@@ -99,6 +100,8 @@ def frozen(stack: SliceStack) -> SliceStack:
         return replace(stack)
     if isinstance(stack, Difference):
         return Difference(stack.base, frozen(stack.other))
+    if isinstance(stack, Reformatted | Slab):
+        return replace(stack, base=frozen(stack.base))
     return stack
 
 

@@ -10,7 +10,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
-    QFileDialog,
     QLabel,
     QMainWindow,
     QScrollArea,
@@ -24,6 +23,7 @@ from ctstudio import __version__
 from ctstudio.ct.window import Window
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
+from ctstudio.gui.asking import Asker
 from ctstudio.gui.curves.view import CurvesView
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
@@ -43,7 +43,7 @@ from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
 from ctstudio.gui.timeline import Timeline
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.gui.words import plain_label, plain_tip, plain_title
+from ctstudio.gui.words import plain_label, plain_tip
 
 STATE_VERSION = 1
 
@@ -84,7 +84,7 @@ class MainWindow(QMainWindow):
 
     def _build_centre(self) -> None:
         self.empty = EmptyState()
-        self.empty.set_recent(self.settings.recent)
+        self.asker = Asker(self.opener, self.settings, self.empty, self)
         self.banner = Banner()
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)
@@ -146,7 +146,7 @@ class MainWindow(QMainWindow):
         self.recent_menu = chrome.build_menus(
             self, self.actions_by_name, [dock.toggleViewAction() for dock in docks]
         )
-        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.asker.keep_filled(self.recent_menu)
         for name, action in chrome.preset_actions(self, self.grid).items():
             action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
 
@@ -170,11 +170,8 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session, grid = self.session, self.grid
-        self.empty.open_folder.connect(self.ask_folder)
         self.empty.open_demo.connect(self.open_demo)
-        self.empty.open_path.connect(lambda path: self.open_paths([path]))
         self.opener.opened.connect(self._show_opened)
-        self.opener.scanned.connect(self._remember)
         self.opener.demo_opened.connect(self._demo_opened)
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.series_panel.show_requested.connect(self._show_layer)
@@ -198,8 +195,8 @@ class MainWindow(QMainWindow):
         )
         self.timeline.picked.connect(self.train_panel.show_panels)
         handlers: dict[str, Any] = {
-            "open_folder": self.ask_folder,
-            "open_files": self.ask_files,
+            "open_folder": self.asker.ask_folder,
+            "open_files": self.asker.ask_files,
             "open_demo": self.open_demo,
             "close_layer": self._close_layer,
             "quit": self.close,
@@ -232,36 +229,6 @@ class MainWindow(QMainWindow):
     def open_demo(self) -> None:
         """Show the built-in phantom."""
         self.opener.open_demo()
-
-    def ask_folder(self) -> None:
-        start = str(self.settings.recent[0]) if self.settings.recent else ""
-        path = QFileDialog.getExistingDirectory(self, "Open a folder of images", start)
-        if path:
-            self.open_paths([Path(path)])
-
-    def ask_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open image files")
-        if paths:
-            self.open_paths([Path(p) for p in paths])
-
-    def _remember(self, paths: list[Path]) -> None:
-        cache = platformdirs.user_cache_dir("ctstudio", False)
-        for path in paths:
-            if not str(path).startswith(cache):
-                self.settings.add_recent(path.absolute())
-        self.empty.set_recent(self.settings.recent)
-
-    def _fill_recent(self) -> None:
-        self.recent_menu.clear()
-        for path in self.settings.recent:
-            action = self.recent_menu.addAction(plain_title(str(path)))
-            action.triggered.connect(lambda _=False, path=path: self.open_paths([path]))
-        self.recent_menu.addSeparator()
-        self.recent_menu.addAction("Forget these").triggered.connect(self._forget_recent)
-
-    def _forget_recent(self) -> None:
-        self.settings.clear_recent()
-        self.empty.set_recent([])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -306,7 +273,7 @@ class MainWindow(QMainWindow):
         some = bool(self.session.layers)
         for name in (
             "fit", "zoom_in", "zoom_out", "cine", "screenshot", "slices_gif", "close_layer",
-            "maximise",
+            "maximise", "planes", "axial", "coronal", "sagittal",
         ):  # fmt: skip
             a[name].setEnabled(some)
         a["simulate"].setEnabled(some and self._engine)

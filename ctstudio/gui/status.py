@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QT
 from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
-from ctstudio.gui.viewer.slice_view import Probe
+from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, seconds_in_words
 
 MEMORY_MS = 2000

@@ -179,7 +179,7 @@ def test_picture_shows_the_part_that_is_on_the_screen(
     hands: Any, thin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ctstudio.gui.export import shoot
-    from ctstudio.gui.viewer.slice_view import Framing
+    from ctstudio.gui.viewer.picture_view import Framing
 
     hands.open(thin)
     view = hands.view

@@ -15,7 +15,7 @@ from ctstudio.classical.denoisers import DENOISERS
 from ctstudio.core.registry import Choice
 from ctstudio.figures.colours import diverging_table
 from ctstudio.gui.choice_form import NumberEditor
-from ctstudio.gui.viewer.slice_view import Framing
+from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.workflows.denoise import ClassicalMethod
 
 Key = Qt.Key

@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QImage
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import theme
 from ctstudio.gui.viewer import overlay
-from ctstudio.gui.viewer.slice_view import Framing
+from ctstudio.gui.viewer.picture_view import Framing
 
 Key = Qt.Key
 

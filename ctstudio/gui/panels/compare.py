@@ -196,9 +196,10 @@ class ComparePanel(QWidget):
             )
             if not same_frame:
                 continue
-            point = layer.stack.geometry.positions_mm[pane.view.index]
-            other = truth.slice_hu(truth.geometry.nearest_slice(point))
-            if other.shape == hu.shape:
+            point = pane.view.stack.geometry.positions_mm[pane.view.index]
+            seen = pane.view.as_seen(truth)
+            other = seen.slice_hu(seen.geometry.nearest_slice(point))
+            if other.shape == hu.shape and not (np.isnan(hu).any() or np.isnan(other).any()):
                 pairs.append((layer, hu, other))
         name = self.protocol.currentData()
         self._session.jobs.start(

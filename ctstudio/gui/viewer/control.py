@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QPoint, QSignalBlocker, QTimer
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QMenu
 
+from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import chrome, theme
 from ctstudio.gui.session import Layer, Session
@@ -67,6 +68,9 @@ class ViewControl(QObject):
             "link_framing": lambda on: setattr(grid.links, "framing", on),
             "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
         }
+        for plane in PLANES:
+            table[plane] = lambda plane=plane: grid.cutting.set_plane(grid.active_pane, plane)
+        table["planes"] = grid.cutting.show_planes
         for name in LAYOUTS:
             table[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
         return table
@@ -76,18 +80,18 @@ class ViewControl(QObject):
         panes = [self._grid.active_pane, *self._grid.visible_panes]
         for pane in panes:
             if pane.layer is layer:
-                return pane.view.index
+                return pane.view.stored_index
         for pane in panes:
             shown = pane.layer
             if shown is not None and shown.root is layer.root:
-                point = shown.stack.geometry.positions_mm[pane.view.index]
+                point = shown.stack.geometry.positions_mm[pane.view.stored_index]
                 return layer.stack.geometry.nearest_slice(point)
         return len(layer.stack) // 2
 
     def region_in_view(self, layer: Layer) -> tuple[int, int, int, int] | None:
         """The part of ``layer`` that a pane shows, where that is zoomed in; else None."""
         for pane in self._grid.visible_panes:
-            if pane.layer is layer:
+            if pane.layer is layer and not pane.view.cut:
                 region = pane.view.region_in_view()
                 _, rows, columns = layer.stack.shape
                 close = 0 < region[2] * region[3] <= CLOSE * rows * columns
@@ -107,7 +111,7 @@ class ViewControl(QObject):
         self._grid.fit_all()
         layer = self._session.active
         if layer is not None:
-            index = self._grid.active_pane.view.index
+            index = self._grid.active_pane.view.stored_index
             self._grid.set_window(self._grid.default_window(layer, index))
 
     def stop(self) -> None:
@@ -161,10 +165,11 @@ class ViewControl(QObject):
 
     def _cine_step(self) -> None:
         layer = self._session.active
-        if layer is None or len(layer.stack) < 2:
+        view = self._grid.active_pane.view
+        if layer is None or len(view.stack) < 2:
             self._actions["cine"].setChecked(False)
             return
-        last = self._grid.active_pane.view.index >= len(layer.stack) - 1
+        last = view.index >= len(view.stack) - 1
         self._grid.go_to(0) if last else self._grid.step(1)
 
     def _pane_menu(self, pane: Pane, at: QPoint) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF
 
+from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Geometry
-from ctstudio.gui.viewer.slice_view import Framing, SliceView
+from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.picture_view import Framing, PictureView
+
+PARALLEL = 0.999  # cosine of the angle between the normals
 
 
 @dataclass
@@ -21,25 +26,48 @@ class Links:
     crosshair: bool = True
 
 
-def carried(plane: QPointF, view: SliceView, geometry: Geometry) -> QPointF:
+def carried(plane: QPointF, view: PictureView, geometry: Geometry) -> QPointF:
     """The (u, v) of ``geometry`` for the patient point at ``plane`` of ``view``.
 
     Series of one patient space may be stored with rows and columns running the other way.
     """
     assert view.layer is not None
-    own = view.layer.stack.geometry
+    own = view.stack.geometry
     rows, columns = geometry.row_direction, geometry.column_direction
     if np.allclose(own.row_direction, rows) and np.allclose(own.column_direction, columns):
         return plane
-    point = (
+    point = patient_point(plane, view)
+    return QPointF(float(point @ rows), float(point @ columns))
+
+
+def patient_point(plane: QPointF, view: PictureView) -> NDArray[np.float64]:
+    """The patient point ``(3,)`` in mm at ``plane`` of the slice that ``view`` shows."""
+    own = view.stack.geometry
+    point: NDArray[np.float64] = (
         plane.x() * own.row_direction
         + plane.y() * own.column_direction
         + own.offsets_mm[view.index] * own.normal
     )
-    return QPointF(float(point @ rows), float(point @ columns))
+    return point
 
 
-def framing_in(geometry: Geometry, view: SliceView, framing: Framing) -> Framing:
+def same_space(a: Layer, b: Layer) -> bool:
+    """Whether two layers lie in the same patient space."""
+    frame = a.stack.source.frame_of_reference_uid
+    return a.root is b.root or (bool(frame) and frame == b.stack.source.frame_of_reference_uid)
+
+
+def parallel(a: SliceStack, b: SliceStack) -> bool:
+    """Whether two stacks' slices lie in the same plane."""
+    return abs(float(a.geometry.normal @ b.geometry.normal)) > PARALLEL
+
+
+def matching_slice(view: PictureView, stack: SliceStack) -> int:
+    """The slice of ``stack`` nearest to the one that ``view`` shows."""
+    return stack.geometry.nearest_slice(view.stack.geometry.positions_mm[view.index])
+
+
+def framing_in(geometry: Geometry, view: PictureView, framing: Framing) -> Framing:
     """The same part of the patient at the same zoom, in the plane of ``geometry``."""
     centre = carried(QPointF(framing.u, framing.v), view, geometry)
     return Framing(centre.x(), centre.y(), framing.scale)

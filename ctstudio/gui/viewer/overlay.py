@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
-from ctstudio.ct.views import slice_number
+from ctstudio.ct.views import SliceStack, slice_number
 from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
@@ -36,6 +36,7 @@ class OverlayState:
 
 def describe(
     layer: Layer,
+    stack: SliceStack,
     index: int,
     window: Window,
     scale: float,
@@ -43,12 +44,11 @@ def describe(
     patient: bool,
     crosshair: QPointF | None = None,
 ) -> OverlayState:
-    """What stands upon slice ``index`` of ``layer``.
+    """What stands upon slice ``index`` of ``stack``, which is ``layer`` as it is seen.
 
     ``scale`` is in screen pixels per mm; ``patient`` says whether name, identifier and date may
     be shown; ``crosshair`` is in viewport pixels.
     """
-    stack = layer.stack
     source, geometry = stack.source, stack.geometry
     left, right, top, bottom = geometry.edge_letters
     range_ = f"± {window.width_hu / 2:g}" if layer.signed else str(window)

@@ -6,11 +6,14 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout
 
+from ctstudio.ct.planes import PLANES, Projection
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.words import plain_tip, plain_title
 
+SLABS: dict[Projection, str] = {"maximum": "MIP", "minimum": "MinIP", "mean": "mean"}
+THICKNESSES_MM = (5.0, 10.0, 20.0, 40.0)
 KIND_ICONS = {
     "original": "mdi6.image-outline",
     "mended": "mdi6.image-auto-adjust",
@@ -25,6 +28,8 @@ class Pane(QFrame):
     """A `SliceView` under a thin header with the layer's name."""
 
     chosen = Signal(object)  # Layer, picked in the header's menu
+    plane_chosen = Signal(object)  # Plane
+    slab_chosen = Signal(object)  # tuple[Projection, float] | None
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -42,9 +47,18 @@ class Pane(QFrame):
         self._menu.aboutToShow.connect(self._fill_menu)
         self._menu.triggered.connect(self._pick)
         self.button.setMenu(self._menu)
+        self.plane_button = QToolButton()
+        self.plane_button.setAccessibleName("Plane and slab of this pane")
+        self.plane_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.plane_button.setAutoRaise(True)
+        self._plane_menu = QMenu(self.plane_button)
+        self._plane_menu.aboutToShow.connect(self._fill_plane_menu)
+        self._plane_menu.triggered.connect(self._pick_plane)
+        self.plane_button.setMenu(self._plane_menu)
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 2, 0)
-        header.addWidget(self.button)
+        header.addWidget(self.button, 1)
+        header.addWidget(self.plane_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -62,6 +76,9 @@ class Pane(QFrame):
 
     def refresh_header(self) -> None:
         layer = self.view.layer
+        self.plane_button.setVisible(layer is not None and len(layer.stack) > 1)
+        self.plane_button.setText(self._plane_text())
+        self.plane_button.setToolTip("Axial, coronal or sagittal; slabs of several slices")
         if layer is None:
             self.button.setText("Empty pane")
             self.button.setIcon(theme.icon("mdi6.crop-square"))
@@ -71,6 +88,41 @@ class Pane(QFrame):
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
         tip = f"{layer.name}\nClick to show another layer in this pane"
         self.button.setToolTip(plain_tip(tip))
+
+    def _plane_text(self) -> str:
+        view = self.view
+        plane = view.shown_plane.capitalize()
+        if view.slab is None:
+            return plane
+        how, thickness = view.slab
+        return f"{plane}, {SLABS[how]} {thickness:g} mm"
+
+    def _fill_plane_menu(self) -> None:
+        menu, view = self._plane_menu, self.view
+        menu.clear()
+        for plane in PLANES:
+            action = menu.addAction(plane.capitalize())
+            action.setCheckable(True)
+            action.setChecked(plane == view.shown_plane)
+            action.setData(("plane", plane))
+        menu.addSeparator()
+        single = menu.addAction("Single slices")
+        single.setCheckable(True)
+        single.setChecked(view.slab is None)
+        single.setData(("slab", None))
+        for how, title in SLABS.items():
+            below = menu.addMenu(f"Slab: {title}")
+            for thickness in THICKNESSES_MM:
+                action = below.addAction(f"{thickness:g} mm")
+                action.setCheckable(True)
+                action.setChecked(view.slab == (how, thickness))
+                action.setData(("slab", (how, thickness)))
+
+    def _pick_plane(self, action: QAction) -> None:
+        data = action.data()
+        if data is not None:
+            what, choice = data
+            (self.plane_chosen if what == "plane" else self.slab_chosen).emit(choice)
 
     def _fill_menu(self) -> None:
         self._menu.clear()

@@ -9,9 +9,18 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLa
 from ctstudio.ct.views import LABEL_UNIT
 from ctstudio.ct.window import Window, automatic, full_range
 from ctstudio.gui.session import Layer, Session
-from ctstudio.gui.viewer.linking import Links, carried, framing_in
+from ctstudio.gui.viewer.cutting import Cutting
+from ctstudio.gui.viewer.linking import (
+    Links,
+    carried,
+    framing_in,
+    matching_slice,
+    parallel,
+    patient_point,
+    same_space,
+)
 from ctstudio.gui.viewer.pane import Pane
-from ctstudio.gui.viewer.slice_view import Framing, Probe, SliceView
+from ctstudio.gui.viewer.picture_view import Framing, Probe
 from ctstudio.workflows.figure import residual_limit
 
 LAYOUTS: dict[str, tuple[int, int]] = {
@@ -62,6 +71,7 @@ class ViewGrid(QWidget):
         layout.setSpacing(4)
         layout.addLayout(self._grid, 1)
         layout.addLayout(bottom)
+        self.cutting = Cutting(self)
         for pane in self.panes:
             self._connect(pane)
         self.set_layout("1")
@@ -81,6 +91,8 @@ class ViewGrid(QWidget):
         view.maximise.connect(lambda: self.toggle_maximised(pane))
         view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
         pane.chosen.connect(lambda layer: self.show_in(pane, layer))
+        pane.plane_chosen.connect(lambda plane: self.cutting.set_plane(pane, plane))
+        pane.slab_chosen.connect(lambda slab: self.cutting.set_slab(pane, slab))
 
     # -- layout ----------------------------------------------------------------------------------
 
@@ -131,7 +143,7 @@ class ViewGrid(QWidget):
         self._active = pane
         self._mark_active()
         self._session.set_active(pane.layer)
-        self._sync_slider()
+        self.sync()
         if pane.layer is not None:
             self.window_changed.emit(pane.view.window)
 
@@ -148,12 +160,21 @@ class ViewGrid(QWidget):
     # -- content ---------------------------------------------------------------------------------
 
     def show_in(self, pane: Pane, layer: Layer) -> None:
-        """Show ``layer`` in ``pane`` at the place and with the window of its family, if shown."""
+        """Show ``layer`` in ``pane`` at the place and with the window of its family, if shown.
+
+        The plane stays as long as the family does.
+        """
+        if pane.layer is not None and not same_space(pane.layer, layer):
+            pane.view.plane = pane.view.slab = None
+        seen = pane.view.as_seen(layer.stack)
         relative = next(
             (
                 p.view
                 for p in (pane, *self.visible_panes)
-                if p.layer is not None and p.layer is not layer and self._related(p.layer, layer)
+                if p.layer is not None
+                and p.layer is not layer
+                and parallel(p.view.stack, seen)
+                and same_space(p.layer, layer)
             ),
             None,
         )
@@ -169,13 +190,14 @@ class ViewGrid(QWidget):
             None,
         )
         first = pane.view.layer is None
-        index = len(layer.stack) // 2
+        index = len(seen) // 2
         if relative is not None and relative.layer is not None:
-            index = self._matching_slice(relative, layer)
+            index = matching_slice(relative, seen)
         framing = None
         if relative is not None and not relative.fitted:
-            framing = framing_in(layer.stack.geometry, relative, relative.framing)
-        window = twin.window if twin is not None else self.default_window(layer, index)
+            framing = framing_in(seen.geometry, relative, relative.framing)
+        own = index if seen.geometry is layer.stack.geometry else len(layer.stack) // 2
+        window = twin.window if twin is not None else self.default_window(layer, own)
         pane.view.window = window  # the layer is drawn with it, once
         pane.set_layer(layer, index)
         if framing is not None:
@@ -185,15 +207,25 @@ class ViewGrid(QWidget):
         if pane is self._active or first:
             self.activate(self._active)
 
+    def arrange_now(self) -> None:
+        """Give the panes their sizes, which are needed before something is fitted into them."""
+        self._grid.activate()
+
     def hang(self, layers: list[Layer]) -> None:
         """Show layers side by side in the smallest layout that holds them."""
         layers = layers[:MAX_PANES]
         fitting = {1: "1", 2: "1x2", 3: "1x3", 4: "2x2"}[max(len(layers), 1)]
         if self.layout_name != fitting or self._maximised is not None:
             self.set_layout(fitting)
-        self._grid.activate()
+        self.arrange_now()
+        # All in the plane that is being looked at.
+        chosen = self._active.view
         for pane, layer in zip(self.panes, layers, strict=False):
-            if pane.layer is not layer:
+            related = chosen.layer is not None and same_space(chosen.layer, layer)
+            plane, slab = (chosen.plane, chosen.slab) if related else (None, None)
+            changed = (pane.view.plane, pane.view.slab) != (plane, slab)
+            pane.view.plane, pane.view.slab = plane, slab
+            if pane.layer is not layer or changed:
                 self.show_in(pane, layer)
         for pane in self.visible_panes:
             pane.view.set_crosshair(None)
@@ -217,29 +249,19 @@ class ViewGrid(QWidget):
 
     # -- linking ---------------------------------------------------------------------------------
 
-    def _related(self, a: Layer, b: Layer) -> bool:
-        """Whether two layers lie in the same patient space and plane."""
-        if a.root is b.root:
-            return True
-        ga, gb = a.stack.geometry, b.stack.geometry
-        frame_a = a.stack.source.frame_of_reference_uid
-        same_frame = bool(frame_a) and frame_a == b.stack.source.frame_of_reference_uid
-        return same_frame and bool(abs(float(ga.normal @ gb.normal)) > 0.999)
-
-    def _matching_slice(self, view: SliceView, layer: Layer) -> int:
-        assert view.layer is not None
-        point = view.layer.stack.geometry.positions_mm[view.index]
-        return layer.stack.geometry.nearest_slice(point)
-
     def linked(self, pane: Pane) -> list[Pane]:
-        """The other visible panes in the same patient space."""
+        """The other visible panes in the same patient space and plane."""
+        return [p for p in self.neighbours(pane) if parallel(p.view.stack, pane.view.stack)]
+
+    def neighbours(self, pane: Pane) -> list[Pane]:
+        """The other visible panes in the same patient space, whichever plane they show."""
         layer = pane.layer
         if layer is None:
             return []
         return [
             p
             for p in self.visible_panes
-            if p is not pane and p.layer is not None and self._related(p.layer, layer)
+            if p is not pane and p.layer is not None and same_space(p.layer, layer)
         ]
 
     def step(self, steps: int) -> None:
@@ -250,7 +272,7 @@ class ViewGrid(QWidget):
         """Show slice ``index`` in the active pane; negative counts from the end."""
         layer = self._active.layer
         if layer is not None:
-            target = index if index >= 0 else len(layer.stack) + index
+            target = index if index >= 0 else len(self._active.view.stack) + index
             self._set_slice(self._active, target)
 
     def _scroll(self, pane: Pane, steps: int) -> None:
@@ -261,23 +283,23 @@ class ViewGrid(QWidget):
         if pane.layer is None:
             return
         before = pane.view.index
-        index = min(max(index, 0), len(pane.layer.stack) - 1)
+        index = min(max(index, 0), len(pane.view.stack) - 1)
         if index == before:
             return
         pane.view.show_slice(index)
         if self.links.scroll:
             for other in self.linked(pane):
-                assert other.layer is not None
-                target = self._matching_slice(pane.view, other.layer)
+                target = matching_slice(pane.view, other.view.stack)
                 if target != other.view.index:
                     other.view.show_slice(target)
-        self._sync_slider()
-        self._reprobe()
+        self.sync()
+        self.reprobe()
 
     def _slide(self, value: int) -> None:
         self._set_slice(self._active, value)
 
-    def _sync_slider(self) -> None:
+    def sync(self) -> None:
+        """Let the slider and whoever follows the slice know where the active pane is."""
         layer = self._active.layer
         self.slider.blockSignals(True)
         if layer is None:
@@ -285,15 +307,16 @@ class ViewGrid(QWidget):
             self.slider.setEnabled(False)
             self._label.setText("")
         else:
-            self.slider.setEnabled(len(layer.stack) > 1)
-            self.slider.setRange(0, len(layer.stack) - 1)
+            view, count = self._active.view, len(self._active.view.stack)
+            self.slider.setEnabled(count > 1)
+            self.slider.setRange(0, count - 1)
             self.slider.setPageStep(10)
-            self.slider.setValue(self._active.view.index)
-            self._label.setText(f"{self._active.view.index + 1} / {len(layer.stack)}")
+            self.slider.setValue(view.index)
+            self._label.setText(f"{view.index + 1} / {count}")
         self.slider.blockSignals(False)
         if layer is not None:
-            self._session.slice_index = self._active.view.index
-            self.slice_changed.emit(layer, self._active.view.index)
+            self._session.slice_index = self._active.view.stored_index
+            self.slice_changed.emit(layer, self._session.slice_index)
 
     def set_window(self, window: Window) -> None:
         """Set the window of the active pane (and those linked with it)."""
@@ -319,8 +342,7 @@ class ViewGrid(QWidget):
     def _frame(self, pane: Pane, framing: Framing) -> None:
         if self.links.framing:
             for other in self.linked(pane):
-                assert other.layer is not None
-                geometry = other.layer.stack.geometry
+                geometry = other.view.stack.geometry
                 other.view.set_framing(framing_in(geometry, pane.view, framing))
 
     def fit_all(self) -> None:
@@ -336,18 +358,23 @@ class ViewGrid(QWidget):
             return
         pane.view.set_crosshair(plane)
         if self.links.crosshair:
-            for other in self.linked(pane):
-                assert other.layer is not None
-                geometry = other.layer.stack.geometry
+            for other in self.neighbours(pane):
+                geometry = other.view.stack.geometry
+                if not parallel(other.view.stack, pane.view.stack):
+                    # Another plane goes to the slice that the point lies in.
+                    target = geometry.nearest_slice(patient_point(plane, pane.view))
+                    if target != other.view.index:
+                        other.view.show_slice(target)
                 other.view.set_crosshair(carried(plane, pane.view, geometry))
 
     def _hover(self, pane: Pane, plane: QPointF | None) -> None:
         self._hovering = (pane, plane)
-        self._reprobe()
+        self.reprobe()
 
     _hovering: tuple[Pane, QPointF | None] | None = None
 
-    def _reprobe(self) -> None:
+    def reprobe(self) -> None:
+        """Tell the voxels under the cursor again."""
         if self._hovering is None:
             return
         pane, plane = self._hovering
@@ -356,7 +383,7 @@ class ViewGrid(QWidget):
             related = self.linked(pane)
             for other in self.visible_panes:
                 if other.layer is not None and (other is pane or other in related):
-                    place = carried(plane, pane.view, other.layer.stack.geometry)
+                    place = carried(plane, pane.view, other.view.stack.geometry)
                     result.append((other.layer, other.view.probe(place)))
         self.probed.emit(result)
 
@@ -368,15 +395,20 @@ class ViewGrid(QWidget):
             if shown is None:
                 continue
             depends = shown is layer or (shown.parent is layer and shown.kind in ("residual",))
-            if depends and (index < 0 or pane.view.index == index):
+            if not depends:
+                continue
+            if pane.view.cut and index >= 0:
+                # Each of many slices that arrive changes a little of it.
+                self.cutting.refresh_soon()
+            elif index < 0 or pane.view.index == index:
                 pane.view.refresh()
                 pane.refresh_header()
         if index < 0:
-            self._sync_slider()
-        self._reprobe()
+            self.sync()
+        self.reprobe()
 
     def _layer_removed(self, layer: Layer) -> None:
         for pane in self.panes:
             if pane.layer is layer:
                 pane.set_layer(None)
-        self._sync_slider()
+        self.sync()

@@ -1,0 +1,87 @@
+"""Which plane and slab a pane shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer
+
+from ctstudio.ct.planes import PLANES, Plane, Projection, stored_plane
+from ctstudio.gui.viewer.linking import framing_in, matching_slice
+from ctstudio.gui.viewer.pane import Pane
+
+if TYPE_CHECKING:
+    from ctstudio.gui.viewer.view_grid import ViewGrid
+
+CUT_MS = 100  # between two repaints of a cut through slices that are still arriving
+
+
+class Cutting(QObject):
+    """Turns panes to other planes of their layers."""
+
+    def __init__(self, grid: ViewGrid) -> None:
+        super().__init__(grid)
+        self._grid = grid
+        self._stale = QTimer(self)
+        self._stale.setSingleShot(True)
+        self._stale.setInterval(CUT_MS)
+        self._stale.timeout.connect(self._refresh)
+
+    def refresh_soon(self) -> None:
+        """Draw cuts again before long: slices that they go through have arrived."""
+        if not self._stale.isActive():
+            self._stale.start()
+
+    def _refresh(self) -> None:
+        for pane in self._grid.visible_panes:
+            if pane.view.cut:
+                pane.view.refresh()
+
+    def set_plane(self, pane: Pane, plane: Plane) -> None:
+        """Show the pane's layer in another plane, through the point in the middle of the pane."""
+        view = pane.view
+        if view.layer is None or view.shown_plane == plane:
+            return
+        point = view.centre_mm
+        twin = next(
+            (p.view for p in self._grid.neighbours(pane) if p.view.shown_plane == plane), None
+        )
+        view.plane = None if plane == stored_plane(view.layer.stack.geometry) else plane
+        view.show_slice(view.stack.geometry.nearest_slice(point))
+        view.set_crosshair(None)
+        if twin is not None and self._grid.links.scroll:
+            view.show_slice(matching_slice(twin, view.stack))
+        if twin is not None and self._grid.links.framing and not twin.fitted:
+            view.set_framing(framing_in(view.stack.geometry, twin, twin.framing))
+        else:
+            view.fit()
+        self._seen_otherwise(pane)
+
+    def set_slab(self, pane: Pane, slab: tuple[Projection, float] | None) -> None:
+        """Show single slices, or a projection ``(how, mm)`` of several, in ``pane``."""
+        if pane.view.layer is not None and pane.view.slab != slab:
+            pane.view.slab = slab
+            pane.view.refresh()
+            self._seen_otherwise(pane)
+
+    def _seen_otherwise(self, pane: Pane) -> None:
+        pane.refresh_header()
+        self._grid.sync()
+        self._grid.reprobe()
+
+    def show_planes(self) -> None:
+        """The active layer in three panes: axial, coronal, sagittal."""
+        layer = self._grid.active_pane.layer
+        if layer is None or len(layer.stack) < 2:
+            return
+        window, point = self._grid.active_pane.view.window, self._grid.active_pane.view.centre_mm
+        self._grid.set_layout("1x3")
+        self._grid.arrange_now()
+        for pane, plane in zip(self._grid.panes, PLANES, strict=False):
+            if pane.layer is not layer:
+                self._grid.show_in(pane, layer)
+            self.set_plane(pane, plane)
+            pane.view.show_slice(pane.view.stack.geometry.nearest_slice(point))
+            pane.view.set_window(window)
+            pane.view.fit()
+        self._grid.activate(self._grid.panes[0])

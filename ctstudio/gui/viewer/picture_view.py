@@ -1,0 +1,336 @@
+"""A slice of a layer, drawn as the geometry says.
+
+The view's coordinates are patient millimetres in the slice's plane: u along the rows, v down the
+columns (``position . row_direction`` and ``position . column_direction``). Panes whose layers share
+a frame of reference therefore show the same place when they have the same centre and scale.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
+
+from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
+from ctstudio.ct.views import SliceStack
+from ctstudio.ct.window import Window
+from ctstudio.figures.colours import diverging_index, diverging_table
+from ctstudio.gui import theme
+from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer import overlay
+
+NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What part of the plane is seen: the centre ``(u, v)`` in mm and screen pixels per mm."""
+
+    u: float
+    v: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The voxel under the cursor of one pane."""
+
+    value: float
+    unit: str
+    voxel: tuple[int, int, int]  # x, y, z as people count them: column, row, slice; from 0
+    point_mm: tuple[float, float, float]
+
+
+class PictureView(pg.GraphicsView):
+    """Draws a slice and what stands upon it, and knows which place of the patient is where."""
+
+    def __init__(self) -> None:
+        self.layer: Layer | None = None  # Qt resizes the view while it is being made
+        super().__init__(background="k")  # black behind images in every theme
+        self.setObjectName("pane")
+        self.setMinimumSize(80, 80)
+        self._box = pg.ViewBox(enableMenu=False, enableMouse=False, invertY=True, border=None)
+        self._box.setDefaultPadding(0.0)
+        self._box.disableAutoRange()
+        self.setCentralItem(self._box)
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._box.addItem(self._image)
+        self.index = 0
+        self.plane: Plane | None = None  # another one than that of the layer's slices
+        self.slab: tuple[Projection, float] | None = None  # how, and over how many mm
+        self._seen: tuple[object, SliceStack] | None = None
+        self.window = Window(40, 400)
+        self.fitted = True
+        self.active = False
+        self.banner = ""  # a word upon the image: "computing ..."
+        self._hu: NDArray[np.float32] | None = None
+        self._grey: NDArray[np.uint8] | None = None
+        self._framing = Framing(0.0, 0.0, 1.0)
+        self._crosshair: QPointF | None = None
+        self.show_info = True
+        self.show_scale = True
+        self.show_letters = True
+        self.show_crosshair = True
+        self.show_patient = True
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    def show_layer(self, layer: Layer | None, index: int = 0) -> None:
+        """Show slice ``index`` of ``layer`` (None empties the pane)."""
+        self.layer = layer
+        self._hu = None
+        if layer is None:
+            self._image.clear()
+            self.viewport().update()
+            return
+        self.show_slice(index)
+
+    @property
+    def stack(self) -> SliceStack:
+        """The slices that can be scrolled through: the layer's, cut and projected as chosen."""
+        assert self.layer is not None
+        of = (self.layer.stack, self.plane, self.slab)
+        if self._seen is None or self._seen[0] != of:
+            self._seen = (of, self.as_seen(self.layer.stack))
+        return self._seen[1]
+
+    def as_seen(self, stack: SliceStack) -> SliceStack:
+        """Another stack in this pane's plane and slab."""
+        seen = stack if self.plane is None else in_plane(stack, self.plane)
+        if self.slab is not None and len(stack) > 1:
+            seen = Slab(seen, *self.slab)
+        return seen
+
+    @property
+    def cut(self) -> bool:
+        """Whether the slices shown are not those of the layer itself."""
+        return self.layer is not None and self.stack is not self.layer.stack
+
+    @property
+    def shown_plane(self) -> Plane:
+        """The plane that is shown."""
+        if self.plane is not None and self.layer is not None and len(self.layer.stack) > 1:
+            return self.plane
+        return stored_plane(self.layer.stack.geometry) if self.layer is not None else "axial"
+
+    @property
+    def centre_mm(self) -> NDArray[np.float64]:
+        """The patient point in the middle of the pane, ``(3,)``, on the slice shown."""
+        geometry, rect = self.stack.geometry, self.image_rect()
+        u = min(max(self._framing.u, rect.left()), rect.right())
+        v = min(max(self._framing.v, rect.top()), rect.bottom())
+        point: NDArray[np.float64] = (
+            u * geometry.row_direction
+            + v * geometry.column_direction
+            + geometry.offsets_mm[self.index] * geometry.normal
+        )
+        return point
+
+    @property
+    def stored_index(self) -> int:
+        """The layer's own slice that is shown, or that goes through the middle of the pane."""
+        assert self.layer is not None
+        if self.stack.geometry is self.layer.stack.geometry:
+            return self.index
+        return self.layer.stack.geometry.nearest_slice(self.centre_mm)
+
+    def show_slice(self, index: int) -> None:
+        if self.layer is None:
+            return
+        stack = self.stack
+        self.index = min(max(index, 0), len(stack) - 1)
+        self._hu = stack.slice_hu(self.index)
+        self._redraw()
+
+    def set_window(self, window: Window) -> None:
+        self.window = window
+        self._redraw()
+
+    def refresh(self) -> None:
+        """Fetch the slice again: its values have changed."""
+        self.show_slice(self.index)
+
+    @property
+    def hu(self) -> NDArray[np.float32] | None:
+        """The slice on screen, ``(y, x)`` float32."""
+        return self._hu
+
+    @property
+    def grey(self) -> NDArray[np.uint8] | None:
+        """The display values on screen, ``(y, x)``: exactly `Window.to_uint8` of the slice."""
+        return self._grey
+
+    def _redraw(self) -> None:
+        if self._hu is None or self.layer is None:
+            return
+        if self.layer.signed:
+            self._grey = diverging_index(self._hu, self.window.width_hu / 2)
+            lut = diverging_table()
+        else:
+            self._grey = self.window.to_uint8(self._hu)
+            lut = None
+        self._image.setLookupTable(lut, update=False)
+        self._image.setImage(self._grey, autoLevels=False, levels=None)
+        self._image.setRect(self.image_rect())
+        self.viewport().update()
+
+    def image_rect(self) -> QRectF:
+        """The slice's place in the plane, mm; edges half a pixel outside the voxel centres."""
+        if self.layer is None:
+            return QRectF(0, 0, 1, 1)
+        geometry = self.stack.geometry
+        dy, dx = geometry.spacing_mm
+        _, ny, nx = self.stack.shape
+        origin = geometry.positions_mm[self.index]
+        u = float(origin @ geometry.row_direction)
+        v = float(origin @ geometry.column_direction)
+        return QRectF(u - dx / 2, v - dy / 2, nx * dx, ny * dy)
+
+    # -- framing ---------------------------------------------------------------------------------
+
+    @property
+    def framing(self) -> Framing:
+        return self._framing
+
+    def region_in_view(self) -> tuple[int, int, int, int]:
+        """The part of the slice that can be seen, in pixels: top, left, height, width."""
+        if self._hu is None or self.layer is None:
+            return 0, 0, 0, 0
+        dy, dx = self.stack.geometry.spacing_mm
+        size = self.viewport().size()
+        corner = self.to_plane(QPointF(0, 0)) - self.image_rect().topLeft()
+        far = self.to_plane(QPointF(size.width(), size.height())) - self.image_rect().topLeft()
+        ny, nx = self._hu.shape
+        top, left = max(math.floor(corner.y() / dy), 0), max(math.floor(corner.x() / dx), 0)
+        bottom, right = min(math.ceil(far.y() / dy), ny), min(math.ceil(far.x() / dx), nx)
+        return top, left, max(bottom - top, 0), max(right - left, 0)
+
+    def fit(self) -> None:
+        """Show the whole slice."""
+        rect = self.image_rect()
+        size = self.viewport().size()
+        scale = min(size.width() / rect.width(), size.height() / rect.height())
+        self.set_framing(Framing(rect.center().x(), rect.center().y(), max(scale, 1e-6)))
+        self.fitted = True
+
+    def set_framing(self, framing: Framing) -> None:
+        self._framing = framing
+        self.fitted = False
+        size = self.viewport().size()
+        width, height = size.width() / framing.scale, size.height() / framing.scale
+        self._box.setRange(
+            QRectF(framing.u - width / 2, framing.v - height / 2, width, height), padding=0
+        )
+        pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
+        smooth = framing.scale * pixel < NEAREST_FROM
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        self.viewport().update()
+
+    def to_plane(self, position: QPointF) -> QPointF:
+        """Viewport pixels to (u, v) mm."""
+        size = self.viewport().size()
+        f = self._framing
+        return QPointF(
+            f.u + (position.x() - size.width() / 2) / f.scale,
+            f.v + (position.y() - size.height() / 2) / f.scale,
+        )
+
+    def to_viewport(self, plane: QPointF) -> QPointF:
+        """(u, v) mm to viewport pixels."""
+        size = self.viewport().size()
+        f = self._framing
+        return QPointF(
+            (plane.x() - f.u) * f.scale + size.width() / 2,
+            (plane.y() - f.v) * f.scale + size.height() / 2,
+        )
+
+    def probe(self, plane: QPointF) -> Probe | None:
+        """The voxel at (u, v), or None outside the slice."""
+        if self.layer is None or self._hu is None:
+            return None
+        stack = self.stack
+        geometry = stack.geometry
+        dy, dx = geometry.spacing_mm
+        rect = self.image_rect()
+        x = math.floor((plane.x() - rect.left()) / dx)
+        y = math.floor((plane.y() - rect.top()) / dy)
+        ny, nx = self._hu.shape
+        if not (0 <= x < nx and 0 <= y < ny):
+            return None
+        point = (
+            geometry.positions_mm[self.index]
+            + x * dx * geometry.row_direction
+            + y * dy * geometry.column_direction
+        )
+        px, py, pz = (float(c) for c in point)
+        voxel = (x, y, self.index)
+        if self.cut:
+            own = self.layer.stack
+            k, row, column = own.geometry.to_voxel(point)
+            voxel = (round(column), round(row), k)
+        return Probe(float(self._hu[y, x]), stack.unit, voxel, (px, py, pz))
+
+    def set_crosshair(self, plane: QPointF | None) -> None:
+        self._crosshair = plane
+        self.viewport().update()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if self.layer is None:
+            return
+        if self.fitted:
+            self.fit()
+        else:
+            self.set_framing(self._framing)
+
+    # -- drawing upon the image ------------------------------------------------------------------
+
+    def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
+        painter.save()
+        painter.resetTransform()
+        viewport = QRectF(self.viewport().rect())
+        if self.layer is not None:
+            crosshair = None
+            if self._crosshair is not None and self.show_crosshair:
+                crosshair = self.to_viewport(self._crosshair)
+            state = overlay.describe(
+                self.layer,
+                self.stack,
+                self.index,
+                self.window,
+                self._framing.scale,
+                patient=self.show_patient,
+                crosshair=crosshair,
+            )
+            state.show_info = self.show_info
+            state.show_scale = self.show_scale
+            state.show_letters = self.show_letters
+            overlay.paint(painter, viewport, state)
+            if self.banner:
+                painter.setFont(theme.image_font(12))
+                width = painter.fontMetrics().horizontalAdvance(self.banner)
+                overlay.outlined(
+                    painter, QPointF((viewport.width() - width) / 2, 44), self.banner, "#4aa8e0"
+                )
+        else:
+            painter.setFont(theme.image_font(12))
+            painter.setPen(QColor(theme.ON_IMAGE_MUTED))
+            hint = "Choose a layer in the bar above, or drop a folder here"
+            painter.drawText(
+                viewport, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, hint
+            )
+        if self.active:
+            painter.setPen(QPen(QColor(theme.current().accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(viewport.adjusted(1, 1, -1, -1))
+        painter.restore()
+
+    def set_active(self, active: bool) -> None:
+        if active != self.active:
+            self.active = active
+            self.viewport().update()
