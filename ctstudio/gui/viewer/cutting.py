@@ -38,16 +38,17 @@ class Cutting(QObject):
                 pane.view.refresh()
 
     def set_plane(self, pane: Pane, plane: Plane) -> None:
-        """Show the pane's layer in another plane, through the point in the middle of the pane."""
+        """Show the pane's layer in another plane: where it was left, or through the middle."""
         view = pane.view
         if view.layer is None or view.shown_plane == plane:
             return
         point = view.centre_mm
+        view.left_at[view.shown_plane] = view.index
         twin = next(
             (p.view for p in self._grid.neighbours(pane) if p.view.shown_plane == plane), None
         )
         view.plane = None if plane == stored_plane(view.layer.stack.geometry) else plane
-        view.show_slice(view.stack.geometry.nearest_slice(point))
+        view.show_slice(view.left_at.get(plane, view.stack.geometry.nearest_slice(point)))
         view.set_crosshair(None)
         if twin is not None and self._grid.links.scroll:
             view.show_slice(matching_slice(twin, view.stack))

@@ -63,6 +63,7 @@ class PictureView(pg.GraphicsView):
         self.index = 0
         self.plane: Plane | None = None  # another one than that of the layer's slices
         self.slab: tuple[Projection, float] | None = None  # how, and over how many mm
+        self.left_at: dict[Plane, int] = {}  # the slice last seen in each plane of the layer
         self._seen: tuple[object, SliceStack] | None = None
         self.window = Window(40, 400)
         self.fitted = True
@@ -82,6 +83,8 @@ class PictureView(pg.GraphicsView):
 
     def show_layer(self, layer: Layer | None, index: int = 0) -> None:
         """Show slice ``index`` of ``layer`` (None empties the pane)."""
+        if layer is not self.layer:
+            self.left_at.clear()
         self.layer = layer
         self._hu = None
         if layer is None:
