@@ -115,3 +115,24 @@ def test_keys_of_the_data_and_the_long_report(irregular_phantom, capsys):
     text = capsys.readouterr().out
     assert text.startswith("#1  leaning\nA CT series of 5 slices")
     assert "1 file(s) left out:" in text
+
+
+def test_the_readme_describes_every_key_and_name(irregular_phantom, capsys):
+    from pathlib import Path
+
+    from ctstudio.dicom.irregularities import Kind
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    page = readme.split("### What `ctstudio info --json` prints")[1].split("\n## ")[0]
+    assert main.run(["info", "--json", "--values", str(irregular_phantom("a", (0, 4)))]) == 0
+    (series,) = json.loads(capsys.readouterr().out)["series"]
+    inner = [*series["orientation"], *series["geometry"], *series["values"]]
+    for key in [*KEYS, *inner, "name", "detail", "fixes", "warns", "left_out", "path", "reason"]:
+        assert (
+            f"`{key}`" in page
+            or f"`.{key}`" in page
+            or f"`.{key}[]`" in page
+            or (f"`{key}[]`" in page)
+        ), key
+    for kind in Kind:
+        assert f"`{kind}`" in page
