@@ -103,7 +103,9 @@ class SeriesPanel(QWidget):
             size = f"{info.slices} x {info.columns} x {info.rows}"
             every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
             detail = f"{size}, {every}" if spacing else size
-            item = QTreeWidgetItem([f"{source.description or info.title}\n{detail}"])
+            count = "1 slice" if info.slices == 1 else f"{info.slices} slices"
+            short = f"{count}, {every}" if spacing else count
+            item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *info.warnings])))
             item.setData(0, ROLE, info)

@@ -1,0 +1,70 @@
+"""Label maps as pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, outline, paint
+from ctstudio.ct.labels import Label, default_colour
+
+
+def test_difference_counts_as_simpleitk_does() -> None:
+    import SimpleITK as sitk
+
+    draw = np.random.default_rng(0)
+    truth, prediction = (draw.random((2, 40, 50)) < [[[0.3]], [[0.5]]]).astype(np.uint8)
+    peer = sitk.LabelOverlapMeasuresImageFilter()
+    peer.Execute(sitk.GetImageFromArray(prediction), sitk.GetImageFromArray(truth))
+    counts = np.bincount(difference(truth, prediction).ravel(), minlength=4)
+    _, agreed, false_positive, false_negative = (int(n) for n in counts)
+    dice = 2 * agreed / (2 * agreed + false_positive + false_negative)
+    assert dice == pytest.approx(peer.GetDiceCoefficient())
+    missed = false_negative / (agreed + false_negative)
+    assert missed == pytest.approx(peer.GetFalseNegativeError())
+
+
+def test_difference_of_several_labels_and_of_what_is_not_known() -> None:
+    truth = np.array([0, 1, 1, 2, 2, 0, -1, -1])
+    prediction = np.array([0, 1, 0, 2, 1, 2, 1, 0])
+    assert difference(truth, prediction).tolist() == [0, 1, 3, 1, 2, 2, 0, 0]
+    assert len({label.colour for label in DIFFERENCE_LABELS}) == 3
+
+
+def test_outline_is_what_an_erosion_takes_away() -> None:
+    from scipy import ndimage
+
+    draw = np.random.default_rng(1)
+    mask = ndimage.gaussian_filter(draw.normal(size=(60, 70)), 4) > 0
+    cross = ndimage.generate_binary_structure(2, 1)
+    want = mask & ~ndimage.binary_erosion(mask, cross)
+    got = outline(mask.astype(int))
+    assert np.array_equal(got > 0, want)
+    two = np.array([[1, 1, 2, 2]] * 5)
+    assert outline(two)[2].tolist() == [1, 1, 2, 2], "neighbours have an outline each"
+
+
+def test_paint() -> None:
+    numbers = np.array([[0.0, 1.0, 2.0], [np.nan, -1.0, 9.0]], np.float32)
+    labels = (Label(2, "lesion", (1, 2, 3)),)
+    picture = paint(numbers, labels, opacity=0.5)
+    assert picture.shape == (2, 3, 4)
+    assert picture[..., 3].tolist() == [[0, 128, 128], [0, 0, 128]]
+    assert tuple(picture[0, 2, :3]) == (1, 2, 3)
+    assert tuple(picture[1, 2, :3]) == default_colour(9)
+    assert paint(numbers, labels, hidden={1, 9})[..., 3].any(axis=0).tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_hidden_labels_have_no_outline() -> None:
+    numbers = np.zeros((7, 7))
+    numbers[1:6, 1:6] = 1
+    numbers[2:5, 2:5] = 2
+    whole = paint(numbers, contour=True)[..., 3] > 0
+    assert whole.sum() == 25 - 1  # all but the middle of the inner square
+    inner = paint(numbers, contour=True, hidden={1})[..., 3] > 0
+    assert inner.sum() == 8
+    assert paint(numbers, contour=True, opacity=0.1)[..., 3].max() == 255
