@@ -27,7 +27,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INK, MUTED, GRID = "#202020", "#606060", "#DDDDDD"
-MOST_LABELS = 8
 
 
 def _empty() -> NDArray[np.float64]:
@@ -200,16 +199,16 @@ def _draw_rate(axes: Axes, history: History) -> None:
     axes.set_ylim(bottom=0.0, top=1.1 * largest / 10.0**power or 1.0)
 
 
-def draw_layers(axes: Axes, history: History, *, stroke: Any = "-", named: bool = True) -> None:
-    """A line a layer on a logarithmic axis, from dark to light; labelled where ``named``.
+def draw_layers(axes: Axes, history: History, *, stroke: Any = "-", labels: int = 2) -> None:
+    """A line a layer on a logarithmic axis, from dark to light.
 
-    Of many layers only the first and the last have a label.
+    Of more layers than ``labels`` only the first and the last are named; with 0 none is.
     """
     layers = list(history.gradients)
     for number, (name, norms) in enumerate(history.gradients.items()):
         values = np.asarray(norms, float)
         values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-        told = named and (len(layers) <= MOST_LABELS or name in (layers[0], layers[-1]))
+        told = labels and (len(layers) <= labels or name in (layers[0], layers[-1]))
         colour = sequence(len(layers), dark=False)[number]
         if np.isfinite(values).any():
             axes.plot(

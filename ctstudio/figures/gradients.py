@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STROKES = ("-", (0, (5, 3)), (0, (1, 2)), (0, (5, 2, 1, 2)))
+MOST_LABELS = 12
 LEAST = 1e-30  # of a gradient that a bar can show
 
 
@@ -72,7 +73,7 @@ def save_gradients_png(
         axes.set_title("Length of the gradient of each layer's weights")
         for number, (name, history) in enumerate(histories.items()):
             stroke = STROKES[number % len(STROKES)]
-            draw_layers(axes, history, stroke=stroke, named=name == first)
+            draw_layers(axes, history, stroke=stroke, labels=MOST_LABELS if name == first else 0)
             if len(histories) > 1:
                 axes.plot([], [], color=MUTED, lw=1.3, ls=stroke, label=name)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -173,7 +174,7 @@ def _figure(
         figure = Figure(figsize=size, dpi=dpi, layout="constrained")
         FigureCanvasAgg(figure)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", color=INK, fontproperties=strong, size=12)
+            figure.suptitle(title, x=0.01, ha="left", color=INK, fontproperties=strong, size=10)
         grid: list[Axes] = list(figure.subplots(rows, 1, squeeze=False).ravel())
         yield grid
         for axes in grid:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from ctstudio.core.events import Preview
+from ctstudio.core.events import Look, Preview
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Jobs
@@ -118,6 +118,7 @@ class Run:
     best: KeptPreview | None = None  # with the greatest score, where there is one
     seen: int = 0  # previews there have been
     every: int = 1  # which of them are kept; the best and the newest always are
+    look: Look | None = None  # what is watched closely while it runs
 
     def keep(self, preview: Preview) -> None:
         """Remember a preview for the timeline; when there are too many, every second one goes.

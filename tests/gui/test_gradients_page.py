@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.core.events import GradientNorms, Step, finish
+from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.figures.colours import sequence
+from ctstudio.gui.curves.effect import EffectDialog
 from ctstudio.gui.run_log import RunLog, read_log
 
 LAYERS = ("block 1", "block 2", "block 3")
@@ -122,3 +125,78 @@ def test_a_folder_is_read_with_its_gradients(tmp_path: Path) -> None:
     assert log.gradients["block 1"].values.tolist() == [0.5, np.inf]
     assert log.network == "residual"
     assert log.history().gradients["block 1"].tolist() == [0.5, np.inf]
+
+
+# -- the comparison --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A short training of a chain of three blocks."""
+    from ctstudio.learn.recipe import bundled
+    from ctstudio.learn.train import train
+
+    hu = np.random.default_rng(0).integers(-100, 100, (3, 32, 40)).astype(np.int16)
+    volume = Volume(hu, np.ones(3), np.zeros(3), "HU", Geometry.axial(3, (3, 0.7, 0.7)))
+    recipe = bundled()["dncnn-gaussian"]
+    settings = {
+        "phases.0.steps": 6, "phases.0.model": "residual", "patch_px": 16, "batch": 2,
+        "phases.0.model.blocks": "3x3 2 tanh, 3x3 2 tanh, 3x3 2 tanh, 1x1 1 linear",
+        "cadence.gradient_norms_every": 2, "device": "cpu", "gradient": "dilated",
+        "gradient.proportion": 40.0,
+    }  # fmt: skip
+    for path, value in settings.items():
+        recipe = recipe.with_setting(path, value)
+    finish(train(recipe, [volume], run_folder=tmp_path / "run"))
+    return tmp_path / "run"
+
+
+def test_dilation_is_compared_at_a_press(curves: Any, hands: Any, run_folder: Path) -> None:
+    log = finish(read_log(run_folder))
+    page = show(curves, log)
+    hands.press(page.effect)
+    (dialog,) = curves.findChildren(EffectDialog)
+    hands.wait(lambda: dialog.effect is not None)
+    effect = dialog.effect
+    assert "P = 40" in dialog.about.text()
+    assert list(dialog.weights.bars) == ["automatic", "manual", "dilated"]
+    heights = {}
+    for name, bars in dialog.weights.bars.items():
+        heights[name] = np.asarray(bars.opts["height"]) + np.asarray(bars.opts["y0"])
+        assert np.allclose(10 ** heights[name], effect.norms[name], rtol=1e-6)
+    assert np.allclose(heights["automatic"], heights["manual"], atol=1e-4)
+    # What skipped layers reaches none of the last two: zero has no bar.
+    assert len(dialog.received.bars["of which skipped layers"].opts["x"]) == 2
+    dialog.form.editor("proportion").set_value(0.0)
+    dialog.form.changed.emit()
+    hands.wait(lambda: dialog.effect is not effect)
+    assert np.allclose(dialog.effect.norms["dilated"], effect.norms["automatic"], rtol=1e-4)
+    dialog.close()
+
+
+@pytest.mark.parametrize("ending", ["png", "csv"])
+def test_the_comparison_is_saved(
+    curves: Any, hands: Any, run_folder: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    out = run_folder.parent / f"effect.{ending}"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(out), ""))
+    dialog = EffectDialog(hands.window.session, run_folder, "T", None, hands.window)
+    dialog.show()
+    dialog.compare()
+    hands.wait(dialog.save_button.isEnabled)
+    hands.press(dialog.save_button)
+    hands.wait(out.exists)
+    hands.wait(lambda: not hands.window.session.jobs.busy())
+    start = out.read_bytes()[:20]
+    assert start.startswith(b"\x89PNG" if ending == "png" else b"layer,gradient auto")
+    dialog.close()
+
+
+def test_a_run_that_cannot_be_compared_says_why(hands: Any, tmp_path: Path) -> None:
+    dialog = EffectDialog(hands.window.session, tmp_path, "T", None, hands.window)
+    dialog.show()
+    dialog.compare()
+    hands.wait(lambda: "no checkpoint yet" in dialog.about.text())
+    assert "no checkpoint yet" in hands.banner()
+    assert not dialog.save_button.isEnabled()
+    dialog.close()

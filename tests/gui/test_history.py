@@ -177,6 +177,22 @@ def test_two_runs_side_by_side(hands: Any, three: Path) -> None:
     assert not comparison.window_box.isEnabled()
 
 
+def test_gradients_stand_beside_the_curves_of_runs_that_read_them(hands: Any, three: Path) -> None:
+    (three / "a" / "gradients.csv").write_text("step,epoch,in,out\n1,0,1e-6,1\n9,1,0,2\n")
+    shown = open_history(hands)
+    plots = shown.comparison.plots
+    pick(hands, shown, "b")
+    assert not plots.plots["gradients"].isVisible()
+    pick(hands, shown, "a", "b")
+    assert plots.plots["gradients"].isVisible()
+    told = [item.getOriginalDataset() for item in plots.layers]
+    assert [x.tolist() for x, _ in told] == [[1, 9], [1, 9]]
+    assert [y[0] for _, y in told] == [1e-6, 1]
+    assert np.isnan(told[0][1][1])  # zero has no place on a logarithmic axis
+    pick(hands, shown, "b")
+    assert plots.layers == []
+
+
 def test_the_slider_shows_both_at_an_earlier_step(hands: Any, three: Path) -> None:
     shown = open_history(hands)
     pick(hands, shown, "a", "b")
@@ -261,7 +277,8 @@ def test_a_segmentation_is_shown_as_classes(hands: Any, three: Path, make_run: M
     assert (picture.pixelColor(5, 0).red(), picture.pixelColor(5, 5).red()) == (255, 128)
     assert "Dice 0.700" in comparison.captions[0].text()
     pick(hands, shown, "classes", "a")
-    assert all(plot.isVisible() for plot in comparison.plots.plots.values())
+    seen = {key for key, plot in comparison.plots.plots.items() if plot.isVisible()}
+    assert seen == {"loss", "psnr", "ssim", "rmse", "dice"}
     (three / "classes" / "metrics.csv").unlink()
     shown.refresh()
     settle(hands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
@@ -84,6 +85,7 @@ class CurvesView(QWidget):
         bar.removed.connect(self._remove)
         bar.page_changed.connect(self._turn_to)
         self.gradients.changed.connect(self.update_now)
+        self.gradients.effect_wanted.connect(self.show_effect)
 
     # -- the runs --------------------------------------------------------------------------------
 
@@ -151,6 +153,20 @@ class CurvesView(QWidget):
         del self._wanted[:1]
         self._session.report(error)
         self._read_next()
+
+    def show_effect(self, shown: Shown) -> None:
+        """Compare the gradients of a run's network in a window of its own."""
+        folder, run = shown.log.folder, self._session.run
+        if folder is None:
+            return
+        from ctstudio.gui.curves.effect import EffectDialog
+
+        ask = None
+        if shown.live and run is not None and run.state == "running" and run.look is not None:
+            ask = partial(setattr, run.look, "save", True)
+        dialog = EffectDialog(self._session, folder, shown.name, ask, self)
+        dialog.show()
+        dialog.compare()
 
     def _free_number(self) -> int:
         taken = {shown.number for shown in self.runs}

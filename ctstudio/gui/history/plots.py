@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
+from ctstudio.figures.colours import sequence
 from ctstudio.figures.curves import History, smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.history.model import protocol_text
@@ -19,7 +20,9 @@ TITLES = {
     "ssim": "SSIM",
     "rmse": "RMSE (HU)",
     "dice": "Dice",
+    "gradients": "Length of the gradient, first to last layer (log)",
 }
+LOG = ("loss", "gradients")
 USUAL = ("psnr", "ssim", "rmse")
 FEW = 30  # so many points are marked
 SMOOTHING = 40  # so many averages along a curve
@@ -41,7 +44,11 @@ class LogAxis(pg.AxisItem):
 
 
 class Plots(QWidget):
-    """Loss, PSNR, SSIM and RMSE over the step; the dashed lines are those of the noisy input."""
+    """Loss, PSNR, SSIM and RMSE over the step; the dashed lines are those of the noisy input.
+
+    Where a run has read the gradients of its layers these stand beside them, in colours from the
+    first to the last layer; those of the second run are dashed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +56,7 @@ class Plots(QWidget):
         self.plots: dict[str, pg.PlotWidget] = {}
         self.curves: dict[tuple[str, int], pg.PlotDataItem] = {}
         self._noisy: dict[tuple[str, int], pg.InfiniteLine] = {}
+        self.layers: list[pg.PlotDataItem] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(8)
@@ -59,8 +67,10 @@ class Plots(QWidget):
 
     def _lay_out(self) -> None:
         """Two in a row; only what the runs have."""
-        known = {key for h in self._histories if h is not None for key in h.validation}
+        read = [h for h in self._histories if h is not None]
+        known = {key for h in read for key in h.validation}
         shown = ["loss", *(key for key in TITLES if key in (known or USUAL))]
+        shown += ["gradients"] * any(h.gradients for h in read)
         for key, plot in self.plots.items():
             self._grid.removeWidget(plot)
             plot.setVisible(key in shown)
@@ -68,18 +78,19 @@ class Plots(QWidget):
             self._grid.addWidget(self.plots[key], place // 2, place % 2)
 
     def _plot(self, key: str) -> None:
-        axes = {"left": LogAxis("left")} if key == "loss" else None
+        axes = {"left": LogAxis("left")} if key in LOG else None
         plot = pg.PlotWidget(self, axisItems=axes, enableMenu=False)
         plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         plot.setMinimumHeight(96)
         plot.hideButtons()
         plot.showGrid(x=True, y=True, alpha=0.15)
-        plot.setLogMode(y=key == "loss")
+        plot.setLogMode(y=key in LOG)
         plot.getAxis("left").setWidth(48)
         plot.getAxis("bottom").setTickDensity(0.6)
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
-        for number in (1, 0):  # the first lies on top
+        self.plots[key] = plot
+        for number in (1, 0) if key != "gradients" else ():  # the first lies on top
             curve = plot.plot(connect="finite")
             curve.setClipToView(True)
             curve.setDownsampling(auto=True, method="peak")
@@ -89,7 +100,6 @@ class Plots(QWidget):
                 line.setVisible(False)
                 plot.addItem(line)
                 self._noisy[key, number] = line
-        self.plots[key] = plot
 
     def retheme(self) -> None:
         """Take the colours of the theme in force."""
@@ -99,7 +109,7 @@ class Plots(QWidget):
             for side in ("left", "bottom"):
                 plot.getAxis(side).setTextPen(QColor(t.muted))
                 plot.getAxis(side).setPen(QColor(t.line))
-            for number in (0, 1):
+            for number in (0, 1) if key != "gradients" else ():
                 curve = self.curves[key, number]
                 curve.setPen(pg.mkPen(colour(number), width=1))
                 curve.setSymbolPen(None)
@@ -108,13 +118,30 @@ class Plots(QWidget):
         for (_, number), line in self._noisy.items():
             line.setPen(pg.mkPen(colour(number), width=1, style=Qt.PenStyle.DashLine))
         self._name()
+        self._draw_layers()
+
+    def _draw_layers(self) -> None:
+        plot = self.plots["gradients"]
+        for item in self.layers:
+            plot.removeItem(item)
+        self.layers = []
+        for number, history in enumerate(self._histories):
+            if history is None:
+                continue
+            colours = sequence(len(history.gradients), theme.current() is theme.DARK)
+            style = Qt.PenStyle.DashLine if number else Qt.PenStyle.SolidLine
+            for values, shade in zip(history.gradients.values(), colours, strict=True):
+                norms = np.where(values > 0, values, np.nan)
+                pen = pg.mkPen(shade, width=1, style=style)
+                item = plot.plot(history.gradient_step, norms, pen=pen, connect="finite")
+                self.layers.append(item)
 
     def _name(self) -> None:
         """The protocols stand with the metrics, where there are any."""
         protocols = {h.protocol for h in self._histories if h is not None}
         for key, plot in self.plots.items():
             title = TITLES[key]
-            if key != "loss" and protocols:
+            if key not in LOG and protocols:
                 title += f", {' and '.join(sorted(map(protocol_text, protocols)))}"
             plot.setAccessibleName(f"Curves of {title}")
             plot.setTitle(title, color=theme.current().text, size="9pt")
@@ -126,7 +153,7 @@ class Plots(QWidget):
         self._name()
         for number in (0, 1):
             history = histories[number] if number < len(histories) else None
-            for key in TITLES:
+            for key in [key for key in TITLES if key != "gradients"]:
                 x, y = _points(history, key)
                 few = key != "loss" and len(x) <= FEW
                 self.curves[key, number].setData(x, y, symbol="o" if few else None)
@@ -135,6 +162,7 @@ class Plots(QWidget):
                     level = history.baseline.get(key) if history else None
                     line.setVisible(level is not None)
                     line.setValue(level or 0.0)
+        self._draw_layers()
         known = [h for h in histories if h is not None]
         ends = [int(s[-1]) for h in known for s in (h.step, h.validation_step) if len(s)]
         for plot in self.plots.values():

@@ -197,6 +197,7 @@ class TrainPanel(QWidget):
         self._session.run = run
         series, targets = self.data.series(), self.data.targets()
         self._work = RunWork(recipe, series, targets, folder, index, **how)
+        run.look = self._work.look
         self.controls.show_result(None)
         self.numbers.clear()
         self._status.setText("Preparing the noise ...")
