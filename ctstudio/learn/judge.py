@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctstudio.core.events import Detail, Preview, Progress, Validation, Work
 from ctstudio.ct.metrics import PROTOCOLS, evaluate
 from ctstudio.learn import checkpoint
 from ctstudio.learn.apply import run as apply_to_slice
+from ctstudio.learn.apply import run_exactly
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.pace import Budget
 from ctstudio.learn.receptive_field import ReceptiveField, measure
@@ -36,13 +38,17 @@ class Stage:
     def __init__(self, pair: Pair, labels: bool = False) -> None:
         self.labels = labels
         self._field: ReceptiveField | None = None
+        self.exact: NDArray[np.float64] | None = None  # the newest picture with all its digits
         self.index = pair.index
         self.noisy = pair.noisy.numpy().copy()
         self.target = None if pair.target is None else pair.target.numpy().copy()
 
     def show(self, trainee: Trainee) -> Preview:
-        run = classify if self.labels else apply_to_slice
-        reconstruction = run(trainee.average, self.noisy, trainee.device)
+        if self.labels:
+            reconstruction = classify(trainee.average, self.noisy, trainee.device)
+        else:
+            self.exact = run_exactly(trainee.average, self.noisy, trainee.device)
+            reconstruction = self.exact.astype(np.float32)
         metrics: Mapping[str, float] = {}
         if self.target is not None and self.labels:
             metrics = {"dice": dice([reconstruction], [self.target])}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import GradientNorms, Note, Preview, Saved, Step, Validation
 from ctstudio.learn.gradient_log import GradientLog
+from ctstudio.learn.levels import from_levels, to_levels, whole
 from ctstudio.learn.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ METRICS = ("psnr", "ssim", "rmse", "dice")
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
-FEW_LEVELS_HU = 100.0
-"""A picture that spans less, as that of a network that hardly answers, keeps finer levels."""
 
 
 class NotSaved(StudioError):
@@ -188,12 +186,15 @@ class RunFolder:
         """Keep rows of gradients.csv; they are written together with the others."""
         self._gradients.add(events)
 
-    def add_preview(self, event: Preview, seconds: float) -> None:
+    def add_preview(
+        self, event: Preview, seconds: float, exact: NDArray[np.float64] | None = None
+    ) -> None:
         """Write the reconstruction, in whole HU where that suits it; the still panels once.
 
         Files get rarer as the training gets longer (each at least 2 % later than the one
         before), so that a night's training leaves hundreds and not thousands; but for recipes
-        that count the steps between previews, of which all are kept.
+        that count the steps between previews, of which all are kept. ``exact`` is the
+        reconstruction with more digits, where it has them.
         """
         panels, folder = event.panels, self.path / "previews"
         if event.step and self._thins and seconds < 1.02 * self._preview_s:
@@ -201,12 +202,13 @@ class RunFolder:
         self._preview_s = seconds
         about = {"step": event.step, "slice": event.slice, "metrics": dict(event.metrics)}
         about |= {"labels": True} if event.labels else {}
-        stored, levels = _stored(panels["reconstruction"], event.labels)
+        picked = panels["reconstruction"] if exact is None else exact
+        stored, levels = to_levels(picked, event.labels)
         about |= levels
         picture = {"reconstruction": stored, "about": np.array(json.dumps(about))}
         try:
             if event.step == 0:
-                still = {n: _whole(panels[n]) for n in ("noisy", "target") if n in panels}
+                still = {n: whole(panels[n]) for n in ("noisy", "target") if n in panels}
                 _save_arrays(folder / "still.npz", still)
             _save_arrays(folder / f"step-{event.step:08d}.npz", picture)
         except StudioError as error:
@@ -275,15 +277,21 @@ def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
     """The previews of a run folder, in order, for a film of the training; or one step's alone."""
     folder = Path(path) / "previews"
     still = _load_arrays(folder / "still.npz")
-    noisy = _float(still["noisy"])
-    target = _float(still["target"]) if "target" in still else None
+    noisy = _single(still["noisy"], {})
+    target = _single(still["target"], {}) if "target" in still else None
     for number in preview_steps(path) if step is None else [step]:
         arrays = _load_arrays(folder / f"step-{number:08d}.npz")
         about = json.loads(str(arrays["about"]))
         yield make_preview(
-            about["step"], about["slice"], noisy, _restored(arrays["reconstruction"], about),
-            target, about["metrics"], labels=about.get("labels", False),
+            about["step"], about["slice"], noisy, _single(arrays["reconstruction"], about), target,
+            about["metrics"], labels=about.get("labels", False),
         )  # fmt: skip
+
+
+def read_exactly(path: Path, step: int) -> NDArray[np.float64]:
+    """The reconstruction of one preview ``(y, x)`` in HU, with all the digits that were kept."""
+    arrays = _load_arrays(Path(path) / "previews" / f"step-{step:08d}.npz")
+    return from_levels(arrays["reconstruction"], json.loads(str(arrays["about"])))
 
 
 def newest_reconstruction(path: Path) -> tuple[NDArray[np.float32], bool] | None:
@@ -297,7 +305,7 @@ def newest_reconstruction(path: Path) -> tuple[NDArray[np.float32], bool] | None
     file = Path(path) / "previews" / f"step-{steps[-1]:08d}.npz"
     arrays = _load_arrays(file)
     about = json.loads(str(arrays["about"]))
-    return _restored(arrays["reconstruction"], about), about.get("labels", False)
+    return _single(arrays["reconstruction"], about), about.get("labels", False)
 
 
 def make_preview(
@@ -350,36 +358,8 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
         raise explain_os_error(error, file, "read") from error
 
 
-def _whole(hu: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
-
-
-def _stored(
-    hu: NDArray[np.float32], labels: bool = False
-) -> tuple[NDArray[np.int16], dict[str, float]]:
-    """A picture as 16-bit levels: whole HU, or where these would be too few or do not reach,
-    65536 from its least to its largest value, of which the first and the distance are told."""
-    low, high = float(hu.min()), float(hu.max())
-    reaches = low >= -32768 and high <= 32767
-    if labels or not math.isfinite(high - low) or (reaches and high - low >= FEW_LEVELS_HU):
-        return _whole(hu), {}
-    step = (high - low) / 65535 or 1.0
-    levels = np.rint((hu.astype(np.float64) - low) / step) - 32768
-    return levels.astype(np.int16), {"first": low, "level": step}
-
-
-def _restored(stored: NDArray[np.int16], about: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The HU of which `_stored` made levels."""
-    if "level" not in about:
-        return _float(stored)
-    hu: NDArray[np.float32] = np.float32(about["first"]) + np.float32(about["level"]) * (
-        _float(stored) + 32768
-    )
-    return hu
-
-
-def _float(stored: NDArray[np.int16]) -> NDArray[np.float32]:
-    return stored.astype(np.float32)
+def _single(stored: NDArray[np.int16], about: Mapping[str, Any]) -> NDArray[np.float32]:
+    return from_levels(stored, about).astype(np.float32)
 
 
 def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:

@@ -324,7 +324,7 @@ class Training:
         """Make the live picture."""
         picture = self.stage.show(self.trainee)
         if self.folder:
-            self.folder.add_preview(picture, now)
+            self.folder.add_preview(picture, now, self.stage.exact)
         yield picture
 
     def assess(self) -> Work[None]:

@@ -108,3 +108,18 @@ def test_a_network_that_tells_classes_does_not_denoise(model: TrainedModel) -> N
         apply.denoise_slice(np.zeros((4, 4), np.float32), other)
     with pytest.raises(StudioError, match="tells classes"):
         finish(apply.denoise(series((1, 4, 4)), other))
+
+
+def test_a_sigmoid_above_black_keeps_its_digits() -> None:
+    """Rounded to float32 it is what `run` gives; before that it resolves far smaller steps."""
+    from ctstudio.learn.apply import run, run_exactly
+    from ctstudio.learn.models import MODELS
+
+    settings = {"size_px": 32, "width": 1.0, "conv_sd": 0.001}
+    module = MODELS.make(Choice("autoencoder", settings)).eval()
+    hu = np.random.default_rng(3).uniform(-1000, 800, (32, 32)).astype(np.float32)
+    device = torch.device("cpu")
+    exact = run_exactly(module, hu, device)
+    np.testing.assert_array_equal(exact.astype(np.float32), run(module, hu, device))
+    assert module.black == -1000
+    assert len(np.unique(exact)) > 5 * len(np.unique(exact.astype(np.float32)))

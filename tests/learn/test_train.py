@@ -24,6 +24,7 @@ from ctstudio.learn.run_folder import (
     RunFolder,
     make_preview,
     newest_reconstruction,
+    read_exactly,
     read_metrics,
     read_previews,
 )
@@ -381,6 +382,10 @@ def test_previews_keep_what_whole_numbers_would_lose(
     least = float(np.spacing(np.float32(max(abs(low), abs(high)))))
     allowed = 0.5 if low == -900.0 else 0.5 * fine + 2 * least
     assert np.abs(kept.astype(np.float64) - picture).max() <= allowed
+    exact = read_exactly(tmp_path / "run", 0)
+    np.testing.assert_array_equal(exact.astype(np.float32), kept)
+    if low != -900.0:
+        assert np.abs(exact - picture).max() <= 0.5001 * fine
     newest, labels = newest_reconstruction(tmp_path / "run")
     np.testing.assert_array_equal(newest, kept)
     assert not labels

@@ -159,13 +159,15 @@ def film_halves(steps: Sequence[int]) -> tuple[list[int], list[int]]:
 
 
 def _preview_panel(data: Data, run: Run, folder: Path, step: int) -> Panel:
-    from ctstudio.learn.run_folder import read_previews
+    from ctstudio.learn.run_folder import read_exactly, read_previews
 
-    preview = next(read_previews(folder, step=step))
-    image = preview.panels["reconstruction"]
-    own = run.form == FAITHFUL or "target" not in preview.panels
     title = f"Epoch {step // run.epoch_steps}" if run.epoch_steps else f"Step {step:,}"
-    return _panel(data, image, title, "", image if own else preview.panels["target"])
+    if run.form == FAITHFUL:
+        image = read_exactly(folder, step)
+        return inside(_panel(data, image, title, "", image), image, run.recipe)
+    panels = next(read_previews(folder, step=step)).panels
+    shown = panels["reconstruction"]
+    return _panel(data, shown, title, "", panels.get("target", shown))
 
 
 def slices_film(plan: Plan, outcomes: Mapping[str, Outcome], path: Path) -> Work[Path]:

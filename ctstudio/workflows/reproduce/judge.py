@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,23 +82,14 @@ def noisy_slices(
 
 
 def answers(model: TrainedModel, noisy: Sequence[NDArray[np.float32]], text: str) -> Work[Answers]:
-    """The network's output for each slice, ``(y, x)`` HU.
+    """The network's output for each slice, ``(y, x)`` HU."""
+    from ctstudio.learn import device as devices
+    from ctstudio.learn.apply import run_exactly
 
-    Where a network answers with a sigmoid between -1000 and -999 HU, single precision has but
-    16384 steps there; so networks that count from a black of their own are asked from there.
-    """
-    from ctstudio.learn.apply import denoise_slice
-
-    module: Any = model.module
-    black = float(getattr(module, "black", 0.0))
+    device = devices.choose(model.recipe.device).torch
+    module = model.module.to(device).eval()
     output = []
-    try:
-        if black:
-            module.black = 0.0
-        for done, image in enumerate(noisy):
-            yield Progress(done, len(noisy), text)
-            output.append(denoise_slice(image - np.float32(black), model).astype(float) + black)
-    finally:
-        if black:
-            module.black = black
+    for done, image in enumerate(noisy):
+        yield Progress(done, len(noisy), text)
+        output.append(run_exactly(module, image, device))
     return output

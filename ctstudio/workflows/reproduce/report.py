@@ -145,7 +145,8 @@ def _judged(told: Mapping[str, Any]) -> str:
     which = ", ".join(map(str, told["judged"]))
     if not told["held_out"]:
         return f"Judged on slice {which}, which was learnt from too: there is no other."
-    return f"Judged on the slices {which}, which neither form has learnt from."
+    noun = "slice" if len(told["judged"]) == 1 else "slices"
+    return f"Judged on the {noun} {which}, which no form has learnt from."
 
 
 def _table(names: Mapping[str, str], told: Mapping[str, Any]) -> str:
