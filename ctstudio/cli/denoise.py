@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     type=click.Choice(["dicom", "nifti", "tiff", "png"]),
     help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
 )
+@click.option(
+    "--deidentify",
+    is_flag=True,
+    help="Leave names, numbers and dates of the patient out of DICOM files.",
+)
 def command(
     path: Path,
     method: str,
@@ -54,16 +59,19 @@ def command(
     selector: str | None,
     out: Path,
     kind: Kind | None,
+    deidentify: bool,
 ) -> None:
     """Denoise the series in PATH and write it as a new series.
 
     The source stays as it is. A new DICOM series belongs to the same study and names the method.
     """
+    from ctstudio.workflows.deidentify import deidentifier
     from ctstudio.workflows.denoise import denoise_series, method_from, require_free_folder
 
     require_free_folder(out)
     chosen = method_from(method, parse_settings(settings))
     series = open_series([path], selector)
-    files = drain(denoise_series(series, chosen, out, kind))
+    cleaner = deidentifier() if deidentify else None
+    files = drain(denoise_series(series, chosen, out, kind, deidentify=cleaner))
     count = "1 file" if len(files) == 1 else f"{len(files)} files"
     click.echo(f"{count} written to {out} ({chosen.description})")

@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
     "mend": "Say what is odd about a series, and mend it: tilt, gaps, distances.",
+    "deidentify": "Copy DICOM series without what tells of the patient.",
     "train": "Train a network on one or more series.",
     "reproduce": "Run the articles' experiments, as they were and repaired.",
     "runs": "List earlier trainings, and in what they differ.",

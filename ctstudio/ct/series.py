@@ -55,7 +55,11 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The series found, and what was left aside."""
+    """The series found, and what was left aside.
+
+    ``segmentations`` are files of labels, which are shown on the series that they were made on.
+    """
 
     series: tuple[SeriesInfo, ...]
     skipped: tuple[Skipped, ...]
+    segmentations: tuple[Path, ...] = ()

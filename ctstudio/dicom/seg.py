@@ -16,6 +16,7 @@ from ctstudio.core.events import Progress, Work
 from ctstudio.ct.labels import LABEL_UNIT, Label
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.datasets import MAKER, place, plain
+from ctstudio.dicom.deidentify import Deidentifier
 from ctstudio.dicom.seg_codes import concept
 from ctstudio.dicom.sources import Reference, Sources, broken
 
@@ -27,7 +28,13 @@ _TAKEN_OVER = (
 
 
 def write_segmentation(
-    volume: Volume, path: Path, *, description: str, algorithm: str = "", number: int = 300
+    volume: Volume,
+    path: Path,
+    *,
+    description: str,
+    algorithm: str = "",
+    number: int = 300,
+    deidentify: Deidentifier | None = None,
 ) -> Work[Path]:
     """Write a label map as one DICOM segmentation of the binary type; returns ``path``.
 
@@ -44,6 +51,8 @@ def write_segmentation(
         The name of what made the labels; empty where a person drew them.
     number
         SeriesNumber.
+    deidentify
+        Cleans the header of every source before anything is made of it.
 
     Yields Progress.
 
@@ -79,7 +88,10 @@ def write_segmentation(
     headers: list[Dataset] = []
     for index in range(len(volume)):
         if not (sources.several_images and headers):
-            headers.append(_usable(sources.header(index)[0], volume, index))
+            header = sources.header(index)[0]
+            if deidentify is not None:
+                deidentify.clean(header)
+            headers.append(_usable(header, volume, index))
         yield Progress(index, len(volume), "Reading headers")
     if sources.resampled:  # a source slice may be the nearest of several
         headers = list({str(header.SOPInstanceUID): header for header in headers}.values())
@@ -90,6 +102,8 @@ def write_segmentation(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # highdicom's about values of the source
                 dataset = _segmentation(volume, labels, headers, description, algorithm, number)
+                if deidentify is not None:
+                    deidentify.forget_dates(dataset)
                 dataset.save_as(temporary, enforce_file_format=True)
         except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise broken(sources.file(0), error) from error

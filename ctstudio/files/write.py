@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ctstudio.core.atomic import atomic_file, atomic_folder
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
+from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.files.items import kind_of
 from ctstudio.files.nifti import HU_MARK, TO_LPS
@@ -70,7 +71,8 @@ def write_nifti(volume: Volume, path: Path) -> Work[Path]:
     """Write ``volume`` as one NIfTI-1 file, ``.nii`` or ``.nii.gz``; returns ``path``.
 
     Values are int16 where all are whole and fit, else float32: HU as they are, without rescale.
-    Axes are stored as DICOM has them (x to the left, y to the back), and the affine says so.
+    Axes are stored as DICOM has them (x to the left, y to the back), and the affine says so. A
+    label map is marked as one.
 
     Raises
     ------
@@ -99,6 +101,8 @@ def write_nifti(volume: Volume, path: Path) -> Work[Path]:
         yield Progress(index + 1, z, "Writing slices")
     image = nibabel.Nifti1Image(values.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
+    if volume.unit == LABEL_UNIT:
+        image.header.set_intent("label")
     image.header["descrip"] = b"CT Studio, " + HU_MARK if volume.unit == "HU" else b"CT Studio"
     # A qform cannot hold the shear of a tilted gantry; the sform holds anything.
     image.set_sform(affine, code=1)

@@ -23,6 +23,7 @@ from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
+    from ctstudio.dicom.deidentify import Deidentifier
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.workflows.save import Kind
 
@@ -173,12 +174,17 @@ def method_from_model(model: TrainedModel, name: str = "") -> NetworkMethod:
 
 
 def denoise_series(
-    series: SeriesInfo, method: Method, out: Path, kind: Kind | None = None
+    series: SeriesInfo,
+    method: Method,
+    out: Path,
+    kind: Kind | None = None,
+    *,
+    deidentify: Deidentifier | None = None,
 ) -> Work[list[Path]]:
     """Read a series, denoise it and write the result into ``out``.
 
     It is written as ``kind``; by default a DICOM series becomes a derived DICOM series, NIfTI
-    becomes NIfTI, and pictures become pictures.
+    becomes NIfTI, and pictures become pictures. ``deidentify`` cleans what DICOM takes over.
 
     Yields ``Progress`` (its text names the stage) and ``Note``; returns the files written, in
     slice order.
@@ -198,7 +204,14 @@ def denoise_series(
     denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
     return (
         yield from stage(
-            save(denoised, out, kind, description=method.title, method=method.description),
+            save(
+                denoised,
+                out,
+                kind,
+                description=method.title,
+                method=method.description,
+                deidentify=deidentify,
+            ),
             "Writing",
         )
     )

@@ -224,6 +224,7 @@ def as_data(reports: Sequence[SeriesReport], result: ScanResult) -> dict[str, An
         "version": JSON_VERSION,
         "series": [asdict(entry) for entry in reports],
         "left_out": [{"path": str(s.path), "reason": s.reason} for s in result.skipped],
+        "segmentations": [str(path) for path in result.segmentations],
     }
 
 
@@ -263,13 +264,14 @@ def shorten(text: str, width: int = 44) -> str:
 
 
 def left_out_lines(result: ScanResult, names_shown: int = 3) -> list[str]:
-    """The files that were left out, by reason; nothing where all were used."""
+    """Segmentations, and the files that were left out, by reason; nothing where all were used."""
+    labels = [f"segmentation: {path}" for path in result.segmentations]
     if not result.skipped:
-        return []
+        return labels
     by_reason: dict[str, list[str]] = {}
     for skipped in result.skipped:
         by_reason.setdefault(skipped.reason, []).append(str(skipped.path))
-    lines = [f"{len(result.skipped)} file(s) left out:"]
+    lines = [*labels, f"{len(result.skipped)} file(s) left out:"]
     for reason, names in by_reason.items():
         lines.append(f"  {len(names)}: {reason}")
         lines += [f"      {name}" for name in names[:names_shown]]
@@ -288,6 +290,11 @@ def choose_series(series: Sequence[SeriesInfo], selector: str | None = None) -> 
     StudioError
         When nothing or more than one thing fits; it lists what there is.
     """
+    if not series:
+        raise StudioError(
+            "There are segmentations, and no series that they could be shown on.",
+            hint="Give the folder of the series too.",
+        )
     listing = "\n".join(
         f"  {number}  {info.title}  {info.source.series_uid}"
         for number, info in enumerate(series, 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ctstudio.core.events import Work
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Work
 from ctstudio.ct.series import ScanResult, SeriesInfo, Skipped
 from ctstudio.ct.volume import Volume
 
@@ -19,13 +20,15 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
 
     DICOM series come first. Pictures that lie in the folder of a DICOM series are left aside
     unless they are given by name: they are previews of it more often than images of their own.
-    Yields Progress; pixels are not read.
+    DICOM segmentations are no series: `read_labels` reads them onto theirs, and a scan that finds
+    nothing else is no failure. Yields Progress; pixels are not read.
 
     Raises
     ------
     StudioError
         When no series is found at all; ``details`` lists what was skipped and why.
     """
+    from ctstudio.dicom.headers import SEGMENTATION
     from ctstudio.dicom.scan import NothingFoundError, nothing_found
     from ctstudio.dicom.scan import scan as scan_dicom
     from ctstudio.dicom.scan_cache import default_cache
@@ -37,11 +40,13 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
         skipped = list(found.skipped)
     except NothingFoundError as error:
         skipped = list(error.skipped)
+    segmentations = tuple(entry.path for entry in skipped if entry.reason == SEGMENTATION)
+    skipped = [entry for entry in skipped if entry.reason != SEGMENTATION]
     others = yield from _scan_files([Path(p) for p in paths], series, skipped)
     series += others.series
-    if not series:
+    if not series and not segmentations:
         raise nothing_found(paths, others.skipped, _HINT)
-    return ScanResult(tuple(series), others.skipped)
+    return ScanResult(tuple(series), others.skipped, segmentations)
 
 
 def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
@@ -82,6 +87,25 @@ def get_ready() -> Iterator[None]:
     from ctstudio.dicom.codecs import load_decoders
 
     yield from load_decoders()
+
+
+def read_labels(paths: Sequence[Path], on: Volume) -> Work[list[tuple[str, Volume]]]:
+    """Read the segmentations in ``paths`` that were made on the series of ``on``.
+
+    Yields Progress, and a Note for each that belongs to the series and yet does not fit. Returns
+    the title and the label map of each that fits; those of other series are passed over.
+    """
+    from ctstudio.dicom.seg_read import peek, read_segmentation
+
+    found: list[tuple[str, Volume]] = []
+    for path in paths:
+        try:
+            segmentation = peek(path)
+            if segmentation.belongs_to(on):
+                found.append((segmentation.title, (yield from read_segmentation(path, on))))
+        except StudioError as error:
+            yield Note(error.message)
+    return found
 
 
 def _scan_files(

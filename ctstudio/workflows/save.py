@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
+from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.series import SeriesInfo
 from ctstudio.ct.volume import Geometry, Source, Volume
+
+if TYPE_CHECKING:
+    from ctstudio.dicom.deidentify import Deidentifier
 
 Kind: TypeAlias = Literal["dicom", "nifti", "tiff", "png"]
 
@@ -35,19 +39,28 @@ def kind_for(series: SeriesInfo, asked: Kind | None = None) -> Kind:
 
 
 def save(
-    volume: Volume, folder: Path, kind: Kind, *, description: str, method: str
+    volume: Volume,
+    folder: Path,
+    kind: Kind,
+    *,
+    description: str,
+    method: str,
+    deidentify: Deidentifier | None = None,
 ) -> Work[list[Path]]:
     """Write ``volume`` into ``folder``, new or empty; returns the files, in slice order.
 
     ``description`` and ``method`` enter the header of DICOM files, the latter behind whatever was
     done to ``volume`` before. Where its source is DICOM they are derived from it; else they are a
-    new CT series of nobody.
+    new CT series of nobody. A label map becomes one DICOM segmentation, or NIfTI with a table of
+    names and colours. ``deidentify`` cleans what DICOM files take over; other kinds name nobody.
 
     Raises
     ------
     StudioError
         When the folder is not empty, or the volume cannot be written as that kind.
     """
+    if volume.unit == LABEL_UNIT and kind in ("dicom", "nifti"):
+        return (yield from _write_labels(volume, folder, kind, description, method, deidentify))
     if kind == "dicom":
         from ctstudio.dicom.write import write_derived
 
@@ -55,7 +68,11 @@ def save(
             return (yield from _write_new(volume, folder, description, method))
         before = [step for step in volume.derivation if step not in method]
         steps = "; ".join([*before, method])
-        return (yield from write_derived(volume, folder, description=description, method=steps))
+        return (
+            yield from write_derived(
+                volume, folder, description=description, method=steps, deidentify=deidentify
+            )
+        )
     if kind == "nifti":
         from ctstudio.core.atomic import atomic_folder
         from ctstudio.files.write import write_nifti
@@ -67,6 +84,39 @@ def save(
     from ctstudio.files.write import write_stack
 
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))
+
+
+def _write_labels(
+    volume: Volume,
+    folder: Path,
+    kind: Kind,
+    description: str,
+    algorithm: str,
+    deidentify: Deidentifier | None,
+) -> Work[list[Path]]:
+    """One file of labels, beside NIfTI a table of what they mean."""
+    from ctstudio.core.atomic import atomic_folder
+
+    with atomic_folder(folder) as temporary:
+        if kind == "dicom":
+            from ctstudio.dicom.seg import write_segmentation
+
+            name = "segmentation.dcm"
+            yield from write_segmentation(
+                volume,
+                temporary / name,
+                description=description,
+                algorithm=algorithm,
+                deidentify=deidentify,
+            )
+            return [folder / name]
+        from ctstudio.files.labels import write_label_table
+        from ctstudio.files.write import write_nifti
+
+        names = ("labels.nii.gz", "labels.txt")
+        yield from write_nifti(volume, temporary / names[0])
+        write_label_table(volume.labels, temporary / names[1])
+        return [folder / name for name in names]
 
 
 def _write_new(volume: Volume, folder: Path, description: str, method: str) -> Work[list[Path]]:

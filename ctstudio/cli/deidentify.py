@@ -1,0 +1,70 @@
+"""``ctstudio deidentify``: series in, the same series without the patient out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ctstudio.cli.common import ANY_PATH, examples, open_series, paths_argument, series_option
+from ctstudio.cli.progress import drain
+
+
+@click.command(
+    "deidentify",
+    epilog=examples(
+        "ctstudio deidentify path/to/series -o given-away",
+        "ctstudio deidentify path/to/study -o given-away      several series, a folder each",
+        "ctstudio deidentify path/to/study -o given-away --shift-dates --patient 'Case 7'",
+    ),
+)
+@paths_argument
+@series_option
+@click.option("-o", "--out", type=ANY_PATH, required=True, help="A new folder for the files.")
+@click.option(
+    "--shift-dates",
+    is_flag=True,
+    help="Shift dates by one number of days for each patient rather than remove them.",
+)
+@click.option("--patient", default="", metavar="NAME", help="Name and identifier to write.")
+@click.option(
+    "--key",
+    default="",
+    envvar="CTSTUDIO_DEIDENTIFY_KEY",
+    metavar="WORDS",
+    help="A secret: with the same one, another run gives the same identifiers and shifts. "
+    "Also from the variable CTSTUDIO_DEIDENTIFY_KEY.",
+)
+def command(
+    paths: tuple[Path, ...],
+    selector: str | None,
+    out: Path,
+    shift_dates: bool,
+    patient: str,
+    key: str,
+) -> None:
+    """Copy the DICOM series in PATH without what tells of the patient.
+
+    After the Basic Application Level Confidentiality Profile of DICOM PS3.15: names, numbers and
+    dates go, private elements and overlays go, and UIDs are replaced. Pixels stay: text that is
+    drawn into them stays too, and is warned of. The source stays as it is.
+    """
+    from ctstudio.workflows.deidentify import deidentifier, deidentify_series
+    from ctstudio.workflows.denoise import require_free_folder
+    from ctstudio.workflows.open import scan
+
+    require_free_folder(out)
+    labels: tuple[Path, ...] = ()
+    if selector is not None:
+        series = [open_series(paths, selector)]
+    else:
+        found = drain(scan(paths), "Looking for series")
+        labels = found.segmentations
+        series = [info for info in found.series if info.source.format == "DICOM"]
+        series = series or list(found.series)
+    cleaner = deidentifier(key=key, shift_dates=shift_dates, patient=patient)
+    files = drain(deidentify_series(series, out, cleaner, segmentations=labels))
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    click.echo(
+        f"{count} of {len(series)} series written to {out}, de-identified (PS3.15 basic profile)"
+    )
