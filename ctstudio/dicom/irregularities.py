@@ -85,8 +85,8 @@ def of_stack(geometry: Geometry, thickness_mm: float | None) -> list[Irregularit
         found.append(
             Irregularity(
                 Kind.GANTRY_TILT,
-                f"The stack is sheared by {angle:.1f} degrees (gantry tilt): slices are shown as "
-                "acquired, and planes across them are skewed.",
+                f"The stack is sheared by {angle:.1f} degrees (gantry tilt): each slice is "
+                "displaced along its plane, and programs that stack them upright show it askew.",
                 (Fix.LEAVE, Fix.SHEAR),
             )
         )

@@ -107,6 +107,25 @@ def test_parts_are_layers_side_by_side(hands: Any, leaning: Any) -> None:
     np.testing.assert_array_equal(together, leaning.volume.hu())
 
 
+@pytest.mark.parametrize("looked_at", [0, 1, 2])
+def test_mending_while_three_planes_are_shown(hands: Any, leaning: Any, looked_at: int) -> None:
+    hands.window.actions_by_name["planes"].trigger()
+    hands.grid.activate(hands.grid.panes[looked_at])
+    hands.grid.go_to(-1)
+    choices(hands)["Shear the tilt away"].trigger()
+    hands.idle("mend")
+    upright = hands.session.active
+    assert upright.name == "leaning, upright"
+    one, other = hands.grid.visible_panes
+    assert (one.layer, other.layer) == (leaning, upright)
+    assert one.view.shown_plane == other.view.shown_plane
+    places = [
+        p.view.stack.geometry.positions_mm[p.view.index] @ p.view.stack.geometry.normal
+        for p in (one, other)
+    ]
+    assert places[0] == pytest.approx(places[1], abs=4.0)
+
+
 def test_cancelling_leaves_nothing_behind(hands: Any, leaning: Any) -> None:
     job = hands.window.inspector.mender.start(leaning, [Fix.SHEAR, Fix.UNIFORM])
     assert hands.window.inspector.mender.start(leaning, [Fix.SHEAR]) is None

@@ -172,7 +172,7 @@ class ViewGrid(QWidget):
                 p.view
                 for p in (pane, *self.visible_panes)
                 if p.layer is not None
-                and p.layer is not layer
+                and (p.layer is not layer or p is not pane)
                 and parallel(p.view.stack, seen)
                 and same_space(p.layer, layer)
             ),
@@ -224,6 +224,8 @@ class ViewGrid(QWidget):
             related = chosen.layer is not None and same_space(chosen.layer, layer)
             plane, slab = (chosen.plane, chosen.slab) if related else (None, None)
             changed = (pane.view.plane, pane.view.slab) != (plane, slab)
+            if changed:
+                pane.set_layer(None)  # its slice is counted in another plane
             pane.view.plane, pane.view.slab = plane, slab
             if pane.layer is not layer or changed:
                 self.show_in(pane, layer)
