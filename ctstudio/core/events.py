@@ -76,6 +76,13 @@ class Look:
     save: bool = False
 
 
+@dataclass(eq=False)
+class Gaze:
+    """The slice that somebody looks at while a volume is read; may be changed at any time."""
+
+    slice: int | None = None
+
+
 @dataclass(frozen=True)
 class Validation:
     """Metrics on held-out slices under a named protocol; ``baseline`` is the noisy input's."""

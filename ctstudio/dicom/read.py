@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
+from ctstudio.core.events import Gaze, Note, Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.codecs import CodecError
 from ctstudio.dicom.headers import Header
@@ -29,12 +29,13 @@ _LARGE_BYTES = 64 << 20
 _COMPRESSION_LIMIT = 1000
 
 
-def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
+def read(series: SeriesInfo, *, first: int | None = None, gaze: Gaze | None = None) -> Work[Volume]:
     """Read the pixels of ``series``, beginning with slice ``first`` (default: the middle).
 
     Yields ``Partial(volume)`` once the first slice is in (the other slices are zero until they
-    arrive), then ``SliceReady(i)`` for each slice of that volume, outward from the first, with
-    Progress, and a Note for each slice that cannot be decoded.
+    arrive), then ``SliceReady(i)`` for each slice of that volume, outward from the first or from
+    the one that ``gaze`` names meanwhile, with Progress, and a Note for each slice that cannot be
+    decoded.
 
     Returns the volume. Slices that could not be decoded are not in it; their gap stays in
     ``geometry.positions_mm``, and the voxels are then a copy, so indices after the gap differ from
@@ -68,7 +69,7 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="dicom-read")
     try:
         pending: deque[tuple[list[int], Future[list[Exception | None]]]] = deque()
-        waiting = _batches(start, chosen)
+        waiting = _batches(start, chosen, gaze or Gaze())
         done = 0
         while True:
             while len(pending) < _AHEAD * workers and (batch := next(waiting, None)) is not None:
@@ -155,9 +156,9 @@ def _volume(series: SeriesInfo, kept: Sequence[int], voxels: NDArray[Any]) -> Vo
     )
 
 
-def _batches(start: int, headers: Sequence[Header]) -> Iterator[list[int]]:
+def _batches(start: int, headers: Sequence[Header], gaze: Gaze) -> Iterator[list[int]]:
     """Slices to be read in one go: the first alone, what must be decoded one by one."""
-    order = _outward(start, len(headers))
+    order = _outward(start, len(headers), gaze)
     yield [next(order)]
     batch: list[int] = []
     for index in order:
@@ -170,14 +171,14 @@ def _batches(start: int, headers: Sequence[Header]) -> Iterator[list[int]]:
         yield batch
 
 
-def _outward(start: int, count: int) -> Iterator[int]:
-    """``start``, then its neighbours on either side, further and further out."""
-    yield start
-    for step in range(1, count):
-        if start + step < count:
-            yield start + step
-        if start - step >= 0:
-            yield start - step
+def _outward(start: int, count: int, gaze: Gaze) -> Iterator[int]:
+    """``start``, then always the nearest to it, or to where somebody looks, that is left."""
+    left = np.arange(count)
+    while len(left):
+        centre = start if gaze.slice is None else gaze.slice
+        place = int(np.argmin(np.abs(left - centre - 0.25)))  # of two as near the later
+        yield int(left[place])
+        left = np.delete(left, place)
 
 
 def _refusals(headers: Sequence[Header]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from ctstudio.core.events import Event, Note, Partial, SliceReady, Work
+from ctstudio.core.events import Event, Gaze, Note, Partial, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
@@ -32,7 +32,7 @@ class Opener(QObject):
         self._next: SeriesInfo | None = None
         self._reading: SeriesInfo | None = None
         self._layer: Layer | None = None
-        self._middle = -1
+        self._gaze = Gaze()
         self._notes: list[str] = []
         self._demo_shown = False
         self._demo_paths: set[Path] = set()
@@ -105,10 +105,11 @@ class Opener(QObject):
         if self._session.layer_of(info) is not None:
             return
         self._reading, self._layer, self._notes = info, None, []
+        gaze = self._gaze = Gaze()
         self._session.jobs.start(
             "read",
             f"Reading {info.title}",
-            lambda: _read(info),
+            lambda: _read(info, gaze),
             stepped=self._read_stepped,
             succeeded=self._read_done,
             cancelled=self._read_stopped,
@@ -125,15 +126,12 @@ class Opener(QObject):
                 layer.noise_free = any(path.parent == self._demo_truth for path in first)
                 self._layer = self._session.add_layer(layer)
                 self.opened.emit(self._layer)
-                self._middle = len(event.value) // 2
-                self._session.layer_changed.emit(self._layer, self._middle)
             elif isinstance(event, SliceReady) and self._layer is not None:
-                if event.index == self._middle:
-                    self._middle = -1  # it was shown when the layer opened
-                else:
-                    self._session.layer_changed.emit(self._layer, event.index)
+                self._session.layer_changed.emit(self._layer, event.index)
             elif isinstance(event, Note):
                 self._notes.append(event.text)
+        if self._layer is not None:
+            self._gaze.slice = self._session.visible_slice(self._layer)
 
     def _read_done(self, volume: Volume) -> None:
         layer, info = self._layer, self._reading
@@ -231,7 +229,7 @@ def _scan(paths: list[Path]) -> Work[ScanResult]:
     return (yield from scan(paths))
 
 
-def _read(info: SeriesInfo) -> Work[Volume]:
+def _read(info: SeriesInfo, gaze: Gaze) -> Work[Volume]:
     from ctstudio.workflows.open import read
 
-    return (yield from read(info))
+    return (yield from read(info, gaze=gaze))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Work
+from ctstudio.core.events import Gaze, Note, Work
 from ctstudio.ct.series import ScanResult, SeriesInfo, Skipped
 from ctstudio.ct.volume import Volume
 
@@ -49,8 +49,10 @@ def scan(paths: Sequence[Path]) -> Work[ScanResult]:
     return ScanResult(tuple(series), others.skipped, segmentations)
 
 
-def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
+def read(series: SeriesInfo, *, first: int | None = None, gaze: Gaze | None = None) -> Work[Volume]:
     """Read the pixels of any series that `scan` found, slice ``first`` (default: middle) first.
+
+    The others follow outward, from ``gaze`` where the reader can.
 
     Yields ``Partial(volume)`` once a slice is in, then ``SliceReady``, ``Progress`` and ``Note``.
 
@@ -69,7 +71,7 @@ def read(series: SeriesInfo, *, first: int | None = None) -> Work[Volume]:
     from ctstudio.dicom.series import SeriesInfo as DicomSeries
 
     assert isinstance(series, DicomSeries), "a series comes from one of the two scans"
-    return (yield from read_dicom(series, first=first))
+    return (yield from read_dicom(series, first=first, gaze=gaze))
 
 
 def get_ready() -> Iterator[None]:

@@ -15,7 +15,7 @@ from pydicom.uid import (
 )
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Partial, Progress, SliceReady, finish
+from ctstudio.core.events import Gaze, Note, Partial, Progress, SliceReady, finish
 from ctstudio.dicom.read import read
 from ctstudio.dicom.scan import scan
 
@@ -71,6 +71,29 @@ def test_partial_holds_its_first_slice(stack):
     assert event.value.voxels[1, 0, 0] == 101
     assert next(work) == SliceReady(1)
     work.close()
+
+
+def test_what_somebody_looks_at_is_read_next(tmp_path, slice_file):
+    pixels = np.zeros((8, 8), np.uint16)
+    data = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k")  # decoded one by one
+    layout = dict(Rows=8, Columns=8, BitsAllocated=16, BitsStored=16, HighBit=15)
+    for k in range(100):
+        slice_file(
+            tmp_path / f"{k:03d}", data, z=k, syntax=JPEG2000Lossless, PixelRepresentation=0,
+            **layout,
+        )  # fmt: skip
+    gaze = Gaze()
+    order = []
+    for event in read(open_series(tmp_path), first=10, gaze=gaze):
+        if isinstance(event, SliceReady):
+            order.append(event.index)
+            if len(order) == 2:
+                gaze.slice = 80
+    assert order[:3] == [10, 11, 9]
+    assert sorted(order) == list(range(100))
+    turn = order.index(80)
+    assert turn < 40, "what is under way is finished, nothing else"
+    assert order[turn : turn + 5] == [80, 81, 79, 82, 78]
 
 
 def test_a_broken_slice_in_the_middle_is_left_out_by_name(stack, drive):
