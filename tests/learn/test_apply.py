@@ -116,10 +116,13 @@ def test_a_sigmoid_above_black_keeps_its_digits() -> None:
     from ctstudio.learn.models import MODELS
 
     settings = {"size_px": 32, "width": 1.0, "conv_sd": 0.001}
-    module = MODELS.make(Choice("autoencoder", settings)).eval()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        module = MODELS.make(Choice("autoencoder", settings)).eval()
     hu = np.random.default_rng(3).uniform(-1000, 800, (32, 32)).astype(np.float32)
     device = torch.device("cpu")
     exact = run_exactly(module, hu, device)
     np.testing.assert_array_equal(exact.astype(np.float32), run(module, hu, device))
     assert module.black == -1000
-    assert len(np.unique(exact)) > 5 * len(np.unique(exact.astype(np.float32)))
+    assert len(np.unique(exact.astype(np.float32))) < 300  # of 1024 pixels
+    assert len(np.unique(exact)) > 1000
