@@ -10,7 +10,7 @@ from ctstudio.ct.labels import Label, default_colour
 
 
 def test_difference_counts_as_simpleitk_does() -> None:
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: N813
 
     draw = np.random.default_rng(0)
     truth, prediction = (draw.random((2, 40, 50)) < [[[0.3]], [[0.5]]]).astype(np.uint8)
