@@ -12,6 +12,7 @@ from ctstudio.dicom.read import read
 from ctstudio.dicom.scan import scan
 from ctstudio.workflows.info import as_text
 from ctstudio.workflows.info import report as describe
+from ctstudio.workflows.open import scan as scan_anything
 
 PIXELS = np.zeros((6, 5), np.int16)
 SQUARE = dict(PixelSpacing=[0.7, 0.7])
@@ -147,7 +148,7 @@ def test_a_report_holds_all_of_them(stack):
         ("non-square pixels", ["leave", "square"]),
     ]
     assert report.warnings == ()
-    text = as_text([report], finish(scan([folder])))
+    text = as_text([report], finish(scan_anything([folder])))
     assert "#1 note: The pixels are not square: rows lie 0.7 mm apart, columns 0.8 mm." in text
 
 

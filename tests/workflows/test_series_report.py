@@ -125,9 +125,10 @@ def test_the_readme_describes_every_key_and_name(irregular_phantom, capsys):
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     page = readme.split("### What `ctstudio info --json` prints")[1].split("\n## ")[0]
     assert main.run(["info", "--json", "--values", str(irregular_phantom("a", (0, 4)))]) == 0
-    (series,) = json.loads(capsys.readouterr().out)["series"]
+    data = json.loads(capsys.readouterr().out)
+    (series,) = data["series"]
     inner = [*series["orientation"], *series["geometry"], *series["values"]]
-    for key in [*KEYS, *inner, "name", "detail", "fixes", "warns", "left_out", "path", "reason"]:
+    for key in [*KEYS, *inner, "name", "detail", "fixes", "warns", *data, "path", "reason"]:
         assert (
             f"`{key}`" in page
             or f"`.{key}`" in page
