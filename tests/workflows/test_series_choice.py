@@ -44,7 +44,9 @@ def test_a_choice_that_fits_nothing_lists_them(selector: str | None) -> None:
 
 
 def test_the_table_and_the_data() -> None:
-    found = SimpleNamespace(series=SERIES, skipped=[SimpleNamespace(path="p", reason="why")] * 5)
+    found = SimpleNamespace(
+        series=SERIES, skipped=[SimpleNamespace(path="p", reason="why")] * 5, segmentations=()
+    )
     text = as_text(report(SERIES), found)
     assert "3 x 4 x 5" in text
     assert "2 x 0.5 x 0.25 mm" in text
