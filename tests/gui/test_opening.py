@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,35 @@ def test_dropped_folder_shows_its_middle_slice_first(hands: Any, thin: Any) -> N
     assert hands.window.windowTitle() == "Thin slab - CT Studio"
     assert hands.view.window.width_hu == 400, "the header's window"
     assert hands.banner() == ""
+
+
+def test_one_may_scroll_while_the_rest_is_read(
+    hands: Any, thin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ctstudio.dicom.read as reading
+
+    really = reading.PixelReader.fill
+
+    def slowly(reader: Any, header: Any, out: Any) -> None:
+        time.sleep(0.1)
+        really(reader, header, out)
+
+    monkeypatch.setattr(reading.PixelReader, "fill", slowly)
+    monkeypatch.setattr(reading, "_workers", lambda headers: 1)
+    monkeypatch.setattr(reading, "_BATCH_BYTES", 1)
+    arrived: list[int] = []
+    hands.session.layer_changed.connect(lambda layer, index: arrived.append(index))
+    hands.drop(thin.folder)
+    hands.wait(lambda: hands.session.layers, "for the first slice")
+    hands.grid.go_to(0)
+    assert hands.view.index == 0
+    assert not hands.session.layers[0].complete
+    hands.wait(lambda: 0 in arrived, "for the slice scrolled to")
+    assert np.array_equal(hands.view.hu, thin.hu[0])
+    hands.wait(lambda: hands.layer("Thin slab", complete=True))
+    hands.idle()
+    assert arrived[0] == 7, "the middle"
+    assert max(arrived.index(k) for k in (0, 1, 2)) < arrived.index(11), "what is looked at first"
 
 
 def test_only_local_files_are_taken(hands: Any) -> None:
