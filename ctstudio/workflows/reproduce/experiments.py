@@ -68,11 +68,13 @@ PART_4 = "part 4, residual blocks against multiplicative noise"
 
 
 SATURATES = (
-    "The targets are values as stored, hundreds to thousands, and the last layer is a sigmoid, "
-    "which stays between 0 and 1. Every pixel of the body asks for more than it can give and "
-    "every pixel of the air, where the target is about 0, for nothing. The best that the network "
-    "can do is 1 inside and 0 outside: the silhouette of the body, of one brightness. From there "
-    "the cost cannot fall, since what is left is the square of the targets themselves. "
+    "The targets are values as stored, up to thousands, and the last layer is a sigmoid, which "
+    "stays between 0 and 1. A pixel whose target is above 1 asks for more than it can give: the "
+    "body does, and so does the air in a scan, which lies a few HU above the least value. Only "
+    "outside the circle that was scanned, where 0 is stored, the network is asked for nothing. "
+    "The best that it can do is 1 inside and 0 outside: a white disc, the circle of the scan, or "
+    "the silhouette of the body where the air is stored as 0. From there the cost cannot fall, "
+    "since what is left is the square of the targets themselves. "
 )
 FAULTS = (
     "The gradient has faults beside: mean pooling hands it back without the quarter, repetition "

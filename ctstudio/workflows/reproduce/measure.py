@@ -53,6 +53,9 @@ MEASURES = {
     "contrast": "standard deviation of the output over that of the truth",
     "grey": "median grey of the output when it is shown from its least value, 0, to its largest, 1",
     "silhouette": "correlation of the output with the body's silhouette",
+    "disc": "correlation of the output with where the truth, averaged over 9 x 9 px, lies above "
+    "black by half a HU or more: the circle of the scan, or the body where the air around it is "
+    "black",
     "input": "correlation of the output with the noisy input",
     "truth": "correlation of the output with the truth",
     "noise": "standard deviation in the air around the body over that of the noisy input, both "
@@ -66,7 +69,7 @@ SIGHTS = {
     "not constant": Sight("not all of it is one grey", "contrast", 1e-6, True),
     "black": Sight("the picture is black", "grey", 0.2, False),
     "not black": Sight("the picture is not black", "grey", 0.2, True),
-    "disc": Sight("a white disc: the body's silhouette", "silhouette", 0.7, True),
+    "disc": Sight("a white disc", "disc", 0.7, True),
     "dark spots": Sight("dark dots in the middle", "spots", 3, True),
     "input": Sight("the output equals the input", "input", 0.95, True),
     "less noise": Sight("the noise goes", "noise", 0.3, False),
@@ -136,11 +139,20 @@ def _looks(clean: Image, noisy: Image, image: NDArray[np.float64]) -> dict[str, 
         "contrast": _ratio(image, clean),
         "grey": float(np.median(display)),
         "silhouette": correlation(display, body),
+        "disc": correlation(display, _above_black(clean)),
         "input": correlation(display, noisy),
         "truth": correlation(display, clean),
         "noise": _ratio(display[~body], stretched(noisy)[~body]),
         "spots": _dark_spots(display),
     }
+
+
+def _above_black(clean: Image) -> NDArray[np.bool_]:
+    from scipy import ndimage
+
+    mean = ndimage.uniform_filter(np.asarray(clean, np.float64), 9)
+    above: NDArray[np.bool_] = mean >= -999.5
+    return above
 
 
 def _dark_spots(display: NDArray[np.float64]) -> float:
