@@ -65,7 +65,8 @@ class Opener(QObject):
         paths, show = self._scanning
         listed = self._session.add_series(list(result.series))
         self.scanned.emit(paths)
-        self._session.left_out += result.skipped
+        left_out = {entry.path: entry for entry in (*self._session.left_out, *result.skipped)}
+        self._session.left_out = list(left_out.values())
         if result.skipped:
             count = len(result.skipped)
             lines = "\n".join(f"{s.path}: {s.reason}" for s in result.skipped[:500])

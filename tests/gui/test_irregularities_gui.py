@@ -164,7 +164,10 @@ def test_a_mended_layer_is_denoised_learnt_from_and_exported(
         assert hands.troubles == []
         files = sorted(folder.iterdir())
         assert len(files) == len(UNEVEN)
-        said = pydicom.dcmread(files[0]).DerivationDescription
+        header = pydicom.dcmread(files[0])
+        assert header.SeriesDescription.startswith("leaning, ")
+        assert header.SeriesDescription.count("leaning") == 1
+        said = header.DerivationDescription
         assert said.startswith("gantry tilt of 15.0 degrees sheared away")
         assert said.count("sheared") == 1
         if layer is denoised:

@@ -78,9 +78,15 @@ def test_it_can_be_copied_as_the_command_line_prints_it(
     hands.press(report.copy_text)
     assert main.run(["info", "--full", "--values", folder]) == 0
     assert QGuiApplication.clipboard().text().split() == capsys.readouterr().out.split()
+    hands.window.open_paths([hands.session.series[0].source.files[0].parent])
+    hands.idle()
     hands.press(report.copy_json)
     assert main.run(["info", "--json", "--values", folder]) == 0
     assert json.loads(QGuiApplication.clipboard().text()) == json.loads(capsys.readouterr().out)
+    hands.window.actions_by_name["patient"].trigger()
+    hands.press(report.copy_json)
+    left = json.loads(QGuiApplication.clipboard().text())["left_out"]
+    assert [entry["path"] for entry in left] == ["notes.txt"], "the folder may bear a name"
 
 
 def test_it_waits_for_a_series(hands: Any, thin: Any) -> None:

@@ -75,6 +75,19 @@ def test_it_shows_the_file_behind_the_slice_and_follows(hands: Any, tags: Any, r
     assert len(started) == 1
 
 
+def test_a_layer_that_was_made_shows_the_header_of_what_it_was_made_of(
+    hands: Any, tags: Any
+) -> None:
+    from ctstudio.ct.resample import Fix
+
+    source = hands.session.active
+    hands.window.inspector.mender.start(source, [Fix.SQUARE])
+    hands.idle("mend")
+    hands.grid.go_to(4)
+    hands.wait(lambda: value_of(tags, "Instance Number") == "5")
+    assert tags.place.text().startswith("Thin slab, square pixels was made here, of /")
+
+
 def test_sequences_private_elements_and_long_values(hands: Any, tags: Any) -> None:
     model = tags.model
     names = texts(model, 1)

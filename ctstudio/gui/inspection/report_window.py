@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import Qt
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.ct.resample import Fix
-from ctstudio.ct.series import ScanResult
+from ctstudio.ct.series import ScanResult, Skipped
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.inspection.mending import Mender
 from ctstudio.gui.session import Layer, Session
@@ -235,20 +236,26 @@ class ReportWindow(QDialog):
         self._measuring = None
         self._follow(self._session.active)
 
+    def _left_out(self) -> ScanResult:
+        """The files that were left out; where patient details are hidden, without their folders."""
+        files = self._session.left_out
+        if not self._session.show_patient:
+            files = [Skipped(Path(entry.path.name), entry.reason) for entry in files]
+        return ScanResult((), tuple(files))
+
     def _copy_text(self) -> None:
         from ctstudio.workflows.info import left_out_lines
         from ctstudio.workflows.series_report import as_report
 
         if self.report is not None:
-            lines = left_out_lines(ScanResult((), tuple(self._session.left_out)))
+            lines = left_out_lines(self._left_out())
             QGuiApplication.clipboard().setText(as_report(self.report, lines))
 
     def _copy_json(self) -> None:
         from ctstudio.workflows.info import as_data
 
         if self.report is not None:
-            found = ScanResult((), tuple(self._session.left_out))
-            text = json.dumps(as_data([self.report], found), indent=2)
+            text = json.dumps(as_data([self.report], self._left_out()), indent=2)
             QGuiApplication.clipboard().setText(text)
 
 

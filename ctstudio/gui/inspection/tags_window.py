@@ -154,6 +154,8 @@ class TagsWindow(QDialog):
         place = headers.place(series, number)
         key = (str(place.path), place.image if series.source.format == "TIFF" else 0)
         where = place.path.name if not self._session.show_patient else str(place.path)
+        if layer.kind != "original":
+            where = f"{layer.name} was made here, of {where}"
         if place.images > 1:
             where += f"  (image {place.image + 1} of {place.images})"
         self._wanted = (key, series, number)
