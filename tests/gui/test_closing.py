@@ -61,9 +61,9 @@ def test_while_a_series_is_read_and_another_waits(
     read: list[str] = []
     plain = opening._read
 
-    def slow(info: Any) -> Any:
+    def slow(info: Any, gaze: Any) -> Any:
         read.append(info.title)
-        work = plain(info)
+        work = plain(info, gaze)
         while True:
             try:
                 event = next(work)

@@ -109,11 +109,11 @@ def test_a_demo_that_is_there_already_opens_both_series(
 
     plain = opening._read
 
-    def slow(info: Any) -> Any:
+    def slow(info: Any, gaze: Any) -> Any:
         for _ in range(30):
             time.sleep(0.01)
             yield Progress(0, 0)
-        return (yield from plain(info))
+        return (yield from plain(info, gaze))
 
     monkeypatch.setattr(opening, "ensure_demo", demo)
     monkeypatch.setattr(opening, "_read", slow)

@@ -263,10 +263,10 @@ def test_a_failing_reader_is_told_and_the_next_series_opens(
 ) -> None:
     plain = opening._read
 
-    def read(info: Any) -> Any:
+    def read(info: Any, gaze: Any) -> Any:
         if info.source.description == "Thin slab":
             raise MemoryError
-        return (yield from plain(info))
+        return (yield from plain(info, gaze))
 
     monkeypatch.setattr(opening, "_read", read)
     hands.drop(thin.folder)
@@ -282,10 +282,10 @@ def test_cancelled_reading_leaves_no_half_series(
 ) -> None:
     plain = opening._read
 
-    def slow(info: Any) -> Any:
+    def slow(info: Any, gaze: Any) -> Any:
         import time
 
-        work = plain(info)
+        work = plain(info, gaze)
         while True:
             try:
                 event = next(work)
