@@ -38,6 +38,9 @@ SECTIONS = (
     (LOSSES, "", False),
     ("optimiser", "Optimiser", False),
     ("schedule", "Learning-rate schedule", False),
+    ("adversary", "Adversary", False),
+    ("adversary_optimiser", "Optimiser of the adversary", False),
+    ("adversary_schedule", "Schedule of the adversary", False),
     ("gradient", "Gradient", False),
     ("weights", "Weights and numbers", False),
     ("validation", "Judging", False),
@@ -58,6 +61,7 @@ class RecipeForm(QWidget):
         self._session = session
         self._recipes: dict[str, Recipe] = {}
         self._recipe: Recipe | None = None  # as it was put in; the form holds what differs
+        self._has_adversary = False
         self._noise_free = False  # which kind of series the noise in the form is meant for
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -122,8 +126,8 @@ class RecipeForm(QWidget):
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Show ``recipe`` exactly as it is."""
+        from ctstudio.learn.recipe import ADVERSARY, SETTINGS, registries
         from ctstudio.learn.recipe import SECTIONS as PLAIN
-        from ctstudio.learn.recipe import SETTINGS, registries
         from ctstudio.learn.recipe_parts import STEPS
 
         self._recipe = recipe.checked()
@@ -139,6 +143,14 @@ class RecipeForm(QWidget):
             "optimiser": (known["optimiser"], phase.optimiser.choice),
             "schedule": (known["schedule"], phase.optimiser.schedule),
         }
+        self._has_adversary = ADVERSARY in phase.models
+        if self._has_adversary:
+            optimiser = phase.optimisers[ADVERSARY]
+            chosen |= {
+                "adversary": (known["critic"], phase.models[ADVERSARY]),
+                "adversary_optimiser": (known["optimiser"], optimiser.choice),
+                "adversary_schedule": (known["schedule"], optimiser.schedule),
+            }
         for key, (registry, choice) in chosen.items():
             self.sections[key].set_choice(registry, choice)
         self.losses.set_terms(known["loss"], [(term.choice, term.weight) for term in phase.losses])
@@ -163,6 +175,8 @@ class RecipeForm(QWidget):
         known = registries()
         for key, section in self.sections.items():
             section.setVisible(key != "gradient" or len(known["gradient"]) > 1)
+            if key.startswith("adversary"):
+                section.setVisible(self._has_adversary)
         self.sections["noise"].setVisible("noise" in self.task.tags)
         self.task_changed.emit()
 
@@ -181,8 +195,8 @@ class RecipeForm(QWidget):
         StudioError
             When a value is not allowed.
         """
+        from ctstudio.learn.recipe import ADVERSARY, Recipe
         from ctstudio.learn.recipe import SECTIONS as PLAIN
-        from ctstudio.learn.recipe import Recipe
 
         assert self._recipe is not None
         data = self._recipe.to_dict()
@@ -197,12 +211,20 @@ class RecipeForm(QWidget):
             data[name] = self.sections[name].choice.to_dict()
         phase["model"] = self.sections["model"].choice.to_dict()
         phase["losses"] = self.losses.to_list()
-        phase["optimiser"] = {
-            **self.sections["optimiser"].choice.to_dict(),
-            "schedule": self.sections["schedule"].choice.to_dict(),
-            "rates": phase["optimiser"].get("rates", {}),
-        }
+        phase["optimiser"] = self._optimiser("", phase["optimiser"])
+        if self._has_adversary:
+            phase["models"][ADVERSARY] = self.sections["adversary"].choice.to_dict()
+            before = phase["optimisers"][ADVERSARY]
+            phase["optimisers"][ADVERSARY] = self._optimiser("adversary_", before)
         return Recipe.from_dict(data)
+
+    def _optimiser(self, whose: str, before: dict[str, Any]) -> dict[str, Any]:
+        """An optimiser as a recipe has it; the rates of single parts stay as they were."""
+        return {
+            **self.sections[f"{whose}optimiser"].choice.to_dict(),
+            "schedule": self.sections[f"{whose}schedule"].choice.to_dict(),
+            "rates": before.get("rates", {}),
+        }
 
     def suit(self, noise_free: bool) -> None:
         """Of the noise-free phantom all noise is made, of a real series what a lower dose lacks.

@@ -120,10 +120,12 @@ class _ThemeIcon(QIconEngine):
         self._role = role
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        self._now().paint(painter, rect, Qt.AlignmentFlag.AlignCenter, mode, state)
+        if not rect.isEmpty():
+            self._now().paint(painter, rect, Qt.AlignmentFlag.AlignCenter, mode, state)
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        return self._now().pixmap(size, mode, state)
+        # A button may have no room for a moment, until its layout is done anew.
+        return QPixmap() if size.isEmpty() else self._now().pixmap(size, mode, state)
 
     def clone(self) -> QIconEngine:
         return _ThemeIcon(self._name, self._role)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctstudio.core.registry import Choice, Entry, Field
+from ctstudio.learn.critics import CRITICS
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.noise import NOISES
-from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.recipe import ADVERSARY, Recipe
 from ctstudio.learn.tasks import TASKS
 
 NAMES = {"gaussian": "Gaussian", "poisson": "Poisson"}
@@ -22,7 +23,7 @@ DOSES = {1.0: "the full dose", 0.5: "half of the dose", 0.25: "a quarter of the 
 def trained(recipe: Recipe, step: int) -> str:
     """What a network is, for example "DnCNN trained for 400 steps on low-dose noise (a quarter
     of the dose), with the recipe "First try"". It names no patient and no file."""
-    text = f"{network(recipe)} trained for {steps(step)} {material(recipe)}"
+    text = f"{network(recipe)} trained for {steps(step)} {material(recipe)}{opponent(recipe)}"
     return f'{text}, with the recipe "{recipe.title}"' if recipe.title else text
 
 
@@ -46,6 +47,12 @@ def material(recipe: Recipe) -> str:
         return f"on {_uncapitalised(entry.title)}{_settings(entry, recipe.task.params, 0)}"
     text = f"without clean images, by {entry.title}{_settings(entry, recipe.task.params, 0)}"
     return f"{text} with {noise(recipe.noise)}" if "noise" in entry.tags else text
+
+
+def opponent(recipe: Recipe) -> str:
+    """ " against an adversary (all-convolutional)", or nothing where there is none."""
+    critic = recipe.phases[-1].models.get(ADVERSARY)
+    return f" against an adversary ({_uncapitalised(CRITICS[critic.name].title)})" if critic else ""
 
 
 def noise(choice: Choice) -> str:

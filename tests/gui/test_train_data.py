@@ -174,6 +174,39 @@ def test_classes_are_learnt_and_shown(trainer: Any) -> None:
     assert np.array_equal(kept["residual"], kept["reconstruction"] - truth)
 
 
+def test_an_adversary_is_shown_and_changed_in_the_form(trainer: Any) -> None:
+    from ctstudio.learn.recipe import ADVERSARY, bundled
+
+    form = trainer.panel.form
+    names = ["adversary", "adversary_optimiser", "adversary_schedule"]
+    assert not any(form.sections[name].isVisible() for name in names)
+    recipe = bundled()["adversarial-all-convolutional"]
+    form.set_recipe(recipe)
+    assert all(form.sections[name].isVisible() for name in names)
+    assert form.recipe() == recipe, "it is shown as it is"
+    critic = form.sections["adversary"].combo
+    offered = {critic.itemData(row) for row in range(critic.count())}
+    assert offered == {"connected", "convolutional", "autoencoding"}
+    critic.setCurrentIndex(critic.findData("connected"))
+    form.sections["adversary_optimiser"].form.set_params({"lr": 0.25})
+    changed = form.recipe().phases[0]
+    assert changed.models[ADVERSARY].name == "connected"
+    assert changed.optimisers[ADVERSARY].choice.params["lr"] == 0.25
+    assert changed.optimiser == recipe.phases[0].optimiser
+    small = {"phases.0.steps": 8, "patch_px": 32, "batch": 1, "stopping.seconds": 0}
+    for path, value in small.items():
+        recipe = recipe.with_setting(path, value)
+    form.set_recipe(recipe)
+    trainer.press(trainer.panel.controls.start)
+    trainer.idle("train")
+    log = trainer.session.run.history
+    assert set(log.losses) >= {"mse", "generator", "adversary"}
+    assert len(log.losses["adversary"]) == 8
+    form.set_recipe(tiny())
+    assert not any(form.sections[name].isVisible() for name in names)
+    assert ADVERSARY not in form.recipe().phases[0].models
+
+
 @pytest.mark.timeout(300)
 def test_every_shipped_recipe_trains_in_the_window(trainer: Any) -> None:
     from ctstudio.core.registry import Choice
