@@ -79,7 +79,8 @@ def paint(
     ``opacity`` from 0 to 1 is that of areas; outlines, with ``contour``, are opaque. Values are
     rounded to whole numbers; what is below 0 or not a number is transparent.
     """
-    whole = np.nan_to_num(np.rint(numbers), nan=0.0).clip(0, 65535).astype(np.int32)
+    whole = np.nan_to_num(np.rint(np.asarray(numbers, np.float32)), nan=0.0)
+    whole = whole.clip(0, 65535).astype(np.int32)
     table = colour_table(labels, int(whole.max(initial=0)), hidden)
     if contour:
         # What is hidden has no outline, and none is drawn against it either.

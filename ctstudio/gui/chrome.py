@@ -71,7 +71,8 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QCom
             actions[name].setChecked(True)
             bar.addAction(actions[name])
     bar.addSeparator()
-    for name in ("fit", "cine", "screenshot"):
+    actions["masks"].setChecked(True)
+    for name in ("masks", "fit", "cine", "screenshot"):
         bar.addAction(actions[name])
     for button in bar.findChildren(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -30,6 +30,8 @@ from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
 from ctstudio.gui.inspection.inspector import Inspector
 from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.mask_menu import MaskMenu
+from ctstudio.gui.masks import Masks
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.denoise import DenoisePanel
@@ -59,6 +61,7 @@ class MainWindow(QMainWindow):
         self.simulator = Simulator(self.session)
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
+        self.masks = Masks(self.session, [pane.view for pane in self.grid.panes])
         self.inspector = Inspector(self.session, self.grid, self)
         self._closing = False
         self._engine = False  # whether torch is loaded
@@ -147,6 +150,8 @@ class MainWindow(QMainWindow):
             self, self.actions_by_name, [dock.toggleViewAction() for dock in docks]
         )
         self.asker.keep_filled(self.recent_menu)
+        self.mask_menu = MaskMenu(self.session, self.masks, self.actions_by_name, self)
+        self.mask_menu.join(self.toolbar)
         for name, action in chrome.preset_actions(self, self.grid).items():
             action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
 
@@ -217,6 +222,7 @@ class MainWindow(QMainWindow):
             "about": lambda: dialogs.show_about(self, __version__),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
+        handlers |= self.mask_menu.handlers()
         handlers |= Reproducer(session).handlers(self)
         action_table.connect(self.actions_by_name, handlers)
 

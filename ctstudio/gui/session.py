@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 
-LayerKind = Literal["original", "mended", "simulated", "denoised", "residual", "live"]
+LayerKind = Literal["original", "mended", "simulated", "denoised", "residual", "live", "mask"]
 
 
 @dataclass(eq=False)
@@ -69,7 +69,7 @@ class Layer:
     @property
     def exportable(self) -> bool:
         """Whether it was made here and is whole, so that it can be written as a series."""
-        return self.complete and self.kind in ("mended", "simulated", "denoised")
+        return self.complete and self.kind in ("mended", "simulated", "denoised", "mask")
 
     @property
     def signed(self) -> bool:

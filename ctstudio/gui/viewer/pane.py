@@ -21,6 +21,7 @@ KIND_ICONS = {
     "denoised": "mdi6.creation-outline",
     "residual": "mdi6.plus-minus-variant",
     "live": "mdi6.pulse",
+    "mask": "mdi6.draw",
 }
 
 

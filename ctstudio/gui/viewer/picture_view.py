@@ -8,6 +8,7 @@ a frame of reference therefore show the same place when they have the same centr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,14 @@ from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
+from ctstudio.ct.volume import Geometry
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer import overlay
 
+MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
 NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
 
 
@@ -46,6 +49,16 @@ class Probe:
     point_mm: tuple[float, float, float]
 
 
+def slice_rect(geometry: Geometry, shape: tuple[int, int, int], index: int) -> QRectF:
+    """A slice's place in its plane, mm; edges half a pixel outside the voxel centres."""
+    dy, dx = geometry.spacing_mm
+    _, ny, nx = shape
+    origin = geometry.positions_mm[index]
+    u = float(origin @ geometry.row_direction)
+    v = float(origin @ geometry.column_direction)
+    return QRectF(u - dx / 2, v - dy / 2, nx * dx, ny * dy)
+
+
 class PictureView(pg.GraphicsView):
     """Draws a slice and what stands upon it, and knows which place of the patient is where."""
 
@@ -60,6 +73,8 @@ class PictureView(pg.GraphicsView):
         self.setCentralItem(self._box)
         self._image = pg.ImageItem(axisOrder="row-major")
         self._box.addItem(self._image)
+        self._overlays: list[pg.ImageItem] = []
+        self.masks: MasksOf | None = None  # what lies over the image
         self.index = 0
         self.plane: Plane | None = None  # another one than that of the layer's slices
         self.slab: tuple[Projection, float] | None = None  # how, and over how many mm
@@ -89,6 +104,7 @@ class PictureView(pg.GraphicsView):
         self._hu = None
         if layer is None:
             self._image.clear()
+            self.draw_masks()
             self.viewport().update()
             return
         self.show_slice(index)
@@ -180,19 +196,29 @@ class PictureView(pg.GraphicsView):
         self._image.setLookupTable(lut, update=False)
         self._image.setImage(self._grey, autoLevels=False, levels=None)
         self._image.setRect(self.image_rect())
+        self.draw_masks()
         self.viewport().update()
+
+    def draw_masks(self) -> None:
+        """Lay the masks over the image, anew."""
+        pictures = self.masks(self) if self.masks is not None and self._hu is not None else []
+        while len(self._overlays) < len(pictures):
+            item = pg.ImageItem(axisOrder="row-major")
+            self._box.addItem(item)
+            self._overlays.append(item)
+        for item in self._overlays[len(pictures) :]:
+            item.clear()
+        for item, (rect, picture) in zip(self._overlays, pictures, strict=False):
+            item.setImage(picture, autoLevels=False, levels=None)
+            item.setRect(rect)
+        if self._overlays:
+            self.viewport().update()
 
     def image_rect(self) -> QRectF:
         """The slice's place in the plane, mm; edges half a pixel outside the voxel centres."""
         if self.layer is None:
             return QRectF(0, 0, 1, 1)
-        geometry = self.stack.geometry
-        dy, dx = geometry.spacing_mm
-        _, ny, nx = self.stack.shape
-        origin = geometry.positions_mm[self.index]
-        u = float(origin @ geometry.row_direction)
-        v = float(origin @ geometry.column_direction)
-        return QRectF(u - dx / 2, v - dy / 2, nx * dx, ny * dy)
+        return slice_rect(self.stack.geometry, self.stack.shape, self.index)
 
     # -- framing ---------------------------------------------------------------------------------
 

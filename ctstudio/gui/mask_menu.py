@@ -1,0 +1,169 @@
+"""The menu of the masks: what is shown over the images, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QColor, QIcon, QPixmap
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QSlider,
+    QToolBar,
+    QToolButton,
+    QWidget,
+    QWidgetAction,
+)
+
+from ctstudio.ct.label_pictures import DIFFERENCE_LABELS
+from ctstudio.ct.labels import Label
+from ctstudio.gui.masks import Masks
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.words import plain_title
+
+MOST_LISTED = 60  # labels of a mask in its menu
+FILES = "Masks (*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz);;All files (*)"
+
+
+class MaskMenu(QObject):
+    """Fills a menu from `Masks` whenever it opens, and asks for files."""
+
+    def __init__(
+        self, session: Session, masks: Masks, actions: dict[str, QAction], window: QMainWindow
+    ) -> None:
+        super().__init__(window)
+        self._session, self._masks, self._actions, self._window = session, masks, actions, window
+        self.menu = QMenu("&Masks", window.menuBar())
+        self.menu.setObjectName("masks")
+        self.menu.aboutToShow.connect(self.fill)
+        self._opacity = _Opacity(masks, self)
+        self.fill()
+
+    def handlers(self) -> dict[str, Callable[..., Any]]:
+        """What each action does, by the action's name."""
+        return {"masks": self._masks.set_shown, "open_mask": self.ask}
+
+    def join(self, bar: QToolBar) -> None:
+        """Stand behind the toolbar's button, and in the menu bar before Tools."""
+        button = bar.widgetForAction(self._actions["masks"])
+        if isinstance(button, QToolButton):
+            button.setMenu(self.menu)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        menus = self._window.menuBar()
+        before = next((a for a in menus.actions() if a.text() == "&Tools"), None)
+        if before is not None:
+            menus.insertMenu(before, self.menu)
+
+    def ask(self) -> None:
+        """Let the user choose files with a mask for the active layer."""
+        layer = self._session.active
+        if layer is None or layer.volume is None:
+            self._session.trouble.emit(
+                "A mask belongs to a series.", "Open the series first, then its mask.", ""
+            )
+            return
+        names, _ = QFileDialog.getOpenFileNames(self._window, "Open a mask", "", FILES)
+        if names:
+            self._masks.read([Path(name) for name in names], layer)
+
+    def fill(self) -> None:
+        """The entries for the masks there are now."""
+        menu, masks = self.menu, self._masks
+        menu.clear()
+        menu.addAction(self._actions["open_mask"])
+        menu.addAction(self._actions["masks"])
+        menu.addSeparator()
+        layers = masks.layers
+        for layer in layers:
+            self._mask(menu.addMenu(plain_title(layer.name)), layer)
+        if not layers:
+            menu.addAction("No mask is open").setEnabled(False)
+        menu.addSeparator()
+        if len(layers) > 1:
+            self._differences(menu.addMenu("Difference"), layers)
+        outlines = menu.addAction("Outlines instead of areas")
+        outlines.setCheckable(True)
+        outlines.setChecked(masks.contour)
+        outlines.toggled.connect(masks.set_contour)
+        self._opacity.follow()
+        menu.addAction(self._opacity)
+
+    def _mask(self, menu: QMenu, layer: Layer) -> None:
+        masks, style = self._masks, self._masks.style(layer)
+        show = menu.addAction("Show")
+        show.setCheckable(True)
+        show.setChecked(style.visible)
+        show.toggled.connect(lambda on: masks.set_visible(layer, on))
+        menu.addSeparator()
+        labels = masks.labels(layer)
+        for label in labels[:MOST_LISTED]:
+            action = menu.addAction(swatch(label), plain_title(label.name))
+            action.setCheckable(True)
+            action.setChecked(label.number not in style.hidden)
+            action.toggled.connect(
+                lambda on, number=label.number: masks.set_label_visible(layer, number, on)
+            )
+        if len(labels) > MOST_LISTED:
+            menu.addAction(f"and {len(labels) - MOST_LISTED} more").setEnabled(False)
+
+    def _differences(self, menu: QMenu, layers: list[Layer]) -> None:
+        masks = self._masks
+        none = menu.addAction("None")
+        none.setCheckable(True)
+        none.setChecked(masks.compared is None)
+        none.triggered.connect(lambda: masks.compare(None))
+        for truth in layers:
+            for prediction in layers:
+                if truth is prediction:
+                    continue
+                text = f"{prediction.name} against {truth.name}"
+                action = menu.addAction(plain_title(text))
+                action.setCheckable(True)
+                action.setChecked(masks.compared == (truth, prediction))
+                action.triggered.connect(
+                    lambda _=False, pair=(truth, prediction): masks.compare(*pair)
+                )
+        menu.addSeparator()
+        for label in DIFFERENCE_LABELS:
+            menu.addAction(swatch(label), label.name).setEnabled(False)
+
+
+class _Opacity(QWidgetAction):
+    """A slider in the menu."""
+
+    def __init__(self, masks: Masks, parent: QObject) -> None:
+        super().__init__(parent)
+        self._masks = masks
+        widget = QWidget()
+        layout = QHBoxLayout(widget)
+        layout.setContentsMargins(12, 4, 12, 4)
+        layout.addWidget(QLabel("Opacity"))
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Opacity of the masks")
+        self.slider.setRange(5, 100)
+        self.slider.setMinimumWidth(120)
+        layout.addWidget(self.slider, 1)
+        self.setDefaultWidget(widget)
+        self.follow()
+        self.slider.valueChanged.connect(lambda value: masks.set_opacity(value / 100))
+
+    def follow(self) -> None:
+        self.slider.blockSignals(True)
+        self.slider.setValue(round(100 * self._masks.opacity))
+        self.slider.blockSignals(False)
+
+
+def swatch(label: Label) -> QIcon:
+    """A square of a label's colour."""
+    picture = QPixmap(12, 12)
+    picture.fill(QColor(*label.colour))
+    icon = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Disabled):
+        icon.addPixmap(picture, mode)
+    return icon

@@ -1,0 +1,223 @@
+"""Masks over the images: which are shown, how, and where two of them differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QRectF, Signal
+
+from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, paint
+from ctstudio.ct.labels import LABEL_UNIT, Label, default_colour
+from ctstudio.ct.planes import in_plane
+from ctstudio.ct.views import SliceStack
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.linking import parallel, same_space
+from ctstudio.gui.viewer.picture_view import PictureView, slice_rect
+
+NEAR = 0.6  # of the distance between slices: a mask further away is of another slice
+LIVE_TRUTH, LIVE_PREDICTION = "Training: mask", "Training: prediction"
+
+
+@dataclass
+class Style:
+    """How one mask is shown."""
+
+    visible: bool = True
+    hidden: set[int] = field(default_factory=set)  # labels that are not
+
+
+class Masks(QObject):
+    """What is laid over the images, for every pane alike."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session, views: list[PictureView]) -> None:
+        super().__init__(session)
+        self._session = session
+        self._views = views
+        self.shown = True
+        self.contour = False
+        self.opacity = 0.4
+        self.compared: tuple[Layer, Layer] | None = None  # truth, prediction
+        self._styles: dict[int, Style] = {}
+        for view in views:
+            view.masks = self.pictures
+        session.layer_added.connect(self._added)
+        session.layer_removed.connect(self._removed)
+        session.layer_changed.connect(self._layer_changed)
+        self.changed.connect(self._draw)
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of labels."""
+        return [layer for layer in self._session.layers if is_mask(layer)]
+
+    def style(self, layer: Layer) -> Style:
+        """How a mask is shown; to be followed by `changed` when it is altered."""
+        return self._styles.setdefault(id(layer), Style())
+
+    def labels(self, layer: Layer) -> tuple[Label, ...]:
+        """What the numbers of a mask stand for."""
+        stack = layer.stack
+        if isinstance(stack, Volume) and stack.labels:
+            return stack.labels
+        numbers = np.unique(stack.slice_hu(0)) if len(stack) == 1 else np.zeros(0)
+        return tuple(
+            Label(int(n), f"Label {n:.0f}", default_colour(int(n))) for n in numbers if n > 0
+        )
+
+    def read(self, paths: list[Path], layer: Layer) -> None:
+        """Read masks for ``layer`` in the background and lay them over it."""
+        volume = layer.volume
+        if volume is None:
+            return
+        from ctstudio.workflows.masks import read_masks
+
+        self._session.jobs.start(
+            "masks",
+            "Reading a mask",
+            lambda: read_masks(paths, volume),
+            succeeded=lambda found: self._read(found, layer),
+            failed=self._session.fail,
+        )
+
+    def _read(self, found: list[tuple[str, Volume]], layer: Layer) -> None:
+        for name, mask in found:
+            if layer in self._session.layers:
+                self._session.add_layer(Layer(name, "mask", mask, layer))
+        count = len(found)
+        told = "Mask shown over the images" if count == 1 else f"{count} masks shown"
+        self._session.message.emit(told, 6000)
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def set_shown(self, on: bool) -> None:
+        self.shown = on
+        self.changed.emit()
+
+    def set_contour(self, on: bool) -> None:
+        self.contour = on
+        self.changed.emit()
+
+    def set_opacity(self, opacity: float) -> None:
+        self.opacity = opacity
+        self.changed.emit()
+
+    def set_visible(self, layer: Layer, on: bool) -> None:
+        self.style(layer).visible = on
+        self.changed.emit()
+
+    def set_label_visible(self, layer: Layer, number: int, on: bool) -> None:
+        hidden = self.style(layer).hidden
+        hidden.discard(number) if on else hidden.add(number)
+        self.changed.emit()
+
+    def compare(self, truth: Layer | None, prediction: Layer | None = None) -> None:
+        """Show where a prediction differs from the truth instead of both; None: no more."""
+        self.compared = (
+            (truth, prediction) if truth is not None and prediction is not None else None
+        )
+        self.changed.emit()
+
+    def _added(self, layer: Layer) -> None:
+        if not is_mask(layer):
+            return
+        named = {la.name: la for la in self.layers}
+        if LIVE_TRUTH in named and LIVE_PREDICTION in named:
+            # A training that learns masks shows at once where it is wrong.
+            self.compared = (named[LIVE_TRUTH], named[LIVE_PREDICTION])
+        self.changed.emit()
+
+    def _removed(self, layer: Layer) -> None:
+        self._styles.pop(id(layer), None)
+        if self.compared is not None and layer in self.compared:
+            self.compared = None
+        if is_mask(layer):
+            self.changed.emit()
+
+    def _layer_changed(self, layer: Layer, _index: int) -> None:
+        if is_mask(layer):
+            self._draw()
+
+    def _draw(self) -> None:
+        for view in self._views:
+            view.draw_masks()
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def pictures(self, view: PictureView) -> list[tuple[QRectF, NDArray[np.uint8]]]:
+        """What lies over the slice of ``view``: its place in the plane in mm, and RGBA."""
+        base = view.layer
+        if not self.shown or base is None or is_mask(base) or base.signed:
+            return []
+        found = []
+        compared = self.compared or ()
+        for layer in self.layers:
+            style = self.style(layer)
+            if layer not in compared and style.visible and same_space(layer, base):
+                at = _slice_beside(layer.stack, view)
+                if at is not None:
+                    stack, index = at
+                    picture = paint(
+                        stack.slice_hu(index),
+                        self.labels(layer),
+                        opacity=self.opacity,
+                        contour=self.contour,
+                        hidden=style.hidden,
+                    )
+                    found.append(_facing(picture, stack, index, view))
+        if self.compared is not None and same_space(self.compared[0], base):
+            found += self._difference(view, *self.compared)
+        return found
+
+    def _difference(
+        self, view: PictureView, truth: Layer, prediction: Layer
+    ) -> list[tuple[QRectF, NDArray[np.uint8]]]:
+        one, other = (_slice_beside(layer.stack, view) for layer in (truth, prediction))
+        if one is None or other is None:
+            return []
+        true, predicted = one[0].slice_hu(one[1]), other[0].slice_hu(other[1])
+        if true.shape != predicted.shape:
+            return []
+        codes = difference(true, predicted)
+        picture = paint(codes, DIFFERENCE_LABELS, opacity=self.opacity, contour=self.contour)
+        return [_facing(picture, *one, view)]
+
+
+def is_mask(layer: Layer) -> bool:
+    """Whether a layer holds labels."""
+    return layer.stack.unit == LABEL_UNIT and not layer.signed
+
+
+def _slice_beside(stack: SliceStack, view: PictureView) -> tuple[SliceStack, int] | None:
+    """The slice of ``stack`` where ``view`` looks, if it has one there."""
+    seen = in_plane(stack, view.shown_plane)
+    if not parallel(seen, view.stack):
+        return None
+    here = view.stack.geometry
+    point = here.positions_mm[view.index]
+    index = seen.geometry.nearest_slice(point)
+    away = abs(float((seen.geometry.positions_mm[index] - point) @ here.normal))
+    spacing = max(here.slice_spacing_mm, seen.geometry.slice_spacing_mm, 0.1)
+    return (seen, index) if away <= NEAR * spacing else None
+
+
+def _facing(
+    picture: NDArray[np.uint8], stack: SliceStack, index: int, view: PictureView
+) -> tuple[QRectF, NDArray[np.uint8]]:
+    """A picture of ``stack`` the way round that ``view`` shows the patient, and its place."""
+    own, there = stack.geometry, view.stack.geometry
+    rect = slice_rect(own, stack.shape, index)
+    if float(own.row_direction @ there.row_direction) < 0:
+        picture = picture[:, ::-1]
+        rect.moveLeft(-rect.right())
+    if float(own.column_direction @ there.column_direction) < 0:
+        picture = picture[::-1]
+        rect.moveTop(-rect.bottom())
+    return rect, np.ascontiguousarray(picture)
