@@ -174,9 +174,9 @@ def marked(head: bytes, wanted: Collection[int]) -> tuple[Marks, dict[int, tuple
     marks: Marks = [(128, 132)]
     places: dict[int, tuple[int, int]] = {}
     at = 132
-    implicit = False
+    implicit, meta = False, True
     while True:
-        meta = head[at : at + 2] == b"\x02\x00"
+        meta = meta and head[at : at + 2] == b"\x02\x00"
         parse = _implicit if implicit and not meta else _explicit
         tag, start, length = parse(head, at)
         if tag >= _FIRST_PIXEL_TAG:

@@ -21,7 +21,7 @@ from ctstudio.dicom.pixels import PixelReader, dtype_of
 from ctstudio.dicom.room import make_room
 from ctstudio.dicom.series import SeriesInfo, files_of
 
-_MOST_WORKERS = 8
+_MOST_READERS, _MOST_DECODERS = 4, 8
 _AHEAD = 2  # batches a worker
 _BATCH_BYTES = 4 << 20
 _YIELD_SECONDS = 0.05
@@ -129,9 +129,10 @@ def _fill(
 
 def _workers(headers: Sequence[Header]) -> int:
     """How many threads: one core is left to the window, unless there is decoding to be done."""
-    cores = os.cpu_count() or 1
-    fewest = 1 if all(header.native for header in headers) else 2
-    return max(fewest, min(_MOST_WORKERS, cores - 1))
+    spare = (os.cpu_count() or 1) - 1
+    if all(header.native for header in headers):
+        return max(1, min(_MOST_READERS, spare))
+    return max(2, min(_MOST_DECODERS, spare))
 
 
 def _common_dtype(headers: Sequence[Header]) -> np.dtype[Any]:

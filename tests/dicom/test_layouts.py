@@ -46,6 +46,18 @@ def test_values_are_those_of_a_walk(tmp_path, slice_file, syntax):
     assert fitted > 20, "most files are laid out like an earlier one"
 
 
+def test_meta_information_among_the_elements_is_none(tmp_path, slice_file):
+    path = slice_file(tmp_path / "a", PIXELS, syntax=ImplicitVRLittleEndian)
+    head = path.read_bytes()
+    at = head.index(b"\xe0\x7f\x10\x00")
+    # As implicit elements these are a value of 0x4955 bytes; as explicit ones another.
+    stray = b"\x02\x00\x10\x00" + len(b"x" * 0x4955).to_bytes(4, "little") + b"x" * 0x4955
+    head = head[:at] + stray + head[at:]
+    layouts = Layouts(WANTED)
+    for _ in range(2):
+        assert layouts.walk(head) == walk(head, WANTED) is not None
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_any_changed_byte_is_seen(tmp_path, slice_file, syntax):
     path = slice_file(
