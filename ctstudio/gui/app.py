@@ -25,6 +25,7 @@ from ctstudio import __version__
 from ctstudio.gui import theme
 from ctstudio.gui.collector import GuiCollector
 from ctstudio.gui.main_window import MainWindow
+from ctstudio.gui.segmentations import Segmentations
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.status import NO_ENGINE
 from ctstudio.gui.warm_up import Engine, warm_up
@@ -52,7 +53,7 @@ def _tell(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
 
 
 class Program:
-    """The window with everything around it: collector, settings, learning engine."""
+    """The window with everything around it: collector, settings, segmentations, engine."""
 
     def __init__(self, settings: Settings | None = None, runs_folder: Path | None = None) -> None:
         self.app = make_application()
@@ -61,6 +62,7 @@ class Program:
         theme.apply(self.app, theme.THEMES.get(chosen, theme.DARK))
         self.collector = GuiCollector()
         self.window = MainWindow(self.settings, runs_folder)
+        self.segmentations = Segmentations(self.window.session, self.window.opener)
         self.engine: Engine | None = None
 
     def load_engine(self) -> None:

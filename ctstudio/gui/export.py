@@ -178,10 +178,15 @@ class Exporter(QObject):
         history = run.history.history()
         return self._start("Curves", path, lambda: _curves(history, path))
 
-    def save_dicom(self, layer: Layer, folder: Path) -> Job | None:
-        """A denoised layer as a derived DICOM series in a new folder."""
+    def save_dicom(self, layer: Layer, folder: Path, *, deidentify: bool = False) -> Job | None:
+        """A layer that was made here as a derived DICOM series in a new folder.
+
+        A mask becomes a DICOM segmentation and NIfTI. ``deidentify`` leaves the patient out.
+        """
         stack = frozen(layer.stack)
-        return self._start("DICOM", folder, lambda: _dicom(stack, layer.name, layer.note, folder))
+        return self._start(
+            "DICOM", folder, lambda: _dicom(stack, layer.name, layer.note, folder, deidentify)
+        )
 
     def _training_windows(self, run: Run) -> tuple[Window, Window]:
         window = run.source.stack.source.window
@@ -344,8 +349,16 @@ def _curves(history: Any, path: Path) -> Work[Path]:
     return path
 
 
-def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path]:
-    from ctstudio.workflows.save import save
+def _dicom(stack: SliceStack, name: str, method: str, folder: Path, deidentify: bool) -> Work[Path]:
+    from ctstudio.workflows.deidentify import deidentifier
+    from ctstudio.workflows.save import save, save_labels
+
+    cleaner = deidentifier() if deidentify else None
+    if isinstance(stack, Volume) and stack.unit == LABEL_UNIT:
+        yield from save_labels(
+            stack, folder, description=name, algorithm=method, deidentify=cleaner
+        )
+        return folder
 
     if isinstance(stack, Blend):
         hu = np.empty(stack.shape, np.float32)
@@ -366,5 +379,9 @@ def _dicom(stack: SliceStack, name: str, method: str, folder: Path) -> Work[Path
     # What was there stands first: a reader of the archive looks for the series he knows.
     known = stack.source.description
     title = f"{known}, {name}" if known and not name.startswith(known) else name
-    yield from save(stack, folder, "dicom", description=title, method=method or name)
+    if deidentify:  # what a hospital calls a series may tell of the patient
+        title = name.replace(known, "").strip(" ,:") or "Derived series"
+    yield from save(
+        stack, folder, "dicom", description=title, method=method or title, deidentify=cleaner
+    )
     return folder

@@ -23,6 +23,7 @@ class Opener(QObject):
     completed = Signal(object)  # Layer, when every slice has arrived
     demo_opened = Signal(object, object)  # Layer: quarter dose, Layer: the truth
     scanned = Signal(object)  # list[Path] that held series
+    segmented = Signal(object)  # list[Path]: DICOM segmentations
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -74,6 +75,8 @@ class Opener(QObject):
             self._session.trouble.emit(f"{count} {noun} left out.", "", lines)
         if show and listed:
             self.open_series(listed[0])
+        if result.segmentations:
+            self.segmented.emit(list(result.segmentations))
         if listed and self._demo_paths and set(paths) <= self._demo_paths:
             self._open_demo_twin(listed[0])
         self._scan_next()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Work
+from ctstudio.core.events import Note, Work
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.series import SeriesInfo
 from ctstudio.ct.volume import Geometry, Source, Volume
@@ -20,6 +20,8 @@ Kind: TypeAlias = Literal["dicom", "nifti", "tiff", "png"]
 _KIND_OF_FORMAT: dict[str, Kind] = {
     "DICOM": "dicom", "NIfTI": "nifti", "JPEG": "png", "PNG": "png",
 }  # fmt: skip
+_SEGMENTATION = "segmentation.dcm"
+_LABEL_FILES = ("labels.nii.gz", "labels.txt")
 _OTHERWISE = "Export pictures, or write nifti, tiff or png on the command line (denoise --as)."
 
 
@@ -86,6 +88,43 @@ def save(
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))
 
 
+def save_labels(
+    volume: Volume,
+    folder: Path,
+    *,
+    description: str,
+    algorithm: str = "",
+    deidentify: Deidentifier | None = None,
+) -> Work[list[Path]]:
+    """Write a label map as a DICOM segmentation and as NIfTI into ``folder``, new or empty.
+
+    What cannot be written (DICOM where the source is none, NIfTI of uneven slices) is left out
+    with a Note. Returns the files.
+
+    Raises
+    ------
+    StudioError
+        When neither can be written, or the folder is not empty.
+    """
+    from ctstudio.core.atomic import atomic_folder
+
+    names: list[str] = []
+    with atomic_folder(folder) as temporary:
+        try:
+            yield from _segmentation(volume, temporary, description, algorithm, deidentify)
+            names.append(_SEGMENTATION)
+        except StudioError as error:
+            yield Note(error.message.replace(str(temporary), str(folder)))
+        try:
+            yield from _label_nifti(volume, temporary)
+            names += _LABEL_FILES
+        except StudioError as error:
+            if not names:
+                raise
+            yield Note(error.message.replace(str(temporary), str(folder)))
+    return [folder / name for name in names]
+
+
 def _write_labels(
     volume: Volume,
     folder: Path,
@@ -94,29 +133,45 @@ def _write_labels(
     algorithm: str,
     deidentify: Deidentifier | None,
 ) -> Work[list[Path]]:
-    """One file of labels, beside NIfTI a table of what they mean."""
+    """Labels as files of one kind."""
     from ctstudio.core.atomic import atomic_folder
 
     with atomic_folder(folder) as temporary:
         if kind == "dicom":
-            from ctstudio.dicom.seg import write_segmentation
+            yield from _segmentation(volume, temporary, description, algorithm, deidentify)
+            return [folder / _SEGMENTATION]
+        yield from _label_nifti(volume, temporary)
+        return [folder / name for name in _LABEL_FILES]
 
-            name = "segmentation.dcm"
-            yield from write_segmentation(
-                volume,
-                temporary / name,
-                description=description,
-                algorithm=algorithm,
-                deidentify=deidentify,
-            )
-            return [folder / name]
-        from ctstudio.files.labels import write_label_table
-        from ctstudio.files.write import write_nifti
 
-        names = ("labels.nii.gz", "labels.txt")
-        yield from write_nifti(volume, temporary / names[0])
-        write_label_table(volume.labels, temporary / names[1])
-        return [folder / name for name in names]
+def _segmentation(
+    volume: Volume,
+    folder: Path,
+    description: str,
+    algorithm: str,
+    deidentify: Deidentifier | None,
+) -> Work[Path]:
+    from ctstudio.dicom.seg import write_segmentation
+
+    return (
+        yield from write_segmentation(
+            volume,
+            folder / _SEGMENTATION,
+            description=description,
+            algorithm=algorithm,
+            deidentify=deidentify,
+        )
+    )
+
+
+def _label_nifti(volume: Volume, folder: Path) -> Work[None]:
+    """NIfTI has no place for names and colours: they stand in a table beside it."""
+    from ctstudio.files.labels import write_label_table
+    from ctstudio.files.write import write_nifti
+
+    image, table = _LABEL_FILES
+    yield from write_nifti(volume, folder / image)
+    write_label_table(volume.labels, folder / table)
 
 
 def _write_new(volume: Volume, folder: Path, description: str, method: str) -> Work[list[Path]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QCheckBox,
     QComboBox,
     QHeaderView,
     QLabel,
@@ -132,9 +133,14 @@ class ComparePanel(QWidget):
             button.clicked.connect(slot)
             layout.addWidget(button)
             self.buttons[key] = button
+        self.deidentify = QCheckBox("De-identify DICOM")
+        self.deidentify.setToolTip(
+            "Leave names, numbers and dates of the patient out (DICOM PS3.15, basic profile)"
+        )
+        layout.addWidget(self.deidentify)
         private = QLabel(
             "Pictures, GIFs and curves carry no patient data. "
-            "A DICOM series keeps that of its source."
+            "A DICOM series keeps that of its source, unless it is de-identified."
         )
         private.setProperty("role", "muted")
         private.setWordWrap(True)
@@ -187,6 +193,8 @@ class ComparePanel(QWidget):
         for pane in self._grid.visible_panes:
             layer, hu = pane.layer, pane.view.hu
             if layer is None or hu is None or layer.signed or layer is reference:
+                continue
+            if layer.kind == "mask":
                 continue
             same_frame = (
                 layer.root is reference.root
@@ -283,7 +291,7 @@ class ComparePanel(QWidget):
             return
         try:
             require_free_folder(folder)
-            self._exporter.save_dicom(layer, folder)
+            self._exporter.save_dicom(layer, folder, deidentify=self.deidentify.isChecked())
         except Exception as error:
             self._session.report(error)
 
