@@ -174,12 +174,24 @@ def _batches(start: int, headers: Sequence[Header], gaze: Gaze) -> Iterator[list
 
 def _outward(start: int, count: int, gaze: Gaze) -> Iterator[int]:
     """``start``, then always the nearest to it, or to where somebody looks, that is left."""
-    left = np.arange(count)
-    while len(left):
-        centre = start if gaze.slice is None else gaze.slice
-        place = int(np.argmin(np.abs(left - centre - 0.25)))  # of two as near the later
-        yield int(left[place])
-        left = np.delete(left, place)
+    left = set(range(count))
+    centre, nearest = start, _around(start, count)
+    while left:
+        if gaze.slice is not None and gaze.slice != centre:
+            centre = gaze.slice
+            nearest = _around(centre, count)
+        index = next(nearest)
+        if index in left:
+            left.remove(index)
+            yield index
+
+
+def _around(centre: int, count: int) -> Iterator[int]:
+    """``centre``, then its neighbours on either side, further and further out."""
+    for step in range(count + abs(centre)):
+        for index in dict.fromkeys((centre + step, centre - step)):
+            if 0 <= index < count:
+                yield index
 
 
 def _refusals(headers: Sequence[Header]) -> dict[int, str]:

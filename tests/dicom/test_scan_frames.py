@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import EnhancedCTImageStorage, JPEG2000Lossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    EnhancedCTImageStorage,
+    JPEG2000Lossless,
+    RLELossless,
+)
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, finish
+from ctstudio.dicom import pixels
 from ctstudio.dicom.read import read
 from ctstudio.dicom.scan import scan
 from ctstudio.dicom.scan_cache import ScanCache
@@ -112,6 +120,41 @@ def test_frames_in_fragments(enhanced, syntax, table, pieces, drive):
     events, volume = drive(read(finish(scan([path])).series[0]))
     assert not [e for e in events if isinstance(e, Note)]
     np.testing.assert_array_equal(volume.voxels[list(ORDER)], VALUES)
+
+
+@pytest.mark.parametrize("packing", ["archive", "deflated", "compressed in an archive"])
+def test_what_must_be_unpacked_as_a_whole_is_unpacked_once(
+    enhanced, tmp_path, monkeypatch, packing
+):
+    import imagecodecs
+
+    path = enhanced()
+    dataset = pydicom.dcmread(path)
+    if packing == "deflated":
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        dataset.save_as(path)
+    if packing.startswith("compressed"):
+        frames = [imagecodecs.jpeg2k_encode(v, reversible=True, codecformat="j2k") for v in VALUES]
+        dataset.PixelData = encapsulate(frames)
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        dataset.save_as(path)
+    if packing.endswith("archive"):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(path, "x/frames")
+        path = tmp_path / "a.zip"
+    (series,) = finish(scan([path])).series
+    opened = []
+    really = pixels.open_binary
+
+    def counting(where, *args):
+        opened.append(where)
+        return really(where, *args)
+
+    monkeypatch.setattr(pixels, "open_binary", counting)
+    volume = finish(read(series))
+    np.testing.assert_array_equal(volume.voxels[list(ORDER)], VALUES)
+    assert opened == [series.headers[0].path]
 
 
 @pytest.mark.parametrize(
