@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from ctstudio.core.atomic import atomic_folder
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.dicom.deidentify import Deidentifier
-from ctstudio.dicom.sources import broken, read_header
+from ctstudio.dicom.sources import UNWRITABLE, broken, read_header
 
 
 def copy_deidentified(
@@ -62,5 +62,5 @@ def _copy(path: Path, target: Path, deidentifier: Deidentifier) -> None:
         try:
             deidentifier.clean(data)
             data.save_as(target, enforce_file_format=True)
-        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNWRITABLE as error:
             raise broken(path, error) from error

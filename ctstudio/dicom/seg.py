@@ -18,7 +18,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.dicom.datasets import MAKER, place, plain
 from ctstudio.dicom.deidentify import Deidentifier
 from ctstudio.dicom.seg_codes import concept
-from ctstudio.dicom.sources import Reference, Sources, broken
+from ctstudio.dicom.sources import UNWRITABLE, Reference, Sources, broken
 
 # Attributes that a segmentation takes over from its source, where they may be empty (type 2).
 _TAKEN_OVER = (
@@ -105,7 +105,7 @@ def write_segmentation(
                 if deidentify is not None:
                     deidentify.forget_dates(dataset)
                 dataset.save_as(temporary, enforce_file_format=True)
-        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNWRITABLE as error:
             raise broken(sources.file(0), error) from error
     yield Progress(1, 1, "Writing labels")
     return path

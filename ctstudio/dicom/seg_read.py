@@ -52,15 +52,18 @@ def peek(path: Path) -> Segmentation:
         When it cannot be read, or is none.
     """
     dataset = _dataset(path, pixels=False)
-    references = dataset.get("ReferencedSeriesSequence") or []
-    return Segmentation(
-        path=path,
-        title=_words(dataset.get("SeriesDescription") or dataset.get("ContentDescription"))
-        or path.stem,
-        frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
-        series_uids=frozenset(str(item.get("SeriesInstanceUID", "")) for item in references),
-        segments=len(dataset.get("SegmentSequence") or []),
-    )
+    try:
+        references = dataset.get("ReferencedSeriesSequence") or []
+        return Segmentation(
+            path=path,
+            title=_words(dataset.get("SeriesDescription") or dataset.get("ContentDescription"))
+            or path.stem,
+            frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
+            series_uids=frozenset(str(item.get("SeriesInstanceUID", "")) for item in references),
+            segments=len(dataset.get("SegmentSequence") or []),
+        )
+    except Exception as error:  # whatever a broken header makes pydicom raise
+        raise _broken(path, error) from error
 
 
 def read_segmentation(path: Path, on: Volume) -> Work[Volume]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from pydicom.dataset import Dataset
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.places import open_binary
+
+# What pydicom and highdicom raise for values that they cannot write.
+UNWRITABLE = (
+    ArithmeticError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError,
+    struct.error,
+)  # fmt: skip
 
 _SAME_MM = 1e-3  # a resampled slice nearer to a source's than this is that slice
 
@@ -142,6 +149,7 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
                 dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, force=True)
             if pixels and "PixelData" not in dataset:
                 raise EOFError("its pixels are missing or end too early")
+            _decode_elements(dataset.file_meta)
             _decode_elements(dataset)
             header = Dataset({element.tag: element for element in dataset})
             header.file_meta = dataset.file_meta

@@ -29,7 +29,7 @@ from ctstudio.dicom.datasets import (
 )
 from ctstudio.dicom.deidentify import Deidentifier
 from ctstudio.dicom.encoding import Encoding, Range, choose
-from ctstudio.dicom.sources import Reference, Sources, broken, has_frames
+from ctstudio.dicom.sources import UNWRITABLE, Reference, Sources, broken, has_frames
 
 
 def write_derived(
@@ -96,7 +96,7 @@ def write_derived(
             if deidentify is not None:
                 deidentify.forget_dates(derived)
             return derived
-        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNWRITABLE as error:
             raise broken(sources.file(index), error) from error
 
     paths = yield from _write(volume, Path(folder), encoding, header)
@@ -212,7 +212,7 @@ def _write(
                         little_endian=True,
                         enforce_file_format=True,
                     )
-                except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+                except UNWRITABLE as error:
                     files = volume.source.files
                     raise broken(files[index] if index < len(files) else folder, error) from error
             yield Progress(index + 1, len(names), "Writing slices")
