@@ -17,8 +17,11 @@ from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.adversary import Adversary
+from ctstudio.learn.apply import denoise_slice
 from ctstudio.learn.critics import CRITICS
 from ctstudio.learn.losses import LOSSES
+from ctstudio.learn.processes import Processes
+from ctstudio.learn.publish import publish
 from ctstudio.learn.recipe import ADVERSARY, Recipe
 from ctstudio.learn.run_folder import read_metrics
 from ctstudio.learn.tasks import Batch
@@ -378,3 +381,32 @@ def test_mistakes_name_the_role() -> None:
     data["phases"][0]["models"][ADVERSARY] = {"name": "dncnn"}
     with pytest.raises(StudioError, match=r"phases\.0\.models\.discriminator.*critic 'dncnn'"):
         Recipe.from_dict(data)
+
+
+def test_an_adversary_is_not_shared_between_processes() -> None:
+    with pytest.raises(StudioError, match="adversary cannot be shared"):
+        Trainee(recipe(), torch.device("cpu"), Processes(0, 2))
+
+
+@every_critic
+def test_mixed_precision_leaves_the_adversary_in_single_precision(critic: str) -> None:
+    made = recipe(critic, precision="bfloat16")
+    trainee = Trainee(made, torch.device("cpu"))
+    trainee.begin(made.phases[0])
+    values = trainee.learn(batch())
+    exact = Trainee(recipe(critic), torch.device("cpu"))
+    exact.begin(made.phases[0])
+    for name, value in exact.learn(batch()).items():
+        assert float(values[name]) == pytest.approx(float(value), rel=0.05)
+    assert trainee.adversary is not None
+    assert {p.dtype for p in trainee.adversary.module.parameters()} == {torch.float32}
+
+
+def test_a_published_network_is_the_denoiser_alone(tmp_path: Path) -> None:
+    model = finish(train(recipe(**{"phases.0.steps": 3}), [series()]))
+    file, card = publish(model, tmp_path / "net")
+    loaded = checkpoint.load(file)
+    assert loaded.recipe == model.recipe
+    hu = series().slice_hu(0)
+    assert np.array_equal(denoise_slice(hu, loaded), denoise_slice(hu, model))
+    assert "against an adversary (all-convolutional)" in card.read_text()
