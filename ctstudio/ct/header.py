@@ -68,12 +68,11 @@ class Element:
 
 @dataclass(frozen=True)
 class FileHeader:
-    """All elements of one file. ``kind`` is what it is ("DICOM"); ``note`` a remark for people."""
+    """All elements of one file; ``kind`` is what it is ("DICOM")."""
 
     path: Path
     kind: str
     elements: tuple[Element, ...]
-    note: str = ""
 
     @cached_property
     def count(self) -> int:

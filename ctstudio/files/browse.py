@@ -15,8 +15,6 @@ from ctstudio.files.pictures import FORMATS
 from ctstudio.files.scan import NIFTI, reason
 from ctstudio.files.series import FileSeries
 
-NO_HEADER = "This file holds no header beside what is needed to read its values."
-
 
 def read_header(series: FileSeries, index: int) -> FileHeader:
     """The header of the file that slice ``index`` of ``series`` lies in; of a TIFF its page's.
@@ -38,7 +36,7 @@ def read_header(series: FileSeries, index: int) -> FileHeader:
             hint="Check that the file is still where it was.",
             path=item.path,
         ) from error
-    return FileHeader(item.where, kind, tuple(elements), "" if elements else NO_HEADER)
+    return FileHeader(item.where, kind, tuple(elements))
 
 
 def _elements(stream: BinaryIO, item: Item, page: int) -> tuple[str, list[Element]]:

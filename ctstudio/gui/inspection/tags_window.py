@@ -211,8 +211,6 @@ class TagsWindow(QDialog):
         self._remember()
         self._shown = key
         self.model.show(header)
-        if header is not None and header.note:
-            where += f"\n{header.note}"
         self.place.setText(where)
         self._restore()
 
