@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from hashlib import blake2b
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,13 +45,14 @@ Entries: TypeAlias = dict[str, Entry]
 SETTLED_NS = 3_000_000_000
 """How old a change must be: FAT counts in steps of two seconds."""
 
-_FORMAT = 2  # to be raised when the same fields come to mean something else
+_FORMAT = 3  # to be raised when the same fields come to mean something else
 _FIELDS = tuple(f.name for f in fields(Header))
 _FIRST_COMMON = _FIELDS.index("syntax")
 # The first three, path, file_bytes and modified_ns, are what path and stamp hold.
 _own = attrgetter(*_FIELDS[3:_FIRST_COMMON])
 _common = attrgetter(*_FIELDS[_FIRST_COMMON:])
 _MOST_FILES = 300_000
+_LINE_FILES = 256
 _PATIENCE_S = 2.0
 _SWITCH = "CTSTUDIO_SCAN_CACHE"
 
@@ -146,14 +148,23 @@ def recall(path: Path, stamp: Stamp, known: Entry | None) -> Found | None:
 
 
 def _packed(entries: Entries) -> bytes:
-    """Entries as compressed JSON; what many files have in common stands there once."""
+    """Entries as compressed lines of JSON: what many files have in common, then the files.
+
+    A line is short, since Python's lock is kept, and the window waits, while one is coded.
+    """
     numbers: dict[tuple[Any, ...], int] = {}
-    files = {
-        name: [stamp, data if isinstance(data, str) else [*data[0], _number(numbers, data[1])]]
+    files = (
+        (name, stamp, data if isinstance(data, str) else [*data[0], _number(numbers, data[1])])
         for name, (stamp, data) in entries.items()
-    }
-    text = json.dumps({"common": list(numbers), "files": files}, separators=(",", ":"))
-    return zlib.compress(text.encode(), 1)
+    )
+    lines = []
+    while line := list(islice(files, _LINE_FILES)):
+        lines.append(_json(line))
+    return zlib.compress(b"\n".join([_json(list(numbers)), *lines]), 1)
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _number(numbers: dict[tuple[Any, ...], int], common: tuple[Any, ...]) -> int:
@@ -161,14 +172,15 @@ def _number(numbers: dict[tuple[Any, ...], int], common: tuple[Any, ...]) -> int
 
 
 def _unpacked(packed: bytes) -> Entries:
-    content = json.loads(zlib.decompress(packed))
-    common = [_with_tuples(values) for values in content["common"]]
+    first, *lines = zlib.decompress(packed).split(b"\n")
+    common = [_with_tuples(values) for values in json.loads(first)]
     return {
         name: (
             Stamp(*stamp),
             data if isinstance(data, str) else (_with_tuples(data[:-1]), common[data[-1]]),
         )
-        for name, (stamp, data) in content["files"].items()
+        for line in lines
+        for name, stamp, data in json.loads(line)
     }
 
 

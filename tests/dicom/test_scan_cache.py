@@ -158,7 +158,7 @@ def test_garbled_entries_are_ignored(stack, tmp_path, cache):
     folder = stack(3)
     plain = outcome([folder], cache)
     file = tmp_path / "cache" / "scans.db"
-    for entries in (b"x", zlib.compress(b"[1]"), zlib.compress(b'{"zz": [1, 2]}')):
+    for entries in (b"x", zlib.compress(b"[1]"), zlib.compress(b"[[1]]\n[[2, 3, 4]]")):
         base = sqlite3.connect(file)
         with base:
             base.execute("UPDATE folders SET entries = ?", (entries,))
