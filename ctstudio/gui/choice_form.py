@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -33,6 +34,12 @@ class CompactSpinBox(QDoubleSpinBox):
         if value and (abs(value) >= 1e6 or abs(value) < 1e-4):
             return f"{value:.5g}"
         return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+
+
+def decimals_of(value: float) -> int:
+    """How many decimals write a number in full: 4 for 0.0125 and 10 for 1e-10."""
+    exponent = Decimal(repr(float(value))).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 class NumberEditor(QWidget):
@@ -85,6 +92,9 @@ class NumberEditor(QWidget):
 
     def set_value(self, value: float) -> None:
         with QSignalBlocker(self.box):
+            if isinstance(self.box, QDoubleSpinBox):
+                # What a recipe says is kept, however small it is.
+                self.box.setDecimals(max(self.box.decimals(), decimals_of(value)))
             self.box.setValue(self._field.type(value))
         self._sync_slider()
 

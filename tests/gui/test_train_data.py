@@ -207,6 +207,17 @@ def test_an_adversary_is_shown_and_changed_in_the_form(trainer: Any) -> None:
     assert ADVERSARY not in form.recipe().phases[0].models
 
 
+def test_every_shipped_recipe_comes_back_from_the_form_as_it_was(trainer: Any) -> None:
+    from ctstudio.learn.recipe import bundled
+
+    form = trainer.panel.form
+    for name, recipe in bundled().items():
+        form.set_recipe(recipe)
+        assert form.recipe() == recipe, name
+    form.set_recipe(recipe.with_setting("phases.0.optimiser.lr", 3.25e-12))
+    assert form.recipe().phases[0].optimiser.choice.params["lr"] == 3.25e-12
+
+
 @pytest.mark.timeout(300)
 def test_every_shipped_recipe_trains_in_the_window(trainer: Any) -> None:
     from ctstudio.core.registry import Choice
