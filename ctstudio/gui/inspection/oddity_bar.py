@@ -17,6 +17,7 @@ from ctstudio.gui.words import plain_label, plain_tip, plain_title
 if TYPE_CHECKING:
     from ctstudio.dicom.irregularities import Irregularity
 
+MOST_TOLD = 4  # names; all of them stand in the tip
 MEND = "Mend \N{BLACK DOWN-POINTING SMALL TRIANGLE}"
 
 
@@ -72,12 +73,15 @@ class OddityBar(QWidget):
         self._layer = layer if layer is not None and layer.is_scan else None
         found: tuple[Irregularity, ...] = ()
         if self._layer is not None and id(self._layer) not in self._left:
-            found = tuple(odd for odd in oddities_of(self._layer) if odd.warns)
+            warned = (odd for odd in oddities_of(self._layer) if odd.warns)
+            found = tuple(sorted(warned, key=lambda odd: odd.fixes == (Fix.LEAVE,)))
         self.setVisible(bool(found))
         if not found or self._layer is None:
             return
-        said = found[0].sentence if len(found) == 1 else ", ".join(odd.kind for odd in found)
-        self.text.setText(f"{self._layer.name}: {said}")
+        said = [found[0].sentence] if len(found) == 1 else [str(odd.kind) for odd in found]
+        if len(said) > MOST_TOLD:
+            said[MOST_TOLD:] = [f"{len(said) - MOST_TOLD} more"]
+        self.text.setText(f"{self._layer.name}: {', '.join(said)}")
         self.text.setToolTip(plain_tip("\n".join(odd.sentence for odd in found)))
         choices = fill_menu(self.menu, found, self._start)
         self.mend.setVisible(bool(choices))
