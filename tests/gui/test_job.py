@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer
 
-from ctstudio.core.events import Event, Note, Preview, Progress, Work
+from ctstudio.core.events import Event, Note, Partial, Preview, Progress, Work
 from ctstudio.gui.job import Job, Jobs
 
 
@@ -104,6 +104,27 @@ def endless() -> Work[None]:
         time.sleep(0.002)
         done += 1
         yield Progress(done, 0)
+
+
+def test_the_first_thing_to_see_does_not_wait_for_the_timer(
+    jobs: Jobs, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctstudio.gui.job.DRAIN_MS", 60_000)
+    seen = threading.Event()
+
+    def work() -> Work[str]:
+        yield Note("before")
+        yield Partial("a first slice")
+        assert seen.wait(10)
+        return "done"
+
+    witness.follow(jobs, work)
+    wait_until(lambda: witness.events)
+    assert witness.events == [Note("before"), Partial("a first slice")]
+    assert witness.threads == {QThread.currentThread()}
+    seen.set()
+    wait_until(lambda: witness.endings)
+    assert witness.endings == [("succeeded", "done")]
 
 
 def test_events_in_order_then_the_result(jobs: Jobs, witness: Witness) -> None:
