@@ -179,7 +179,8 @@ class Frames:
             if len(files) != len(self._on):
                 raise MisfitError("it does not say where its frames lie")
             self._slice_of_image = {
-                str(read_header(path).get("SOPInstanceUID", "")): k for k, path in enumerate(files)
+                str(read_header(path, only=["SOPInstanceUID"]).get("SOPInstanceUID", "")): k
+                for k, path in enumerate(files)
             }
         derivation = self._macro(index, "DerivationImageSequence")
         for item in (derivation or Dataset()).get("SourceImageSequence") or []:

@@ -23,6 +23,7 @@ UNWRITABLE = (
     struct.error,
 )  # fmt: skip
 
+_PLACED = ("SOPClassUID", "SOPInstanceUID", "ImagePositionPatient")
 _SAME_MM = 1e-3  # a resampled slice nearer to a source's than this is that slice
 
 
@@ -112,7 +113,7 @@ class Sources:
         normal = self._volume.geometry.normal
         offsets = []
         for path in self.files:
-            header = read_header(path)
+            header = read_header(path, only=_PLACED)
             self._references.append(Reference.of(header))
             place = header.get("ImagePositionPatient")
             try:
@@ -131,8 +132,10 @@ class Sources:
             )
 
 
-def read_header(path: Path, *, pixels: bool = False) -> Dataset:
+def read_header(path: Path, *, pixels: bool = False, only: Sequence[str] | None = None) -> Dataset:
     """A file's header, every element decoded; what cannot be decoded is left out.
+
+    With ``only`` no elements but those of these keywords, which is quicker.
 
     A header may be written in another byte order than it was read in. With ``pixels`` the pixel
     data come along, as they are coded, and the byte order stays.
@@ -146,7 +149,12 @@ def read_header(path: Path, *, pixels: bool = False) -> Dataset:
         warnings.simplefilter("ignore")
         try:
             with open_binary(path) as stream:
-                dataset = pydicom.dcmread(stream, stop_before_pixels=not pixels, force=True)
+                dataset = pydicom.dcmread(
+                    stream,
+                    stop_before_pixels=not pixels,
+                    force=True,
+                    specific_tags=None if only is None else list(only),
+                )
             if pixels and "PixelData" not in dataset:
                 raise EOFError("its pixels are missing or end too early")
             _decode_elements(dataset.file_meta)

@@ -1,5 +1,5 @@
-"""A sweep of broken DICOM files: each is opened, written anew and de-identified, or refused in
-words.
+"""A sweep of broken DICOM files: each is opened, written anew, looked into and de-identified, or
+refused in words.
 
     python tests/dicom/fuzz.py --data FOLDER [--count 20000] [--seed 1]
 
@@ -117,6 +117,7 @@ def tried(path: Path, folder: Path) -> str:
     """What comes of opening ``path``; raises whatever is no StudioError."""
     from ctstudio.core.errors import StudioError
     from ctstudio.core.events import finish
+    from ctstudio.dicom import browse
     from ctstudio.dicom.deidentified import copy_deidentified
     from ctstudio.dicom.deidentify import Deidentifier
     from ctstudio.dicom.read import read
@@ -136,6 +137,10 @@ def tried(path: Path, folder: Path) -> str:
             if volume.voxels.nbytes < 8 << 20:
                 finish(files)
                 outcome = "opened and written"
+    except StudioError as error:
+        _require_words(error)
+    try:
+        browse.read_header(path)
     except StudioError as error:
         _require_words(error)
     try:
@@ -177,6 +182,7 @@ def child(data: Path, seed: int, first: int, count: int) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     warnings.simplefilter("ignore")
+    import ctstudio.dicom.browse
     import ctstudio.dicom.deidentified
     import ctstudio.dicom.seg_read
     import ctstudio.dicom.write  # noqa: F401  imported before the clock runs
