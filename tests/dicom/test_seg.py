@@ -32,6 +32,21 @@ def load(path: Path) -> Volume:
     return finish(read(series))
 
 
+def few(volume: Volume, count: int = 4) -> Volume:
+    """The first slices of a volume of one file a slice."""
+    if len(volume.source.files) != len(volume):
+        return volume
+    part = slice(0, count)
+    return replace(
+        volume,
+        voxels=volume.voxels[part],
+        slope=volume.slope[part],
+        intercept=volume.intercept[part],
+        geometry=volume.geometry.select(part),
+        source=replace(volume.source, files=volume.source.files[part]),
+    )
+
+
 def stack_tags() -> dict[str, str]:
     """What highdicom asks of a source, beside what a slice of the tests has."""
     empty = (
@@ -137,7 +152,7 @@ def test_what_the_file_says(volume, tmp_path):
     ],
 )
 def test_round_trip_on_real_series(test_data, tmp_path, name, drive, validator_errors):
-    volume = load(test_data / name)
+    volume = few(load(test_data / name))
     labels = labelled(volume, LABELS[:2])
     path = write(labels, tmp_path / "seg.dcm")
     back, notes = read_back(path, volume, drive)
