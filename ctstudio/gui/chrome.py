@@ -18,6 +18,7 @@ EXPORTS = ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom")
 BREAK = ""  # a separator
 
 MENUS: dict[str, tuple[str, ...]] = {
+    "&Edit": ("undo", "redo"),
     "&View": (
         *LAYOUT_ACTIONS, "planes", "maximise", "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
         *LINKS, BREAK, "theme", "full_screen", BREAK,

@@ -30,8 +30,10 @@ from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
 from ctstudio.gui.inspection.inspector import Inspector
 from ctstudio.gui.manners import leave_keys_to_the_images
-from ctstudio.gui.mask_menu import MaskMenu
-from ctstudio.gui.masks import Masks
+from ctstudio.gui.masks.menu import MaskMenu
+from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.paint_bar import PaintBar
+from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.denoise import DenoisePanel
@@ -43,6 +45,7 @@ from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
 from ctstudio.gui.timeline import Timeline
+from ctstudio.gui.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_label, plain_tip
@@ -61,7 +64,9 @@ class MainWindow(QMainWindow):
         self.simulator = Simulator(self.session)
         self.grid = ViewGrid(self.session)
         self.exporter = Exporter(self.session, self.grid)
-        self.masks = Masks(self.session, [pane.view for pane in self.grid.panes])
+        views = [pane.view for pane in self.grid.panes]
+        self.masks = Masks(self.session, views)
+        self.painter = Painter(self.session, self.masks, views)
         self.inspector = Inspector(self.session, self.grid, self)
         self._closing = False
         self._engine = False  # whether torch is loaded
@@ -98,6 +103,7 @@ class MainWindow(QMainWindow):
         layout.setSpacing(0)
         layout.addWidget(self.banner)
         layout.addWidget(self.inspector.bar)
+        layout.addWidget(PaintBar(self.painter, self.masks))
         layout.addWidget(self._stack, 1)
         self.setCentralWidget(centre)
 
@@ -150,7 +156,10 @@ class MainWindow(QMainWindow):
             self, self.actions_by_name, [dock.toggleViewAction() for dock in docks]
         )
         self.asker.keep_filled(self.recent_menu)
-        self.mask_menu = MaskMenu(self.session, self.masks, self.actions_by_name, self)
+        self.mask_menu = MaskMenu(
+            self.session, self.masks, self.painter, self.actions_by_name, self
+        )
+        self.undoing = Undoing(self.session, self.actions_by_name)
         self.mask_menu.join(self.toolbar)
         for name, action in chrome.preset_actions(self, self.grid).items():
             action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
@@ -222,7 +231,7 @@ class MainWindow(QMainWindow):
             "about": lambda: dialogs.show_about(self, __version__),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
-        handlers |= self.mask_menu.handlers()
+        handlers |= self.mask_menu.handlers() | self.undoing.handlers()
         handlers |= Reproducer(session).handlers(self)
         action_table.connect(self.actions_by_name, handlers)
 

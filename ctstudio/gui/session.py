@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
 
 from ctstudio.core.events import Look, Preview
 from ctstudio.ct.views import SliceStack
@@ -81,6 +82,7 @@ class Layer:
         return self.stack if isinstance(self.stack, Volume) else None
 
 
+MOST_UNDONE = 200
 MAX_PREVIEWS = 240
 MAX_PREVIEW_BYTES = 128 * 2**20  # as many as 256 reconstructions of 512 x 512 pixels
 FEWEST_PREVIEWS = 8
@@ -187,6 +189,8 @@ class Session(QObject):
         self.export_folder = Path.cwd()  # where the last thing was saved
         self.closing = False  # the window waits for its jobs to end: nothing new starts
         self.jobs = Jobs(self)
+        self.undo = QUndoStack(self)  # what a user can do by mistake and take back
+        self.undo.setUndoLimit(MOST_UNDONE)
         # Set by the window: which slice of a layer is on screen (previews are made for it).
         self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
         # And which part of it, as (top, left, height, width), where somebody looks closely.

@@ -195,6 +195,16 @@ def _scale_bar(
     outlined(painter, QPointF((size.width() - metrics.horizontalAdvance(text)) / 2, y - 6), text)
 
 
+def circle(painter: QPainter, at: QPointF, radius: float) -> None:
+    """A thin circle that is seen on black and on white; pixels."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for colour, width in ((QColor(0, 0, 0, 160), 3.0), (QColor(theme.ON_IMAGE), 1.0)):
+        painter.setPen(QPen(colour, width))
+        painter.drawEllipse(at, max(radius, 1.0), max(radius, 1.0))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
 def _crosshair(painter: QPainter, size: QRectF, at: QPointF) -> None:
     gap = 8.0
     painter.setPen(QPen(QColor(theme.CROSSHAIR), 1))

@@ -88,6 +88,7 @@ class PictureView(pg.GraphicsView):
         self._grey: NDArray[np.uint8] | None = None
         self._framing = Framing(0.0, 0.0, 1.0)
         self._crosshair: QPointF | None = None
+        self._brush: tuple[QPointF, float] | None = None  # where, and its radius in mm
         self.show_info = True
         self.show_scale = True
         self.show_letters = True
@@ -304,6 +305,12 @@ class PictureView(pg.GraphicsView):
             voxel = (round(column), round(row), k)
         return Probe(float(self._hu[y, x]), stack.unit, voxel, (px, py, pz))
 
+    def set_brush(self, brush: tuple[QPointF, float] | None) -> None:
+        """Show a circle about (u, v) with a radius in mm, or none."""
+        if brush != self._brush:
+            self._brush = brush
+            self.viewport().update()
+
     def set_crosshair(self, plane: QPointF | None) -> None:
         self._crosshair = plane
         self.viewport().update()
@@ -340,6 +347,9 @@ class PictureView(pg.GraphicsView):
             state.show_scale = self.show_scale
             state.show_letters = self.show_letters
             overlay.paint(painter, viewport, state)
+            if self._brush is not None:
+                at, radius = self._brush
+                overlay.circle(painter, self.to_viewport(at), radius * self._framing.scale)
             if self.banner:
                 painter.setFont(theme.image_font(12))
                 width = painter.fontMetrics().horizontalAdvance(self.banner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import QEnterEvent, QKeyEvent, QMouseEvent, QWheelEvent
@@ -12,6 +13,18 @@ from ctstudio.gui.viewer.picture_view import Framing, PictureView
 
 ZOOM_STEP = 1.2
 CLICK_SLOP = 4  # px: a press that moves less is a click
+
+
+class MouseTool(Protocol):
+    """What takes the left button in place of the window; places are (u, v) in mm."""
+
+    def press(self, view: SliceView, at: QPointF) -> None: ...
+
+    def drag(self, view: SliceView, at: QPointF) -> None: ...
+
+    def release(self, view: SliceView) -> None: ...
+
+    def hover(self, view: SliceView, at: QPointF | None) -> None: ...
 
 
 class SliceView(PictureView):
@@ -30,6 +43,8 @@ class SliceView(PictureView):
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMouseTracking(True)
+        self.tool: MouseTool | None = None
+        self._drawing = False  # the tool has the button
         self._press: QPointF | None = None
         self._last = QPointF()
         self._button = Qt.MouseButton.NoButton
@@ -42,6 +57,10 @@ class SliceView(PictureView):
         self._press = self._last = event.position()
         self._button = event.button()
         self._moved = False
+        left = self._button == Qt.MouseButton.LeftButton
+        if self.tool is not None and left and self.layer is not None:
+            self._drawing = True
+            self.tool.press(self, self.to_plane(event.position()))
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -49,10 +68,17 @@ class SliceView(PictureView):
         if self._press is None:
             plane = self.to_plane(position)
             self.hovered.emit(plane if self.layer else None)
+            if self.tool is not None:
+                self.tool.hover(self, plane if self.layer else None)
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.layer:
                 self.crosshair_set.emit(plane)
             elif self._crosshair is not None:
                 self.crosshair_set.emit(None)
+            event.accept()
+            return
+        if self._drawing and self.tool is not None:
+            self.tool.drag(self, self.to_plane(position))
+            self.hovered.emit(self.to_plane(position))
             event.accept()
             return
         step = position - self._last
@@ -77,12 +103,18 @@ class SliceView(PictureView):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         clicked = self._press is not None and not self._moved
         self._press = None
+        if self._drawing and event.button() == Qt.MouseButton.LeftButton:
+            self._drawing = False
+            if self.tool is not None:
+                self.tool.release(self)
         if clicked and event.button() == Qt.MouseButton.RightButton:
             self.menu_requested.emit(event.globalPosition().toPoint())
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
+        if self.tool is not None:
+            self.mousePressEvent(event)  # two dabs, not a wish for a larger pane
+        elif event.button() == Qt.MouseButton.LeftButton:
             self.maximise.emit()
         event.accept()
 
@@ -110,6 +142,8 @@ class SliceView(PictureView):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(None)
+        if self.tool is not None:
+            self.tool.hover(self, None)
         super().leaveEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 
 from ctstudio.ct.label_pictures import DIFFERENCE_LABELS
 from ctstudio.ct.labels import Label
-from ctstudio.gui.masks import Masks
+from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.words import plain_title
 
@@ -35,9 +36,16 @@ class MaskMenu(QObject):
     """Fills a menu from `Masks` whenever it opens, and asks for files."""
 
     def __init__(
-        self, session: Session, masks: Masks, actions: dict[str, QAction], window: QMainWindow
+        self,
+        session: Session,
+        masks: Masks,
+        painter: Painter,
+        actions: dict[str, QAction],
+        window: QMainWindow,
     ) -> None:
         super().__init__(window)
+        self._painter = painter
+        painter.changed.connect(self._follow)
         self._session, self._masks, self._actions, self._window = session, masks, actions, window
         self.menu = QMenu("&Masks", window.menuBar())
         self.menu.setObjectName("masks")
@@ -47,7 +55,14 @@ class MaskMenu(QObject):
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action does, by the action's name."""
-        return {"masks": self._masks.set_shown, "open_mask": self.ask}
+        return {"masks": self._masks.set_shown, "open_mask": self.ask, "paint": self._paint}
+
+    def _paint(self, on: bool) -> None:
+        if on != self._painter.on and not self._painter.set_on(on):
+            self._actions["paint"].setChecked(False)
+
+    def _follow(self) -> None:
+        self._actions["paint"].setChecked(self._painter.on)
 
     def join(self, bar: QToolBar) -> None:
         """Stand behind the toolbar's button, and in the menu bar before Tools."""
@@ -77,6 +92,7 @@ class MaskMenu(QObject):
         menu, masks = self.menu, self._masks
         menu.clear()
         menu.addAction(self._actions["open_mask"])
+        menu.addAction(self._actions["paint"])
         menu.addAction(self._actions["masks"])
         menu.addSeparator()
         layers = masks.layers

@@ -1,0 +1,1 @@
+"""Masks: laid over the images, compared, painted."""

@@ -1,0 +1,179 @@
+"""The bar above the images while a mask is painted."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QSpinBox,
+    QToolButton,
+)
+
+from ctstudio.gui import theme
+from ctstudio.gui.masks.menu import swatch
+from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
+from ctstudio.gui.words import plain_title
+
+TOOLS: tuple[tuple[Tool, str, str, str], ...] = (
+    ("brush", "Brush", "B", "mdi6.brush"),
+    ("eraser", "Eraser", "E", "mdi6.eraser"),
+    ("fill", "Fill", "F", "mdi6.format-color-fill"),
+)
+STEP = 1.25
+
+
+class PaintBar(QFrame):
+    """Tools, label, brush and HU limits; hidden while nothing is painted."""
+
+    def __init__(self, painter: Painter, masks: Masks) -> None:
+        super().__init__()
+        self._painter, self._masks = painter, masks
+        self.setObjectName("bar")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 4)
+        layout.setSpacing(6)
+        group = QButtonGroup(self)
+        self.tools: dict[Tool, QToolButton] = {}
+        for name, text, key, icon in TOOLS:
+            button = _button(icon, f"{text} ({key})")
+            button.setCheckable(True)
+            button.setShortcut(key)
+            button.toggled.connect(lambda on, name=name: self._choose_tool(name, on))
+            group.addButton(button)
+            layout.addWidget(button)
+            self.tools[name] = button
+        self.mask_box = _combo("Mask that is painted")
+        self.mask_box.activated.connect(self._choose_mask)
+        self.label_box = _combo("Label that is painted")
+        self.label_box.activated.connect(self._choose_label)
+        self.radius = QDoubleSpinBox()
+        self.radius.setRange(LEAST_MM, MOST_MM)
+        self.radius.setDecimals(1)
+        self.radius.setSuffix(" mm")
+        self.radius.setAccessibleName("Radius of the brush")
+        self.radius.setToolTip("Radius of the brush ([ and ])")
+        self.radius.valueChanged.connect(self._set_radius)
+        self.limited = QCheckBox("Only")
+        self.limited.setToolTip("Paint only where the image has these HU; fill grows within them")
+        self.low, self.high = (_hu(name) for name in ("Lowest HU", "Highest HU"))
+        self.low.setValue(-200)
+        self.high.setValue(300)
+        self.limited.toggled.connect(self._set_limits)
+        for box in (self.low, self.high):
+            box.valueChanged.connect(self._set_limits)
+        self.smaller = _button("mdi6.minus-circle-outline", "Smaller brush ([)")
+        self.larger = _button("mdi6.plus-circle-outline", "Larger brush (])")
+        self.smaller.setShortcut("[")
+        self.larger.setShortcut("]")
+        self.smaller.clicked.connect(lambda: self.radius.setValue(self.radius.value() / STEP))
+        self.larger.clicked.connect(lambda: self.radius.setValue(self.radius.value() * STEP))
+        self.between = _button("mdi6.layers-plus", "Fill the slices between those drawn")
+        self.between.clicked.connect(painter.fill_between)
+        self.done = _button("mdi6.check", "Done")
+        self.done.setText("Done")
+        self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.done.clicked.connect(lambda: painter.set_on(False))
+        for widget in (
+            self.mask_box, self.label_box, self.smaller, self.radius, self.larger, self.limited,
+            self.low, QLabel("to"), self.high, self.between,
+        ):  # fmt: skip
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        layout.addWidget(self.done)
+        painter.changed.connect(self.follow)
+        self.follow()
+
+    def follow(self) -> None:
+        """Show the painter's state."""
+        painter = self._painter
+        self.setVisible(painter.on)
+        self.tools[painter.tool].setChecked(True)
+        with (
+            QSignalBlocker(self.mask_box),
+            QSignalBlocker(self.label_box),
+            QSignalBlocker(self.radius),
+        ):
+            self.mask_box.clear()
+            for layer in self._masks.layers:
+                if layer.volume is not None:
+                    self.mask_box.addItem(plain_title(layer.name), layer)
+            self.mask_box.addItem("New mask ...", None)
+            self.mask_box.setCurrentIndex(max(self.mask_box.findData(painter.mask), 0))
+            self.label_box.clear()
+            for label in painter.labels:
+                self.label_box.addItem(swatch(label), plain_title(label.name), label.number)
+            self.label_box.addItem("New label ...", None)
+            self.label_box.addItem("Rename this label ...", "rename")
+            self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
+            self.radius.setValue(painter.radius_mm)
+        for box in (self.low, self.high):
+            box.setEnabled(self.limited.isChecked())
+        sized = painter.tool != "fill"
+        for widget in (self.smaller, self.radius, self.larger):
+            widget.setEnabled(sized)
+
+    def _choose_tool(self, name: Tool, on: bool) -> None:
+        if on and self._painter.tool != name:
+            self._painter.tool = name
+            self._painter.changed.emit()
+
+    def _choose_mask(self, row: int) -> None:
+        layer = self.mask_box.itemData(row)
+        self._painter.new_mask() if layer is None else self._painter.choose(layer)
+
+    def _choose_label(self, row: int) -> None:
+        chosen = self.label_box.itemData(row)
+        if isinstance(chosen, int):
+            self._painter.number = chosen
+        elif chosen == "rename":
+            name, said = QInputDialog.getText(self, "Rename label", "Name")
+            if said:
+                self._painter.rename_label(name)
+        else:
+            name, said = QInputDialog.getText(self, "New label", "Name")
+            if said:
+                self._painter.add_label(name)
+        self.follow()
+
+    def _set_radius(self, value: float) -> None:
+        self._painter.radius_mm = value
+
+    def _set_limits(self) -> None:
+        low, high = sorted((self.low.value(), self.high.value()))
+        limits = (float(low), float(high)) if self.limited.isChecked() else None
+        self._painter.limits = limits
+        for box in (self.low, self.high):
+            box.setEnabled(self.limited.isChecked())
+
+
+def _button(icon: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setIcon(theme.icon(icon))
+    button.setAutoRaise(True)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    return button
+
+
+def _combo(name: str) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(name)
+    box.setMaximumWidth(180)
+    return box
+
+
+def _hu(name: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(-32768, 65535)
+    box.setSuffix(" HU")
+    box.setAccessibleName(name)
+    return box

@@ -1,0 +1,301 @@
+"""Painting masks with the mouse: brush, eraser, fill; every stroke can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QPointF, Signal
+from PySide6.QtGui import QUndoCommand
+
+from ctstudio.ct import painting
+from ctstudio.ct.labels import Label, default_colour, label_map
+from ctstudio.ct.painting import Change
+from ctstudio.ct.volume import Volume
+from ctstudio.gui.masks.overlay import Masks, is_mask
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.linking import carried, same_space
+from ctstudio.gui.viewer.slice_view import SliceView
+
+Tool = Literal["brush", "eraser", "fill"]
+LEAST_MM, MOST_MM = 0.5, 100.0
+MOST_LABELS = 255
+
+
+class Painter(QObject):
+    """Changes the labels of one mask; panes hand it the left mouse button while it is on."""
+
+    changed = Signal()  # the mask, its labels or a setting
+
+    def __init__(self, session: Session, masks: Masks, views: list[SliceView]) -> None:
+        super().__init__(session)
+        self._session, self._masks, self._views = session, masks, views
+        self.on = False
+        self.mask: Layer | None = None
+        self.tool: Tool = "brush"
+        self.number = 1
+        self.radius_mm = 5.0
+        self.limits: tuple[float, float] | None = None  # HU that alone are painted
+        self._arrays: dict[int, NDArray[Any]] = {}
+        self._before: NDArray[Any] | None = None
+        self._index = 0
+        self._last: tuple[float, float] | None = None
+        session.layer_removed.connect(self._removed)
+
+    # -- what is painted -------------------------------------------------------------------------
+
+    def set_on(self, on: bool) -> bool:
+        """Begin with a mask of the active layer, a new one if it has none; or end.
+
+        Returns whether painting is on.
+        """
+        if on:
+            layer = self._session.active
+            if layer is None or layer.volume is None or not layer.complete:
+                self._session.message.emit("Open a series first: a mask is painted upon it.", 6000)
+                on = False
+            elif is_mask(layer):
+                self.choose(layer)
+            else:
+                fitting = [m for m in self._masks.layers if self._fits(m, layer)]
+                self.choose(fitting[-1]) if fitting else self.new_mask(layer)
+        self.on = on
+        for view in self._views:
+            view.tool = self if on else None
+            view.set_brush(None)
+        self.changed.emit()
+        return on
+
+    def _fits(self, mask: Layer, layer: Layer) -> bool:
+        return (
+            mask.volume is not None
+            and mask.stack.shape == layer.stack.shape
+            and (mask.root is layer.root)
+        )
+
+    def new_mask(self, layer: Layer | None = None) -> None:
+        """An empty mask for ``layer``, or for the series of the mask that is painted."""
+        layer = layer or (self.mask.parent if self.mask is not None else None)
+        volume = layer.volume if layer is not None else None
+        if layer is None or volume is None:
+            return
+        numbers = np.zeros(volume.shape, np.uint8)
+        first = (Label(1, "Label 1", default_colour(1)),)
+        made = label_map(numbers, volume.geometry, volume.source, first)
+        mask = self._session.add_layer(Layer("Mask", "mask", made, layer))
+        self._arrays[id(mask)] = numbers
+        self.choose(mask)
+
+    def choose(self, mask: Layer) -> None:
+        """Paint ``mask`` from now on."""
+        volume = mask.volume
+        if volume is None:
+            return
+        if id(mask) not in self._arrays:
+            array = np.array(volume.voxels)
+            self._arrays[id(mask)] = array
+            mask.stack = replace(volume, voxels=array)
+        self.mask = mask
+        self._masks.style(mask).visible = True
+        numbers = [label.number for label in self.labels]
+        if self.number not in numbers:
+            self.number = numbers[0] if numbers else 1
+        self.changed.emit()
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of the mask that is painted."""
+        return self._masks.labels(self.mask) if self.mask is not None else ()
+
+    def add_label(self, name: str) -> None:
+        """A label of its own, to be painted next."""
+        if self.mask is None or self.mask.volume is None:
+            return
+        taken = {label.number for label in self.labels}
+        number = next((n for n in range(1, MOST_LABELS + 1) if n not in taken), None)
+        if number is None:
+            self._session.message.emit(f"A mask has at most {MOST_LABELS} labels.", 6000)
+            return
+        label = Label(number, name.strip() or f"Label {number}", default_colour(number))
+        labels = tuple(sorted((*self.labels, label), key=lambda la: la.number))
+        self.mask.stack = replace(self.mask.volume, labels=labels)
+        self.number = number
+        self.changed.emit()
+
+    def rename_label(self, name: str) -> None:
+        """Another name for the label that is painted."""
+        if self.mask is not None and self.mask.volume is not None and name.strip():
+            labels = tuple(
+                replace(label, name=name.strip()) if label.number == self.number else label
+                for label in self.labels
+            )
+            self.mask.stack = replace(self.mask.volume, labels=labels)
+            self.changed.emit()
+
+    def _removed(self, layer: Layer) -> None:
+        self._arrays.pop(id(layer), None)
+        if layer is self.mask:
+            self.mask = None
+            if self.on:
+                self.set_on(False)
+
+    # -- the mouse -------------------------------------------------------------------------------
+
+    def press(self, view: SliceView, at: QPointF) -> None:
+        """The left button goes down at (u, v) mm of ``view``."""
+        place = self._place(view, at)
+        if place is None:
+            return
+        self._index, y, x = place
+        slice_ = self._array[self._index]
+        self._before = slice_.copy()
+        self._last = (y, x)
+        if self.tool == "fill":
+            self._fill(view, y, x)
+        else:
+            self._mark((y, x), (y, x))
+
+    def drag(self, view: SliceView, at: QPointF) -> None:
+        """The mouse moves with the button down."""
+        place = self._place(view, at)
+        if place is None or self._before is None or self._last is None or self.tool == "fill":
+            return
+        _, y, x = place
+        self._mark(self._last, (y, x))
+        self._last = (y, x)
+        self.hover(view, at)
+
+    def release(self, view: SliceView) -> None:
+        """The button goes up: the stroke is whole, and can be taken back."""
+        if self._before is None or self.mask is None:
+            return
+        change = painting.difference(self._before, self._array[self._index], self._index)
+        self._before = self._last = None
+        if change is not None:
+            self._remember(change, {"brush": "Paint", "eraser": "Erase", "fill": "Fill"}[self.tool])
+
+    def hover(self, view: SliceView, at: QPointF | None) -> None:
+        """Show what the brush would cover."""
+        for other in self._views:
+            shown = other is view and at is not None and self.tool != "fill"
+            other.set_brush((at, self.radius_mm) if shown and at is not None else None)
+
+    def fill_between(self) -> None:
+        """Make the label in the empty slices between those where it is drawn."""
+        if self.mask is None or self.mask.volume is None:
+            return
+        geometry, labels = self.mask.stack.geometry, self._array
+        made = painting.between(labels, self.number, geometry.offsets_mm, geometry.spacing_mm)
+        if not made:
+            self._session.message.emit(
+                "Draw the label in two slices that are not neighbours first.", 6000
+            )
+            return
+        numbers = tuple(made)
+        before = np.stack([labels[z] for z in numbers])
+        after = before.copy()
+        for picture, inside in zip(after, made.values(), strict=True):
+            picture[inside & (picture == 0)] = self.number
+        whole = (slice(0, labels.shape[1]), slice(0, labels.shape[2]))
+        change = Change(numbers, whole, before, after)
+        change.redo(labels)
+        self._remember(change, "Fill between slices")
+        self._show(-1)
+
+    @property
+    def _array(self) -> NDArray[Any]:
+        assert self.mask is not None
+        return self._arrays[id(self.mask)]
+
+    def _place(self, view: SliceView, at: QPointF) -> tuple[int, float, float] | None:
+        """Slice and fractional row and column of the mask under (u, v) of ``view``."""
+        mask, layer = self.mask, view.layer
+        if mask is None or layer is None or not same_space(mask, layer):
+            return None
+        geometry = mask.stack.geometry
+        if view.cut:
+            self._session.message.emit("Masks are painted in the plane of the slices.", 4000)
+            return None
+        here = view.stack.geometry
+        index = geometry.nearest_slice(here.positions_mm[view.index])
+        plane = carried(at, view, geometry)
+        origin = geometry.positions_mm[index]
+        dy, dx = geometry.spacing_mm
+        y = (plane.y() - float(origin @ geometry.column_direction)) / dy
+        x = (plane.x() - float(origin @ geometry.row_direction)) / dx
+        return index, y, x
+
+    def _mark(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        slice_ = self._array[self._index]
+        spacing = self._stack.geometry.spacing_mm
+        marked = painting.stroke(slice_.shape, start, end, self.radius_mm, spacing)
+        if self.tool == "eraser":
+            slice_[marked & (slice_ == self.number)] = 0
+        else:
+            slice_[marked & self._allowed()] = self.number
+        self._show(self._index)
+
+    def _fill(self, view: SliceView, y: float, x: float) -> None:
+        slice_ = self._array[self._index]
+        seed = (round(y), round(x))
+        if not (0 <= seed[0] < slice_.shape[0] and 0 <= seed[1] < slice_.shape[1]):
+            return
+        if self.limits is not None:
+            hu = self._image_slice()
+            slice_[painting.region(hu, seed, *self.limits)] = self.number
+        else:
+            slice_[painting.enclosed(slice_, seed)] = self.number
+        self._show(self._index)
+
+    def _allowed(self) -> NDArray[np.bool_] | bool:
+        if self.limits is None:
+            return True
+        hu = self._image_slice()
+        inside: NDArray[np.bool_] = (hu >= self.limits[0]) & (hu <= self.limits[1])
+        return inside
+
+    def _image_slice(self) -> NDArray[np.float32]:
+        assert self.mask is not None
+        image = self.mask.parent or self.mask
+        return image.stack.slice_hu(self._index)
+
+    @property
+    def _stack(self) -> Volume:
+        assert self.mask is not None
+        assert self.mask.volume is not None
+        return self.mask.volume
+
+    def _remember(self, change: Change, text: str) -> None:
+        mask, array = self.mask, self._array
+        assert mask is not None
+
+        def made(do: Callable[[NDArray[Any]], None]) -> None:
+            if mask in self._session.layers:
+                do(array)
+                self._session.layer_changed.emit(mask, -1)
+
+        self._session.undo.push(_Stroke(text, lambda: made(change.undo), lambda: made(change.redo)))
+
+    def _show(self, index: int) -> None:
+        if self.mask is not None:
+            self._session.layer_changed.emit(self.mask, index)
+
+
+class _Stroke(QUndoCommand):
+    """A change of a mask that has been made already."""
+
+    def __init__(self, text: str, undo: Callable[[], None], redo: Callable[[], None]) -> None:
+        super().__init__(text)
+        self._undo, self._redo = undo, redo
+        self._first = True
+
+    def undo(self) -> None:
+        self._undo()
+
+    def redo(self) -> None:
+        if not self._first:
+            self._redo()
+        self._first = False
