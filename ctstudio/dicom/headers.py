@@ -178,7 +178,8 @@ def parse_header(path: Path, head: bytes, stamp: Stamp, layouts: Layouts | None 
     elements = walk(head, WANTED) if layouts is None else layouts.walk(head)
     if elements is not None:
         at = elements.pixel_element
-        return _header(path, stamp, elements, head[at : at + _PIXEL_BEGINNING])
+        if len(head) >= min(at + _PIXEL_BEGINNING, stamp.size):
+            return _header(path, stamp, elements, head[at : at + _PIXEL_BEGINNING])
     try:
         with warnings.catch_warnings(), open_binary(path) as stream:
             warnings.simplefilter("ignore")

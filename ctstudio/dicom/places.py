@@ -20,6 +20,9 @@ from typing import BinaryIO, NamedTuple
 HEAD_BYTES = 1 << 16
 """How much of a file is fetched at first; the header of a CT slice seldom exceeds 10 kB."""
 
+MEMBER_HEAD_BYTES = 1 << 14
+"""And of a member of an archive, which must be unpacked."""
+
 _MOST_MEMBERS = 200_000
 _LARGE_BYTES = 64 << 20
 _MEMBER_RATIO = 250  # an image worth packing stays below 100; deflate could reach 1032
@@ -72,7 +75,7 @@ def read_head(path: Path) -> bytes:
         if inside is None:
             raise
         archive, member = inside
-        return _unpacked(archive, member, HEAD_BYTES)
+        return _unpacked(archive, member, MEMBER_HEAD_BYTES)
     try:
         return os.read(file, HEAD_BYTES)
     finally:

@@ -128,9 +128,10 @@ def _fill(
 
 
 def _workers(headers: Sequence[Header]) -> int:
-    """How many threads: one core is left to the window, unless there is decoding to be done."""
+    """How many threads: one core is left to the window, unless there is work beyond reading."""
     spare = (os.cpu_count() or 1) - 1
-    if all(header.native for header in headers):
+    in_archive = not headers[0].path.is_file()
+    if not in_archive and all(header.native for header in headers):
         return max(1, min(_MOST_READERS, spare))
     return max(2, min(_MOST_DECODERS, spare))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import JPEG2000Lossless
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, finish
@@ -177,6 +179,23 @@ def test_header_longer_than_the_first_read(tmp_path, slice_file):
     header = parse_header(path, read_head(path), Stamp.of(path.stat()))
     assert header.pixel_offset > 100_000
     assert header.rows == 6
+
+
+@pytest.mark.parametrize("missing", [8, 100])
+def test_a_codestream_that_begins_behind_the_first_read_is_heard(tmp_path, slice_file, missing):
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    data = imagecodecs.jpeg2k_encode(
+        pixels, level=0, codecformat="j2k", reversible=True, bitspersample=13
+    )
+    layout = dict(Rows=8, Columns=8, BitsAllocated=16, BitsStored=16, HighBit=15)
+    path = slice_file(
+        tmp_path / "a", data, syntax=JPEG2000Lossless, PixelRepresentation=0, **layout
+    )
+    whole = path.read_bytes()
+    head = whole[: whole.index(b"\xff\x4f\xff\x51") + missing]
+    stamp = Stamp.of(path.stat())
+    assert parse_header(path, head, stamp) == parse_header(path, whole, stamp)
+    assert parse_header(path, head, stamp).bits_stored == 13
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, finish
-from ctstudio.dicom.places import read_head
+from ctstudio.dicom.places import MEMBER_HEAD_BYTES, read_head
 from ctstudio.dicom.read import read
 from ctstudio.dicom.scan import scan
 from ctstudio.dicom.write import write_derived
@@ -84,7 +84,7 @@ def test_an_export_of_a_series_in_an_archive(stack, tmp_path):
 def test_headers_of_an_archive_unpack_only_their_beginning(tmp_path, slice_file):
     folder = slice_file(tmp_path / "x" / "large", np.zeros((800, 800), np.int16)).parent
     archive = packed(folder, tmp_path / "study.zip")
-    assert read_head(archive / "large") == (folder / "large").read_bytes()[: 1 << 16]
+    assert read_head(archive / "large") == (folder / "large").read_bytes()[:MEMBER_HEAD_BYTES]
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", "a/../../out", "..\\out", "C:out"])
