@@ -99,13 +99,21 @@ def command(
     found = drain(scan(paths), "Looking for series").series
     images = [info for info in found if info.source.modality != "SEG"]
     series = [choose_series(found, selector)] if selector else images or list(found)
-    aligned = list(drain(scan(targets), "Looking for targets").series) if targets else []
+    wanted = drain(scan(targets), "Looking for targets") if targets else None
+    aligned = list(wanted.series) if wanted is not None else []
+    masks = wanted.segmentations if wanted is not None and not aligned else ()
 
     def tell(event: events.Event) -> str | None:
         return describe_validation(event) if isinstance(event, events.Validation) else None
 
     work = train_on(
-        recipe, series, folder, targets=aligned, resume=resume is not None, branch_from=branch
+        recipe,
+        series,
+        folder,
+        targets=aligned,
+        segmentations=masks,
+        resume=resume is not None,
+        branch_from=branch,
     )
     model = drain(as_progress(work, recipe), "Training", on_event=tell)
     if not FOLLOWER:

@@ -86,16 +86,19 @@ def train_on(
     run_folder: Path | None,
     *,
     targets: Sequence[Volume | SeriesInfo] = (),
+    segmentations: Sequence[Path] = (),
     **how: Any,
 ) -> Work[TrainedModel]:
     """Read every series that is not a volume yet, then train on all of them.
 
-    ``how`` holds the other settings of `ctstudio.learn.train.train`.
+    DICOM ``segmentations`` are targets too, each of the series that it was made on. ``how`` holds
+    the other settings of `ctstudio.learn.train.train`.
 
     Raises
     ------
     StudioError
-        When a series cannot be read, or the run folder cannot be written.
+        When a series cannot be read, has no segmentation where there are some or more than one,
+        or the run folder cannot be written.
     """
     from ctstudio.learn.train import train
     from ctstudio.workflows.open import read
@@ -106,6 +109,9 @@ def train_on(
             volumes.append(item)
         else:
             volumes.append((yield from stage(read(item), f"Reading {item.title}")))
+    if segmentations:
+        for volume in volumes[: len(series)]:
+            volumes.append((yield from _mask_of(volume, segmentations)))
     return (
         yield from train(
             recipe,
@@ -115,6 +121,21 @@ def train_on(
             **how,
         )
     )
+
+
+def _mask_of(volume: Volume, segmentations: Sequence[Path]) -> Work[Volume]:
+    """The one segmentation that was made on the series of ``volume``."""
+    from ctstudio.workflows.open import read_labels
+
+    found = yield from stage(read_labels(segmentations, volume), "Reading labels")
+    if len(found) != 1:
+        name = volume.source.description or "The series"
+        count = "no segmentation" if not found else f"{len(found)} segmentations"
+        raise StudioError(
+            f"{name} has {count} among the targets; one is needed to learn from.",
+            hint="Give one segmentation of each series.",
+        )
+    return found[0][1]
 
 
 def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:

@@ -77,6 +77,25 @@ def test_those_of_other_series_are_passed_over_and_misfits_are_said(labels, tmp_
     assert any("9 x 8 pixels, the slices 9 x 7" in note for note in notes)
 
 
+def test_a_segmentation_is_what_a_network_learns(volume, labels, tmp_path):
+    from ctstudio.workflows.training import find_recipe, train_on
+
+    finish(save(labels, tmp_path / "seg", "dicom", description="Mine", method=""))
+    path = tmp_path / "seg" / "segmentation.dcm"
+    changed = {
+        "steps": "2", "patch_px": "8", "phases.0.model.features": "4", "phases.0.model.classes": "3",
+        "device": "cpu",
+    }  # fmt: skip
+    recipe = find_recipe("unet-masks", changed)
+    model = finish(train_on(recipe, [volume], None, segmentations=[path]))
+    assert 0 < model.metrics["dice"] <= 1
+    elsewhere = Volume.from_hu(volume.hu(), volume.geometry)
+    with pytest.raises(StudioError, match="no segmentation"):
+        finish(train_on(recipe, [elsewhere], None, segmentations=[path]))
+    with pytest.raises(StudioError, match="2 segmentations"):
+        finish(train_on(recipe, [volume], None, segmentations=[path, path]))
+
+
 def test_nifti_with_a_table_of_names(labels, tmp_path):
     image, table = finish(save(labels, tmp_path / "n", "nifti", description="", method=""))
     read_back = nibabel.load(image)
