@@ -11,6 +11,7 @@ from ctstudio.learn.models import (
     autoencoder,
     dilated_fcn,
     dncnn,
+    patch_cnn,
     residual,
     unet,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "autoencoder",
     "dilated_fcn",
     "dncnn",
+    "patch_cnn",
     "residual",
     "unet",
 ]

@@ -1,0 +1,165 @@
+"""The network of `ctstudio.learn.models.patch_cnn`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ctstudio.learn.context import Context
+from ctstudio.learn.models.residual_net import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from ctstudio.learn.models.patch_cnn import Form
+
+AT_ONCE = 2**24
+"""Numbers that the fully connected layer may take or give at once: 64 MiB."""
+
+
+class PatchCnn(nn.Module):
+    """M. Lai 2015, "Deep learning for medical image segmentation" (arXiv 1505.02000).
+
+    Every path is a row of convolutions without padding or pooling over one patch of ``size_px``
+    pixels a side; what they make of all patches of a voxel is joined by a fully connected layer,
+    others may follow, and the last gives the classes. A "single" patch lies in the slice,
+    "stacked" ones in the slice and its two neighbours (one path of three channels); "tri_planar"
+    ones in the three planes through the voxel (a path each), and a "volume" is a cube whose
+    kernels are cubes too.
+
+    Takes HU ``(b, n, y, x)`` with the ``n`` slices of ``context`` and returns logits ``(b,
+    classes, y - size_px + 1, x - size_px + 1)``: of a block as large as a patch those of one voxel,
+    the one at ``size_px // 2``, and of a larger slab those of every voxel that has a whole patch.
+    There, no patch is computed twice: convolutions are shared between neighbours, and the fully
+    connected layer is a convolution over their maps. ``at`` asks for some voxels of a slab only.
+    """
+
+    def __init__(
+        self,
+        *,
+        form: Form,
+        classes: int,
+        size_px: int,
+        maps: Sequence[int],
+        kernel: int,
+        hidden: Sequence[int],
+        activation: str,
+        dropout: float,
+        centre: float,
+        width: float,
+    ) -> None:
+        super().__init__()
+        self.form, self.centre, self.width = form, centre, width
+        slices = 1 if form == "single" else 3 if form == "stacked" else size_px
+        self.context = Context(slices, size_px)
+        self.side = size_px - len(maps) * (kernel - 1)  # of the maps behind the convolutions
+        self.activation = ACTIVATIONS[activation]
+        layer: type[nn.Conv2d | nn.Conv3d] = nn.Conv3d if form == "volume" else nn.Conv2d
+        widths = [3 if form == "stacked" else 1, *maps]
+        self.paths = nn.ModuleList(
+            nn.ModuleList(
+                layer(before, after, kernel) for before, after in itertools.pairwise(widths)
+            )
+            for _ in range(3 if form == "tri_planar" else 1)
+        )
+        seen = maps[-1] * self.side ** (3 if form == "volume" else 2)
+        self.joint = nn.Linear(len(self.paths) * seen, hidden[0])
+        self.further = nn.ModuleList(
+            nn.Linear(before, after) for before, after in itertools.pairwise(hidden)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden[-1], classes)
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """HU to logits."""
+        maps = self._maps(hu)
+        kernels = self._kernels()
+        side = self.context.patch_px
+        rows, columns = (length - side + 1 for length in hu.shape[-2:])
+        if rows == columns == 1:
+            joined = torch.cat([each.flatten(1) for each in maps], dim=1)
+            return self._tell(self.joint(joined))[:, :, None, None]
+        # Some rows at once: a thousand nodes for each pixel of a slice would take a gigabyte.
+        step = max(1, AT_ONCE // (len(hu) * columns * self.joint.out_features))
+        told = []
+        for top in range(0, rows, step):
+            strip = min(step, rows - top)
+            nodes: Tensor | None = None
+            for each, kernel in zip(maps, kernels, strict=True):
+                reach = strip + kernel.shape[2] - 1
+                part = F.conv2d(each.narrow(2, top, reach), kernel)
+                nodes = part if nodes is None else nodes + part
+            assert nodes is not None
+            nodes = nodes.movedim(1, -1) + self.joint.bias
+            told.append(self._tell(nodes).movedim(-1, 1))
+        return torch.cat(told, dim=2)
+
+    def at(self, hu: Tensor, rows: Tensor, columns: Tensor) -> Iterator[Tensor]:
+        """Logits ``(k, classes)`` of some voxels of a slab ``(1, n, y, x)``, a share at a time.
+
+        ``rows`` and ``columns`` ``(m,)`` int64 are places in what `forward` returns; the shares
+        follow their order.
+        """
+        maps = self._maps(hu)
+        kernels = self._kernels()
+        weights = [kernel.flatten(1) for kernel in kernels]
+        windows = [
+            each[0].unfold(1, kernel.shape[2], 1).unfold(2, kernel.shape[3], 1)
+            for each, kernel in zip(maps, kernels, strict=True)
+        ]
+        share = max(1, AT_ONCE // self.joint.in_features)
+        for y, x in zip(torch.split(rows, share), torch.split(columns, share), strict=True):
+            nodes: Tensor = self.joint.bias
+            for each, weight in zip(windows, weights, strict=True):
+                patches = each[:, y, x].movedim(1, 0).flatten(1)
+                nodes = nodes + F.linear(patches, weight)
+            yield self._tell(nodes)
+
+    def _maps(self, hu: Tensor) -> list[Tensor]:
+        """What the paths make of a slab: maps ``(b, channels, ...)``, over which `_kernels` go."""
+        slab = ((hu - self.centre) / self.width).clamp(-3, 3)
+        return [self._path(slab, number) for number in range(len(self.paths))]
+
+    def _path(self, slab: Tensor, number: int) -> Tensor:
+        context = self.context
+        if self.form == "volume":
+            # The slices of the maps are told apart by their channel.
+            return self._convolve(slab.unsqueeze(1), 0).flatten(1, 2)
+        if self.form != "tri_planar":
+            return self._convolve(slab, 0)
+        if number == 0:
+            return self._convolve(slab[:, context.slices // 2].unsqueeze(1), 0)
+        # The planes across: (slice, column) of each row, or (slice, row) of each column.
+        lines = -2 if number == 1 else -1
+        count = slab.shape[lines] - context.patch_px + 1
+        planes = slab.narrow(lines, context.before_px, count).movedim(lines, 1)
+        maps = self._convolve(planes.flatten(0, 1).unsqueeze(1), number)
+        maps = maps.reshape(len(slab), count, *maps.shape[1:]).movedim(1, lines)
+        return maps.flatten(1, 2)
+
+    def _convolve(self, image: Tensor, number: int) -> Tensor:
+        path = self.paths[number]
+        assert isinstance(path, nn.ModuleList)
+        for layer in path:
+            image = self.activation(layer(image))
+        return image
+
+    def _kernels(self) -> list[Tensor]:
+        """The first fully connected layer's weights as kernels over the maps of each path."""
+        side = self.side
+        sizes = {0: (side, side), 1: (1, side), 2: (side, 1)}
+        shares = self.joint.weight.tensor_split(len(self.paths), dim=1)
+        return [
+            share.reshape(len(share), -1, *sizes[number]) for number, share in enumerate(shares)
+        ]
+
+    def _tell(self, nodes: Tensor) -> Tensor:
+        """Logits of what the first fully connected layer gives, along the last axis."""
+        nodes = self.dropout(self.activation(nodes))
+        for layer in self.further:
+            nodes = self.dropout(self.activation(layer(nodes)))
+        logits: Tensor = self.head(nodes)
+        return logits
