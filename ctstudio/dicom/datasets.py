@@ -156,14 +156,7 @@ def derive_from_several(
 
     Patient and study are the file's; the place of the slice is the volume's. What the file states
     of each frame's acquisition is in functional groups, which a CT image does not have.
-
-    Raises
-    ------
-    ValueError
-        When the images are not CT.
     """
-    if source.get("Modality") != "CT":
-        raise ValueError(f"a file of several {source.get('Modality') or 'unnamed'} images")
     number = _number(source, "SeriesNumber") + 1000
     data = create(volume, index, series, series_number=number, tags={})
     for element in source:

@@ -81,6 +81,7 @@ def write_derived(
 
     def header(index: int) -> Dataset:
         source, references = sources.header(index)
+        _require_single_or_ct(source, sources.file(index))
         try:
             if deidentify is not None:
                 deidentify.clean(source)
@@ -146,6 +147,16 @@ def write_series(
         return create(volume, index, series, series_number=series_number, tags=tags or {})
 
     return (yield from _write(volume, Path(folder), encoding, header))
+
+
+def _require_single_or_ct(source: Dataset, path: Path) -> None:
+    kind = source.get("Modality") or "unnamed"
+    if has_frames(source) and kind != "CT":
+        raise StudioError(
+            f"{path} holds several {kind} images: only those of CT can become a DICOM series.",
+            hint="Write NIfTI or pictures instead.",
+            path=path,
+        )
 
 
 def _of_nobody(volume: Volume, deidentify: Deidentifier) -> Volume:
