@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from ctstudio.classical.filters import bilateral_filter
 from ctstudio.core.registry import Param, Registry
+from ctstudio.ct.padding import measured
 
 Slice: TypeAlias = NDArray[np.float32]
 
 DENOISERS: Registry[Callable[..., Slice]] = Registry("denoiser")
-
-PADDING_HU = -1500.0
-"""Values at or below this are not CT: scanners write them outside the reconstructed circle."""
 
 WAVELET, WAVELET_LEVELS = "sym4", 3
 
@@ -41,7 +39,7 @@ def fill_padding(image: Slice) -> tuple[Slice, NDArray[np.bool_] | None]:
         A float32 image without padding, and the mask ``(y, x)`` of what was replaced; None where
         nothing was (then ``filled`` is the image itself) or where there is nothing but padding.
     """
-    padding: NDArray[np.bool_] = ~(np.isfinite(image) & (image > PADDING_HU))
+    padding = ~measured(image)
     if not padding.any() or padding.all():
         return image, None
     from scipy import ndimage
@@ -56,7 +54,7 @@ def _on_tissue(image: NDArray[np.floating], method: Callable[[Slice], Slice]) ->
     if given.ndim != 2:
         raise ValueError(f"a denoiser takes one slice (y, x), not an array of shape {given.shape}")
     filled, padding = fill_padding(given)
-    if not bool(np.any(np.isfinite(filled) & (filled > PADDING_HU))):
+    if padding is None and not measured(filled).any():
         return given.copy()
     result = np.asarray(method(filled), np.float32).reshape(given.shape)
     return result if padding is None else np.where(padding, given, result)

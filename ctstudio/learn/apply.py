@@ -11,6 +11,7 @@ from torch import nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work, finish
+from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
 from ctstudio.learn import sampling
@@ -93,8 +94,8 @@ def denoise_slice(
 def run(module: nn.Module, hu: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
     """Put one slice ``(y, x)`` through a network in evaluation mode and in one piece; padding
     stays as it is."""
-    measured, clean = _without_padding(hu)
-    return np.where(measured, infer(module, clean, device), hu).astype(np.float32, copy=False)
+    known, clean = _without_padding(hu)
+    return np.where(known, infer(module, clean, device), hu).astype(np.float32, copy=False)
 
 
 def run_exactly(
@@ -105,7 +106,7 @@ def run_exactly(
     A network that answers with 0 to 1 above its black of -1000 HU has but 16384 values there in
     single precision; it is asked from its black instead.
     """
-    measured, clean = _without_padding(hu)
+    known, clean = _without_padding(hu)
     counts_from: Any = module
     black = float(getattr(module, "black", 0.0))
     try:
@@ -115,7 +116,7 @@ def run_exactly(
     finally:
         if black:
             counts_from.black = black
-    return np.where(measured, output, hu)
+    return np.where(known, output, hu)
 
 
 def _ready(model: TrainedModel) -> tuple[nn.Module, torch.device]:
@@ -130,17 +131,17 @@ def _ready(model: TrainedModel) -> tuple[nn.Module, torch.device]:
 
 
 def _tiled(tiler: Tiler, hu: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
-    measured, clean = _without_padding(hu)
-    output = yield from tiler.run(clean, measured)
-    return np.where(measured, output, hu).astype(np.float32, copy=False)
+    known, clean = _without_padding(hu)
+    output = yield from tiler.run(clean, known)
+    return np.where(known, output, hu).astype(np.float32, copy=False)
 
 
 def _without_padding(
     hu: NDArray[np.float32],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Where a slice was measured, and the slice with air elsewhere."""
-    measured = sampling.measured(hu)
-    return measured, np.where(measured, hu, np.float32(sampling.AIR_HU)).astype(np.float32)
+    known = measured(hu)
+    return known, np.where(known, hu, np.float32(sampling.AIR_HU)).astype(np.float32)
 
 
 def _outwards(count: int, first: int | None) -> list[int]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
+from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
 from ctstudio.learn.recipe import Recipe
@@ -240,9 +241,7 @@ def _part(patches: Tensor, *, mine: slice, which: int) -> Tensor:
 def clean_slice(volume: Volume, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """HU of a slice with padding and what is not a number replaced by air."""
     hu = volume.slice_hu(z)
-    return np.where(sampling.measured(hu), np.minimum(hu, 30_000), sampling.AIR_HU).astype(
-        np.float32
-    )
+    return np.where(measured(hu), np.minimum(hu, 30_000), sampling.AIR_HU).astype(np.float32)
 
 
 def _storage(volume: Volume) -> type[np.int16] | type[np.float32]:

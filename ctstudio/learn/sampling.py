@@ -13,9 +13,6 @@ from torch import Tensor
 AIR_HU = -1024.0
 """What stands for padding outside the field of view; no tissue is darker than air."""
 
-PADDING_HU = -1500.0
-"""Pixels at or below are no measurement (outside the field of view)."""
-
 BODY_HU = -500.0
 
 
@@ -43,26 +40,6 @@ def spread(items: Sequence[int], count: int) -> list[int]:
     if len(items) <= count:
         return list(items)
     return [items[int((k + 0.5) * len(items) / count)] for k in range(count)]
-
-
-def measured(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where a slice ``(y, x)`` of HU was measured: not at padding, and not where it is no number.
-
-    Scanners pad areas with one value below `PADDING_HU`. Strong noise gets below it too, but
-    hardly ever with the very value of a neighbour.
-    """
-    finite = np.isfinite(hu)
-    low = ~(hu > PADDING_HU) | ~finite
-    if not low.any():
-        return finite
-    alike = np.zeros(hu.shape, bool)
-    for axis in (0, 1):
-        first = tuple(slice(None, -1) if k == axis else slice(None) for k in (0, 1))
-        second = tuple(slice(1, None) if k == axis else slice(None) for k in (0, 1))
-        same = hu[first] == hu[second]
-        alike[first] |= same
-        alike[second] |= same
-    return ~(low & (alike | ~finite))
 
 
 def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -9,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ctstudio.learn.sampling import AIR_HU, PADDING_HU
+from ctstudio.ct.padding import measured
+from ctstudio.learn.sampling import AIR_HU
 
 
 def classify(
     module: nn.Module, hu: NDArray[np.float32], device: torch.device
 ) -> NDArray[np.float32]:
     """The class of every pixel of a slice ``(y, x)`` in HU, as whole numbers in float32."""
-    clean = np.where(hu > PADDING_HU, hu, np.float32(AIR_HU)).astype(np.float32)
+    clean = np.where(measured(hu), hu, np.float32(AIR_HU)).astype(np.float32)
     with torch.inference_mode():
         logits = module(torch.from_numpy(clean)[None, None].to(device))
         decided = decide(logits, float(getattr(module, "threshold", 0.0)))

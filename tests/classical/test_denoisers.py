@@ -7,9 +7,10 @@ import pytest
 from scipy import ndimage
 from skimage import restoration
 
-from ctstudio.classical.denoisers import DENOISERS, PADDING_HU, fill_padding, reach
+from ctstudio.classical.denoisers import DENOISERS, fill_padding, reach
 from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import bias, evaluate
+from ctstudio.ct.padding import PADDING_HU
 
 NAMES = ["tv", "nlm", "wavelet", "bilateral"]
 
@@ -155,6 +156,13 @@ def test_padding_survives_and_does_not_bleed(pair, name):
     rim = ~outside & (radius2 > 54**2)
     assert result[rim].min() > -60
     assert abs(result[rim].mean() - noisy[rim].mean()) < 3
+
+
+def test_strong_noise_in_air_is_not_taken_for_padding():
+    hu = np.random.default_rng(1).normal(-1000, 600, (24, 30)).astype(np.float32)
+    assert (hu < PADDING_HU).mean() > 0.1
+    assert fill_padding(hu)[1] is None
+    assert (run("tv", hu) != hu).mean() > 0.99
 
 
 def test_fill_padding_takes_the_nearest_tissue():

@@ -14,11 +14,11 @@ import torch
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Partial, SliceReady, finish
+from ctstudio.ct.padding import PADDING_HU, measured
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import apply, checkpoint
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import bundled
-from ctstudio.learn.sampling import PADDING_HU, measured
 
 
 @pytest.fixture
