@@ -185,22 +185,40 @@ class Registry(Generic[F]):
         return StudioError(f"{start} {name!r}.", hint=f"{hint}Allowed: {listing}.")
 
 
+GREATEST = 1e15
+"""No setting is larger; whole numbers up to it are exact."""
+
+
+def shortened(value: object) -> str:
+    """A value as it was written, but no longer than a sentence can bear."""
+    # Python writes no whole number of more digits than this.
+    huge = isinstance(value, int) and abs(value) > 10**100
+    text = "a number of more than 100 digits" if huge else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def check_value(field: Field, value: Any, key: str) -> Any:
     """Return ``value`` converted to the field's type, or raise naming key, value and range."""
     if field.choices:
         if value not in field.choices:
             allowed = ", ".join(map(repr, field.choices))
-            raise StudioError(f"{key} = {value!r} is not allowed.", hint=f"Allowed: {allowed}.")
+            raise StudioError(
+                f"{key} = {shortened(value)} is not allowed.", hint=f"Allowed: {allowed}."
+            )
         return value
     if field.type is bool:
         if not isinstance(value, bool):
-            raise StudioError(f"{key} = {value!r} is not allowed.", hint="Allowed: true or false.")
+            raise StudioError(
+                f"{key} = {shortened(value)} is not allowed.", hint="Allowed: true or false."
+            )
         return value
     if field.type in (int, float):
         number_ok = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number_ok or (field.type is int and value != int(value)):
+        # A whole number may be too long for a float, and NaN is never a whole one.
+        number_ok = number_ok and not abs(value) > GREATEST
+        if not number_ok or (field.type is int and (value != value or value != int(value))):
             kind = "a whole number" if field.type is int else "a number"
-            raise StudioError(f"{key} = {value!r} is not allowed.", hint=f"Give {kind}.")
+            raise StudioError(f"{key} = {shortened(value)} is not allowed.", hint=f"Give {kind}.")
         value = field.type(value)
         low, high = field.param.low, field.param.high
         below = low is not None and not value >= low
@@ -210,11 +228,12 @@ def check_value(field: Field, value: Any, key: str) -> Any:
             bounds += f" to {high:g}" if high is not None else ""
             unit = f" {field.param.unit}" if field.param.unit else ""
             raise StudioError(
-                f"{key} = {value!r} is out of range.", hint=f"Allowed: {bounds.strip()}{unit}."
+                f"{key} = {shortened(value)} is out of range.",
+                hint=f"Allowed: {bounds.strip()}{unit}.",
             )
         return value
     if field.type is str and not isinstance(value, str):
-        raise StudioError(f"{key} = {value!r} is not allowed.", hint="Give a text.")
+        raise StudioError(f"{key} = {shortened(value)} is not allowed.", hint="Give a text.")
     if field.param.check is not None:
         field.param.check(value)
     return value

@@ -50,6 +50,7 @@ class NumberEditor(QWidget):
     def __init__(self, field: Field, *, slider: bool) -> None:
         super().__init__()
         self._field = field
+        self._set: float | None = None
         param = field.param
         whole = field.type is int
         self.box: QSpinBox | QDoubleSpinBox = QSpinBox() if whole else CompactSpinBox()
@@ -88,9 +89,11 @@ class NumberEditor(QWidget):
 
     @property
     def value(self) -> float | int:
-        return self._field.type(self.box.value())
+        """What was set, exactly, until somebody moves the slider or writes in the box."""
+        return self._field.type(self.box.value() if self._set is None else self._set)
 
     def set_value(self, value: float) -> None:
+        self._set = value
         with QSignalBlocker(self.box):
             if isinstance(self.box, QDoubleSpinBox):
                 # What a recipe says is kept, however small it is.
@@ -117,6 +120,7 @@ class NumberEditor(QWidget):
         return float(param.low), float(param.high)
 
     def _slider_changed(self, position: int) -> None:
+        self._set = None
         low, high = self._bounds()
         part = position / SLIDER_STEPS
         if self._field.param.log and low > 0:
@@ -132,6 +136,7 @@ class NumberEditor(QWidget):
         self.changed.emit()
 
     def _box_changed(self) -> None:
+        self._set = None
         self._sync_slider()
         self.changed.emit()
 

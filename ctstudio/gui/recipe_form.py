@@ -62,6 +62,7 @@ class RecipeForm(QWidget):
         self._recipes: dict[str, Recipe] = {}
         self._recipe: Recipe | None = None  # as it was put in; the form holds what differs
         self._has_adversary = False
+        self._shown_row = 0
         self._noise_free = False  # which kind of series the noise in the form is meant for
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -167,7 +168,17 @@ class RecipeForm(QWidget):
             held = values if part is None else {f.name: getattr(part, f.name) for f in fields}
             wanted = {f.name: held[f.name] for f in fields}
             self.sections[name].set_fields(Entry(name, dict, name, "", fields), wanted)
+        self._name(self._recipe)
         self._show_what_applies()
+
+    def _name(self, recipe: Recipe) -> None:
+        """Let the list say which recipe this is, also where it is none of the list."""
+        row = next(
+            (self.recipe_box.findData(n) for n, r in self._recipes.items() if r == recipe), -1
+        )
+        self.recipe_box.setPlaceholderText(recipe.title or "A recipe of your own")
+        self.recipe_box.setCurrentIndex(row)
+        self._shown_row = row
 
     def _show_what_applies(self) -> None:
         from ctstudio.learn.recipe import registries
@@ -249,22 +260,24 @@ class RecipeForm(QWidget):
     def _picked(self) -> None:
         name = self.recipe_box.currentData()
         if name is not None:
+            self._shown_row = self.recipe_box.currentIndex()
             self._offer(self._recipes[name])
             return
         path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
-        self.recipe_box.setCurrentIndex(0)
+        self.recipe_box.setCurrentIndex(self._shown_row)
         if not path:
             return
         from ctstudio.learn.recipe import Recipe
 
         try:
-            recipe = Recipe.load(Path(path))
+            recipe = Recipe.load(Path(path)).checked()
         except Exception as error:
             self._session.report(error)
             return
         self._recipes[path] = recipe
         self.recipe_box.insertItem(0, recipe.title or Path(path).stem, path)
         self.recipe_box.setCurrentIndex(0)
+        self._shown_row = 0
         self._offer(recipe)
 
     def _edit(self) -> None:

@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QLabel
 
 
 def seconds_in_words(seconds: float) -> str:
-    """``75`` -> "1:15", ``4000`` -> "1 h 7 min"; under ten seconds "8 s"."""
+    """``75`` -> "1:15 min", ``4000`` -> "1 h 7 min", ``8`` -> "8 s"; "-" for what is no time."""
+    if not abs(seconds) < 1e10:
+        return "-"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

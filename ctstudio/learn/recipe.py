@@ -171,10 +171,11 @@ class Recipe:
     def from_toml(cls, text: str) -> Recipe:
         """Read TOML text; raises StudioError naming the line, or key, value and what is allowed."""
         try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            data = tomllib.loads(text.removeprefix("\ufeff"))
+        except (ValueError, RecursionError) as error:  # of TOML, of a number, of the depth
+            why = str(error).split(";")[0]
             raise StudioError(
-                f"The recipe is not valid TOML: {error}.",
+                f"The recipe is not valid TOML: {why}.",
                 hint='Each line reads key = value, texts in "quotes".',
             ) from error
         return cls.from_dict(data)
@@ -283,15 +284,16 @@ def _literal(value: object) -> object:
     """A text as the TOML value it spells, or itself."""
     if isinstance(value, str):
         try:
-            return tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+            data = tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):
             return value
+        return data["value"] if len(data) == 1 else value
     return value
 
 
 def _descend(place: object, key: str, where: str) -> Any:
     if isinstance(place, list):
-        if key.isdigit() and int(key) < len(place):
+        if key.isascii() and key.isdigit() and len(key) < 5 and int(key) < len(place):
             return place[int(key)]
         raise StudioError(f"{where} has no entry {key!r}.", hint=f"It has {len(place)}, from 0.")
     if isinstance(place, dict):

@@ -176,3 +176,33 @@ def test_recipes_load_without_torch() -> None:
 def test_a_setting_in_the_wrong_place_is_found_in_the_right_one(path: str) -> None:
     with pytest.raises(StudioError, match=r"Did you mean stopping\.seconds\?"):
         Recipe().with_setting(path, 20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "batch = nan", "batch = inf", "ema = nan", "ema = 1" + "0" * 400, "batch = " + "1" * 4000,
+        "batch = " + "1" * 5000, "a = " + "[" * 5000, "batch = 1e308",
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        Recipe.from_toml(text + "\n[[phases]]\nsteps = 1\n")
+    assert len(caught.value.message) < 160
+
+
+def test_a_byte_order_mark_is_no_mistake() -> None:
+    text = bundled()["dncnn-gaussian"].to_toml()
+    assert Recipe.from_toml("\ufeff" + text) == Recipe.from_toml(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("phases.²", "1"), ("steps", "nan"), ("batch", "3\nema = 0"),
+        ("phases.0.optimiser.lr", "[" * 3000),
+    ],
+)  # fmt: skip
+def test_settings_that_are_none_are_refused(key: str, value: str) -> None:
+    with pytest.raises(StudioError):
+        bundled()["dncnn-gaussian"].with_setting(key, value)
