@@ -14,7 +14,7 @@ from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.optimisers import OPTIMISERS
 from ctstudio.learn.recipe import Recipe, bundled
-from ctstudio.learn.trainee import parameter_groups
+from ctstudio.learn.steering import parameter_groups
 
 RECIPES = bundled()
 TANH = "tanh arctan tanh arctan | arctan arctan arctan"
