@@ -32,7 +32,6 @@ class Segmentation:
     title: str
     frame_of_reference_uid: str
     series_uids: frozenset[str]
-    segments: int
 
     def belongs_to(self, volume: Volume) -> bool:
         """Whether it was made on the series of ``volume``, or else in the same patient space."""
@@ -60,7 +59,6 @@ def peek(path: Path) -> Segmentation:
             or path.stem,
             frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
             series_uids=frozenset(str(item.get("SeriesInstanceUID", "")) for item in references),
-            segments=len(dataset.get("SegmentSequence") or []),
         )
     except Exception as error:  # whatever a broken header makes pydicom raise
         raise _broken(path, error) from error
