@@ -79,8 +79,10 @@ def paint(
     ``opacity`` from 0 to 1 is that of areas; outlines, with ``contour``, are opaque. Values are
     rounded to whole numbers; what is below 0 or not a number is transparent.
     """
-    whole = np.nan_to_num(np.rint(np.asarray(numbers, np.float32)), nan=0.0)
-    whole = whole.clip(0, 65535).astype(np.int32)
+    whole = numbers
+    if not np.issubdtype(numbers.dtype, np.unsignedinteger):
+        whole = np.nan_to_num(np.rint(np.asarray(numbers, np.float32)), nan=0.0)
+        whole = whole.clip(0, 65535).astype(np.uint16)
     table = colour_table(labels, int(whole.max(initial=0)), hidden)
     if contour:
         # What is hidden has no outline, and none is drawn against it either.
@@ -88,5 +90,5 @@ def paint(
         whole = outline(shown)
     else:
         table[:, 3] = np.rint(table[:, 3] * opacity)
-    picture: NDArray[np.uint8] = table[whole]
+    picture: NDArray[np.uint8] = table.view(np.uint32)[:, 0].take(whole)[..., None].view(np.uint8)
     return picture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +166,7 @@ class Masks(QObject):
                 if at is not None:
                     stack, index = at
                     picture = paint(
-                        stack.slice_hu(index),
+                        _numbers(stack, index),
                         self.labels(layer),
                         opacity=self.opacity,
                         contour=self.contour,
@@ -193,6 +194,11 @@ class Masks(QObject):
 def is_mask(layer: Layer) -> bool:
     """Whether a layer holds labels."""
     return layer.stack.unit == LABEL_UNIT and not layer.signed
+
+
+def _numbers(stack: SliceStack, index: int) -> NDArray[Any]:
+    """The labels of a slice; without a detour by floating point where they are stored so."""
+    return stack.voxels[index] if isinstance(stack, Volume) else stack.slice_hu(index)
 
 
 def _slice_beside(stack: SliceStack, view: PictureView) -> tuple[SliceStack, int] | None:

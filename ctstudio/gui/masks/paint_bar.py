@@ -58,11 +58,13 @@ class PaintBar(QFrame):
         self.radius.setRange(LEAST_MM, MOST_MM)
         self.radius.setDecimals(1)
         self.radius.setSuffix(" mm")
+        self.radius.setMaximumWidth(86)
         self.radius.setAccessibleName("Radius of the brush")
         self.radius.setToolTip("Radius of the brush ([ and ])")
         self.radius.valueChanged.connect(self._set_radius)
-        self.limited = QCheckBox("Only")
+        self.limited = QCheckBox("HU limits")
         self.limited.setToolTip("Paint only where the image has these HU; fill grows within them")
+        self.to = QLabel("to")
         self.low, self.high = (_hu(name) for name in ("Lowest HU", "Highest HU"))
         self.low.setValue(-200)
         self.high.setValue(300)
@@ -83,7 +85,7 @@ class PaintBar(QFrame):
         self.done.clicked.connect(lambda: painter.set_on(False))
         for widget in (
             self.mask_box, self.label_box, self.smaller, self.radius, self.larger, self.limited,
-            self.low, QLabel("to"), self.high, self.between,
+            self.low, self.to, self.high, self.between,
         ):  # fmt: skip
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -114,11 +116,14 @@ class PaintBar(QFrame):
             self.label_box.addItem("Rename this label ...", "rename")
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
-        for box in (self.low, self.high):
-            box.setEnabled(self.limited.isChecked())
+        self._show_limits()
         sized = painter.tool != "fill"
         for widget in (self.smaller, self.radius, self.larger):
             widget.setEnabled(sized)
+
+    def _show_limits(self) -> None:
+        for widget in (self.low, self.to, self.high):
+            widget.setVisible(self.limited.isChecked())
 
     def _choose_tool(self, name: Tool, on: bool) -> None:
         if on and self._painter.tool != name:
@@ -150,8 +155,7 @@ class PaintBar(QFrame):
         low, high = sorted((self.low.value(), self.high.value()))
         limits = (float(low), float(high)) if self.limited.isChecked() else None
         self._painter.limits = limits
-        for box in (self.low, self.high):
-            box.setEnabled(self.limited.isChecked())
+        self._show_limits()
 
 
 def _button(icon: str, tip: str) -> QToolButton:
@@ -167,7 +171,9 @@ def _combo(name: str) -> QComboBox:
     box = QComboBox()
     box.setAccessibleName(name)
     box.setToolTip(name)
-    box.setMaximumWidth(180)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setMaximumWidth(140)
     return box
 
 
@@ -175,5 +181,6 @@ def _hu(name: str) -> QSpinBox:
     box = QSpinBox()
     box.setRange(-32768, 65535)
     box.setSuffix(" HU")
+    box.setMaximumWidth(92)
     box.setAccessibleName(name)
     return box
