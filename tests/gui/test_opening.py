@@ -120,7 +120,7 @@ def test_two_series_list_layers_and_paging(hands: Any, thin: Any, thick: Any) ->
     assert panel.tree.topLevelItemCount() == 1, "both belong to one study"
     assert study.text(0) == "Secret^Name - Chest of a slab"
     texts = [study.child(k).text(0) for k in range(study.childCount())]
-    assert texts == ["Thin slab\n14 slices, every 3 mm", "Thick slab\n7 slices, every 6 mm"]
+    assert texts == ["Thin slab\n14 slices, 3 mm", "Thick slab\n7 slices, 6 mm"]
     assert [panel.list.item(k).text() for k in range(panel.list.count())] == [one.name, two.name]
     assert hands.session.active is two
     hands.view.setFocus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -71,12 +72,10 @@ class PaintBar(QFrame):
         self.limited.toggled.connect(self._set_limits)
         for box in (self.low, self.high):
             box.valueChanged.connect(self._set_limits)
-        self.smaller = _button("mdi6.minus-circle-outline", "Smaller brush ([)")
-        self.larger = _button("mdi6.plus-circle-outline", "Larger brush (])")
-        self.smaller.setShortcut("[")
-        self.larger.setShortcut("]")
-        self.smaller.clicked.connect(lambda: self.radius.setValue(self.radius.value() / STEP))
-        self.larger.clicked.connect(lambda: self.radius.setValue(self.radius.value() * STEP))
+        for key, factor in (("[", 1 / STEP), ("]", STEP)):
+            QShortcut(QKeySequence(key), self).activated.connect(
+                lambda factor=factor: self.radius.setValue(self.radius.value() * factor)
+            )
         self.between = _button("mdi6.layers-plus", "Fill the slices between those drawn")
         self.between.clicked.connect(painter.fill_between)
         self.done = _button("mdi6.check", "Done")
@@ -84,7 +83,7 @@ class PaintBar(QFrame):
         self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.done.clicked.connect(lambda: painter.set_on(False))
         for widget in (
-            self.mask_box, self.label_box, self.smaller, self.radius, self.larger, self.limited,
+            self.mask_box, self.label_box, self.radius, self.limited,
             self.low, self.to, self.high, self.between,
         ):  # fmt: skip
             layout.addWidget(widget)
@@ -117,9 +116,7 @@ class PaintBar(QFrame):
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
         self._show_limits()
-        sized = painter.tool != "fill"
-        for widget in (self.smaller, self.radius, self.larger):
-            widget.setEnabled(sized)
+        self.radius.setEnabled(painter.tool != "fill")
 
     def _show_limits(self) -> None:
         for widget in (self.low, self.to, self.high):
@@ -181,6 +178,6 @@ def _hu(name: str) -> QSpinBox:
     box = QSpinBox()
     box.setRange(-32768, 65535)
     box.setSuffix(" HU")
-    box.setMaximumWidth(92)
+    box.setMaximumWidth(86)
     box.setAccessibleName(name)
     return box

@@ -104,7 +104,7 @@ class SeriesPanel(QWidget):
             every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
             detail = f"{size}, {every}" if spacing else size
             count = "1 slice" if info.slices == 1 else f"{info.slices} slices"
-            short = f"{count}, {every}" if spacing else count
+            short = f"{count}, {every.removeprefix('every ')}" if spacing else count
             item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *info.warnings])))
