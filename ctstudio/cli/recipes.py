@@ -29,4 +29,5 @@ def command(name: str | None) -> None:
         click.echo(f"{key}: {recipe.title or key}")
         click.echo(f"    {wording.network(recipe)} {wording.material(recipe)}, {length}")
         if recipe.description:
-            click.echo(f"    {recipe.description}")
+            text = recipe.description
+            click.echo(click.wrap_text(text, 96, initial_indent="    ", subsequent_indent="    "))
