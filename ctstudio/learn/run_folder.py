@@ -10,12 +10,11 @@ from __future__ import annotations
 import csv
 import json
 import os
-import zlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
@@ -25,14 +24,38 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import GradientNorms, Note, Preview, Saved, Step, Validation
 from ctstudio.learn.gradient_log import GradientLog
-from ctstudio.learn.levels import from_levels, to_levels, whole
+from ctstudio.learn.levels import to_levels, whole
+from ctstudio.learn.metrics_log import METRICS, read_metrics, read_rows
 from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.run_pictures import (
+    STILL,
+    file_of,
+    make_preview,
+    newest_reconstruction,
+    preview_steps,
+    read_exactly,
+    read_previews,
+    residual,
+    save_arrays,
+)
 
 if TYPE_CHECKING:
     from ctstudio.learn.board import Board
     from ctstudio.learn.checkpoint import TrainedModel
 
-METRICS = ("psnr", "ssim", "rmse", "dice")
+__all__ = [
+    "NotSaved",
+    "RunFolder",
+    "is_held",
+    "make_preview",
+    "newest_reconstruction",
+    "preview_steps",
+    "read_exactly",
+    "read_metrics",
+    "read_previews",
+    "residual",
+]
+
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
@@ -83,6 +106,7 @@ class RunFolder:
         self._preview_s = 0.0
         self._thins = recipe.cadence.preview_every_steps == 0
         self.trouble = ""  # what could not be written of late
+        self.remarks: list[str] = []  # what to say of it before the training goes on
         self._told = ""
         self._board: Board | None = None
         self._gradients = GradientLog(self.path)
@@ -144,21 +168,26 @@ class RunFolder:
         return Saved(model.step, self.path / name)
 
     def _forget_after(self, step: int) -> None:
-        rows = []
-        if (self.path / "metrics.csv").exists():  # or it was cut off before the first step
-            rows = [row for row in read_metrics(self.path) if int(row["step"]) <= step]
+        rows: list[dict[str, str]] = []
+        file = self.path / "metrics.csv"
+        if file.exists():  # or it was cut off before the first step
+            told, damaged = read_rows(file)
+            rows = [row for row in told if int(row["step"]) <= step]
+            if damaged:
+                self.remarks.append(_set_aside(file, damaged[0]))
         with (
-            atomic_file(self.path / "metrics.csv") as temporary,
+            atomic_file(file) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as stream,
         ):
             writer = csv.DictWriter(stream, self._columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        for file in (self.path / "previews").glob("step-*.npz"):
-            if int(file.stem.removeprefix("step-")) > step:
-                file.unlink()
+        for made in preview_steps(self.path):
+            if made > step:
+                file_of(self.path, made).unlink(missing_ok=True)
         for left in (*self.path.glob(".tmp-*"), *(self.path / "previews").glob(".tmp-*")):
-            left.unlink()  # what a killed process was writing
+            if left.is_file():
+                left.unlink()  # what a killed process was writing
 
     def add_step(self, event: Step) -> None:
         """Keep a row; rows are written about once a second."""
@@ -209,8 +238,8 @@ class RunFolder:
         try:
             if event.step == 0:
                 still = {n: whole(panels[n]) for n in ("noisy", "target") if n in panels}
-                _save_arrays(folder / "still.npz", still)
-            _save_arrays(folder / f"step-{event.step:08d}.npz", picture)
+                save_arrays(folder / STILL, still)
+            save_arrays(file_of(self.path, event.step), picture)
         except StudioError as error:
             self._miss(error)
 
@@ -236,6 +265,22 @@ class RunFolder:
                 os.truncate(file, size)  # half a row must not stay before the next
             raise explain_os_error(error, file) from error
         self._rows.clear()
+
+
+def _set_aside(file: Path, line: int) -> str:
+    """Keep a copy of a damaged metrics.csv, whose sound rows alone are about to be kept."""
+    number, copy = 1, file.with_name("metrics-damaged.csv")
+    while copy.exists():
+        number += 1
+        copy = file.with_name(f"metrics-damaged-{number}.csv")
+    try:
+        shutil.copyfile(file, copy)
+    except OSError as error:
+        raise explain_os_error(error, copy) from error
+    return (
+        f"{file} is damaged (line {line}): the rows that can be read are kept, and the file as it "
+        f"was is now {copy.name}."
+    )
 
 
 def _hold(path: Path) -> BaseFileLock:
@@ -265,114 +310,3 @@ def is_held(path: Path) -> bool:
         return True
     except OSError:  # a folder that may not be written to: nothing can train there
         return False
-
-
-def preview_steps(path: Path) -> list[int]:
-    """The steps of which a run folder holds a preview, in order."""
-    files = (Path(path) / "previews").glob("step-*.npz")
-    return sorted(int(file.stem.removeprefix("step-")) for file in files)
-
-
-def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
-    """The previews of a run folder, in order, for a film of the training; or one step's alone."""
-    folder = Path(path) / "previews"
-    still = _load_arrays(folder / "still.npz")
-    noisy = _single(still["noisy"], {})
-    target = _single(still["target"], {}) if "target" in still else None
-    for number in preview_steps(path) if step is None else [step]:
-        arrays = _load_arrays(folder / f"step-{number:08d}.npz")
-        about = json.loads(str(arrays["about"]))
-        yield make_preview(
-            about["step"], about["slice"], noisy, _single(arrays["reconstruction"], about), target,
-            about["metrics"], labels=about.get("labels", False),
-        )  # fmt: skip
-
-
-def read_exactly(path: Path, step: int) -> NDArray[np.float64]:
-    """The reconstruction of one preview ``(y, x)`` in HU, with all the digits that were kept."""
-    arrays = _load_arrays(Path(path) / "previews" / f"step-{step:08d}.npz")
-    return from_levels(arrays["reconstruction"], json.loads(str(arrays["about"])))
-
-
-def newest_reconstruction(path: Path) -> tuple[NDArray[np.float32], bool] | None:
-    """That of the last preview alone, ``(y, x)``, and whether it holds classes and not HU.
-
-    None where there is no preview.
-    """
-    steps = preview_steps(path)
-    if not steps:
-        return None
-    file = Path(path) / "previews" / f"step-{steps[-1]:08d}.npz"
-    arrays = _load_arrays(file)
-    about = json.loads(str(arrays["about"]))
-    return _single(arrays["reconstruction"], about), about.get("labels", False)
-
-
-def make_preview(
-    step: int,
-    index: int,
-    noisy: NDArray[np.float32],
-    reconstruction: NDArray[np.float32],
-    target: NDArray[np.float32] | None,
-    metrics: Mapping[str, float],
-    *,
-    labels: bool = False,
-) -> Preview:
-    """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input.
-
-    With ``labels`` reconstruction and target are class numbers, and the residual is what the one
-    has more than the other.
-
-    Without a known ``target`` that panel is left out.
-    """
-    panels = {"noisy": noisy, "reconstruction": reconstruction}
-    if target is not None:
-        panels["target"] = target
-    panels["residual"] = residual(panels, labels)
-    for panel in panels.values():
-        panel.setflags(write=False)
-    return Preview(step, index, panels, "HU", metrics, labels)
-
-
-def residual(panels: Mapping[str, NDArray[np.float32]], labels: bool) -> NDArray[np.float32]:
-    """The reconstruction minus the noisy image; of classes, minus the target where it is known."""
-    if not labels:
-        return panels["reconstruction"] - panels["noisy"]
-    target = panels.get("target")
-    if target is None:
-        return np.zeros_like(panels["reconstruction"])
-    return np.where(target < 0, 0, panels["reconstruction"] - target).astype(np.float32)
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of a run folder's metrics.csv; what a row does not tell is an empty text.
-
-    A last row that was cut off while it was written is left out.
-    """
-    file = Path(path) / "metrics.csv"
-    try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            return [row for row in reader if None not in row.values() and row["step"].isdigit()]
-    except OSError as error:
-        raise explain_os_error(error, file, "read") from error
-
-
-def _single(stored: NDArray[np.int16], about: Mapping[str, Any]) -> NDArray[np.float32]:
-    return from_levels(stored, about).astype(np.float32)
-
-
-def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    with atomic_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
-
-
-def _load_arrays(path: Path) -> dict[str, Any]:
-    try:
-        # NumPy leaves a damaged file open that it has opened itself.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise explain_os_error(error, path, "read") from error
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise StudioError(f"{path} is damaged.", hint="Delete it.", path=path) from error

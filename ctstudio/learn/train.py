@@ -127,6 +127,8 @@ def _train(
         at = start.step if start.resumes else None
         folder = RunFolder(run_folder, recipe, names, resume_at=at)
     try:
+        for text in folder.remarks if folder else ():
+            yield Note(text)
         task: Task = TASKS.make(recipe.task)
         whole = replace(recipe, batch=recipe.batch * processes.count)
         shown = start.preview_slice(preview_slice)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import tomllib
@@ -21,20 +20,20 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Work
 from ctstudio.figures.curves import History
 from ctstudio.learn.gradient_log import read_gradients
+from ctstudio.learn.metrics_log import number, read_metrics
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import (
     RUN_CHECKPOINTS,
     is_held,
     newest_reconstruction,
     preview_steps,
-    read_metrics,
     read_previews,
 )
+from ctstudio.learn.saved_step import saved_step
 from ctstudio.workflows.run_settings import flatten
+from ctstudio.workflows.standing import NOISY, Standing, after_protocol
 
 State = Literal["running", "finished", "stopped", "failed", "damaged"]
-NOISY = "noisy_"  # begins the columns of the noisy input's metrics
-TIME_SLACK_S = 1.0  # a training that time ends has logged its last row that much before, at most
 MARKS = ("recipe.toml", "metrics.csv", *RUN_CHECKPOINTS)
 """A folder with any of these is that of a training."""
 
@@ -46,7 +45,8 @@ class RunSummary:
     ``settings`` are those of its recipe by their path ("phases.0.optimiser.lr"); ``begun`` is a
     POSIX time. ``best`` and ``baseline`` are "psnr" (dB), "ssim", "rmse" (HU) or "dice" under
     ``protocol``, of the network at ``best_step`` and of its noisy input; they are empty where no
-    truth was known. ``reason`` says what is wrong with a run that failed or is damaged.
+    truth was known. ``reason`` says what is wrong with a run that failed or is damaged, or
+    that not all of it was saved.
     """
 
     folder: Path
@@ -129,17 +129,22 @@ def summarise(folder: Path) -> RunSummary:
         known |= {"settings": flatten(recipe.to_dict()), "total_steps": recipe.total_steps}
     except StudioError as error:
         problems.append(error.message)
-    ended = False
+    standing = Standing([], {})
     try:
-        log = _Log.read(folder / "metrics.csv")
-        known |= log.known()
-        ended = recipe is not None and log.ended(recipe)
+        standing = Standing.read(folder / "metrics.csv")
+        if standing.damaged:
+            problems.append(f"metrics.csv is damaged (line {standing.damaged}).")
     except StudioError as error:
         problems.append(error.message)
     networks = [folder / name for name in RUN_CHECKPOINTS if (folder / name).exists()]
     bad = [path for path in networks if not zipfile.is_zipfile(path)]
     problems += [f"{path} is not a network: it is damaged." for path in bad]
     known["network"] = next((path for path in networks if path not in bad), None)
+    # A full disk may have taken rows of figures for longer than it took networks.
+    best, last = (saved_step(folder / name) for name in RUN_CHECKPOINTS)
+    known |= (standing if best is None else standing.until(best)).known()
+    unsaved = last is not None and last < known.get("steps", 0)
+    ended = recipe is not None and standing.ended(recipe) and not unsaved
     state: State = "finished" if ended else "stopped"
     if is_held(folder):
         state = "running"
@@ -147,8 +152,9 @@ def summarise(folder: Path) -> RunSummary:
         state = "damaged"
     elif not networks:
         state, problems = "failed", ["It ended before its network was saved for the first time."]
-    last = folder / "last.pt"
-    known["can_continue"] = state == "stopped" and last in networks
+    elif unsaved:
+        problems = [f"The steps after {last:,} were not saved."]
+    known["can_continue"] = state == "stopped" and folder / "last.pt" in networks
     # Whoever reads the reason knows which folder it is.
     reason = " ".join(problems).replace(f"{folder}{os.sep}", "")
     return RunSummary(folder, state, reason, **known)
@@ -192,97 +198,6 @@ def _size(folder: Path) -> int:
     return total
 
 
-@dataclass(frozen=True)
-class _Log:
-    """The rows of a metrics.csv that tell how a run stands: its validations and its last."""
-
-    validations: list[dict[str, str]]
-    last: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> _Log:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return cls([], {})  # it was cut off before the first step
-        except OSError as error:
-            raise explain_os_error(error, path, "read") from error
-        except UnicodeDecodeError as error:
-            raise StudioError(f"{path} is damaged.", path=path) from error
-        head, *lines = text.splitlines() or [""]
-        columns = head.split(",")
-        if not {"step", "seconds", "protocol"} <= set(columns):
-            raise StudioError(f"{path} is damaged.", path=path)
-        # A step's row ends with empty metrics: of the many only the last two are taken apart, and
-        # of these the very last may have been cut off while it was written.
-        empty = "," * (len(columns) - columns.index("protocol"))
-        told = [line for line in lines if not line.endswith(empty)] + lines[-2:]
-        rows = [
-            dict(zip(columns, values, strict=True))
-            for values in csv.reader(told)
-            if len(values) == len(columns) and values[0].isdigit()
-        ]
-        last = max(rows, key=lambda row: (int(row["step"]), _number(row["seconds"])), default={})
-        marked = {row["step"]: row for row in rows if row["protocol"]}
-        return cls(list(marked.values()), last)
-
-    @property
-    def scores(self) -> list[float]:
-        """What a training goes by, less is better: RMSE, what Dice lacks, or else the loss."""
-        return [_score(row) for row in self.validations]
-
-    def known(self) -> dict[str, Any]:
-        known: dict[str, Any] = {}
-        if self.last:
-            known["steps"] = int(self.last["step"])
-            known["seconds"] = max(_number(self.last["seconds"]), 0.0)
-        scores = self.scores
-        finite = [k for k, score in enumerate(scores) if math.isfinite(score)]
-        if finite:
-            row = self.validations[min(finite, key=lambda k: scores[k])]
-            known |= {"protocol": row["protocol"], "best_step": int(row["step"])}
-            told = {n: _number(row[n]) for n in _after_protocol(row) if row[n]}
-            known["best"] = {n: v for n, v in told.items() if not n.startswith(NOISY)}
-            noisy = {n.removeprefix(NOISY): v for n, v in told.items() if n.startswith(NOISY)}
-            known["baseline"] = noisy
-        return known
-
-    def ended(self, recipe: Recipe) -> bool:
-        """Whether the recipe's steps, time or patience were used up."""
-        if not self.last:
-            return False
-        stopping = recipe.stopping
-        if int(self.last["step"]) >= recipe.total_steps:
-            return True
-        seconds = _number(self.last["seconds"])
-        if stopping.seconds and seconds >= stopping.seconds - TIME_SLACK_S:
-            return True
-        best, since = math.inf, 0
-        for score in self.scores:
-            since = 0 if score < best - stopping.least_gain else since + 1
-            best = min(best, score)
-        return 0 < stopping.patience <= since
-
-
-def _after_protocol(row: Mapping[str, str]) -> list[str]:
-    """The metrics' columns, whichever the version that wrote them had."""
-    names = list(row)
-    return names[names.index("protocol") + 1 :]
-
-
-def _score(row: Mapping[str, str]) -> float:
-    if row.get("rmse"):
-        return _number(row["rmse"])
-    return 1 - _number(row["dice"]) if row.get("dice") else _number(row.get("loss", ""))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
 # -- one run -------------------------------------------------------------------------------------
 
 
@@ -302,15 +217,15 @@ def load_history(folder: Path) -> History:
         steps = [row for row in rows if not row["protocol"]]
         judged = [row for row in rows if row["protocol"]]
         shown = losses if len(losses) > 2 else losses[:1]
-        metrics = [n for n in _after_protocol(dict.fromkeys(names, "")) if not n.startswith(NOISY)]
-        noisy = {n: _number(judged[-1].get(f"{NOISY}{n}", "")) for n in metrics if judged}
+        metrics = [n for n in after_protocol(dict.fromkeys(names, "")) if not n.startswith(NOISY)]
+        noisy = {n: number(judged[-1].get(f"{NOISY}{n}", "")) for n in metrics if judged}
         return History(
             step=np.array([int(row["step"]) for row in steps]),
-            losses={n: np.array([_number(row[n]) for row in steps]) for n in shown},
-            lr=np.array([_number(row["lr"]) for row in steps]),
+            losses={n: np.array([number(row[n]) for row in steps]) for n in shown},
+            lr=np.array([number(row["lr"]) for row in steps]),
             validation_step=np.array([int(row["step"]) for row in judged]),
             validation={
-                n: np.array([_number(row[n]) for row in judged])
+                n: np.array([number(row[n]) for row in judged])
                 for n in metrics
                 if any(row[n] for row in judged)
             },
@@ -318,7 +233,7 @@ def load_history(folder: Path) -> History:
             protocol=judged[-1]["protocol"] if judged else "A",
             **_gradients(folder),
         )
-    except (KeyError, ValueError, csv.Error) as error:
+    except (KeyError, ValueError) as error:
         raise StudioError(f"{path} is damaged.", path=path) from error
 
 
@@ -342,7 +257,7 @@ def preview_at(folder: Path, step: int | None = None) -> Preview | None:
     try:
         steps = preview_steps(folder)
         before = [made for made in steps if step is None or made <= step] or steps[:1]
-        return next(read_previews(folder, step=before[-1])) if before else None
+        return next(read_previews(folder, step=before[-1]), None) if before else None
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"The previews in {folder} are damaged.", path=folder) from error
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work, finish
+from ctstudio.learn.saved_step import saved_step
 from ctstudio.workflows import runs
 from ctstudio.workflows.run_settings import brief, differences, flatten, in_words, short_key, usual
 
@@ -155,6 +156,17 @@ def _another_version(folder: Path) -> None:
         (lambda f: (f / "metrics.csv").write_text("a,b\n1,2\n"), "damaged", "metrics.csv"),
         (lambda f: (f / "best.pt").write_bytes(b"PK\3\4 half"), "damaged", "best.pt"),
         (lambda f: [(f / n).unlink() for n in ("best.pt", "last.pt")], "failed", "saved"),
+        (
+            lambda f: log_row(f, step=41, seconds="inf"),
+            "damaged",
+            "metrics.csv is damaged (line 46)",
+        ),
+        (lambda f: log_row(f, step=41, seconds=1e300), "damaged", "metrics.csv"),
+        (lambda f: log_row(f, step=41, epoch="1e400", seconds=11), "damaged", "metrics.csv"),
+        (lambda f: log_row(f, step="nan", seconds=11), "damaged", "metrics.csv"),
+        (lambda f: log_row(f, step="9" * 5000, seconds=11), "damaged", "metrics.csv"),
+        (lambda f: log_row(f, step="\u00b2", seconds=11), "damaged", "metrics.csv"),
+        (lambda f: log_row(f, step=41, loss="9" * 200_000), "damaged", "metrics.csv"),
         (lambda f: (f / "metrics.csv").unlink(), "stopped", ""),
         (_cut_off, "stopped", ""),
     ],
@@ -170,6 +182,38 @@ def test_a_damaged_run_is_listed_with_its_reason(
     assert words in found["broken"].reason
     assert bool(words) == bool(found["broken"].reason)
     assert str(broken) not in found["broken"].reason
+
+
+def test_a_list_with_damaged_figures_is_printed(
+    make_run: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ctstudio.cli import main
+
+    folder = make_run("whole").parent
+    log_row(make_run("far"), step=10**14, seconds=1e300)
+    log_row(make_run("odd"), step=41, seconds="nan", protocol="A", rmse="inf")
+    assert main.run(["runs", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert [word in told for word in ("whole", "far", "odd")] == [True] * 3
+    assert told.count("metrics.csv is damaged") == 2
+
+
+def test_a_network_that_could_not_be_saved_is_not_the_best(make_run: Make) -> None:
+    """A full disk takes rows for longer than networks."""
+    import torch
+
+    folder = make_run("one", {"phases.0.steps": 40})
+    for name, step in (("best.pt", 20), ("last.pt", 30)):
+        torch.save({"format": "x", "recipe": "steps = 9", "step": step}, folder / name)
+        assert saved_step(folder / name) == step
+    run = scan(folder)["one"]
+    assert (run.state, run.can_continue, run.best_step) == ("stopped", True, 20)
+    assert run.best["rmse"] == 10  # HU, as at step 20
+    assert "after 30 were not saved" in run.reason
+    torch.save({"step": 40}, folder / "last.pt")
+    assert scan(folder)["one"].state == "finished"
+    (folder / "last.pt").write_bytes(b"half")
+    assert saved_step(folder / "last.pt") is None
 
 
 def test_what_nobody_foresaw_does_not_end_the_list(
@@ -272,7 +316,9 @@ def test_a_run_without_pictures(make_run: Make) -> None:
     assert runs.thumbnail(folder) is None
     (folder / "previews" / "step-00000001.npz").write_bytes(b"PK\3\4 half")
     assert runs.thumbnail(folder) is None
-    with pytest.raises(StudioError):
+    assert runs.preview_at(folder) is None
+    (folder / "previews" / "still.npz").write_bytes(b"PK\3\4 half")
+    with pytest.raises(StudioError, match="damaged"):
         runs.preview_at(folder)
 
 
