@@ -200,3 +200,36 @@ def test_a_run_that_cannot_be_compared_says_why(hands: Any, tmp_path: Path) -> N
     assert "no checkpoint yet" in hands.banner()
     assert not dialog.save_button.isEnabled()
     dialog.close()
+
+
+def test_a_running_training_is_compared_as_it_is_now(hands: Any, thin: Any) -> None:
+    hands.program.load_engine()
+    hands.open(thin)
+    hands.wait(lambda: hands.program.engine is not None, "for the engine")
+    hands.idle()
+    hands.window.tabs.setCurrentIndex(1)
+    panel, curves = hands.window.train_panel, hands.window.curves
+    recipe = panel.form.recipe()
+    settings = {
+        "noise": "gaussian", "batch": 2, "patch_px": 32, "stopping.seconds": 0,
+        "phases.0.steps": 10**6, "phases.0.model": "residual", "cadence.gradient_norms_every": 5,
+        "cadence.save_every_s": 10**5,
+    }  # fmt: skip
+    for path, value in settings.items():
+        recipe = recipe.with_setting(path, value)
+    panel.form.set_recipe(recipe)
+    hands.press(panel.controls.start)
+    hands.wait(curves.bar.tabs.isVisible, "for the first gradients")
+    curves.bar.tabs.setCurrentIndex(1)
+    hands.wait(lambda: len(curves.gradients.boxes) == 6, "for six blocks")
+    folder = hands.session.run.folder
+    assert not (folder / "last.pt").exists()
+    hands.press(curves.gradients.effect)
+    (dialog,) = curves.findChildren(EffectDialog)
+    hands.wait(lambda: dialog.effect is not None, "for the comparison")
+    assert (folder / "last.pt").exists()
+    assert list(dialog.effect.layers) == list(curves.gradients.boxes)
+    dialog.close()
+    hands.press(panel.controls.stop)
+    hands.idle("train")
+    assert hands.session.run.history.gradient_step[0] == 1
