@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.views import Blend, Difference, LiveSlices, SliceStack
-from ctstudio.ct.volume import Geometry, Source, Volume
+from ctstudio.ct.views import Blend, Difference, LiveSlices, OnBase, SliceStack
+from ctstudio.ct.volume import Geometry, Volume
 
 Plane = Literal["axial", "coronal", "sagittal"]
 Projection = Literal["maximum", "minimum", "mean"]
@@ -50,7 +50,7 @@ def in_plane(stack: SliceStack, plane: Plane) -> SliceStack:
 
 
 @dataclass(eq=False)
-class Reformatted:
+class Reformatted(OnBase):
     """A stack cut along another plane than that of its slices.
 
     Values outside the slices of a tilted stack are NaN.
@@ -58,18 +58,6 @@ class Reformatted:
 
     base: SliceStack
     plane: Plane
-
-    @property
-    def source(self) -> Source:
-        return self.base.source
-
-    @property
-    def unit(self) -> str:
-        return self.base.unit
-
-    @property
-    def derivation(self) -> tuple[str, ...]:
-        return self.base.derivation
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -243,7 +231,7 @@ def cut(stack: SliceStack, axis: int, at: NDArray[np.int_]) -> NDArray[np.float3
 
 
 @dataclass(eq=False)
-class Slab:
+class Slab(OnBase):
     """Several slices seen as one: the greatest, the least or the mean value along the normal.
 
     ``thickness_mm`` counts from centre to centre of the outer slices; a slab has one slice at
@@ -255,27 +243,8 @@ class Slab:
     thickness_mm: float
 
     @property
-    def geometry(self) -> Geometry:
-        return self.base.geometry
-
-    @property
-    def source(self) -> Source:
-        return self.base.source
-
-    @property
-    def unit(self) -> str:
-        return self.base.unit
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.base.shape
-
-    @property
     def derivation(self) -> tuple[str, ...]:
         return (*self.base.derivation, f"{self.projection} over {self.thickness_mm:g} mm")
-
-    def __len__(self) -> int:
-        return len(self.base)
 
     def members(self, index: int) -> range:
         """The slices that are seen as slice ``index``."""

@@ -40,7 +40,7 @@ class SliceStack(Protocol):
         ...
 
 
-class _OnBase:
+class OnBase:
     """Geometry, source and unit are those of ``base``."""
 
     base: SliceStack
@@ -70,7 +70,7 @@ class _OnBase:
 
 
 @dataclass(eq=False)
-class Difference(_OnBase):
+class Difference(OnBase):
     """``other - base``, slice by slice: what a method took away has the opposite sign."""
 
     base: SliceStack
@@ -85,7 +85,7 @@ class Difference(_OnBase):
 
 
 @dataclass(eq=False)
-class Blend(_OnBase):
+class Blend(OnBase):
     """``(1 - fraction) * base + fraction * other``; ``fraction`` may be changed at any time."""
 
     base: SliceStack
@@ -108,7 +108,7 @@ class Blend(_OnBase):
 
 
 @dataclass(eq=False)
-class LiveSlices(_OnBase):
+class LiveSlices(OnBase):
     """Slices of ``base`` as a method would make them; those not computed yet show ``base``."""
 
     base: SliceStack

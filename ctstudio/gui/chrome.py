@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QToolBar, QWidget
+from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QToolBar, QWidget
 
 from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS
@@ -119,3 +119,12 @@ def preset_actions(window: QMainWindow, viewer: QWidget) -> dict[str, QAction]:
         viewer.addAction(action)
         made[name] = action
     return made
+
+
+def scrolling(widget: QWidget) -> QScrollArea:
+    """A panel that is scrolled where it is higher than the window."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(widget)
+    return area

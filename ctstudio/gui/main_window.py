@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QLabel,
     QMainWindow,
-    QScrollArea,
     QStackedWidget,
     QTabWidget,
     QVBoxLayout,
@@ -116,9 +115,9 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         for panel, title in (
-            (_scrolling(self.denoise_panel), "Denoise"),
+            (chrome.scrolling(self.denoise_panel), "Denoise"),
             (self.train_panel, "Train"),
-            (_scrolling(self.compare_panel), "Compare && export"),
+            (chrome.scrolling(self.compare_panel), "Compare && export"),
         ):
             self.tabs.addTab(panel, title)
         self.tabs.setMinimumWidth(340)
@@ -398,11 +397,3 @@ class MainWindow(QMainWindow):
         self.settings.set("window/state", self.saveState(STATE_VERSION))
         self.settings.sync()
         event.accept()
-
-
-def _scrolling(widget: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area

@@ -10,11 +10,12 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QMenu
 
 from ctstudio.ct.planes import PLANES
-from ctstudio.ct.window import PRESETS, Window
+from ctstudio.ct.window import PRESETS, Window, full_range
 from ctstudio.gui import chrome, theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+from ctstudio.gui.viewer.windows import default_window
 from ctstudio.gui.words import plain_title
 
 CINE_MS = 80
@@ -102,7 +103,8 @@ class ViewControl(QObject):
         """Apply a named window to the active pane and those linked with it."""
         if self._session.active is None or self._session.active.signed:
             return
-        window = PRESETS.get(name) or self._grid.full_range_window()
+        hu = self._grid.active_pane.view.hu
+        window = PRESETS.get(name) or (full_range(hu) if hu is not None else None)
         if window is not None:
             self._grid.set_window(window)
 
@@ -112,7 +114,7 @@ class ViewControl(QObject):
         layer = self._session.active
         if layer is not None:
             index = self._grid.active_pane.view.stored_index
-            self._grid.set_window(self._grid.default_window(layer, index))
+            self._grid.set_window(default_window(layer, index))
 
     def stop(self) -> None:
         """End what runs by itself."""

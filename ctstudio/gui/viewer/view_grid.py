@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QPoint, QPointF, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
-from ctstudio.ct.views import LABEL_UNIT
-from ctstudio.ct.window import Window, automatic, full_range
+from ctstudio.ct.window import Window
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.cutting import Cutting
 from ctstudio.gui.viewer.linking import (
@@ -21,7 +19,7 @@ from ctstudio.gui.viewer.linking import (
 )
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.picture_view import Framing, Probe
-from ctstudio.workflows.figure import residual_limit
+from ctstudio.gui.viewer.windows import default_window
 
 LAYOUTS: dict[str, tuple[int, int]] = {
     "1": (1, 1),
@@ -30,7 +28,6 @@ LAYOUTS: dict[str, tuple[int, int]] = {
     "2x2": (2, 2),
 }
 MAX_PANES = 4
-RESIDUAL_WINDOW = Window(0, 100)  # while there is nothing to judge by
 
 
 class ViewGrid(QWidget):
@@ -197,7 +194,7 @@ class ViewGrid(QWidget):
         if relative is not None and not relative.fitted:
             framing = framing_in(seen.geometry, relative, relative.framing)
         own = index if seen.geometry is layer.stack.geometry else len(layer.stack) // 2
-        window = twin.window if twin is not None else self.default_window(layer, own)
+        window = twin.window if twin is not None else default_window(layer, own)
         pane.view.window = window  # the layer is drawn with it, once
         pane.set_layer(layer, index)
         if framing is not None:
@@ -232,22 +229,6 @@ class ViewGrid(QWidget):
         for pane in self.visible_panes:
             pane.view.set_crosshair(None)
         self.activate(self.panes[0])
-
-    def default_window(self, layer: Layer, index: int) -> Window:
-        """The header's window; else the 0.1 to 99.9 percentile of the slice; all of the classes."""
-        if layer.stack.unit == LABEL_UNIT:
-            highest = max(float(np.abs(layer.stack.slice_hu(index)).max()), 1.0)
-            return Window(0, 2 * highest) if layer.signed else Window(highest / 2, highest)
-        if layer.signed:
-            if layer.parent is not None and not layer.parent.complete:
-                return RESIDUAL_WINDOW  # slices that are still to come differ by all they are
-            hu = layer.stack.slice_hu(index)
-            return Window(0, 2 * residual_limit([hu])) if hu.any() else RESIDUAL_WINDOW
-        return layer.stack.source.window or automatic(layer.stack.slice_hu(index))
-
-    def full_range_window(self) -> Window | None:
-        hu = self._active.view.hu
-        return full_range(hu) if hu is not None else None
 
     # -- linking ---------------------------------------------------------------------------------
 
