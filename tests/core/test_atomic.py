@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+import subprocess
 import sys
 
 import pytest
@@ -108,3 +109,24 @@ def test_an_error_wrapped_in_another_is_explained(tmp_path):
     assert explain_os_error(wrapper, tmp_path).message.endswith(": In some element.")
     wrapper.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert explain_os_error(wrapper, tmp_path).message.endswith(": the disk is full.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there nobody can ask whether a process lives")
+def test_what_a_dead_process_left_goes_and_nothing_else(tmp_path):
+    with atomic_folder(tmp_path / "first") as mine:
+        begin = mine.name.rsplit("-", 2)[0]
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        left = tmp_path / f"{begin}-{dead.pid}-abc"
+        kept = [
+            tmp_path / f"{begin}x-{dead.pid}-abc",  # another machine's
+            tmp_path / f"{begin}-{os.getppid()}-abc",
+            tmp_path / ".tmp-other",
+            tmp_path / f"{begin}-words-abc",
+        ]
+        for folder in (left, *kept):
+            (folder / "inside").mkdir(parents=True)
+        with atomic_folder(tmp_path / "second"):
+            assert mine.exists()
+            assert not left.exists()
+    assert all(folder.exists() for folder in kept)
