@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ctstudio.core.errors import StudioError
 from ctstudio.learn import publish as published
 from ctstudio.learn import wording
 from ctstudio.learn.models import MODELS
+from ctstudio.learn.outline import misfit, outline
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import RUN_CHECKPOINTS
 
 FORMAT = "ctstudio model"
 VERSION = 1
+MOST_STEPS = 10**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +130,32 @@ def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
         )
     try:
         recipe = Recipe.from_toml(data["recipe"])
+        # Before there is a network: a small file may tell of one that no memory can hold.
+        if why := misfit(data["weights"], outline(recipe)):
+            raise ValueError(why)
         module = build(recipe)
         module.load_state_dict(data["weights"])
-        if not all(bool(torch.isfinite(v).all()) for v in module.state_dict().values()):
-            raise ValueError("some weights are not numbers")
+        if type(data["step"]) is not int or not 0 <= data["step"] <= MOST_STEPS:
+            raise ValueError(f"the step is {str(data['step'])[:40]}")
         metrics = {str(name): float(value) for name, value in data["metrics"].items()}
-        model = TrainedModel(recipe, module.eval(), int(data["step"]), metrics)
+        model = TrainedModel(recipe, module.eval(), data["step"], metrics)
         return model, dict(data.get("training", {}))
     except StudioError as error:
         raise StudioError(f"{path}: {error.message}", hint=error.hint, path=path) from error
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except MemoryError as error:
+        raise StudioError(
+            f"There is not enough memory for the network in {path}.",
+            hint="Close other programs, or choose a smaller network.",
+            path=path,
+        ) from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         raise StudioError(
             f"{path} is damaged: its weights do not fit its recipe.",
             hint="Choose another checkpoint.",
@@ -165,8 +184,12 @@ def _read(path: Path) -> dict[str, Any]:
                 return published.read(path)
             if start[:4] != b"PK\x03\x04":
                 raise foreign
+            archive = zipfile.ZipFile(stream)
+            # Weights are stored as they are: what is packed may unpack to anything.
+            if sum(part.file_size for part in archive.infolist()) > stream.seek(0, SEEK_END):
+                raise ValueError("its parts are larger than the file")
             # torch reads what a bad disk made of the weights without a word.
-            if zipfile.ZipFile(stream).testzip() is not None:
+            if archive.testzip() is not None:
                 raise ValueError("a part of the file is not what was written")
             stream.seek(0)
             data = torch.load(stream, map_location="cpu", weights_only=True)

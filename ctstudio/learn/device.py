@@ -82,6 +82,15 @@ def memory_in_use(device: torch.device) -> int:
     return 0
 
 
+def total_memory(device: torch.device) -> int:
+    """Bytes of memory that a device has, whatever is in use."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
 def release_memory() -> None:
     """Give memory that torch keeps for later back to the device."""
     if torch.cuda.is_available():

@@ -86,16 +86,21 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.size_px, self.black, self.width, self.faults = size_px, black, width, faults
         self.encode_with, self.decode_with = tuple(encoder), tuple(decoder)
+        outline = torch.get_default_device().type == "meta"  # the shapes alone are asked for
         # One generator for both forms, so that a seed gives both the same first weights.
-        draw = np.random.default_rng(int(torch.randint(2**62, ())))
+        draw = np.random.default_rng(0 if outline else int(torch.randint(2**62, ())))
         halves = (
             by_hand.Encoder(size_px, latent, encoder, faults=faults),
             by_hand.Decoder(size_px, latent, decoder, faults=faults),
         )
         self.encoder, self.decoder = nn.ParameterDict(), nn.ParameterDict()
         for half, part in zip(halves, (self.encoder, self.decoder), strict=True):
-            half.initialise(draw, conv_sd, full_sd)
+            if not outline:
+                half.initialise(draw, conv_sd, full_sd)
             for name, stage in half.stages.items():
+                if outline:
+                    part[name] = nn.Parameter(torch.empty(stage.weights.shape))
+                    continue
                 weights = stage.weights.astype(np.float32)
                 if isinstance(stage, by_hand.Convolution):
                     weights += np.float32(conv_mean / weights.size)
