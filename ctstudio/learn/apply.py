@@ -16,6 +16,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
 from ctstudio.learn import sampling
 from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.context import context_of, middle, slab, stacked
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.tiling import Tiler, infer
 
@@ -65,7 +66,7 @@ def denoise(
     text = f"Denoising with {model.title}"
     tiles = 1
     for before, index in enumerate(order):
-        work = _tiled(tiler, volume.slice_hu(index))
+        work = _tiled(tiler, slab(volume, index, context_of(module).slices))
         while True:
             try:
                 event = next(work)
@@ -86,16 +87,21 @@ def denoise(
 def denoise_slice(
     hu: NDArray[np.float32], model: TrainedModel, *, budget_bytes: int | None = None
 ) -> NDArray[np.float32]:
-    """Denoise one slice ``(y, x)`` float32 HU; the result is a new array of its shape."""
+    """Denoise one slice ``(y, x)`` float32 HU; the result is a new array of its shape.
+
+    A network that wants neighbouring slices is shown this one in their place.
+    """
     module, device = _ready(model)
-    return finish(_tiled(Tiler(module, device, budget_bytes=budget_bytes), hu))
+    shown = np.repeat(hu[None], context_of(module).slices, axis=0)
+    return finish(_tiled(Tiler(module, device, budget_bytes=budget_bytes), shown))
 
 
 def run(module: nn.Module, hu: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """Put one slice ``(y, x)`` through a network in evaluation mode and in one piece; padding
-    stays as it is."""
+    """Put one slice ``(y, x)``, or where the network wants them its neighbours ``(n, y, x)``,
+    through a network in evaluation mode and in one piece; padding stays as it is."""
     known, clean = _without_padding(hu)
-    return np.where(known, infer(module, clean, device), hu).astype(np.float32, copy=False)
+    output = infer(module, clean, device)
+    return np.where(known, output, middle(hu)).astype(np.float32, copy=False)
 
 
 def run_exactly(
@@ -116,7 +122,7 @@ def run_exactly(
     finally:
         if black:
             counts_from.black = black
-    return np.where(known, output, hu)
+    return np.where(known, output, middle(hu))
 
 
 def _ready(model: TrainedModel) -> tuple[nn.Module, torch.device]:
@@ -133,15 +139,17 @@ def _ready(model: TrainedModel) -> tuple[nn.Module, torch.device]:
 def _tiled(tiler: Tiler, hu: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
     known, clean = _without_padding(hu)
     output = yield from tiler.run(clean, known)
-    return np.where(known, output, hu).astype(np.float32, copy=False)
+    return np.where(known, output, middle(hu)).astype(np.float32, copy=False)
 
 
 def _without_padding(
     hu: NDArray[np.float32],
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Where a slice was measured, and the slice with air elsewhere."""
-    known = measured(hu)
-    return known, np.where(known, hu, np.float32(sampling.AIR_HU)).astype(np.float32)
+    """Where a slice was measured, and it and its neighbours ``(n, y, x)`` with air elsewhere."""
+    slices = stacked(hu)
+    known = np.stack([measured(each) for each in slices])
+    clean = np.where(known, slices, np.float32(sampling.AIR_HU)).astype(np.float32)
+    return known[len(known) // 2], clean
 
 
 def _outwards(count: int, first: int | None) -> list[int]:

@@ -7,16 +7,21 @@ import copy
 import torch
 from torch import nn
 
+from ctstudio.learn.context import context_of
+
 
 def compile_in_place(module: nn.Module, size: tuple[int, int, int], device: torch.device) -> str:
     """Let ``module`` be compiled when it is called; says why not where that does not work.
 
-    It is tried at once on HU ``(b, 1, p, p)`` of the ``size`` ``(b, p, p)``, forwards and
-    backwards, since torch would otherwise fail in the middle of the training. The weights and
-    what a checkpoint calls them stay as they are.
+    It is tried at once on HU ``(b, n, p, p)`` of the ``size`` ``(b, p, p)``, or as large as the
+    network needs, with the ``n`` slices that it wants, forwards and backwards, since torch would
+    otherwise fail in the middle of the training. The weights and what a checkpoint calls them stay
+    as they are.
     """
-    batch, height, width = size
-    sample = torch.zeros(batch, 1, height, width, device=device)
+    batch, *sides = size
+    context = context_of(module)
+    height, width = (max(side, context.patch_px) for side in sides)
+    sample = torch.zeros(batch, context.slices, height, width, device=device)
     trial = copy.deepcopy(module)
     try:
         trial.compile()

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ctstudio.ct.volume import Volume
+
 
 @dataclass(frozen=True)
 class Context:
@@ -57,6 +59,13 @@ def neighbours(index: int, count: int, slices: int) -> list[int]:
     """
     first = index - slices // 2
     return [min(max(first + k, 0), count - 1) for k in range(slices)]
+
+
+def slab(volume: Volume, index: int, slices: int) -> NDArray[np.float32]:
+    """HU of slice ``index`` among its neighbours ``(slices, y, x)``."""
+    wanted = neighbours(index, len(volume), slices)
+    hu = {z: volume.slice_hu(z) for z in dict.fromkeys(wanted)}
+    return np.stack([hu[z] for z in wanted])
 
 
 def stacked(hu: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctstudio.core.errors import StudioError
@@ -16,6 +17,7 @@ from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
+from ctstudio.learn.context import ALONE, Context, neighbours, slab
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.tasks import Batch, Network, Pair
 
@@ -30,12 +32,16 @@ class Series:
 
     ``stack`` is ``(z, y, x)``, int16 where the HU are whole numbers, else float32; ``starts``
     ``(n, 3)`` int64 holds slice, row and column of candidate patches; ``partner`` is what the task
-    joins to it (its noise, its aligned target).
+    joins to it (its noise, its aligned target). ``around`` ``(m, k)`` int64 says which slices of
+    the stack lie around each of the ``m`` slices to learn from; behind these, the stack holds
+    slices that are there as neighbours only. ``pixels`` is how many there are to learn from.
     """
 
     stack: Tensor
     starts: Tensor
     patch: int
+    around: Tensor
+    pixels: int
     partner: Any = None
 
 
@@ -47,10 +53,12 @@ class InMemory:
     """
 
     least_held_out = 1  # slices of a series
+    shows_neighbours = False  # whether a network may ask for neighbouring slices
 
     def __init__(self, *, body_share: float = 0.25, augment: bool = True) -> None:
         self.body_share = body_share
         self.augment = augment
+        self.context: Context = ALONE
         self.series: list[Series] = []
         self.validation: Sequence[Pair] = []
         self.held_out: Sequence[Batch] = []
@@ -67,7 +75,8 @@ class InMemory:
         raise NotImplementedError
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Any]:
-        """What belongs to the ``learn`` slices ``(z, y, x)`` of series ``number``."""
+        """What belongs to the ``learn`` slices of series ``number``, of which ``stack`` has the
+        HU ``(z, y, x)``."""
         raise NotImplementedError
 
     def ready(self, number: int, series: Series) -> Work[None]:
@@ -113,6 +122,12 @@ class InMemory:
         self.recipe, self.volumes, self.targets = recipe, volumes, targets
         self.batch_size = recipe.batch
         self.require()
+        if self.context.slices > 1 and not self.shows_neighbours:
+            raise StudioError(
+                f"The network looks at {self.context.slices} neighbouring slices, and the task "
+                f"{recipe.task.name!r} shows it one.",
+                hint="Choose another task, or a network that takes single slices.",
+            )
         if any(volume.unit != "HU" for volume in volumes):
             yield Note("The values of a series are not known to be HU; they are taken as HU.")
         held: list[tuple[int, int]] = []
@@ -123,7 +138,7 @@ class InMemory:
                 series = yield from self._read(number, learn, device)
                 yield from self.ready(number, series)
                 self.series.append(series)
-                self.pixels += series.stack.numel()
+                self.pixels += series.pixels
                 self.patch = max(self.patch, series.patch)
         if not held:
             held = [(0, 0)]
@@ -153,14 +168,15 @@ class InMemory:
             yield Note(
                 f"The patches are {patch} px instead of {recipe.patch_px}: the images are smaller."
             )
-        stack = np.empty((len(slices), height, width), _storage(volume))
+        shown, around = self.surroundings(len(volume), slices)
+        stack = np.empty((len(shown), height, width), storage(volume))
         starts: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
         usable = self.usable(slices)
-        for row, z in enumerate(slices):
-            yield Progress(row, len(slices), "Reading the slices to learn from")
+        for row, z in enumerate(shown):
+            yield Progress(row, len(shown), "Reading the slices to learn from")
             hu = clean_slice(volume, z)
             stack[row] = np.rint(hu) if stack.dtype == np.int16 else hu
-            if usable[row]:
+            if row < len(usable) and usable[row]:
                 here = sampling.corners(sampling.body_mask(hu), patch, self.body_share)
                 starts.append(np.insert(here, 0, row, axis=1))
         found = np.concatenate(starts)
@@ -169,8 +185,35 @@ class InMemory:
             rows = [row for row, use in enumerate(usable) if use]
             found = np.concatenate([np.insert(anywhere, 0, row, axis=1) for row in rows])
         tensor = torch.from_numpy(stack).to(device)
-        partner = yield from self.join(number, slices, tensor)
-        return Series(tensor, torch.from_numpy(found), patch, partner)
+        partner = yield from self.join(number, slices, tensor[: len(slices)])
+        pixels = len(slices) * height * width
+        return Series(tensor, torch.from_numpy(found), patch, around, pixels, partner)
+
+    def surroundings(self, count: int, slices: list[int]) -> tuple[list[int], Tensor]:
+        """Which of ``count`` slices must be read for ``slices`` and their neighbours, and in which
+        row of these the neighbours are ``(len(slices), n)``.
+
+        Neighbours may be slices that are held out: they are seen, but nothing is learnt about
+        them.
+        """
+        wanted = [neighbours(z, count, self.context.slices) for z in slices]
+        shown = list(dict.fromkeys([*slices, *(z for row in wanted for z in row)]))
+        place = {z: row for row, z in enumerate(shown)}
+        return shown, torch.tensor([[place[z] for z in row] for row in wanted])
+
+    def cut(self, series: Series, where: Tensor) -> Tensor:
+        """Patches ``(b, n, p, p)`` float32 at ``where`` ``(b, 3)``, with their neighbours."""
+        if self.context.slices == 1:
+            return sampling.cut(series.stack, where, series.patch)
+        return sampling.blocks(series.stack, series.around[where[:, 0]], where, series.patch)
+
+    def slab(self, number: int, z: int) -> Tensor | None:
+        """A slice of series ``number`` among its neighbours ``(n, y, x)``, where they are
+        wanted."""
+        if self.context.slices == 1:
+            return None
+        around = slab(self.volumes[number], z, self.context.slices)
+        return torch.from_numpy(np.stack([_clean(hu) for hu in around]))
 
     def _hold_out(self, held: list[tuple[int, int]], device: torch.device) -> Work[None]:
         """Batches from held-out slices, to be judged by where no clean image is known."""
@@ -192,7 +235,7 @@ class InMemory:
         return self._draw(self.series, generator, count)
 
     def _draw(self, among: Sequence[Series], generator: torch.Generator, count: int) -> list[Batch]:
-        weights = torch.tensor([float(series.stack.numel()) for series in among])
+        weights = torch.tensor([float(series.pixels) for series in among])
         chosen = torch.multinomial(weights, count, replacement=True, generator=generator).tolist()
         turns = torch.randint(8, (count,), generator=generator).tolist()
         batches: dict[int, Batch] = {}
@@ -238,13 +281,16 @@ def _part(patches: Tensor, *, mine: slice, which: int) -> Tensor:
     return sampling.turn(patches[mine], which)
 
 
-def clean_slice(volume: Volume, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def clean_slice(volume: Volume, z: int) -> NDArray[np.float32]:
     """HU of a slice with padding and what is not a number replaced by air."""
-    hu = volume.slice_hu(z)
+    return _clean(volume.slice_hu(z))
+
+
+def _clean(hu: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(measured(hu), np.minimum(hu, 30_000), sampling.AIR_HU).astype(np.float32)
 
 
-def _storage(volume: Volume) -> type[np.int16] | type[np.float32]:
+def storage(volume: Volume) -> type[np.int16] | type[np.float32]:
     """int16 where every HU is a whole number: half the memory."""
     whole = np.issubdtype(volume.voxels.dtype, np.integer)
     whole = whole and bool(np.all(volume.slope == np.rint(volume.slope)))

@@ -17,11 +17,12 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.apply import run as apply_to_slice
 from ctstudio.learn.apply import run_exactly
 from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.context import context_of
 from ctstudio.learn.pace import Budget
 from ctstudio.learn.receptive_field import ReceptiveField, measure
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
-from ctstudio.learn.segment import classify, dice
+from ctstudio.learn.segment import classify, classifying, dice, grid, live_every
 from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.tiling import UNKNOWN
 from ctstudio.learn.trainee import Trainee
@@ -41,13 +42,25 @@ class Stage:
         self.exact: NDArray[np.float64] | None = None  # the newest picture with all its digits
         self.index = pair.index
         self.noisy = pair.noisy.numpy().copy()
+        self.shown = self.noisy if pair.around is None else pair.around.numpy().copy()
+        self.region = None if pair.region is None else pair.region.numpy().copy()
         self.target = None if pair.target is None else pair.target.numpy().copy()
+
+    def caution(self, trainee: Trainee) -> str:
+        """What to know about the picture beforehand, or ""."""
+        every = live_every(trainee.average, self.region, trainee.device)
+        if every == 1:
+            return ""
+        return (
+            f"The live picture asks for the class of one voxel in {every} x {every}, since each "
+            "takes so long; held-out slices are judged by what the recipe says."
+        )
 
     def show(self, trainee: Trainee) -> Preview:
         if self.labels:
-            reconstruction = classify(trainee.average, self.noisy, trainee.device)
+            reconstruction = self._classify(trainee, self.shown, self.region)
         else:
-            self.exact = run_exactly(trainee.average, self.noisy, trainee.device)
+            self.exact = run_exactly(trainee.average, self.shown, trainee.device)
             reconstruction = self.exact.astype(np.float32)
         metrics: Mapping[str, float] = {}
         if self.target is not None and self.labels:
@@ -66,7 +79,11 @@ class Stage:
         differently; nothing is measured of them, since that takes seconds.
         """
         if self._field is None:
-            self._field = UNKNOWN if self.labels else measure(trainee.average) or EVERYTHING
+            side = context_of(trainee.average).patch_px
+            if side > 1:
+                self._field = ReceptiveField(side, 1)
+            else:
+                self._field = UNKNOWN if self.labels else measure(trainee.average) or EVERYTHING
         margin, period = self._field.margin_px, self._field.period_px
         rows, columns = self.noisy.shape
         top, left, height, width = region
@@ -75,12 +92,23 @@ class Stage:
         y, x = (max(at - margin, 0) // period * period for at in (top, left))
         # Cells, too, are looked at as a whole.
         y_end, x_end = (-(-at // period) * period + margin for at in (bottom, right))
-        piece = self.noisy[y:y_end, x:x_end]
-        run = classify if self.labels else apply_to_slice
-        seen = run(trainee.average, piece, trainee.device)
+        piece = self.shown[..., y:y_end, x:x_end]
+        if self.labels:
+            wanted = np.zeros(self.noisy.shape, bool)
+            wanted[top:bottom, left:right] = True
+            wanted &= True if self.region is None else self.region
+            seen = self._classify(trainee, piece, wanted[y:y_end, x:x_end])
+        else:
+            seen = apply_to_slice(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
         reconstruction.setflags(write=False)
         return Detail(trainee.step, top, left, reconstruction)
+
+    def _classify(
+        self, trainee: Trainee, shown: NDArray[np.float32], region: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        every = live_every(trainee.average, region, trainee.device)
+        return classify(trainee.average, shown, trainee.device, region=region, every=every)
 
 
 class Judge:
@@ -135,10 +163,21 @@ class Judge:
         found, true = [], []
         for done, pair in enumerate(pairs):
             assert pair.target is not None
-            found.append(classify(trainee.average, pair.noisy.numpy(), trainee.device))
-            true.append(pair.target.numpy())
+            found.append((yield from self._tell(pair, trainee)))
+            true.append(_on_grid(pair.target.numpy(), pair.judged_every))
             yield Progress(done + 1, len(pairs), "Judging held-out slices")
         return {"dice": dice(found, true)}
+
+    def _tell(self, pair: Pair, trainee: Trainee) -> Work[NDArray[np.float32]]:
+        return (
+            yield from classifying(
+                trainee.average,
+                pair.shown.numpy(),
+                trainee.device,
+                region=None if pair.region is None else pair.region.numpy(),
+                every=pair.judged_every,
+            )
+        )
 
     def _compare(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
         protocol = PROTOCOLS[PROTOCOL]
@@ -147,7 +186,7 @@ class Judge:
         for done, pair in enumerate(pairs):
             assert pair.target is not None
             target = pair.target.numpy()
-            output = apply_to_slice(trainee.average, pair.noisy.numpy(), trainee.device)
+            output = apply_to_slice(trainee.average, pair.shown.numpy(), trainee.device)
             scores.append(evaluate(output, target, protocol))
             if not self._baseline:
                 noisy.append(evaluate(pair.noisy.numpy(), target, protocol))
@@ -206,3 +245,11 @@ class Judge:
 
 def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
+
+
+def _on_grid(classes: NDArray[np.float32], every: int) -> NDArray[np.float32]:
+    """Classes ``(y, x)``, not annotated but where the network is asked."""
+    rows, columns = (grid(length, every) for length in classes.shape)
+    kept = np.full_like(classes, -1)
+    kept[np.ix_(rows, columns)] = classes[np.ix_(rows, columns)]
+    return kept

@@ -24,6 +24,8 @@ class Masks(InMemory):
     The targets are series of whole numbers: 0 is the background, -1 is not annotated.
     """
 
+    shows_neighbours = True
+
     def __init__(
         self, *, foreground: float = 0.5, body_share: float = 0.25, augment: bool = True
     ) -> None:
@@ -45,7 +47,7 @@ class Masks(InMemory):
         labels = np.empty(tuple(stack.shape), np.int16)
         for row, z in enumerate(learn):
             yield Progress(row, len(learn), "Reading the masks")
-            labels[row] = self._classes(number, z)
+            labels[row] = self.classes(number, z)
         pixels = []
         draw = np.random.default_rng(self.recipe.seed + number)
         for value in np.unique(labels[labels > 0]):
@@ -74,15 +76,17 @@ class Masks(InMemory):
         return torch.where(around.unsqueeze(1), centres, where)
 
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
-        images = sampling.cut(series.stack, where, series.patch)
+        images = self.cut(series, where)
         labels = series.partner.labels.unsqueeze(1)
         return Batch(images, sampling.windows(labels, where, series.patch).long())
 
     def pair(self, number: int, z: int) -> Pair:
         image = torch.from_numpy(clean_slice(self.volumes[number], z))
-        return Pair(z, image, torch.from_numpy(self._classes(number, z).astype(np.float32)))
+        classes = torch.from_numpy(self.classes(number, z).astype(np.float32))
+        return Pair(z, image, classes, self.slab(number, z))
 
-    def _classes(self, number: int, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    def classes(self, number: int, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+        """The class of every pixel of a slice ``(y, x)``; StudioError where it is none."""
         values = np.nan_to_num(self.targets[number].slice_hu(z), nan=IGNORED)
         whole = np.rint(values)
         if np.abs(values - whole).max() > 1e-3 or whole.min() < IGNORED:

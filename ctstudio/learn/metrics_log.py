@@ -50,7 +50,9 @@ class Lines:
         if not told and cut_off.strip():
             told, cut_off = [(len(lines) + 1, cut_off.strip())], ""
         columns = _cells(told[0][1]) if told else []
-        if not set(columns) >= NEEDED or len(set(columns)) < len(columns):
+        # The loss "dice" and the figure "dice" have a column each: the last one counts.
+        repeated = set(columns) - {"dice"}
+        if not set(columns) >= NEEDED or len(repeated) < sum(c != "dice" for c in columns):
             return cls([], told, cut_off)
         return cls(columns, told[1:], cut_off)
 

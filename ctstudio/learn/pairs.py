@@ -24,6 +24,8 @@ PLACE_MM = 0.1
 class Pairs(InMemory):
     """Learns to turn each series into its aligned target."""
 
+    shows_neighbours = True
+
     def require(self) -> None:
         """Raise StudioError where series and targets are not the same places of the same images."""
         require_aligned(self.volumes, self.targets)
@@ -37,12 +39,13 @@ class Pairs(InMemory):
         return torch.from_numpy(target).to(stack.device)
 
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
-        noisy = sampling.cut(series.stack, where, series.patch)
+        noisy = self.cut(series, where)
         return Batch(noisy, sampling.cut(series.partner, where, series.patch))
 
     def pair(self, number: int, z: int) -> Pair:
         noisy = torch.from_numpy(clean_slice(self.volumes[number], z))
-        return Pair(z, noisy, torch.from_numpy(clean_slice(self.targets[number], z)))
+        target = torch.from_numpy(clean_slice(self.targets[number], z))
+        return Pair(z, noisy, target, self.slab(number, z))
 
 
 def require_aligned(volumes: Sequence[Volume], targets: Sequence[Volume]) -> None:

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ctstudio.learn.context import context_of
+
 SIZES_PX = (64, 128, 256, 512)
 """Images that the reach is looked for in, the first that is large enough."""
 
@@ -38,7 +40,7 @@ class ReceptiveField:
 
 
 def measure(module: nn.Module) -> ReceptiveField | None:
-    """The receptive field of a network that takes ``(1, 1, y, x)`` HU of any size.
+    """The receptive field of a network that takes ``(1, n, y, x)`` HU of any size.
 
     It belongs to the kind of network and not to its weights: copies with random weights are
     asked, on the CPU. The reach is where the gradient of one cell with respect to the input is
@@ -70,13 +72,14 @@ def _reach(module: nn.Module, side: int) -> int | None:
         for seed in range(DRAWS):
             twin, generator = _twin(module, "positive", seed)
             with torch.enable_grad():
-                image = SPREAD_HU * torch.rand(1, 1, size, size, generator=generator)
+                slices = context_of(module).slices
+                image = SPREAD_HU * torch.rand(1, slices, size, size, generator=generator)
                 image.requires_grad_()
                 cell = twin(image)[..., top : top + side, top : top + side]
                 if not cell.requires_grad:  # computed outside of torch
                     return None
                 (gradient,) = torch.autograd.grad(cell.sum(), image)
-            seen = gradient[0, 0] != 0
+            seen = (gradient[0] != 0).any(0)
             for axis in (0, 1):
                 places = seen.any(axis).nonzero()
                 first, last = int(places.min()), int(places.max())
@@ -103,12 +106,13 @@ def _follows(twin: nn.Module, reach: int, shift: int, generator: torch.Generator
     """Whether the output moves along when the input is moved by ``shift``, away from the edges."""
     edge = reach + shift
     size = 2 * edge + 3 * shift + 8
-    image = SPREAD_HU * torch.randn(1, 1, size, size, generator=generator)
+    slices = context_of(twin).slices
+    image = SPREAD_HU * torch.randn(1, slices, size, size, generator=generator)
     with torch.no_grad():
         whole = twin(image)[0, 0]
         # Cut and not only moved, so that a network that depends on the size is found out too.
         cut = twin(image[..., shift:, shift:])[0, 0]
-    slack = 1e-3 * float((whole - image[0, 0]).std()) + 1e-6 * SPREAD_HU
+    slack = 1e-3 * float((whole - image[0, slices // 2]).std()) + 1e-6 * SPREAD_HU
     difference = (cut - whole[shift:, shift:])[edge:-edge, edge:-edge]
     return float(difference.abs().max()) <= slack
 

@@ -231,6 +231,8 @@ class Recipe:
                 raise
             raise StudioError(error.message, hint=f"Did you mean {' or '.join(meant)}?") from None
         new = _literal(value)
+        if isinstance(old, str) and isinstance(value, str) and not isinstance(new, str):
+            new = value  # a setting that is a text may look like a number: "1000"
         if isinstance(old, dict) and "name" in old and isinstance(new, str):
             kept = {k: old[k] for k in ("weight", "schedule", "rates") if k in old}
             new = {"name": new, **kept}

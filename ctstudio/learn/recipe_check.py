@@ -31,6 +31,7 @@ def refuse_what_cannot_be_trained(recipe: Recipe) -> None:
             LOSSES.make(term.choice)  # a network that it compares by may be missing
         _refuse_half_a_game(recipe, number)
     _refuse_another_size(recipe)
+    _refuse_half_a_voxel(recipe)
     _try_the_gradient(recipe)
 
 
@@ -93,6 +94,17 @@ def _refuse_another_size(recipe: Recipe) -> None:
             f"The network takes images of {side} x {side} px, and the patches have "
             f"{recipe.patch_px} px.",
             hint="Set patch_px, or size_px of the model, so that both are the same.",
+        )
+
+
+def _refuse_half_a_voxel(recipe: Recipe) -> None:
+    model, task = MODELS[recipe.phases[0].model.name], TASKS[recipe.task.name]
+    if ("voxels" in model.tags) != ("voxels" in task.tags):
+        what = "single voxels" if "voxels" in model.tags else "whole images"
+        raise StudioError(
+            f"The network {model.name!r} tells the classes of {what}, and the task {task.name!r} "
+            "does not ask for that.",
+            hint="Networks that tell single voxels go with the task on voxels, and only with it.",
         )
 
 

@@ -50,6 +50,11 @@ def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     return filled
 
 
+def region(name: str, hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The pixels of a slice ``(y, x)`` of HU that a region ("body" or "everywhere") holds."""
+    return body_mask(hu) if name == "body" else np.ones(hu.shape, bool)
+
+
 def corners(mask: NDArray[np.bool_], patch: int, share: float) -> NDArray[np.int64]:
     """First pixels ``(n, 2)`` of patches with at least ``share`` of ``mask``, on a coarse grid."""
     stride = grid_step(patch)
@@ -65,6 +70,21 @@ def grid_step(patch: int) -> int:
 def cut(stack: Tensor, where: Tensor, patch: int) -> Tensor:
     """Patches ``(b, 1, p, p)`` float32 of ``stack`` ``(z, y, x)`` at ``where`` ``(b, 3)``."""
     return windows(stack.unsqueeze(1), where, patch).float()
+
+
+def blocks(stack: Tensor, rows: Tensor, where: Tensor, patch: int) -> Tensor:
+    """Neighbouring slices ``(b, n, p, p)`` float32 of ``stack`` ``(z, y, x)``.
+
+    ``rows`` ``(b, n)`` int64 are the slices, ``where`` ``(b, 3)`` is z, y, x of the first pixels;
+    both are on the CPU, the blocks on the device of ``stack``, which is not waited for.
+    """
+    if stack.device.type == "cpu":
+        view = np.lib.stride_tricks.sliding_window_view(stack.numpy(), (patch, patch), (1, 2))
+        y, x = where.numpy()[:, 1:, None].transpose(1, 0, 2)
+        return torch.from_numpy(view[rows.numpy(), y, x]).float()
+    rows = rows.to(stack.device, non_blocking=True)
+    y, x = where[:, 1:].to(stack.device, non_blocking=True).T.unsqueeze(-1)
+    return stack.unfold(1, patch, 1).unfold(2, patch, 1)[rows, y, x].float()
 
 
 def windows(stack: Tensor, where: Tensor, patch: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,20 +10,104 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ctstudio.core.events import Progress, Work, finish
 from ctstudio.ct.padding import measured
+from ctstudio.learn.context import context_of, stacked, with_margin
 from ctstudio.learn.sampling import AIR_HU
+
+STRIP_ROWS = 64
+"""Rows whose voxels are told from the same maps: more would take gigabytes."""
+
+LIVE_OPERATIONS, LIVE_ON_A_GPU = 4e10, 4e12
+"""Multiplications that a live picture may take: a second or some."""
 
 
 def classify(
-    module: nn.Module, hu: NDArray[np.float32], device: torch.device
+    module: nn.Module,
+    hu: NDArray[np.float32],
+    device: torch.device,
+    *,
+    region: NDArray[np.bool_] | None = None,
+    every: int = 1,
 ) -> NDArray[np.float32]:
-    """The class of every pixel of a slice ``(y, x)`` in HU, as whole numbers in float32."""
-    clean = np.where(measured(hu), hu, np.float32(AIR_HU)).astype(np.float32)
-    with torch.inference_mode():
-        logits = module(torch.from_numpy(clean)[None, None].to(device))
-        decided = decide(logits, float(getattr(module, "threshold", 0.0)))
-        classes: NDArray[np.float32] = decided[0].float().cpu().numpy()
-    return classes
+    """The class of every pixel of a slice; see `classifying`."""
+    return finish(classifying(module, hu, device, region=region, every=every))
+
+
+def classifying(
+    module: nn.Module,
+    hu: NDArray[np.float32],
+    device: torch.device,
+    *,
+    region: NDArray[np.bool_] | None = None,
+    every: int = 1,
+) -> Work[NDArray[np.float32]]:
+    """The class of every pixel of a slice ``(y, x)``, as whole numbers in float32.
+
+    ``hu`` is the slice ``(y, x)``, or where the network wants them its neighbours ``(n, y, x)``.
+    Outside of the ``region`` everything is of class 0. A network that tells single voxels is
+    asked for those on a grid of ``every`` pixels only, each standing for those around it.
+    Yields Progress in voxels where there is some to tell.
+    """
+    context = context_of(module)
+    slab = stacked(hu)
+    clean = np.stack([np.where(measured(z), z, np.float32(AIR_HU)) for z in slab])
+    inside = np.ones(clean.shape[1:], bool) if region is None else region
+    threshold = float(getattr(module, "threshold", 0.0))
+    if context.patch_px == 1:
+        with torch.inference_mode():
+            logits = module(torch.from_numpy(clean.astype(np.float32))[None].to(device))
+            whole: NDArray[np.float32] = decide(logits, threshold)[0].float().cpu().numpy()
+        return np.where(inside, whole, np.float32(0))
+    rows, columns = (grid(length, every) for length in inside.shape)
+    told = np.zeros((len(rows), len(columns)), np.float32)
+    asked = inside[np.ix_(rows, columns)]
+    places = np.argwhere(asked)
+    done, total = 0, len(places)
+    padded = with_margin(torch.from_numpy(clean.astype(np.float32))[None], context)
+    while done < total:
+        top = rows[places[done, 0]]
+        many = int(np.searchsorted(rows[places[:, 0]], top + STRIP_ROWS))
+        y, x = places[done:many].T
+        left = columns[x].min()
+        strip = padded[
+            ...,
+            top : rows[y].max() + context.patch_px,
+            left : columns[x].max() + context.patch_px,
+        ]
+        at = torch.from_numpy(rows[y] - top), torch.from_numpy(columns[x] - left)
+        with torch.inference_mode():
+            shares = iter(module.at(strip.to(device), *(place.to(device) for place in at)))  # type: ignore[operator]
+        while True:
+            with torch.inference_mode():
+                logits = next(shares, None)
+                if logits is None:
+                    break
+                classes = decide(logits[..., None, None], threshold).flatten().float().cpu().numpy()
+            some = places[done : done + len(classes)]
+            told[some[:, 0], some[:, 1]] = classes
+            done += len(classes)
+            yield Progress(done, total, "Telling voxels")
+    near = [np.minimum(np.arange(length) // every, len(kept) - 1)
+            for length, kept in zip(inside.shape, (rows, columns), strict=True)]  # fmt: skip
+    return np.where(inside, told[np.ix_(*near)], np.float32(0))
+
+
+def grid(length: int, every: int) -> NDArray[np.int64]:
+    """The pixels of an axis that stand for ``every`` each, in the middle of these."""
+    return np.arange(min(every // 2, length - 1), length, every)
+
+
+def live_every(module: nn.Module, region: NDArray[np.bool_] | None, device: torch.device) -> int:
+    """The grid on which a network that tells single voxels is quick enough to be shown live.
+
+    1 for all other networks, and where ``region`` ``(y, x)`` holds few enough voxels.
+    """
+    each = int(getattr(module, "operations", 0))
+    if region is None or not each:
+        return 1
+    most = LIVE_OPERATIONS if device.type == "cpu" else LIVE_ON_A_GPU
+    return max(1, math.ceil(math.sqrt(np.count_nonzero(region) * each / most)))
 
 
 def decide(logits: Tensor, threshold: float = 0.0) -> Tensor:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ctstudio.core.events import Work
     from ctstudio.ct.volume import Volume
+    from ctstudio.learn.context import Context
     from ctstudio.learn.masks import Masks
     from ctstudio.learn.pairs import Pairs
     from ctstudio.learn.recipe import Recipe
@@ -22,23 +23,38 @@ if TYPE_CHECKING:
     from ctstudio.learn.self_supervised.noise2void import Noise2Void
     from ctstudio.learn.self_supervised.recorrupted import Recorrupted
     from ctstudio.learn.synthetic import SyntheticNoise
+    from ctstudio.learn.voxels import Voxels
 
 
 @dataclass(frozen=True)
 class Pair:
     """A whole slice: ``(y, x)`` float32 HU on the CPU, noisy and, where it is known, as it should
-    be."""
+    be.
+
+    ``around`` ``(n, y, x)`` holds the slice among its neighbours where the network wants to see
+    them. Where ``region`` (bool, ``(y, x)``) is given, only its pixels are asked for, and of these,
+    where the network is judged, only every so many along either axis (``judged_every``).
+    """
 
     index: int
     noisy: Tensor
     target: Tensor | None
+    around: Tensor | None = None
+    region: Tensor | None = None
+    judged_every: int = 1
+
+    @property
+    def shown(self) -> Tensor:
+        """What the network is shown: the slice, among its neighbours where it wants them."""
+        return self.noisy if self.around is None else self.around
 
 
 @dataclass(frozen=True)
 class Batch:
     """What one step learns from, on the device.
 
-    ``inputs`` and ``targets`` are ``(b, 1, p, p)`` float32 HU (targets that are classes int64).
+    ``inputs`` and ``targets`` are ``(b, 1, p, p)`` float32 HU (targets that are classes int64);
+    a network that wants neighbouring slices has them as further channels of ``inputs``.
     Where ``mask`` (bool, of their shape) is False nothing is learnt; None learns everywhere.
     """
 
@@ -62,9 +78,11 @@ class Task(Protocol):
 
     ``pixels`` is the number of pixels to learn from, ``batch_size`` and ``patch`` what a step
     takes of them: epochs are counted by these. Where the targets of the ``validation`` are not
-    known, the training is judged by its loss on ``held_out``.
+    known, the training is judged by its loss on ``held_out``. ``context``, which is set before
+    `prepare`, says what the network must be shown.
     """
 
+    context: Context
     pixels: int
     batch_size: int
     patch: int
@@ -109,7 +127,8 @@ TASKS: Registry[Callable[..., Task]] = Registry("task")
 """Every task by name. An entry is called with its settings and makes a `Task`.
 
 Tags: "noise" where the recipe's noise is used, "targets" where aligned series are needed,
-"reference" where they may be given to judge by, and "labels" where classes are learnt.
+"reference" where they may be given to judge by, "labels" where classes are learnt, and "voxels"
+where these are classes of single voxels, told from what is around them.
 """
 
 
@@ -210,3 +229,26 @@ def masks(
     from ctstudio.learn.masks import Masks
 
     return Masks(foreground=foreground, body_share=body_share, augment=augment)
+
+
+@TASKS.add("voxels", title="Voxels and masks", tags=["targets", "labels", "voxels"])
+def voxels(
+    *,
+    region: Annotated[
+        Literal["body", "everywhere"],
+        Param("Where voxels are classified; all others are background"),
+    ] = "body",
+    balance: Annotated[
+        float,
+        Param("0 draws voxels as often as their class occurs, 1 every class equally often", 0, 1),
+    ] = 1.0,
+    judged_every: Annotated[
+        int, Param("Held-out voxels that are judged: every so many along rows and columns", 1, 16,
+                   label="Judged every")
+    ] = 1,
+    augment: Augment = True,
+) -> Voxels:  # fmt: skip
+    """Single voxels: the input is the block of voxels around each, the target its class."""
+    from ctstudio.learn.voxels import Voxels
+
+    return Voxels(region=region, balance=balance, judged_every=judged_every, augment=augment)

@@ -25,6 +25,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.learn import device as devices
 from ctstudio.learn import receptive_field
+from ctstudio.learn.context import context_of, stacked
 from ctstudio.learn.receptive_field import ReceptiveField
 
 CPU_SHARE, GPU_SHARE = 0.5, 0.7
@@ -129,7 +130,9 @@ class Tiler:
     def run(self, hu: NDArray[np.float32], wanted: NDArray[np.bool_] | None = None) -> (
         Work[NDArray[np.float32]]
     ):  # fmt: skip
-        """The network's output for one image ``(y, x)`` float32 HU, a new array.
+        """The network's output for one image ``(y, x)`` float32 HU, a new array of that shape.
+
+        A network that wants neighbouring slices is given them, ``(n, y, x)``.
 
         Yields Progress after every tile, counted in tiles, and a Note where the memory was too
         small or the result will differ from that of the whole image. Tiles without a pixel in
@@ -141,15 +144,15 @@ class Tiler:
             When not even a small tile fits into the memory.
         """
         while True:
-            side = self._side or max(hu.shape)
+            side = self._side or max(hu.shape[-2:])
             try:
                 if self._side is None:
-                    side = self._largest_side(hu.shape)
+                    side = self._largest_side(hu.shape[-2:])
                 return (yield from self._tiles(hu, side, wanted))
             except (RuntimeError, MemoryError) as error:
                 if not devices.is_out_of_memory(error):
                     raise
-                failed = min(side, max(hu.shape))
+                failed = min(side, max(hu.shape[-2:]))
             # Outside of the handler, whose traceback holds the tensors of what failed.
             devices.release_memory()
             self._side = failed // 2
@@ -167,7 +170,8 @@ class Tiler:
     def _tiles(
         self, hu: NDArray[np.float32], side: int, wanted: NDArray[np.bool_] | None
     ) -> Work[NDArray[np.float32]]:
-        if max(hu.shape) <= side:
+        shape = hu.shape[-2:]
+        if max(shape) <= side:
             whole = infer(self.module, hu, self.device)
             yield Progress(1, 1)
             return whole
@@ -185,16 +189,16 @@ class Tiler:
                 "the result differs from that of the whole image."
             )
         ramp = margin - field.reach_px if exact else margin
-        rows, columns = (cut(length, side, margin, field.period_px) for length in hu.shape)
+        rows, columns = (cut(length, side, margin, field.period_px) for length in shape)
         down, across = weights(rows, ramp), weights(columns, ramp)
-        result = np.zeros(hu.shape, np.float32)
+        result = np.zeros(shape, np.float32)
         total = len(rows) * len(columns)
         grid = itertools.product(zip(rows, down, strict=True), zip(columns, across, strict=True))
         for done, ((row, share_down), (column, share_across)) in enumerate(grid, 1):
             place = slice(row.start, row.stop), slice(column.start, column.stop)
             if wanted is None or wanted[place].any():
                 share = share_down[:, None] * share_across
-                result[place] += share * infer(self.module, hu[place], self.device)
+                result[place] += share * infer(self.module, hu[..., *place], self.device)
             yield Progress(done, total)
         return result
 
@@ -211,9 +215,10 @@ class Tiler:
 
 
 def infer(module: nn.Module, hu: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """Put ``(y, x)`` float32 HU through a network in one piece."""
+    """Put ``(y, x)`` float32 HU, or neighbouring slices ``(n, y, x)``, through a network in one
+    piece; returns ``(y, x)``."""
     with torch.inference_mode():
-        image = torch.from_numpy(np.ascontiguousarray(hu))[None, None].to(device)
+        image = torch.from_numpy(np.ascontiguousarray(stacked(hu)))[None].to(device)
         output: NDArray[np.float32] = module(image)[0, 0].float().cpu().numpy()
     return output
 
@@ -230,7 +235,7 @@ def free_bytes(device: torch.device) -> int:
 
 def bytes_a_pixel(module: nn.Module, device: torch.device) -> float:
     """Most bytes that a network's tensors take at once, for each pixel of its input."""
-    image = torch.zeros(1, 1, PROBE_PX, PROBE_PX, device=device)
+    image = torch.zeros(1, context_of(module).slices, PROBE_PX, PROBE_PX, device=device)
     with torch.no_grad(), PeakBytes() as counter:
         module(image)
     return float(counter.peak / PROBE_PX**2)

@@ -19,6 +19,7 @@ from ctstudio.core.events import Look, Note, Saved, Step, Work, finish
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
 from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.context import context_of
 from ctstudio.learn.judge import Judge, Stage
 from ctstudio.learn.pace import Budget, Clock
 from ctstudio.learn.processes import Order, Processes, is_a_lost_process, is_follower, join
@@ -132,8 +133,9 @@ def _train(
         task: Task = TASKS.make(recipe.task)
         whole = replace(recipe, batch=recipe.batch * processes.count)
         shown = start.preview_slice(preview_slice)
-        yield from task.prepare(whole, volumes, shown, device.torch, targets=targets)
         trainee = Trainee(recipe, device.torch, processes)
+        task.context = context_of(trainee.average)
+        yield from task.prepare(whole, volumes, shown, device.torch, targets=targets)
         if recipe.compile:
             yield Note(trainee.compile((recipe.batch, task.patch, task.patch)))
         training = Training(recipe, task, trainee, folder, start, data, processes, clock)
@@ -190,6 +192,8 @@ class Training:
         leads = self.processes.leads
         # A GPU works ahead: to read its losses is to wait for it.
         read_every = 1 if trainee.device.type == "cpu" else recipe.cadence.losses_every
+        if caution := self.stage.caution(trainee):
+            yield Note(caution)
         yield from self.show(place.seconds)
         clock.start(place.seconds)
         ended = False

@@ -48,8 +48,10 @@ class Trainee:
         self.step = 0
         self.rate_factor = 1.0
         # Convolutions on a CPU are a third faster with the channels last, weights included.
-        module = checkpoint.build(recipe).to(device)
-        self.module: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = checkpoint.build(recipe).to(device)
+        for parameter in self.module.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last)
         self.average: nn.Module = copy.deepcopy(self.module).eval().requires_grad_(False)
         self._shared = processes.share(self.module)
         self._means, self._currents, self._copied = _matching(self.module, self.average)

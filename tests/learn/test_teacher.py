@@ -125,5 +125,5 @@ def test_logits_are_learnt_from_logits(tmp_path: Path) -> None:
     loss = LOSSES.make(choice)
     assert float(loss(answer, inputs)) == 0
     assert float(loss(answer + 2, inputs)) == pytest.approx(4, rel=1e-5)
-    with pytest.raises(StudioError, match="3 classes, the network 2"):
+    with pytest.raises(StudioError, match="3 classes of 16 x 16 voxels, the network 2"):
         loss(answer[:, :2], inputs)

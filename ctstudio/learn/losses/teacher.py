@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Param
+from ctstudio.learn.context import context_of
 from ctstudio.learn.losses.base import LOSSES, UNIT_HU, LossFunction
 
 if TYPE_CHECKING:
@@ -51,18 +52,30 @@ def _regression(network: str, scale: float, *, classes: bool) -> LossFunction:
     def loss(prediction: Tensor, inputs: Tensor) -> Tensor:
         import torch
 
+        wants = context_of(module).slices
+        if inputs.shape[1] != wants:
+            raise StudioError(
+                f"The teacher looks at {wants} neighbouring slices, the network at "
+                f"{inputs.shape[1]}.",
+                hint="Choose a teacher that is shown the same blocks.",
+            )
         module.to(inputs.device)
         with torch.no_grad():
             wanted: Tensor = module(inputs)
         if wanted.shape != prediction.shape:
             raise StudioError(
-                f"The teacher tells {wanted.shape[1]} classes, the network {prediction.shape[1]}.",
-                hint="Give both the same number of classes.",
+                f"The teacher tells {_size(wanted)}, the network {_size(prediction)}.",
+                hint="Give both the same number of classes, and patches of the same size.",
             )
         difference: Tensor = (prediction - wanted) * scale
         return difference.square().mean()
 
     return loss
+
+
+def _size(logits: Tensor) -> str:
+    classes, rows, columns = logits.shape[1:]
+    return f"{classes} classes of {columns} x {rows} voxels"
 
 
 def _taught(network: str, classes: bool) -> nn.Module:

@@ -70,6 +70,7 @@ class PatchCnn(nn.Module):
         self.further = nn.ModuleList(
             nn.Linear(before, after) for before, after in itertools.pairwise(hidden)
         )
+        self.operations = self.joint.weight.numel()  # a voxel, not to be shared with others
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden[-1], classes)
 
