@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,12 +78,24 @@ def effect_in_run(
         torch.from_numpy(preview.panels[n][None, None, top:, left:][..., :SIDE_PX, :SIDE_PX].copy())
         for n in ("noisy", "target")
     )
-    terms = [(term.weight, LOSSES.make(term.choice)) for term in model.recipe.phases[-1].losses]
+    losses = model.recipe.phases[-1].losses
+    # An adversary's share depends on its own weights at that step, and is left out.
+    played = [term for term in losses if "game" in LOSSES[term.choice.name].tags]
+    terms = [
+        (
+            term.weight,
+            LOSSES.make(term.choice),
+            noisy if "inputs" in LOSSES[term.choice.name].tags else clean,
+        )
+        for term in losses
+        if term not in played
+    ]
 
     def objective(prediction: torch.Tensor) -> torch.Tensor:
         total = torch.zeros(())
-        for weight, loss in terms:
-            total = total + weight * loss(prediction, clean)
+        for weight, loss, other in terms:
+            assert callable(loss)
+            total = total + weight * loss(prediction, other)
         return total
 
     yield Progress(1, 2, "Comparing gradients")
@@ -90,7 +103,8 @@ def effect_in_run(
     chosen = dilated or (recipe if recipe.name == "dilated" else None)
     epoch = float(state["place"]["epoch"]) if state else 0.0
     found = compare(module, noisy, objective, epoch=epoch, dilated=chosen)
-    return as_effect(found, f"{model.recipe.title or folder.name}, step {model.step}")
+    effect = as_effect(found, f"{model.recipe.title or folder.name}, step {model.step}")
+    return replace(effect, note=f"{effect.note}; without the adversary") if played else effect
 
 
 def as_effect(found: Comparison, title: str = "") -> Effect:

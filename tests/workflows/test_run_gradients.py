@@ -129,6 +129,20 @@ def test_the_comparison_is_that_of_the_last_weights_on_the_previews_slice(runs: 
     assert none.norms["dilated"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_an_adversary_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    made = bundled()["adversarial-vanilla"]
+    changed = {
+        "phases.0.steps": 2, "phases.0.model.blocks": BLOCKS, "patch_px": 32, "batch": 2,
+        "phases.0.models.discriminator.hidden": 4, "stopping.seconds": 0, "device": "cpu",
+    }  # fmt: skip
+    for path, value in changed.items():
+        made = made.with_setting(path, value)
+    finish(train(made, [series()], run_folder=tmp_path / "run"))
+    effect = finish(effect_in_run(tmp_path / "run"))
+    assert effect.note.endswith("without the adversary")
+    assert all(norm > 0 for norm in effect.norms["automatic"])
+
+
 def test_the_comparison_as_a_table(runs: Path, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "e.csv"
     assert main.run(["runs", str(runs), "--dilation", "one", "--out", str(out)]) == 0
