@@ -24,7 +24,7 @@ def show(runs: Sequence[RunSummary], out: Path | None) -> None:
     StudioError
         For a run that read none.
     """
-    from ctstudio.figures.gradients import save_gradients_csv, save_gradients_png
+    from ctstudio.workflows.gradients import save_gradients
     from ctstudio.workflows.runs import load_history
 
     histories = {run.name: load_history(run.folder) for run in runs}
@@ -35,8 +35,7 @@ def show(runs: Sequence[RunSummary], out: Path | None) -> None:
                 hint="Train with --set cadence.gradient_norms_every=20.",
             )
     if out is not None:
-        save = save_gradients_csv if out.suffix.lower() == ".csv" else save_gradients_png
-        save(histories, out)
+        save_gradients(histories, out)
         click.echo(f"{out} written")
         return
     for name, history in histories.items():
@@ -48,15 +47,15 @@ def show(runs: Sequence[RunSummary], out: Path | None) -> None:
 
 def compare(run: RunSummary, out: Path | None) -> None:
     """The three gradients of a run's network, as a table or a file."""
-    from ctstudio.figures.gradients import effect_table, save_effect_csv, save_effect_png
-    from ctstudio.workflows.gradients import effect_in_run
+    from ctstudio.figures.gradients import effect_table
+    from ctstudio.workflows.gradients import effect_in_run, save_effect
 
     effect = drain(effect_in_run(run.folder), "Comparing gradients")
     if out is None:
         click.echo(f"{effect.title} ({effect.note})")
         click.echo(_table(effect_table(effect, _number)))
         return
-    (save_effect_csv if out.suffix.lower() == ".csv" else save_effect_png)(effect, out)
+    save_effect(effect, out)
     click.echo(f"{out} written")
 
 

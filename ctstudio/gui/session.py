@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
-from ctstudio.core.events import Look, Preview
+from ctstudio.core.events import Event, Look, Note, Preview
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Jobs
@@ -266,6 +266,12 @@ class Session(QObject):
             "Nothing was lost. Try again; the details help whoever mends it.",
             details,
         )
+
+    def tell(self, events: list[Event]) -> None:
+        """Slot for jobs: show their notes."""
+        for event in events:
+            if isinstance(event, Note):
+                self.message.emit(event.text, 10000)
 
     def fail(self, error: Any) -> None:
         """Slot for jobs: report what a job failed with."""

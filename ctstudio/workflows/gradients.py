@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.figures import gradients as figures
 from ctstudio.figures.gradients import Effect
 
 if TYPE_CHECKING:
     from ctstudio.core.registry import Choice
+    from ctstudio.figures.curves import History
     from ctstudio.learn.gradients.compare import Comparison
 
 SIDE_PX = 256
@@ -123,6 +125,18 @@ def as_effect(found: Comparison, title: str = "") -> Effect:
         note = f"P = {settings['proportion']:g}, D = {settings['decay']:g}, {settings['join']}, "
         note += f"epoch {int(found.epoch)}"
     return Effect([layer.name for layer in found.layers], norms, cosines, received, title, note)
+
+
+def save_effect(effect: Effect, path: Path) -> None:
+    """Write a comparison as a CSV, or by any other ending as a PNG."""
+    is_table = path.suffix.lower() == ".csv"
+    (figures.save_effect_csv if is_table else figures.save_effect_png)(effect, path)
+
+
+def save_gradients(histories: Mapping[str, History], path: Path) -> None:
+    """Write the layers' gradients of runs, by name, as a CSV, or by any other ending as a PNG."""
+    is_table = path.suffix.lower() == ".csv"
+    (figures.save_gradients_csv if is_table else figures.save_gradients_png)(histories, path)
 
 
 def _wait_for_newer(path: Path, ask: Callable[[], object]) -> Work[None]:

@@ -127,6 +127,25 @@ def test_a_folder_is_read_with_its_gradients(tmp_path: Path) -> None:
     assert log.history().gradients["block 1"].tolist() == [0.5, np.inf]
 
 
+@pytest.mark.parametrize("ending", ["png", "csv"])
+def test_the_gradients_shown_are_saved(
+    curves: Any, hands: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    out = tmp_path / f"gradients.{ending}"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(out), ""))
+    page = show(curves, log_of("First"), log_of("Second"))
+    hands.press(page.save)
+    hands.idle("export")
+    if ending == "csv":
+        lines = out.read_text().splitlines()
+        assert lines[0] == "run,step,block 1,block 2,block 3"
+        assert len(lines) == 21
+        assert lines[11] == "Second,10,0.1,0.2,0.3"
+    else:
+        assert out.read_bytes().startswith(b"\x89PNG")
+    assert str(out) in hands.window.message_label.toolTip()
+
+
 # -- the comparison --------------------------------------------------------------------------------
 
 

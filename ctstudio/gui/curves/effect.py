@@ -12,7 +12,8 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ctstudio.core.events import Progress, Work
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Choice, Entry
 from ctstudio.figures.gradients import LEAST, Effect
 from ctstudio.gui import theme
@@ -195,20 +196,38 @@ class EffectDialog(QDialog):
         self._session.report(error)
 
     def _ask_save(self) -> None:
-        effect = self.effect
-        try:
-            kinds = "PNG (*.png);;CSV (*.csv)"
-            path = ask_where_to_save(self, self._session, "Save", "dilation.png", kinds)
-            if path is not None and effect is not None and not self._session.jobs.busy("export"):
-                self._session.jobs.start(
-                    "export", "Export: Effect of dilation", lambda: _save(effect, path),
-                    succeeded=self._saved, failed=self._session.fail,
-                )  # fmt: skip
-        except Exception as error:
-            self._session.report(error)
+        from ctstudio.workflows.gradients import save_effect
 
-    def _saved(self, path: Path) -> None:
-        self._session.message.emit(f"Saved {path}", 10000)
+        if (effect := self.effect) is not None:
+            save_in_job(
+                self, self._session, "Save", "dilation.png", lambda path: save_effect(effect, path)
+            )
+
+
+def save_in_job(
+    parent: QWidget,
+    session: Session,
+    title: str,
+    name: str,
+    save: Callable[[Path], object],
+) -> None:
+    """Ask for a PNG or CSV file and write it in a job; whatever goes wrong is reported."""
+    try:
+        path = ask_where_to_save(parent, session, title, name, "PNG (*.png);;CSV (*.csv)")
+        if path is None:
+            return
+        if session.jobs.busy("export"):
+            raise StudioError("An export is running already.", hint="Wait for it, then try again.")
+
+        def work() -> Work[None]:
+            yield Progress(0, 1, "Drawing")
+            save(path)
+            yield Note(f"Saved {path}")
+
+        session.jobs.start("export", f"Export: {name}", work,
+                           stepped=session.tell, failed=session.fail)  # fmt: skip
+    except Exception as error:
+        session.report(error)
 
 
 def _entry() -> Entry:
@@ -219,7 +238,6 @@ def _entry() -> Entry:
 
 def _params(folder: Path) -> dict[str, object]:
     """The recipe's own settings of dilation, where it has them."""
-    from ctstudio.core.errors import StudioError
     from ctstudio.learn.recipe import Recipe
 
     try:
@@ -239,11 +257,3 @@ def _legend(names: Sequence[str]) -> str:
         f'<span style="color:{colour}">&#9632;</span> {name}'
         for name, colour in zip(names, colours, strict=False)
     )
-
-
-def _save(effect: Effect, path: Path) -> Work[Path]:
-    from ctstudio.figures.gradients import save_effect_csv, save_effect_png
-
-    yield Progress(0, 1, "Drawing")
-    (save_effect_csv if path.suffix.lower() == ".csv" else save_effect_png)(effect, path)
-    return path

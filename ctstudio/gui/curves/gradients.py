@@ -16,12 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.figures.colours import sequence
+from ctstudio.figures.curves import History
 from ctstudio.gui import theme
 from ctstudio.gui.curves.lines import GRADIENTS, Manner, has
 from ctstudio.gui.curves.plot import STYLES, CurvePlot, Shown, shortened
 from ctstudio.gui.words import plain_label, plain_tip
 
-LEGEND_PX = 168
+LEGEND_PX = 184
 STROKES = dict(zip(STYLES, ("———", "– – –", "· · · ·", "– · –"), strict=True))
 
 
@@ -33,6 +34,7 @@ class GradientsPage(QWidget):
 
     changed = Signal()  # which layers are shown
     effect_wanted = Signal(object)  # Shown: compare its gradients
+    save_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,18 +51,25 @@ class GradientsPage(QWidget):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._layers)
-        self.effect = QPushButton("Effect of dilation ...")
+        self.effect = QPushButton("Dilation ...")
         self.effect.setToolTip(
             "Automatic, manual and dilated gradient of the network as it is now, layer by layer"
         )
         self.effect.clicked.connect(self._ask_effect)
+        self.save = QPushButton("Save ...")
+        self.save.setToolTip("The gradients of all runs shown, as PNG or CSV")
+        self.save.clicked.connect(self.save_wanted)
         side = QWidget()
         side.setFixedWidth(LEGEND_PX)
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(area, 1)
-        column.addWidget(self.effect)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(4)
+        buttons.addWidget(self.save)
+        buttons.addWidget(self.effect, 1)
+        column.addLayout(buttons)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -71,6 +80,10 @@ class GradientsPage(QWidget):
     def hidden(self) -> frozenset[str]:
         """The layers whose boxes are not ticked."""
         return frozenset(name for name, box in self.boxes.items() if not box.isChecked())
+
+    def histories(self) -> dict[str, History]:
+        """The runs that are drawn, by name, as figures take them."""
+        return {run.name: run.log.history() for run in self._runs}
 
     def draw(self, runs: Sequence[Shown], manner: Manner, *, coarse: bool) -> None:
         """Bring plot and legend up to date with those of ``runs`` that have gradients."""

@@ -86,6 +86,7 @@ class CurvesView(QWidget):
         bar.page_changed.connect(self._turn_to)
         self.gradients.changed.connect(self.update_now)
         self.gradients.effect_wanted.connect(self.show_effect)
+        self.gradients.save_wanted.connect(self.save_gradients)
 
     # -- the runs --------------------------------------------------------------------------------
 
@@ -167,6 +168,17 @@ class CurvesView(QWidget):
         dialog = EffectDialog(self._session, folder, shown.name, ask, self)
         dialog.show()
         dialog.compare()
+
+    def save_gradients(self) -> None:
+        """Ask for a file, and write the gradients of the runs that are shown as PNG or CSV."""
+        from ctstudio.gui.curves.effect import save_in_job
+        from ctstudio.workflows.gradients import save_gradients
+
+        histories = self.gradients.histories()
+        save_in_job(
+            self, self._session, "Save the gradients", "gradients.png",
+            lambda path: save_gradients(histories, path),
+        )  # fmt: skip
 
     def _free_number(self) -> int:
         taken = {shown.number for shown in self.runs}
