@@ -126,6 +126,20 @@ def _convolutions(
     )
 
 
+def _adversarial(case: str, title: str, why: str) -> Experiment:
+    return Experiment(
+        name=f"adversarial-{case}",
+        title=f"Adversarial, {title}",
+        article=PART_3,
+        epochs=0,
+        slices=355,
+        seen="The article's last words: adversarial networks did not work; try them with residual "
+        "blocks. It shows no such run.",
+        why="There is no run of the author's to explain. " + why,
+        recipes=((REPAIRED, f"adversarial-{case}"),),
+    )
+
+
 def _blocks(case: str, title: str, seen: str, why: str) -> Experiment:
     return Experiment(
         name=f"article4-{case}",
@@ -288,6 +302,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "and nothing grows with powers of the grey values.",
         recipes=((REPAIRED, "residual-addition"),),
     ),
+    _adversarial("vanilla", "fully connected critic",
+                 "The critic sees a whole patch at once and asks whether it was denoised or never "
+                 "noisy; the reconstruction loss keeps the network at the image meanwhile."),
+    _adversarial("autoencoder", "autoencoder as critic",
+                 "The critic reproduces images, well where they are clean; how badly it does with "
+                 "what was denoised is what the network learns from."),
+    _adversarial("all-convolutional", "all-convolutional critic",
+                 "The critic has no fully connected layer: it judges each neighbourhood by itself, "
+                 "whatever the size of the patch."),
 )  # fmt: skip
 """Every experiment, in the order of the articles. One line more makes a recipe an experiment."""
 
