@@ -105,7 +105,10 @@ class Trainee:
             resistance = self.adversary.resistance
             return lambda prediction, batch: resistance(prediction)
         loss: LossFunction = LOSSES.make(choice)
-        if "inputs" in LOSSES[choice.name].tags:
+        tags = LOSSES[choice.name].tags
+        if "network" in tags:
+            return lambda prediction, batch: loss(self.module, batch.inputs)  # type: ignore[arg-type]
+        if "inputs" in tags:
             return lambda prediction, batch: loss(prediction, batch.inputs)
         return lambda prediction, batch: loss(prediction, batch.targets)
 

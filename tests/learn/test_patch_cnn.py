@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
+from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS
 
 FORMS = ("single", "stacked", "tri_planar", "volume")
@@ -173,3 +174,61 @@ def test_dropout_drops_nodes_in_training_alone() -> None:
     kept = trained != 0
     assert 0.3 < float(kept.sum() / (judged != 0).sum()) < 0.7
     assert torch.allclose(trained[kept], 2 * judged[kept])
+
+
+@pytest.mark.parametrize("form", ["stacked", "tri_planar"])
+def test_a_layer_leads_back_to_its_input_by_its_own_weights(form: str) -> None:
+    """Against SciPy: a convolution that reaches beyond the rim undoes the place of one that
+    does not."""
+    net = network(form, activation="tanh").double()
+    block = np.random.default_rng(4).normal(0, 300, (SLICES[form], 24, 24))
+    told = [float(net.autoencode(k, torch.from_numpy(block)[None]).detach()) for k in (1, 2, 3)]  # type: ignore[operator]
+    weights = {name: value.numpy() for name, value in net.state_dict().items()}
+    image = np.clip(block / 500, -3, 3)
+    patches = [image]
+    if form == "tri_planar":
+        patches = [image[12][None], image[:, 12][None], image[:, :, 12][None]]
+    errors: list[list[float]] = [[], []]
+    joined = []
+    for path, maps in enumerate(patches):
+        for layer in range(2):
+            kernels = weights[f"paths.{path}.{layer}.weight"]
+            shift = weights[f"paths.{path}.{layer}.bias"]
+            code = np.tanh([
+                sum(signal.correlate(m, k, "valid") for m, k in zip(maps, kernel, strict=True)) + b
+                for kernel, b in zip(kernels, shift, strict=True)
+            ])  # fmt: skip
+            back = np.array([
+                sum(signal.convolve(c, k, "full") for c, k in zip(code, kernels[:, m], strict=True))
+                for m in range(len(maps))
+            ])  # fmt: skip
+            errors[layer].append(float(((back - maps) ** 2).mean()))
+            maps = code
+        joined.append(maps.ravel())
+    values = np.concatenate(joined)
+    full = weights["joint.weight"]
+    code = np.tanh(full @ values + weights["joint.bias"])
+    want = [*map(np.mean, errors), ((full.T @ code - values) ** 2).mean()]
+    assert told == pytest.approx(want, rel=1e-9)
+
+
+def test_layers_learn_one_after_the_other() -> None:
+    net = network("single", maps="3, 4", hidden="6", activation="tanh").train()
+    loss = LOSSES.make(Choice("layer_autoencoder", {"layer": 2}))
+    optimiser = torch.optim.Rprop(net.parameters(), lr=0.01)
+    block = 300 * torch.randn(8, 1, 24, 24, generator=torch.Generator().manual_seed(1))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    errors = []
+    for _ in range(12):
+        optimiser.zero_grad()
+        error = loss(net, block)
+        error.backward()
+        optimiser.step()
+        errors.append(float(error.detach()))
+    assert errors[-1] < 0.7 * errors[0]
+    moved = {n for n, value in net.state_dict().items() if not torch.equal(value, before[n])}
+    assert moved == {"paths.0.1.weight", "paths.0.1.bias"}
+    with pytest.raises(StudioError, match="no layer 4"):
+        LOSSES.make(Choice("layer_autoencoder", {"layer": 4}))(net, block)
+    with pytest.raises(StudioError, match="none to be trained alone"):
+        loss(nn.Identity(), block)

@@ -42,6 +42,9 @@ def test_a_shipped_recipe_trains(name: str, test_data: Path, tmp_path: Path) -> 
         settings |= {"patch_px": 64}  # whole slices through 321 channels take seconds
         if recipe.phases[0].model.params["classes"] > 1:
             settings |= {"phases.0.model.classes": 200}
+    if recipe.phases[0].model.name == "patch_cnn":
+        settings |= {"phases.0.model.classes": 200, "phases.0.model.hidden": "20"}
+        settings |= {"batch": 4, "task.judged_every": 16}
     if recipe.phases[0].model.name == "autoencoder_numpy":
         settings |= {"phases.0.model.latent": 20}  # millions of weights less to be written
     if recipe.phases[0].model.name in ("residual", "article_resnet"):

@@ -4,7 +4,7 @@ Those of images take HU, those of labels take logits and a label map; see `LossF
 the settings loads no torch.
 """
 
-from ctstudio.learn.losses import features, games, images, labels, structure, teacher
+from ctstudio.learn.losses import features, games, images, labels, pretraining, structure, teacher
 from ctstudio.learn.losses.base import IGNORED, LOSSES, UNIT_HU, LossFunction
 from ctstudio.learn.losses.structure import similarity
 
@@ -17,6 +17,7 @@ __all__ = [
     "games",
     "images",
     "labels",
+    "pretraining",
     "similarity",
     "structure",
     "teacher",

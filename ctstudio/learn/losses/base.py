@@ -31,7 +31,8 @@ LOSSES: Registry[Callable[..., LossFunction | Game]] = Registry("loss")
 """Every loss by name. An entry is called with its settings and makes a `LossFunction`.
 
 Tags: "labels" where it compares logits with a label map; the others compare images. "inputs" where
-it is called with the network's input in place of the target. "game" where an entry makes no
+it is called with the network's input in place of the target, "network" where with the network
+itself and its input. "game" where an entry makes no
 `LossFunction` but a `ctstudio.learn.losses.games.Game` between the network and an adversary, and
 "energy" where the game needs a critic that gives energies.
 """

@@ -142,6 +142,34 @@ def mask_mse() -> LossFunction:
     return loss
 
 
+@LOSSES.add("pixel_softmax", title="Softmax over all pixels", tags=["labels"])
+def pixel_softmax(
+    *,
+    side_px: Annotated[
+        int, Param("Prediction and mask are averaged to so many pixels a side; 0 leaves them as "
+                   "they are", 0, 4096, "px", label="Side")
+    ] = 0,
+) -> LossFunction:  # fmt: skip
+    """Cross-entropy of a softmax that runs over the pixels, with the mask itself as its target.
+
+    ``-sum(mask * log_softmax(prediction))``, the mean of the images and channels (J. D. Seo 2018,
+    "Deep learning for medical image segmentation with interactive code"). An exhibit: a mask of
+    more than one pixel is no distribution, and every mask of the same size has the same least loss.
+    """
+    import torch.nn.functional as F
+
+    def loss(prediction: Tensor, target: Tensor) -> Tensor:
+        values = _logits(prediction)
+        inside, known, _ = _memberships(values, target)
+        inside = (inside * known).expand_as(values)
+        if side_px:
+            values, inside = (F.adaptive_avg_pool2d(each, side_px) for each in (values, inside))
+        surprise = -values.flatten(2).log_softmax(2)
+        return (surprise * inside.flatten(2)).sum(2).mean()
+
+    return loss
+
+
 def median_frequency_weights(pixels: Tensor) -> Tensor:
     """The weight of each class, from how many pixels ``(classes,)`` float it has.
 

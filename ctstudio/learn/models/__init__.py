@@ -14,6 +14,7 @@ from ctstudio.learn.models import (
     patch_cnn,
     residual,
     unet,
+    whole_image,
 )
 from ctstudio.learn.models.registry import MODELS
 
@@ -27,4 +28,5 @@ __all__ = [
     "patch_cnn",
     "residual",
     "unet",
+    "whole_image",
 ]

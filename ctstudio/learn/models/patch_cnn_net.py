@@ -119,6 +119,50 @@ class PatchCnn(nn.Module):
                 nodes = nodes + F.linear(patches, weight)
             yield self._tell(nodes)
 
+    @property
+    def layers(self) -> int:
+        """How many layers `autoencode` knows: the convolutions, and the first fully connected."""
+        path = self.paths[0]
+        assert isinstance(path, nn.ModuleList)
+        return len(path) + 1
+
+    def autoencode(self, number: int, hu: Tensor) -> Tensor:
+        """How far layer ``number``, from 1, is from giving its input back: a mean square.
+
+        Its own weights, transposed, lead back from its output. ``hu`` ``(b, n, p, p)`` are blocks
+        as large as a patch; the layers before it learn nothing.
+        """
+        errors, joined = [], []
+        for patches, path in zip(self._patches(hu), self.paths, strict=True):
+            assert isinstance(path, nn.ModuleList)
+            image = patches
+            with torch.no_grad():
+                for layer in path[: number - 1]:
+                    image = self.activation(layer(image))
+            if number == self.layers:
+                joined.append(image.flatten(1))
+                continue
+            code = self.activation(path[number - 1](image))
+            back = F.conv_transpose3d if self.form == "volume" else F.conv_transpose2d
+            weight = path[number - 1].weight
+            assert isinstance(weight, Tensor)
+            errors.append((back(code, weight) - image).square().mean())
+        if number == self.layers:
+            image = torch.cat(joined, dim=1)
+            code = self.activation(self.joint(image))
+            errors.append((code @ self.joint.weight - image).square().mean())
+        return torch.stack(errors).mean()
+
+    def _patches(self, hu: Tensor) -> list[Tensor]:
+        """What each path sees of blocks as large as a patch, with a channel."""
+        blocks = ((hu - self.centre) / self.width).clamp(-3, 3)
+        if self.form == "volume":
+            return [blocks.unsqueeze(1)]
+        if self.form != "tri_planar":
+            return [blocks]
+        at = self.context.before_px
+        return [blocks.select(axis, at).unsqueeze(1) for axis in (1, 2, 3)]
+
     def _maps(self, hu: Tensor) -> list[Tensor]:
         """What the paths make of a slab: maps ``(b, channels, ...)``, over which `_kernels` go."""
         slab = ((hu - self.centre) / self.width).clamp(-3, 3)

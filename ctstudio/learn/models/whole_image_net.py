@@ -1,0 +1,56 @@
+"""The network of `ctstudio.learn.models.whole_image`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ctstudio.learn.models.whole_image import Output
+
+
+class WholeImage(nn.Module):
+    """J. D. Seo 2018, "Deep learning for medical image segmentation with interactive code".
+
+    Convolutions 5 x 5 with 10 and 25 channels that keep the size, ReLU behind each; a fully
+    connected layer with tanh; another that gives every pixel of the mask, with tanh again where
+    ``output`` says so. Nothing has a constant.
+
+    Takes HU ``(b, 1, y, x)`` of any size, reduces them to ``side_px`` a side (means of pixels) and
+    returns one channel of logits ``(b, 1, y, x)``: of every pixel those of the reduced pixel that
+    it lies in.
+    """
+
+    def __init__(
+        self,
+        *,
+        side_px: int,
+        hidden: int,
+        output: Output,
+        first_sd: float,
+        black: float,
+        width: float,
+    ) -> None:
+        super().__init__()
+        self.side, self.output, self.black, self.width = side_px, output, black, width
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 5, padding=2, bias=False)
+            for before, after in ((1, 10), (10, 25))
+        )
+        self.inner = nn.Linear(25 * side_px**2, hidden, bias=False)
+        self.mask = nn.Linear(hidden, side_px**2, bias=False)
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=first_sd or weight[0].numel() ** -0.5)
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """HU to logits."""
+        image = F.adaptive_avg_pool2d((hu - self.black) / self.width, self.side)
+        for convolution in self.convolutions:
+            image = torch.relu(convolution(image))
+        pixels = self.mask(torch.tanh(self.inner(image.flatten(1))))
+        pixels = torch.tanh(pixels) if self.output == "tanh" else pixels
+        mask: Tensor = pixels.view(-1, 1, self.side, self.side)
+        return F.interpolate(mask, hu.shape[-2:], mode="nearest-exact")
