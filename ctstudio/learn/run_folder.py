@@ -59,6 +59,7 @@ __all__ = [
 RUN_CHECKPOINTS = ("best.pt", "last.pt")
 """What stands for a run folder, the first that exists."""
 FLUSH_S = 1.0
+LOCK = ".lock"
 
 
 class NotSaved(StudioError):
@@ -106,10 +107,11 @@ class RunFolder:
         self._preview_s = 0.0
         self._thins = recipe.cadence.preview_every_steps == 0
         self.trouble = ""  # what could not be written of late
-        self.remarks: list[str] = []  # what to say of it before the training goes on
         self._told = ""
         self._board: Board | None = None
         self._gradients = GradientLog(self.path)
+        self._resume_at, self._tensorboard = resume_at, recipe.cadence.tensorboard
+        self._made = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if resume_at is None and any(self.path.iterdir()):
@@ -126,22 +128,37 @@ class RunFolder:
             if resume_at is None:
                 recipe.save(self.path / "recipe.toml")
                 self._write_rows(header=True)
-            else:
-                self._forget_after(resume_at)
-                self._gradients.forget_after(resume_at)
-            if recipe.cadence.tensorboard:
-                from ctstudio.learn.board import Board
-
-                self._board = Board(self.path / "tensorboard", resume_at)
         except BaseException:
             self.close()
             raise
+
+    def begin(self) -> Iterator[Note]:
+        """The training begins, and a resumed one forgets what it is about to make again."""
+        if self._resume_at is not None:
+            yield from map(Note, self._forget_after(self._resume_at))
+            self._gradients.forget_after(self._resume_at)
+        if self._tensorboard:
+            from ctstudio.learn.board import Board
+
+            self._board = Board(self.path / "tensorboard", self._resume_at)
 
     def close(self) -> None:
         """Let other processes have the folder."""
         if self._board:
             self._board.close()
         self._lock.release()
+
+    def discard(self) -> None:
+        """Let go of a new folder, and remove what a training that never began left in it."""
+        self.close()
+        for name in ("previews", "tensorboard"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in ("recipe.toml", "metrics.csv", *RUN_CHECKPOINTS, LOCK):
+            with suppress(OSError):
+                (self.path / name).unlink()
+        if self._made:
+            with suppress(OSError):  # somebody else may have put a file there
+                self.path.rmdir()
 
     def complaints(self) -> Iterator[Note]:
         """What could not be written since the last call; the same is said once."""
@@ -167,14 +184,15 @@ class RunFolder:
         self._told = ""
         return Saved(model.step, self.path / name)
 
-    def _forget_after(self, step: int) -> None:
+    def _forget_after(self, step: int) -> list[str]:
+        remarks: list[str] = []
         rows: list[dict[str, str]] = []
         file = self.path / "metrics.csv"
         if file.exists():  # or it was cut off before the first step
             told, damaged = read_rows(file)
             rows = [row for row in told if int(row["step"]) <= step]
             if damaged:
-                self.remarks.append(_set_aside(file, damaged[0]))
+                remarks.append(_set_aside(file, damaged[0]))
         with (
             atomic_file(file) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as stream,
@@ -188,6 +206,7 @@ class RunFolder:
         for left in (*self.path.glob(".tmp-*"), *(self.path / "previews").glob(".tmp-*")):
             if left.is_file():
                 left.unlink()  # what a killed process was writing
+        return remarks
 
     def add_step(self, event: Step) -> None:
         """Keep a row; rows are written about once a second."""
@@ -286,7 +305,7 @@ def _set_aside(file: Path, line: int) -> str:
 def _hold(path: Path) -> BaseFileLock:
     """Lock a run folder; the system lets go of it when the process ends, however it ends."""
     # A generator may be closed by another thread than that which began it.
-    lock = FileLock(path / ".lock", timeout=0, thread_local=False)
+    lock = FileLock(path / LOCK, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:
@@ -300,7 +319,7 @@ def _hold(path: Path) -> BaseFileLock:
 
 def is_held(path: Path) -> bool:
     """Whether a training is running in a run folder, in this process or another."""
-    file = Path(path) / ".lock"
+    file = Path(path) / LOCK
     if not file.exists():
         return False
     try:

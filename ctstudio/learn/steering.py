@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ctstudio.core.errors import StudioError
@@ -52,10 +52,26 @@ class Steering:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave; ValueError where it is that of another network."""
+        before = [dict(group) for group in self.optimiser.param_groups]
         self.optimiser.load_state_dict(state["optimiser"])
+        for group, settings in zip(self.optimiser.param_groups, before, strict=True):
+            group.update({k: v for k, v in settings.items() if k != "params"})  # the recipe's
+        for parameter, kept in self.optimiser.state.items():
+            for name, value in kept.items():
+                _require_fit(name, value, parameter)
         if state["schedule"]:
             self._schedule.restore(state["schedule"])  # type: ignore[attr-defined]
+
+
+def _require_fit(name: str, value: Any, parameter: Tensor) -> None:
+    """Whatever an optimiser keeps of a weight is a table like it, or one that stretches to it."""
+    if not isinstance(value, Tensor):
+        return
+    pairs = zip(reversed(value.shape), reversed(parameter.shape), strict=False)
+    if value.ndim > parameter.ndim or any(one not in (1, other) for one, other in pairs):
+        shapes = f"{tuple(value.shape)} for weights of {tuple(parameter.shape)}"
+        raise ValueError(f"the optimiser's {name} is {shapes}")
 
 
 def parameter_groups(module: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:

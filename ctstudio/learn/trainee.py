@@ -19,6 +19,7 @@ from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.gradients.norms import NormReader
 from ctstudio.learn.losses import LOSSES, LossFunction
+from ctstudio.learn.outline import is_finite
 from ctstudio.learn.processes import Processes
 from ctstudio.learn.recipe import ADVERSARY, Phase, Recipe
 from ctstudio.learn.steering import Steering
@@ -206,6 +207,10 @@ class Trainee:
     def remember(self) -> None:
         """Keep the present state as one to come back to."""
         self._good = copy.deepcopy(self._state())
+
+    def is_sound(self) -> bool:
+        """Whether all that it has learnt is numbers."""
+        return is_finite(self._state())
 
     def roll_back(self, rate_factor: float = 0.5) -> None:
         """Return to the state last remembered, and learn at ``rate_factor`` the rate from there."""

@@ -58,6 +58,14 @@ def test_rows_and_what_is_none(
         assert read_metrics(tmp_path) == rows
 
 
+def going_on(run: Path, step: int) -> list[str]:
+    """What is said of a folder when the training goes on from that step."""
+    folder = RunFolder(run, default_recipe(), ["loss"], resume_at=step)
+    said = [note.text for note in folder.begin()]
+    folder.close()
+    return said
+
+
 @pytest.mark.parametrize("harm", [b"\0\0\n", b'"open\n', b"\xe9\n"])
 def test_going_on_keeps_a_damaged_file_beside_the_sound_rows(tmp_path: Path, harm: bytes) -> None:
     run = tmp_path / "run"
@@ -71,15 +79,10 @@ def test_going_on_keeps_a_damaged_file_beside_the_sound_rows(tmp_path: Path, har
     damaged = b"".join([*lines[:2], harm, *lines[2:]])
     for number in ("", "-2"):
         file.write_bytes(damaged)
-        again = RunFolder(run, default_recipe(), ["loss"], resume_at=2)
-        again.close()
-        (said,) = again.remarks
-        assert "line 3" in said
+        assert "line 3" in "".join(going_on(run, 2))
         assert (run / f"metrics-damaged{number}.csv").read_bytes() == damaged
         assert [row["step"] for row in read_metrics(run)] == ["1", "2"]
-    sound = RunFolder(run, default_recipe(), ["loss"], resume_at=2)
-    sound.close()
-    assert not sound.remarks
+    assert not going_on(run, 2)
 
 
 def test_going_on_minds_no_strange_files(tmp_path: Path) -> None:
@@ -89,7 +92,7 @@ def test_going_on_minds_no_strange_files(tmp_path: Path) -> None:
         (run / "previews" / name).write_bytes(b"x")
     (run / "previews" / ".tmp-folder").mkdir()
     (run / ".tmp-left.pt").write_bytes(b"x")
-    RunFolder(run, default_recipe(), ["loss"], resume_at=0).close()
+    going_on(run, 0)
     left = {path.name for path in (run / "previews").iterdir()}
     assert left == {"step-abc.npz", "step-²².npz", "step-3.npz", ".tmp-folder"}
     assert not (run / ".tmp-left.pt").exists()
