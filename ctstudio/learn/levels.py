@@ -14,8 +14,9 @@ FEW_LEVELS_HU = 100.0
 
 
 def whole(hu: NDArray[np.floating]) -> NDArray[np.int16]:
-    """HU of any shape rounded to whole numbers, those beyond 16 bits cut off."""
-    levels: NDArray[np.int16] = np.clip(np.rint(hu), -32768, 32767).astype(np.int16)
+    """HU of any shape rounded to whole numbers, those beyond 16 bits cut off; no number is 0."""
+    rounded = np.nan_to_num(np.clip(np.rint(hu), -32768, 32767), nan=0)
+    levels: NDArray[np.int16] = rounded.astype(np.int16)
     return levels
 
 
