@@ -37,7 +37,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Writes a run folder as a training does, without training: ``make_run("a", steps=40)``.
 
     The loss falls as 1/step, the RMSE from 12 to 8 HU; a picture is a step number in HU. With
-    ``labels`` it is of class 2 with a row of class 4, and the Dice coefficient is 0.75.
+    ``labels`` it is of class 2 with a row of class 4, and the Dice coefficient is 0.75; Dice is
+    among its losses too. With ``blind`` no truth is known, and the held-out loss is 4/step.
     """
     from ctstudio.core.events import Step, Validation
     from ctstudio.learn.recipe import default_recipe
@@ -52,22 +53,27 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         network: bool = True,
         side_px: int = 96,
         labels: bool = False,
+        blind: bool = False,
     ) -> Path:
         recipe = default_recipe()
         for key, value in {"title": "Made up", "stopping.seconds": 0, **(settings or {})}.items():
             recipe = recipe.with_setting(key, value)
         folder = tmp_path / "runs" / name
-        run = RunFolder(folder, recipe, ["loss", "mse"])
+        parts = ("cross_entropy", "dice") if labels else ("mse",)
+        run = RunFolder(folder, recipe, ["loss", *parts])
         noisy = np.zeros((side_px, side_px), np.float32)
         run.add_preview(make_preview(0, 3, noisy, noisy, noisy, {"psnr": 30.0}), 0.0)
         for step in range(1, steps + 1):
             seconds = step / 4
-            run.add_step(Step(step, step / 10, {"loss": 1 / step, "mse": 1 / step}, 1e-3, seconds))
+            losses = dict.fromkeys(("loss", *parts), 1 / step)
+            run.add_step(Step(step, step / 10, losses, 1e-3, seconds))
             if step % 10 == 0:
                 rmse = 8 + 4 * (1 - step / steps)
                 metrics = {"psnr": 30.0 + step, "ssim": 0.9, "rmse": rmse}
                 noisy_metrics = {"psnr": 29.0, "ssim": 0.8, "rmse": 12.0}
                 judged = Validation(step, "A", metrics, noisy_metrics)
+                if blind:
+                    judged = Validation(step, "A", {"loss": 4 / step}, {})
                 if labels:
                     judged = Validation(step, "pooled over slices", {"dice": 0.75}, {})
                 run.add_validation(judged, seconds)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from ctstudio.workflows.runs import RunSummary
 
 HEAD = ("Run", "Title", "State", "Begun", "Steps", "Time")
-METRICS = {"psnr": "PSNR dB", "ssim": "SSIM", "rmse": "RMSE HU", "dice": "Dice"}
+METRICS = {
+    "psnr": "PSNR dB",
+    "ssim": "SSIM",
+    "rmse": "RMSE HU",
+    "dice": "Dice",
+    "loss": "Held-out loss",
+}
 LEFT = 4  # so many columns of words, then numbers
 
 
@@ -192,16 +198,18 @@ def as_text(runs: Sequence[RunSummary]) -> str:
         told = brief(differences(run.settings, most)) if run.settings else []
         if told:
             lines.append("    " + ", ".join(f"{key} = {value}" for key, value in told))
-    return "\n".join([*lines, *(f"Protocol {name}{text}" for name, text in noisy(runs).items())])
+    return "\n".join([*lines, *(f"{name}{text}" for name, text in noisy(runs).items())])
 
 
 def noisy(runs: Sequence[RunSummary]) -> dict[str, str]:
     """By protocol, how the noisy input of its runs scored."""
     told: dict[str, list[str]] = {}
     for run in runs:
-        if run.best:
+        if "dice" in run.best:
+            told.setdefault(f"Dice: {run.protocol}", []).append("")
+        elif run.best.keys() - {"loss"}:
             words = [f"{name.upper()} {metric(run.baseline, name)}" for name in run.baseline]
-            told.setdefault(run.protocol, []).append(", ".join(words))
+            told.setdefault(f"Protocol {run.protocol}", []).append(", ".join(words))
     return {
         name: f"; the noisy input had {texts[0]}." if len({*texts}) == 1 and texts[0] else "."
         for name, texts in told.items()
@@ -212,6 +220,8 @@ def metric(values: Mapping[str, float], name: str) -> str:
     """A metric with the digits that mean something; "-" where there is none."""
     if name not in values:
         return "-"
+    if name == "loss":
+        return f"{values[name]:.4g}"
     return f"{values[name]:.4f}" if name in ("ssim", "dice") else f"{values[name]:.2f}"
 
 

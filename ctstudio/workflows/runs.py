@@ -31,7 +31,7 @@ from ctstudio.learn.run_folder import (
 )
 from ctstudio.learn.saved_step import saved_step
 from ctstudio.workflows.run_settings import flatten
-from ctstudio.workflows.standing import NOISY, Standing, after_protocol
+from ctstudio.workflows.standing import NOISY, Standing, metrics_of
 
 State = Literal["running", "finished", "stopped", "failed", "damaged"]
 MARKS = ("recipe.toml", "metrics.csv", *RUN_CHECKPOINTS)
@@ -44,9 +44,9 @@ class RunSummary:
 
     ``settings`` are those of its recipe by their path ("phases.0.optimiser.lr"); ``begun`` is a
     POSIX time. ``best`` and ``baseline`` are "psnr" (dB), "ssim", "rmse" (HU) or "dice" under
-    ``protocol``, of the network at ``best_step`` and of its noisy input; they are empty where no
-    truth was known. ``reason`` says what is wrong with a run that failed or is damaged, or
-    that not all of it was saved.
+    ``protocol``, of the network at ``best_step`` and of its noisy input; where no truth was known
+    ``best`` has the "loss" on held-out patches alone. ``reason`` says what is wrong with a run
+    that failed or is damaged, or that not all of it was saved.
     """
 
     folder: Path
@@ -217,18 +217,15 @@ def load_history(folder: Path) -> History:
         steps = [row for row in rows if not row["protocol"]]
         judged = [row for row in rows if row["protocol"]]
         shown = losses if len(losses) > 2 else losses[:1]
-        metrics = [n for n in after_protocol(dict.fromkeys(names, "")) if not n.startswith(NOISY)]
-        noisy = {n: number(judged[-1].get(f"{NOISY}{n}", "")) for n in metrics if judged}
+        told = dict.fromkeys(name for row in judged for name in metrics_of(row))
+        metrics = [name for name in told if not name.startswith(NOISY)]
+        noisy = {n: number(judged[-1].get(f"{NOISY}{n}", "")) for n in metrics}
         return History(
             step=np.array([int(row["step"]) for row in steps]),
             losses={n: np.array([number(row[n]) for row in steps]) for n in shown},
             lr=np.array([number(row["lr"]) for row in steps]),
             validation_step=np.array([int(row["step"]) for row in judged]),
-            validation={
-                n: np.array([number(row[n]) for row in judged])
-                for n in metrics
-                if any(row[n] for row in judged)
-            },
+            validation={n: np.array([number(row[n]) for row in judged]) for n in metrics},
             baseline={n: value for n, value in noisy.items() if math.isfinite(value)},
             protocol=judged[-1]["protocol"] if judged else "A",
             **_gradients(folder),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ctstudio.learn.metrics_log import Lines, number
+from ctstudio.learn.metrics_log import METRICS, Lines, number
 from ctstudio.learn.recipe import Recipe
 
 NOISY = "noisy_"  # begins the columns of the noisy input's metrics
@@ -72,7 +72,7 @@ class Standing:
         if finite:
             row = self.validations[min(finite, key=lambda k: scores[k])]
             known |= {"protocol": row["protocol"], "best_step": int(row["step"])}
-            told = {n: number(row[n]) for n in after_protocol(row) if row[n]}
+            told = {n: number(row[n]) for n in metrics_of(row)}
             known["best"] = {n: v for n, v in told.items() if not n.startswith(NOISY)}
             noisy = {n.removeprefix(NOISY): v for n, v in told.items() if n.startswith(NOISY)}
             known["baseline"] = noisy
@@ -95,10 +95,16 @@ class Standing:
         return 0 < stopping.patience <= since
 
 
-def after_protocol(row: Mapping[str, str]) -> list[str]:
-    """The metrics' columns, whichever the version that wrote them had."""
+def metrics_of(row: Mapping[str, str]) -> list[str]:
+    """Which metrics a validation's row tells, whichever the version that wrote it had.
+
+    One that has its name from a loss, as Dice has, stands among the losses; where no truth is
+    known the loss on held-out patches is all there is.
+    """
     names = list(row)
-    return names[names.index("protocol") + 1 :]
+    behind = names.index("protocol") + 1
+    named = [n for n in names if row[n] and (n in METRICS or n in names[behind:])]
+    return named or ["loss"] * bool(row.get("loss"))
 
 
 def _score(row: Mapping[str, str]) -> float:

@@ -38,6 +38,20 @@ def test_the_table(some: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "Protocol A; the noisy input had PSNR 29.00, SSIM 0.8000, RMSE 12.00."
 
 
+def test_masks_and_trainings_without_clean_images(
+    make_run: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run("classes", labels=True, age_s=10)
+    folder = make_run("blind", blind=True).parent
+    assert main.run(["runs", str(folder)]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert "Dice  Held-out loss" in head
+    assert "PSNR" not in head
+    assert next(line for line in lines if line.startswith("blind")).split()[-4:-2] == ["-", "0.1"]
+    assert next(line for line in lines if line.startswith("classes")).split()[-4] == "0.7500"
+    assert lines[-1] == "Dice: pooled over slices."
+
+
 def test_json(some: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["runs", str(some), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -279,10 +279,30 @@ def test_a_segmentation_is_shown_as_classes(hands: Any, three: Path, make_run: M
     pick(hands, shown, "classes", "a")
     seen = {key for key, plot in comparison.plots.plots.items() if plot.isVisible()}
     assert seen == {"loss", "psnr", "ssim", "rmse", "dice"}
+    titles = {key: plot.plotItem.titleLabel.text for key, plot in comparison.plots.plots.items()}
+    assert (titles["psnr"], titles["dice"]) == ("PSNR (dB), protocol A", "Dice")
+    assert comparison.plots.plots["dice"].toolTip() == "pooled over slices"
     (three / "classes" / "metrics.csv").unlink()
     shown.refresh()
     settle(hands)
     assert shown.table.isColumnHidden([c.title for c in COLUMNS].index("Dice"))
+
+
+def test_a_run_without_clean_images_shows_its_held_out_loss(
+    hands: Any, three: Path, make_run: Make
+) -> None:
+    make_run("blind", blind=True)
+    shown = open_history(hands)
+    assert column(shown, "Held-out loss") == ["0.1", "-", "-", "-"]
+    assert not shown.table.isColumnHidden(TITLES.index("Held-out loss"))
+    assert shown.table.isColumnHidden(TITLES.index("Dice"))
+    pick(hands, shown, "a")  # whose axes must not stay
+    pick(hands, shown, "blind")
+    plots = shown.comparison.plots
+    assert {key for key, plot in plots.plots.items() if plot.isVisible()} == {"loss"}
+    x, y = plots.held_out[0].getOriginalDataset()
+    assert x.tolist() == [10, 20, 30, 40]
+    assert y == pytest.approx([4 / 10, 4 / 20, 4 / 30, 4 / 40], rel=1e-4)
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, button: QMessageBox.StandardButton) -> list[str]:

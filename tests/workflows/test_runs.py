@@ -72,13 +72,24 @@ def test_runs_that_were_judged_otherwise(make_run: Make) -> None:
     found = scan(older.parent)
     assert found["older"].best == {"psnr": 30.0, "ssim": 0.9, "rmse": 9.0}
     assert found["older"].baseline == {"psnr": 29.0, "ssim": 0.8, "rmse": 10.0}
-    assert (found["blind"].best, found["blind"].best_step) == ({}, 2)
+    assert (found["blind"].best, found["blind"].best_step) == ({"loss": 3.0}, 2)
+    np.testing.assert_array_equal(runs.load_history(blind).validation["loss"], [4, 3, 6])
     assert (found["classes"].best, found["classes"].best_step) == ({"dice": 0.5}, 1)
     assert found["classes"].protocol == "pooled"
     assert {run.reason for run in found.values()} == {""}
     assert list(runs.load_history(older).validation) == ["psnr", "ssim", "rmse"]
     np.testing.assert_array_equal(runs.load_history(classes).validation["dice"], [0.5, 0.4])
-    assert runs.load_history(blind).validation == {}
+
+
+def test_dice_is_told_where_a_loss_has_the_same_name(make_run: Make) -> None:
+    folder = make_run("classes", labels=True)
+    head = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert head.count("dice") == 2
+    assert scan(folder.parent)["classes"].best == {"dice": 0.75}
+    history = runs.load_history(folder)
+    assert history.validation.keys() == {"dice"}
+    np.testing.assert_array_equal(history.validation["dice"], [0.75] * 4)
+    np.testing.assert_allclose(history.losses["dice"], 1 / np.arange(1, 41), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

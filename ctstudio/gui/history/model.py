@@ -29,8 +29,12 @@ Index = QModelIndex | QPersistentModelIndex
 Role = Qt.ItemDataRole
 SMALL_ROLE, SORT_ROLE, RUN_ROLE = (int(Role.UserRole) + k for k in (1, 2, 3))
 DIFFERS = "Differs"
-METRICS = {"psnr": (2, "dB"), "ssim": (3, ""), "rmse": (2, "HU"), "dice": (3, "")}
+METRICS = {
+    "psnr": (2, "dB"), "ssim": (3, ""), "rmse": (2, "HU"), "dice": (3, ""), "loss": (4, ""),
+}  # fmt: skip
 """Digits and unit."""
+RARE = ("dice", "loss")
+"""What only trainings on masks, or without clean images, are judged by."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,12 @@ class Column:
     small: Callable[[RunSummary], str]
     sort: Callable[[RunSummary], Any]
     number: bool = False
+    metric: str = ""
 
 
 def label(name: str) -> str:
     """A metric's name as people write it."""
-    return name.capitalize() if name == "dice" else name.upper()
+    return {"dice": "Dice", "loss": "Held-out loss"}.get(name, name.upper())
 
 
 def protocol_text(name: str) -> str:
@@ -59,6 +64,8 @@ def metric_text(values: Mapping[str, float], name: str) -> str:
     value = values.get(name, math.nan)
     if math.isnan(value):
         return "-"
+    if name == "loss":
+        return f"{value:.4g}"
     return "equal" if math.isinf(value) else f"{value:.{METRICS[name][0]}f}"
 
 
@@ -85,6 +92,7 @@ def _metric(name: str) -> Column:
         change,
         lambda run: run.best.get(name, math.nan),
         number=True,
+        metric=name,
     )
 
 
@@ -123,7 +131,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(DIFFERS, lambda run: run.reason, lambda run: "", lambda run: ""),
 )  # fmt: skip
 DIFFERENCE = len(COLUMNS) - 1
-DICE = DIFFERENCE - 1
+SELDOM = {name: [c.metric for c in COLUMNS].index(name) for name in RARE}
+"""The columns of `RARE`, which are hidden where no training fills them."""
 
 
 class RunsModel(QAbstractTableModel):
@@ -216,7 +225,9 @@ class RunsModel(QAbstractTableModel):
         if role == Role.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignRight if column.number else Qt.AlignmentFlag.AlignLeft
             return int(side | Qt.AlignmentFlag.AlignVCenter)
-        if role == Role.ToolTipRole and column.title.split()[0].lower() in METRICS:
+        if role == Role.ToolTipRole and column.metric == "loss":
+            return "The loss on held-out patches of the best network: no clean image was known"
+        if role == Role.ToolTipRole and column.metric:
             return "The best network on held-out slices; below it the change from the noisy input"
         return None
 
@@ -261,8 +272,10 @@ class RunsModel(QAbstractTableModel):
             return plain_tip(f"{run.title}\n{run.folder}".strip())
         if column.title == "State":
             return plain_tip(run.reason or f"{run.state}, {size_text(run.size_bytes)}")
-        name = column.title.split()[0].lower()
-        if name in METRICS and name in run.best:
+        name = column.metric
+        if name == "loss" and name in run.best:
+            return f"Loss on held-out patches {run.best[name]:.4g} at step {run.best_step}"
+        if name in run.best:
             unit = f" {METRICS[name][1]}".rstrip()
             noisy = metric_text(run.baseline, name)
             before = f" (noisy input {noisy}{unit})" if name in run.baseline else ""

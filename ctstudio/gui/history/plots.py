@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
+from ctstudio.ct.metrics import PROTOCOLS
 from ctstudio.figures.colours import sequence
 from ctstudio.figures.curves import History, smoothed
 from ctstudio.gui import theme
@@ -23,7 +24,6 @@ TITLES = {
     "gradients": "Length of the gradient, first to last layer (log)",
 }
 LOG = ("loss", "gradients")
-USUAL = ("psnr", "ssim", "rmse")
 FEW = 30  # so many points are marked
 SMOOTHING = 40  # so many averages along a curve
 COLOURS = {"dark": ("#4aa8e0", "#e8a04a"), "light": ("#0b6fb0", "#b4540a")}
@@ -46,8 +46,9 @@ class LogAxis(pg.AxisItem):
 class Plots(QWidget):
     """Loss, PSNR, SSIM and RMSE over the step; the dashed lines are those of the noisy input.
 
-    Where a run has read the gradients of its layers these stand beside them, in colours from the
-    first to the last layer; those of the second run are dashed.
+    The loss on held-out patches, where it is known, is dotted. Where a run has read the gradients
+    of its layers these stand beside them, in colours from the first to the last layer; those of
+    the second run are dashed.
     """
 
     def __init__(self) -> None:
@@ -55,6 +56,7 @@ class Plots(QWidget):
         self._histories: list[History | None] = []
         self.plots: dict[str, pg.PlotWidget] = {}
         self.curves: dict[tuple[str, int], pg.PlotDataItem] = {}
+        self.held_out: dict[int, pg.PlotDataItem] = {}  # the loss of what is held out
         self._noisy: dict[tuple[str, int], pg.InfiniteLine] = {}
         self.layers: list[pg.PlotDataItem] = []
         self._grid = QGridLayout(self)
@@ -68,8 +70,8 @@ class Plots(QWidget):
     def _lay_out(self) -> None:
         """Two in a row; only what the runs have."""
         read = [h for h in self._histories if h is not None]
-        known = {key for h in read for key in h.validation}
-        shown = ["loss", *(key for key in TITLES if key in (known or USUAL))]
+        known = {key for h in read for key in h.validation} - {"loss"}
+        shown = ["loss", *(key for key in TITLES if key in known)]
         shown += ["gradients"] * any(h.gradients for h in read)
         for key, plot in self.plots.items():
             self._grid.removeWidget(plot)
@@ -95,7 +97,9 @@ class Plots(QWidget):
             curve.setClipToView(True)
             curve.setDownsampling(auto=True, method="peak")
             self.curves[key, number] = curve
-            if key != "loss":
+            if key == "loss":
+                self.held_out[number] = plot.plot(connect="finite", symbol="o")
+            else:
                 line = pg.InfiniteLine(angle=0, movable=False)
                 line.setVisible(False)
                 plot.addItem(line)
@@ -115,6 +119,11 @@ class Plots(QWidget):
                 curve.setSymbolPen(None)
                 curve.setSymbolBrush(colour(number))
                 curve.setSymbolSize(4)
+        for number, curve in self.held_out.items():
+            curve.setPen(pg.mkPen(colour(number), width=1, style=Qt.PenStyle.DotLine))
+            curve.setSymbolPen(None)
+            curve.setSymbolBrush(colour(number))
+            curve.setSymbolSize(5)
         for (_, number), line in self._noisy.items():
             line.setPen(pg.mkPen(colour(number), width=1, style=Qt.PenStyle.DashLine))
         self._name()
@@ -137,12 +146,18 @@ class Plots(QWidget):
                 self.layers.append(item)
 
     def _name(self) -> None:
-        """The protocols stand with the metrics, where there are any."""
-        protocols = {h.protocol for h in self._histories if h is not None}
+        """The protocols stand with the metrics; what is longer than a name is in the tooltip."""
         for key, plot in self.plots.items():
-            title = TITLES[key]
-            if key not in LOG and protocols:
-                title += f", {' and '.join(sorted(map(protocol_text, protocols)))}"
+            title, by = (
+                TITLES[key],
+                {h.protocol for h in self._histories if h and key in h.validation},
+            )
+            if key == "loss" and by:
+                title += ", held-out dotted"
+            elif by:
+                plot.setToolTip(" and ".join(sorted(map(protocol_text, by))))
+                if by <= set(PROTOCOLS):
+                    title += f", {plot.toolTip()}"
             plot.setAccessibleName(f"Curves of {title}")
             plot.setTitle(title, color=theme.current().text, size="9pt")
 
@@ -162,6 +177,7 @@ class Plots(QWidget):
                     level = history.baseline.get(key) if history else None
                     line.setVisible(level is not None)
                     line.setValue(level or 0.0)
+            self.held_out[number].setData(*_held_out(history))
         self._draw_layers()
         known = [h for h in histories if h is not None]
         ends = [int(s[-1]) for h in known for s in (h.step, h.validation_step) if len(s)]
@@ -179,5 +195,19 @@ def _points(history: History | None, key: str) -> tuple[NDArray[np.float64], NDA
         values = smoothed(total, max(len(total) // SMOOTHING, 1))
         # A logarithmic axis has no place for zero and below.
         return np.asarray(history.step, float), np.where(values > 0, values, np.nan)
-    values = np.asarray(history.validation.get(key, nothing), float)
+    return _judged(history, key)
+
+
+def _held_out(
+    history: History | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The loss of what was held out, where that is what a training is judged by."""
+    if history is None:
+        return np.empty(0), np.empty(0)
+    steps, values = _judged(history, "loss")
+    return steps, np.where(values > 0, values, np.nan)
+
+
+def _judged(history: History, key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    values = np.asarray(history.validation.get(key, np.empty(0)), float)
     return np.asarray(history.validation_step[: len(values)], float), values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,12 +29,12 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui import theme
-from ctstudio.gui.history.model import COLUMNS, DICE, DIFFERENCE, RUN_ROLE, RunsFilter
+from ctstudio.gui.history.model import COLUMNS, DIFFERENCE, RUN_ROLE, SELDOM, RunsFilter
 from ctstudio.gui.history.plots import colour
 from ctstudio.workflows.runs import RunSummary
 
 ROW_PX, PICTURE_PX, PAD_PX, BAR_PX = 60, 48, 8, 4
-WIDTHS = (224, 108, 76, 72, 96, 80, 68, 80, 68, 120)
+WIDTHS = (224, 108, 76, 72, 96, 80, 68, 80, 68, 112, 120)
 TITLE_PX, MOST_TITLE_PX = 216, 420
 STATE_ICONS = {
     "running": ("mdi6.play-circle-outline", "accent"),
@@ -220,7 +221,8 @@ class RunsTable(QTableView):
             "QHeaderView::section { padding: 6px 8px; border: 0; background: palette(window);"
             " border-bottom: 1px solid palette(mid); }"
         )
-        self.setColumnHidden(DICE, True)
+        for column in SELDOM.values():
+            self.setColumnHidden(column, True)
         self.selectionModel().selectionChanged.connect(self.announce)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -230,17 +232,18 @@ class RunsTable(QTableView):
             self._share_room()
 
     def _share_room(self) -> None:
-        hidden = WIDTHS[DICE] if self.isColumnHidden(DICE) else 0
+        hidden = sum(WIDTHS[k] for k in SELDOM.values() if self.isColumnHidden(k))
         room = self.viewport().width() - sum(WIDTHS[1:-1]) + hidden
         title = min(max(room // 2, TITLE_PX), MOST_TITLE_PX)
         self.setColumnWidth(0, title)
         self.setColumnWidth(DIFFERENCE, max(room - title, WIDTHS[-1]))
 
-    def show_dice(self, on: bool) -> None:
-        """Show or hide a column that only segmentation fills."""
-        if self.isColumnHidden(DICE) == on:
-            self.setColumnHidden(DICE, not on)
-            self._share_room()
+    def show_metrics(self, names: Iterable[str]) -> None:
+        """Of the metrics that few trainings have show the columns of ``names`` alone."""
+        shown = set(names)
+        for name, column in SELDOM.items():
+            self.setColumnHidden(column, name not in shown)
+        self._share_room()
 
     def announce(self, *_: object) -> None:
         """Tell what is selected, and mark it."""

@@ -244,7 +244,7 @@ class HistoryWindow(QDialog):
         self.table.pick([run.folder for run in before])
         if before != self.table.picked_runs():
             self._want = []  # what is selected has grown
-        self.table.show_dice(any("dice" in run.best for run in runs))
+        self.table.show_metrics(name for run in runs for name in run.best)
         self._note.setText(_note(runs))
         self._note.setVisible(bool(self._note.text()))
         self._filter(self.filter.text())
@@ -389,4 +389,6 @@ def _note(runs: list[RunSummary]) -> str:
         )
     if by := protocols("dice"):
         parts.append(f"Dice: {by}.")
+    if protocols("loss"):
+        parts.append("Held-out loss: no clean image was known.")
     return " ".join(parts)
