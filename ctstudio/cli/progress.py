@@ -1,13 +1,17 @@
-"""Drives long work on the command line: a bar with the time left, and a clean end on Ctrl+C."""
+"""Drives long work on the command line: a bar with the time left, and a clean end on Ctrl+C.
+
+The work does not end because nobody can read of its progress any more.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -20,6 +24,9 @@ SPARSE_SECONDS = 10.0
 
 QUIET_SECONDS = 2.0
 """... and none for a stage that is over within this time."""
+
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Stopped(KeyboardInterrupt):
@@ -38,6 +45,7 @@ def drain(
     title: str = "",
     *,
     on_event: Callable[[Event], str | None] | None = None,
+    end: Callable[[], bool] | None = None,
 ) -> T:
     """Run ``work`` to its end, showing its progress on stderr, and return its result.
 
@@ -49,14 +57,18 @@ def drain(
         Stands before the bar where an event brings no text of its own.
     on_event
         Called with each event; a text that it returns is printed as a line above the bar.
+    end
+        Called at the first Ctrl+C or SIGTERM to ask the work to come to an end by itself; False
+        where it cannot be asked yet.
 
     Raises
     ------
     Stopped
-        After Ctrl+C or SIGTERM. The work is closed at its next event, so that it can clean up; a
-        second Ctrl+C does not wait for that.
+        After Ctrl+C or SIGTERM. The work has come to its own end, or is closed at its next event
+        so that it can clean up; a second Ctrl+C does not wait for that.
     """
-    meter = _Bar(title) if sys.stderr.isatty() else _Lines(title)
+    ending = False
+    meter = _meter(title)
     with _asked_to_stop() as asked:
         try:
             while True:
@@ -66,17 +78,23 @@ def drain(
                     _stop_if(asked())
                     result: T = stop.value
                     return result
-                _stop_if(asked())
-                if isinstance(event, Progress):
-                    meter.update(event)
-                elif isinstance(event, Note):
-                    meter.line(f"Note: {event.text}")
+                if asked() and not ending:
+                    ending = end is not None and end()
+                    _stop_if(0 if ending else asked())
                 line = on_event(event) if on_event else None
-                if line:
-                    meter.line(line)
+                try:
+                    if isinstance(event, Progress):
+                        meter.update(event)
+                    elif isinstance(event, Note):
+                        meter.line(f"Note: {event.text}")
+                    if line:
+                        meter.line(line)
+                except (OSError, ValueError):
+                    meter = _Silence()
         finally:
             work.close()
-            meter.close()
+            with suppress(OSError, ValueError):
+                meter.close()
 
 
 def _stop_if(number: int) -> None:
@@ -86,9 +104,9 @@ def _stop_if(number: int) -> None:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], int]]:
-    """Turn the first Ctrl+C or SIGTERM into a number to ask for, 0 until then.
+    """Turn the first Ctrl+C, SIGTERM or SIGHUP into a number to ask for, 0 until then.
 
-    So no work is broken off between two events.
+    So no work is broken off between two events. What is ignored (nohup) stays ignored.
     """
     requests: list[int] = []
 
@@ -96,17 +114,43 @@ def _asked_to_stop() -> Iterator[Callable[[], int]]:
         if requests:
             raise KeyboardInterrupt
         requests.append(number)
-        print("\nStopping (once more to stop at once) ...", file=sys.stderr, flush=True)
+        with suppress(OSError, ValueError, RuntimeError):  # or in the midst of another print
+            print("\nStopping (once more to stop at once) ...", file=sys.stderr, flush=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: 0
         return
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heard = [number for number in heard if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, ask) for number in heard}
     try:
         yield lambda: requests[0] if requests else 0
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _meter(title: str) -> _Bar | _Lines | _Silence:
+    try:
+        return _Bar(title) if sys.stderr.isatty() else _Lines(title)
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return _Silence()
+
+
+class _Silence:
+    """Nobody listens, and whatever is said from now on goes nowhere."""
+
+    def __init__(self) -> None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  closed with the process
+
+    def update(self, event: Progress) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class _Lines:

@@ -17,10 +17,11 @@ from ctstudio.cli.common import (
     series_option,
     settings_option,
 )
-from ctstudio.cli.progress import drain
+from ctstudio.cli.progress import Stopped, drain
 
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
+    from ctstudio.learn.checkpoint import TrainedModel
 
 FOLLOWER = int(os.environ.get("RANK", "0")) > 0
 """Whether torchrun started this process as one of several, and not as the one that tells."""
@@ -66,9 +67,10 @@ def command(
     """Train RECIPE (a .toml file, or a name from `ctstudio recipes`) on the series in PATH.
 
     All series found but label maps are used, unless --series chooses one. The run folder receives
-    the recipe, the metrics, previews and checkpoints; Ctrl+C saves and ends, and --resume goes on
-    as if nothing had happened. Settings are named by their path in the recipe (steps, lr and model
-    are short for those of the first phase). With --resume or --branch the recipe is the run's.
+    the recipe, the metrics, previews and checkpoints; Ctrl+C judges the network once more, saves
+    and ends, and --resume goes on as if nothing had happened. Settings are named by their path in
+    the recipe, such as phases.0.model.depth or noise.dose; steps, lr, model (its name), optimiser,
+    seconds and dose are short. With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
     from ctstudio.workflows.denoise import require_free_folder
@@ -103,8 +105,31 @@ def command(
     aligned = list(wanted.series) if wanted is not None else []
     masks = wanted.segmentations if wanted is not None and not aligned else ()
 
+    look = events.Look()
+    trained = 0
+
     def tell(event: events.Event) -> str | None:
         return describe_validation(event) if isinstance(event, events.Validation) else None
+
+    def counted(work: events.Work[TrainedModel]) -> events.Work[TrainedModel]:
+        nonlocal trained
+        event = None
+        try:
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as stop:
+                    model: TrainedModel = stop.value
+                    return model
+                if isinstance(event, events.Step):
+                    trained = event.step
+                yield event
+        finally:
+            work.close()
+
+    def end() -> bool:
+        look.end = True
+        return trained > 0
 
     work = train_on(
         recipe,
@@ -114,10 +139,26 @@ def command(
         segmentations=masks,
         resume=resume is not None,
         branch_from=branch,
+        look=look,
     )
-    model = drain(as_progress(work, recipe), "Training", on_event=tell)
-    if not FOLLOWER:
-        click.echo(f"{model.title}: the run is in {folder}")
+    try:
+        model = drain(as_progress(counted(work), recipe), "Training", on_event=tell, end=end)
+    except Stopped:
+        if trained and not FOLLOWER:
+            click.echo(f"Stopped after step {trained}; the network is kept in {folder}.", err=True)
+            click.echo(f"Go on with: ctstudio train --resume {folder} PATH...", err=True)
+        raise
+    if FOLLOWER:
+        return
+    from ctstudio.learn import wording
+
+    if not trained:
+        click.echo(f"This training had ended before, after step {model.step}: see {folder}")
+        click.echo(f"Begin a new one with its weights: --branch {folder} --run NEW", err=True)
+        return
+    best = f", best after {model.step}" if model.step < trained else ""
+    network = wording.network(model.recipe)
+    click.echo(f"{network}, {wording.steps(trained)}{best}: the run is in {folder}")
 
 
 def existing(argument: str) -> Path:
@@ -135,5 +176,7 @@ def describe_validation(event: Validation) -> str:
             f"{name.upper()} {value:.4g}{units.get(name, '')}" for name, value in metrics.items()
         )
 
+    if set(event.metrics) == {"loss"}:
+        return f"step {event.step}, held-out patches: loss {event.metrics['loss']:.4g}"
     line = f"step {event.step}, protocol {event.protocol}: {words(event.metrics)}"
     return f"{line} (noisy: {words(event.baseline)})" if event.baseline else line

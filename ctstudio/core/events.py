@@ -69,11 +69,13 @@ class Look:
     """What whoever watches a training looks at closely; may be changed at any time.
 
     ``region`` is (top, left, height, width) in pixels of the slice shown, or None. ``save`` asks
-    for a checkpoint as soon as may be; it turns false when that was tried.
+    for a checkpoint as soon as may be; it turns false when that was tried. ``end`` asks the
+    training to end after its present step: it is judged and shown once more.
     """
 
     region: tuple[int, int, int, int] | None = None
     save: bool = False
+    end: bool = False
 
 
 @dataclass(eq=False)

@@ -13,11 +13,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.session import Session
 from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.publish import Credits
 
+NETWORKS = "Networks for others, with a card (*.safetensors);;Checkpoints (*.pt)"
 FIELDS = (
     ("data", "Trained on", "Which scans, and from where: TCIA Phantom FDA, NoduleLayout_2"),
     ("licence", "Licence", "Under which the scans, and so the network, may be used: CC BY 3.0"),
@@ -75,3 +79,24 @@ def ask_credits(parent: QWidget, name: str) -> Credits | None:
         return dialog.credits() if dialog.exec() else None
     finally:
         dialog.deleteLater()
+
+
+def save_network(parent: QWidget, session: Session, model: TrainedModel) -> None:
+    """Ask where a network is to be saved, and what its card says; tells what becomes of it."""
+    from ctstudio.learn import checkpoint, publish
+
+    try:
+        name = f"network{publish.SUFFIX}"
+        path = ask_where_to_save(parent, session, "Save the network", name, NETWORKS)
+        if path is None:
+            return
+        if path.suffix.lower() != publish.SUFFIX:
+            checkpoint.save(model, path)
+        elif (who := ask_credits(parent, path.name)) is not None:
+            # The file dialog has asked whether it may be replaced.
+            publish.publish(model, path, credits=who, force=path.exists())
+        else:
+            return
+        session.message.emit(f"Saved {path}", 8000)
+    except Exception as error:
+        session.report(error)

@@ -140,7 +140,7 @@ def test_a_network_that_could_not_be_saved_is_kept(
 
     monkeypatch.setattr(atomic.tempfile, "mkstemp", full)
     stop(hands, panel)
-    assert "the disk is full" in hands.banner()
+    assert "the disk is full" in hands.banner(), hands.troubles
     assert hands.session.run.model is not None
     assert panel.controls.save.isVisible()
     assert hands.session.models == [hands.session.run.model]

@@ -449,3 +449,28 @@ def test_the_network_is_published_with_a_card(
         assert expected in card
     assert "Secret" not in card
     assert str(tmp_path) not in card
+
+
+def test_stop_judges_and_shows_the_network_once_more(trainer: Any) -> None:
+    trainer.press(trainer.panel.controls.start)
+    trainer.wait(lambda: steps(trainer) > 20)
+    stop(trainer)
+    trainer.idle("train")
+    run = trainer.session.run
+    assert run.state == "stopped"
+    assert trainer.panel.controls.stop.text() == "Stop"
+    last = run.history.step[-1]
+    assert run.newest.step == last
+    assert run.history.validation_step[-1] == last
+    assert run.model.step <= last
+
+
+def test_stop_a_second_time_does_not_wait(trainer: Any) -> None:
+    trainer.press(trainer.panel.controls.start)
+    trainer.wait(lambda: steps(trainer) > 5)
+    trainer.panel.stop()
+    assert trainer.panel.controls.stop.text() == "Stop now"
+    trainer.panel.stop()
+    trainer.idle("train")
+    assert trainer.session.run.state == "stopped"
+    assert trainer.session.run.model is not None

@@ -9,9 +9,8 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Validation
-from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.job import Job
-from ctstudio.gui.publish_dialog import ask_credits
+from ctstudio.gui.publish_dialog import save_network
 from ctstudio.gui.recipe_form import RecipeForm
 from ctstudio.gui.run_controls import RunControls
 from ctstudio.gui.run_layers import RunLayers
@@ -25,9 +24,6 @@ from ctstudio.gui.words import plain_label
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
-
-
-NETWORKS = "Networks for others, with a card (*.safetensors);;Checkpoints (*.pt)"
 
 
 class TrainPanel(QWidget):
@@ -223,14 +219,23 @@ class TrainPanel(QWidget):
             self.continue_run(self._session.run.folder)
 
     def stop(self) -> None:
-        """Stop and keep the network; answers at once."""
+        """Stop and keep the network, judged once more; asked again, without that, at once."""
         job, run = self._session.jobs["train"], self._session.run
-        if job is not None and run is not None:
-            run.state = "stopping"
+        if job is None or run is None:
+            return
+        again = run.state == "stopping" or not run.history.step
+        run.state = "stopping"
+        self.controls.pause.setEnabled(False)
+        if again:
             self._status.setText("Stopping ...")
             self.controls.stop.setEnabled(False)
-            self.controls.pause.setEnabled(False)
             job.cancel()
+            return
+        self._status.setText("Stopping: the network is judged once more ...")
+        self.controls.stop.setText("Stop now")
+        self._work.look.end = True
+        if job.paused:
+            job.resume()
 
     def _pause(self) -> None:
         job, run = self._session.jobs["train"], self._session.run
@@ -304,7 +309,7 @@ class TrainPanel(QWidget):
     def _succeeded(self, model: TrainedModel) -> None:
         run = self._session.run
         if run is not None:
-            run.state = "finished"
+            run.state = "stopped" if run.state == "stopping" else "finished"
             self._finish(run, model)
 
     def _stopped(self) -> None:
@@ -325,6 +330,7 @@ class TrainPanel(QWidget):
 
     def _finish(self, run: Run, model: TrainedModel | None) -> None:
         self._clock.stop()
+        self.controls.stop.setText("Stop")
         self._show_numbers()
         self.controls.pause.setText("Pause")
         run.model = model
@@ -332,10 +338,12 @@ class TrainPanel(QWidget):
             self._status.setText("Stopped before the first step; there is no network.")
         else:
             steps = int(run.history.step[-1]) if run.history.step else 0
-            self._status.setText(f"The network ({steps} steps) is now a method in Denoise.")
+            best = f", best after {model.step}" if model.step < steps else ""
+            trained = f"The network ({steps} steps{best})"
+            self._status.setText(f"{trained} is now a method in Denoise.")
             self._status.setToolTip(f"The training is kept in {run.folder}")
             if run.newest is not None and run.newest.labels:
-                self._status.setText(f"The network ({steps} steps) is kept in the run's folder.")
+                self._status.setText(f"{trained} is kept in the run's folder.")
                 self.controls.show_result(run.state, denoises=False)
             else:
                 self._session.models.append(model)
@@ -355,6 +363,7 @@ class TrainPanel(QWidget):
             return
         self._clock.stop()
         self.controls.pause.setText("Pause")
+        self.controls.stop.setText("Stop")
         self._status.setText("The training failed.")
         if run is not None:
             run.state = "failed"
@@ -364,26 +373,8 @@ class TrainPanel(QWidget):
 
     def _ask_save(self) -> None:
         run = self._session.run
-        if run is None or run.model is None:
-            return
-        from ctstudio.learn import checkpoint, publish
-
-        try:
-            path = ask_where_to_save(
-                self, self._session, "Save the network", f"network{publish.SUFFIX}", NETWORKS
-            )
-            if path is None:
-                return
-            if path.suffix.lower() != publish.SUFFIX:
-                checkpoint.save(run.model, path)
-            elif (who := ask_credits(self, path.name)) is not None:
-                # The file dialog has asked whether it may be replaced.
-                publish.publish(run.model, path, credits=who, force=path.exists())
-            else:
-                return
-            self._session.message.emit(f"Saved {path}", 8000)
-        except Exception as error:
-            self._session.report(error)
+        if run is not None and run.model is not None:
+            save_network(self, self._session, run.model)
 
     def _use(self) -> None:
         run = self._session.run
