@@ -100,6 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     0 success, 1 failure, 2 wrong usage, 130 interrupted (143 terminated).
     """
+    _open_what_is_closed()
     try:
         result: Any = cli.main(
             args=None if arguments is None else list(arguments),
@@ -137,6 +138,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """Give the numbers of closed standard streams to nothing.
+
+    Else the next file that is opened gets one of them, and with it what libraries print there.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
 
 
 def report_error(error: StudioError) -> None:

@@ -64,8 +64,9 @@ def drain(
     Raises
     ------
     Stopped
-        After Ctrl+C or SIGTERM. The work has come to its own end, or is closed at its next event
-        so that it can clean up; a second Ctrl+C does not wait for that.
+        After Ctrl+C, SIGTERM, or SIGHUP, which comes when a terminal is closed. The work has come
+        to its own end, or is closed at its next event so that it can clean up; a second Ctrl+C
+        does not wait for that.
     """
     ending = False
     meter = _meter(title)

@@ -65,10 +65,11 @@ LOCK = ".lock"
 class NotSaved(StudioError):
     """A training's network could not be written in the end; ``model`` holds it."""
 
-    def __init__(self, why: str, model: TrainedModel) -> None:
+    def __init__(self, why: str, model: TrainedModel, path: Path) -> None:
         super().__init__(
             f"The trained network could not be saved. {why}",
             hint="Save it somewhere else before you close the program.",
+            path=path,
         )
         self.model = model
 
@@ -110,7 +111,7 @@ class RunFolder:
         self._told = ""
         self._board: Board | None = None
         self._gradients = GradientLog(self.path)
-        self._resume_at, self._tensorboard = resume_at, recipe.cadence.tensorboard
+        self._resume_at, self._recipe = resume_at, recipe
         self._made = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ class RunFolder:
         if self._resume_at is not None:
             yield from map(Note, self._forget_after(self._resume_at))
             self._gradients.forget_after(self._resume_at)
-        if self._tensorboard:
+        if self._recipe.cadence.tensorboard:
             from ctstudio.learn.board import Board
 
             self._board = Board(self.path / "tensorboard", self._resume_at)
@@ -147,6 +148,18 @@ class RunFolder:
         if self._board:
             self._board.close()
         self._lock.release()
+
+    def make_again(self) -> bool:
+        """Make a folder that has gone away anew, with what is still known of it; did that work?"""
+        if self.path.exists():
+            return False
+        try:
+            (self.path / "previews").mkdir(parents=True)
+            self._recipe.save(self.path / "recipe.toml")
+            self._write_rows(header=True)
+        except (OSError, StudioError):
+            return False
+        return True
 
     def discard(self) -> None:
         """Let go of a new folder, and remove what a training that never began left in it."""

@@ -56,7 +56,7 @@ class Training:
         self.validations = Budget(recipe.validation.time_share)
         self.place = start.begin(trainee, self.judge, self.watch, task)
         self.place.preview_slice = self.stage.index
-        self.stop = False
+        self.stop = self.best_waits = False
         self.began = start.step >= 0  # whether there is anything to keep
         self._saved_step, self._saved_s = -1, self.place.seconds
         self._heard_step = self.judge.judged_step
@@ -221,10 +221,17 @@ class Training:
             self.folder.add_validation(result, self.clock.seconds)
             if judge.best_step == trainee.step:
                 # Before anybody hears of it: whoever stops here keeps the best.
-                saved = self.folder.save(judge.best_model(trainee), "best.pt")
+                saved = self.save_best()
         yield result
         if saved:
             yield saved
+
+    def save_best(self) -> Saved | None:
+        """Write the best network; where that fails it waits for the next checkpoint."""
+        assert self.folder is not None
+        saved = self.folder.save(self.judge.best_model(self.trainee), "best.pt")
+        self.best_waits = saved is None
+        return saved
 
     def save(self, *, last: bool = False) -> Saved | None:
         """Write the checkpoint to go on from; where that fails, the one before stays.
@@ -245,11 +252,16 @@ class Training:
         state = collect(trainee, judge, self.watch, self.place, self.data)
         self.folder.flush()
         saved = self.folder.save(model, "last.pt", state)
+        if last and not saved and self.folder.make_again():
+            self.best_waits = bool(judge.best_weights)
+            saved = self.folder.save(model, "last.pt", state)
+        if saved and self.best_waits:
+            self.save_best()
         self._saved_s = self.clock.seconds
         if saved:
             self._saved_step = trainee.step
         elif last:
-            raise NotSaved(self.folder.trouble, judge.best_model(trainee))
+            raise NotSaved(self.folder.trouble, judge.best_model(trainee), self.folder.path)
         return saved
 
     def save_at_last(self, error: BaseException | None) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
+    from ctstudio.learn.run_folder import NotSaved
 
 SHORT_KEYS = {
     "steps": "phases.0.steps",
@@ -138,12 +139,48 @@ def _mask_of(volume: Volume, segmentations: Sequence[Path]) -> Work[Volume]:
     return found[0][1]
 
 
+def saved_elsewhere(error: NotSaved) -> StudioError:
+    """Save the network of a training whose folder cannot be written to where that is possible.
+
+    Returns
+    -------
+    StudioError
+        What happened and where the network is: among the user's data, or with temporary files.
+    """
+    import tempfile
+    import time
+
+    from ctstudio.learn import checkpoint
+    from ctstudio.workflows.runs import default_folder
+
+    name = f"{Path(error.path or 'network').name}-{time.strftime('%Y%m%d-%H%M%S')}.pt"
+    for place in (default_folder().parent / "rescued", Path(tempfile.gettempdir())):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            checkpoint.save(error.model, place / name)
+        except (OSError, StudioError):
+            continue
+        return StudioError(
+            f"{error.message} It is in {place / name} instead.",
+            hint="Move it from there to where you want it.",
+            path=place / name,
+        )
+    return error
+
+
 def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
     """Replace a training's steps by ``Progress`` over all of it, for a bar with the time left.
 
     Where the recipe limits the time, the progress counts seconds. Previews are dropped, and so is
     the progress of validations in between, for which a bar has no place.
+
+    Raises
+    ------
+    StudioError
+        Where the network could not be written in the end, with the place where it is instead.
     """
+    from ctstudio.learn.run_folder import NotSaved
+
     latest: Progress | None = None
     budget = recipe.stopping.seconds
     try:
@@ -153,6 +190,8 @@ def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
             except StopIteration as stop:
                 model: TrainedModel = stop.value
                 return model
+            except NotSaved as error:
+                raise saved_elsewhere(error) from error
             if isinstance(event, Step):
                 loss = next(iter(event.losses.values()), float("nan"))
                 text = f"Training, loss {loss:.4g}"
@@ -166,4 +205,7 @@ def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
             elif not isinstance(event, Preview):
                 yield event
     finally:
-        work.close()
+        try:
+            work.close()
+        except NotSaved as error:
+            raise saved_elsewhere(error) from error

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,10 @@ def test_a_line_for_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert "<5>" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+HEARD = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
+
+
+@pytest.mark.parametrize("number", HEARD)
 def test_a_signal_closes_the_work(number: signal.Signals) -> None:
     log: list[str] = []
 
@@ -107,6 +111,62 @@ def test_interrupted_from_the_keyboard_ends_with_130() -> None:
     assert done.stdout == "closed\n"
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+
+        def hung_up() -> Work[str]:
+            yield Progress(1, 2)
+            os.kill(os.getpid(), signal.SIGHUP)
+            yield Progress(2, 2)
+            return "done"
+
+        assert drain(hung_up()) == "done"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+UNHEARD = """
+    import sys
+    from ctstudio.cli import main
+    from ctstudio.cli.progress import drain
+    from ctstudio.core.events import Note, Progress
+    import click
+
+    def work():
+        for k in range(2000):
+            yield Note(f"number {k}")
+        return "done"
+
+    def command():
+        import os
+        result = drain(work(), on_event=lambda event: "a line")
+        with open(sys.argv[1], "w") as stream:
+            print(result, stream.fileno() > 2, file=stream)
+        click.echo("the end")
+
+    main.cli.add_command(click.Command("methods", callback=command))
+    main.cli.get_command = lambda ctx, name: main.cli.commands[name]
+    raise SystemExit(main.run(["methods"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell's redirections")
+@pytest.mark.parametrize(
+    "where", ["2>&1 | head -1", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", "2>&-"]
+)
+def test_work_goes_on_where_nobody_listens(where: str, tmp_path: Path) -> None:
+    script, told = tmp_path / "script.py", tmp_path / "told.txt"
+    script.write_text(textwrap.dedent(UNHEARD))
+    line = f'"{sys.executable}" "{script}" "{told}" {where}'
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60)
+    assert told.read_text() == "done True\n"
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_bar_on_a_terminal(

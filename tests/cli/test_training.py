@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -88,6 +90,42 @@ def test_resume_and_branch(
     ):
         assert main.run(["train", *words]) != 0
         assert said in capsys.readouterr().err
+
+
+def test_a_network_that_cannot_be_saved_is_saved_elsewhere(
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from ctstudio.core import atomic
+    from ctstudio.learn import checkpoint
+
+    run, home = tmp_path / "run", tmp_path / "home"
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_: str(home / "ctstudio"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    mkstemp = atomic.tempfile.mkstemp
+    full = {run}
+
+    def refuse(*what: object, dir: Path, suffix: str, **how: object) -> tuple[int, str]:
+        if Path(dir) in full and suffix == ".pt":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return mkstemp(*what, dir=dir, suffix=suffix, **how)
+
+    monkeypatch.setattr(atomic.tempfile, "mkstemp", refuse)
+    settings = [word for text in SHORT for word in ("--set", text)]
+    arguments = ["train", "dncnn-gaussian", str(series_folder), "--run", str(run), *settings]
+    for place in (home / "ctstudio" / "rescued", tmp_path):
+        assert main.run(arguments) == 1
+        said = capsys.readouterr().err
+        assert "disk is full" in said
+        (saved,) = place.glob("run-*.pt")
+        assert str(saved) in said
+        assert checkpoint.load(saved).step <= 3
+        full.add(place)
+        shutil.rmtree(run)
+    assert main.run(arguments) == 1
+    assert "somewhere else" in capsys.readouterr().err
 
 
 def test_a_printed_recipe_is_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

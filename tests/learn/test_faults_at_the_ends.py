@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ctstudio.core.events import Note, Step, Validation, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint, outline
 from ctstudio.learn.recipe import Recipe, bundled
+from ctstudio.learn.run_folder import read_metrics
 from ctstudio.learn.train import train
 from ctstudio.learn.trainee import Trainee
 
@@ -145,6 +147,38 @@ def test_weights_that_are_no_numbers_are_never_saved(
     monkeypatch.setattr(Trainee, "learn", whole)
     again = list(train(recipe(), [series()], run_folder=folder, resume=True))
     assert sum(isinstance(e, Step) for e in again) == (1 if stopped else 0)
+
+
+def test_a_folder_that_goes_away_is_made_again_in_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "mounted" / "run"
+    work = train(recipe(), [series()], run_folder=folder)
+    next(e for e in work if isinstance(e, Step) and e.step == 3)
+    shutil.rmtree(folder.parent)
+    finish(work)
+    assert checkpoint.load(folder / "last.pt").step == 4
+    assert checkpoint.load(folder / "best.pt").step in (2, 4)
+    assert [row["step"] for row in read_metrics(folder)][-1] == "4"
+    assert Recipe.load(folder / "recipe.toml") == recipe()
+
+
+def test_a_best_network_that_could_not_be_saved_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = checkpoint.save
+
+    def save(model: Any, path: Path, **how: Any) -> None:
+        if path.name == "best.pt" and not path.with_name("room").exists():
+            raise StudioError("The disk is full.")
+        whole(model, path, **how)
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    folder = tmp_path / "run"
+    for event in train(recipe(), [series()], run_folder=folder):
+        if isinstance(event, Validation) and event.step == 4:
+            assert not (folder / "best.pt").exists()
+            (folder / "room").touch()
+    rows = {int(r["step"]): float(r["rmse"]) for r in read_metrics(folder) if r["rmse"]}
+    assert checkpoint.load(folder / "best.pt").step == min(rows, key=lambda step: rows[step])
 
 
 def test_a_picture_that_is_no_numbers_is_kept_without_a_murmur(tmp_path: Path) -> None:
