@@ -28,6 +28,11 @@ MENUS: dict[str, tuple[str, ...]] = {
         "slice_down_10", "slice_first", "slice_last", BREAK, "series_next", "series_previous",
         "cine", BREAK,
     ),
+    "Meas&ure": (
+        "measure_distance", "measure_angle", "measure_rectangle", "measure_ellipse",
+        "measure_freehand", "measure_profile", BREAK, "measure_end", "measure_delete", BREAK,
+        "save_measurements", "measurements",
+    ),
     "&Tools": (
         "report", "tags", BREAK, "simulate", "history", "reproduce", BREAK, "preview_back",
         "preview_on",

@@ -33,6 +33,7 @@ from ctstudio.gui.masks.menu import MaskMenu
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.masks.painter import Painter
+from ctstudio.gui.measuring.measuring import Measuring
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.denoise import DenoisePanel
@@ -137,6 +138,10 @@ class MainWindow(QMainWindow):
         self.addDockWidget(areas.LeftDockWidgetArea, self.series_dock)
         self.addDockWidget(areas.RightDockWidgetArea, self.panel_dock)
         self.addDockWidget(areas.BottomDockWidgetArea, self.curves_dock)
+        self.measuring = Measuring(
+            self.session, self.grid, self.painter, self.actions_by_name, self
+        )
+        self.tabifyDockWidget(self.curves_dock, self.measuring.dock)
         self.setCorner(Qt.Corner.BottomLeftCorner, areas.BottomDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea)
 
@@ -160,6 +165,7 @@ class MainWindow(QMainWindow):
         )
         self.undoing = Undoing(self.session, self.actions_by_name)
         self.mask_menu.join(self.toolbar)
+        self.measuring.join(self.toolbar)
         for name, action in chrome.preset_actions(self, self.grid).items():
             action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
 
@@ -230,7 +236,7 @@ class MainWindow(QMainWindow):
             "about": lambda: dialogs.show_about(self, __version__),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
-        handlers |= self.mask_menu.handlers() | self.undoing.handlers()
+        handlers |= self.mask_menu.handlers() | self.undoing.handlers() | self.measuring.handlers()
         handlers |= Reproducer(session).handlers(self)
         action_table.connect(self.actions_by_name, handlers)
 
@@ -352,6 +358,7 @@ class MainWindow(QMainWindow):
             self.settings.set("theme", "light" if on else "dark")
             self.curves.retheme()
             self.history.retheme()
+            self.measuring.retheme()
 
     def _full_screen(self, on: bool) -> None:
         self.showFullScreen() if on else self.showNormal()
@@ -376,6 +383,7 @@ class MainWindow(QMainWindow):
         if not state.isEmpty():
             self._laid_out = self.restoreState(state, STATE_VERSION)
         self.curves_dock.hide()
+        self.measuring.dock.hide()
         with QSignalBlocker(self.actions_by_name["theme"]):
             self.actions_by_name["theme"].setChecked(theme.current() is theme.LIGHT)
 

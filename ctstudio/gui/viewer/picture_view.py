@@ -27,6 +27,7 @@ from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer import overlay
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
+PaintUpon = Callable[["PictureView", QPainter], None]
 NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
 
 
@@ -75,6 +76,7 @@ class PictureView(pg.GraphicsView):
         self._box.addItem(self._image)
         self._overlays: list[pg.ImageItem] = []
         self.masks: MasksOf | None = None  # what lies over the image
+        self.upon: PaintUpon | None = None  # and what is drawn upon it, in viewport px
         self.index = 0
         self.plane: Plane | None = None  # another one than that of the layer's slices
         self.slab: tuple[Projection, float] | None = None  # how, and over how many mm
@@ -347,6 +349,8 @@ class PictureView(pg.GraphicsView):
             state.show_scale = self.show_scale
             state.show_letters = self.show_letters
             overlay.paint(painter, viewport, state)
+            if self.upon is not None:
+                self.upon(self, painter)
             if self._brush is not None:
                 at, radius = self._brush
                 overlay.circle(painter, self.to_viewport(at), radius * self._framing.scale)

@@ -27,6 +27,12 @@ class MouseTool(Protocol):
     def hover(self, view: SliceView, at: QPointF | None) -> None: ...
 
 
+class Grips(MouseTool, Protocol):
+    """What takes the left button where something lies upon the image that can be dragged."""
+
+    def takes(self, view: SliceView, at: QPointF) -> bool: ...
+
+
 class SliceView(PictureView):
     """A pane. It draws and reports gestures; what they mean for other panes the grid decides."""
 
@@ -44,7 +50,8 @@ class SliceView(PictureView):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMouseTracking(True)
         self.tool: MouseTool | None = None
-        self._drawing = False  # the tool has the button
+        self.grips: Grips | None = None
+        self._drawing: MouseTool | None = None  # what has the button
         self._press: QPointF | None = None
         self._last = QPointF()
         self._button = Qt.MouseButton.NoButton
@@ -57,10 +64,13 @@ class SliceView(PictureView):
         self._press = self._last = event.position()
         self._button = event.button()
         self._moved = False
-        left = self._button == Qt.MouseButton.LeftButton
-        if self.tool is not None and left and self.layer is not None:
-            self._drawing = True
-            self.tool.press(self, self.to_plane(event.position()))
+        if self._button == Qt.MouseButton.LeftButton and self.layer is not None:
+            plane = self.to_plane(event.position())
+            self._drawing = self.tool
+            if self.tool is None and self.grips is not None and self.grips.takes(self, plane):
+                self._drawing = self.grips
+            if self._drawing is not None:
+                self._drawing.press(self, plane)
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -68,16 +78,18 @@ class SliceView(PictureView):
         if self._press is None:
             plane = self.to_plane(position)
             self.hovered.emit(plane if self.layer else None)
-            if self.tool is not None:
-                self.tool.hover(self, plane if self.layer else None)
+            over = self.tool or self.grips
+            if over is not None:
+                over.hover(self, plane if self.layer else None)
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.layer:
                 self.crosshair_set.emit(plane)
             elif self._crosshair is not None:
                 self.crosshair_set.emit(None)
             event.accept()
             return
-        if self._drawing and self.tool is not None:
-            self.tool.drag(self, self.to_plane(position))
+        if self._drawing is not None:
+            if self._drawing is self.tool or self._drawing is self.grips:
+                self._drawing.drag(self, self.to_plane(position))
             self.hovered.emit(self.to_plane(position))
             event.accept()
             return
@@ -103,10 +115,9 @@ class SliceView(PictureView):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         clicked = self._press is not None and not self._moved
         self._press = None
-        if self._drawing and event.button() == Qt.MouseButton.LeftButton:
-            self._drawing = False
-            if self.tool is not None:
-                self.tool.release(self)
+        if self._drawing is not None and event.button() == Qt.MouseButton.LeftButton:
+            drawing, self._drawing = self._drawing, None
+            drawing.release(self)
         if clicked and event.button() == Qt.MouseButton.RightButton:
             self.menu_requested.emit(event.globalPosition().toPoint())
         event.accept()
@@ -142,8 +153,9 @@ class SliceView(PictureView):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(None)
-        if self.tool is not None:
-            self.tool.hover(self, None)
+        over = self.tool or self.grips
+        if over is not None:
+            over.hover(self, None)
         super().leaveEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:

@@ -1,0 +1,1 @@
+"""Measuring upon the images: tools, what is drawn, the list and its plots."""

@@ -1,0 +1,167 @@
+"""Measurements as they are drawn upon a pane, and which part of them is under the mouse."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+
+from ctstudio.ct.measure import Shape, statistics
+from ctstudio.gui import theme
+from ctstudio.gui.measuring.entries import Entry
+from ctstudio.gui.viewer import overlay
+from ctstudio.gui.viewer.linking import patient_point
+from ctstudio.gui.viewer.picture_view import PictureView
+
+COLOUR = "#6fd8c0"
+SELECTED = "#ff8f5c"
+HANDLE = 4.0  # px: half a handle's side
+REACH = 7.0  # px: so near is upon it
+ELLIPSE_CORNERS = 72
+
+
+@dataclass(frozen=True)
+class Grip:
+    """A part of a measurement: a point by its number, or all of it (None)."""
+
+    entry: Entry
+    point: int | None
+
+
+def place(point_mm: NDArray[np.float64], view: PictureView) -> QPointF:
+    """Where a patient point ``(3,)`` lies on the viewport of ``view``, px."""
+    geometry = view.stack.geometry
+    u, v = float(point_mm @ geometry.row_direction), float(point_mm @ geometry.column_direction)
+    return view.to_viewport(QPointF(u, v))
+
+
+def point_under(plane: QPointF, view: PictureView) -> NDArray[np.float64]:
+    """The patient point ``(3,)`` in mm at (u, v) of ``view``."""
+    return patient_point(plane, view)
+
+
+def outline(shape: Shape, view: PictureView) -> list[QPointF]:
+    """The line that is drawn, in viewport px; closed for a region."""
+    points = shape.points_mm
+    if shape.kind == "ellipse":
+        turn = np.linspace(0, 2 * math.pi, ELLIPSE_CORNERS, endpoint=False)
+        right, down = (points[1] - points[0]) / 2, (points[3] - points[0]) / 2
+        centre = points.mean(axis=0)
+        points = centre + np.outer(np.cos(turn), right) + np.outer(np.sin(turn), down)
+    if shape.is_region:
+        points = np.vstack([points, points[:1]])
+    return [place(point, view) for point in points]
+
+
+def handles(shape: Shape, view: PictureView) -> list[QPointF]:
+    """The points that can be dragged, px; an outline drawn by hand has none."""
+    return [] if shape.kind == "freehand" else [place(p, view) for p in shape.points_mm]
+
+
+def grip_at(entries: list[Entry], plane: QPointF, view: PictureView, points: bool) -> Grip | None:
+    """What of ``entries`` lies at (u, v) of ``view``; ``points``: handles alone.
+
+    The last of the entries, which is drawn on top, comes first.
+    """
+    at = view.to_viewport(plane)
+    for entry in reversed(entries):
+        for number, handle in enumerate(handles(entry.shape, view)):
+            if math.hypot(handle.x() - at.x(), handle.y() - at.y()) <= REACH:
+                return Grip(entry, number)
+    if not points:
+        for entry in reversed(entries):
+            line = outline(entry.shape, view)
+            if any(_distance(at, a, b) <= REACH for a, b in pairwise(line)):
+                return Grip(entry, None)
+    return None
+
+
+def _distance(at: QPointF, start: QPointF, end: QPointF) -> float:
+    way, there = end - start, at - start
+    square = QPointF.dotProduct(way, way)
+    part = min(max(QPointF.dotProduct(there, way) / square, 0.0), 1.0) if square else 0.0
+    off = there - way * part
+    return math.hypot(off.x(), off.y())
+
+
+def paint_shape(painter: QPainter, view: PictureView, shape: Shape, selected: bool) -> None:
+    """Draw a shape that is seen on black and on white."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    line = outline(shape, view)
+    colour = QColor(SELECTED if selected else COLOUR)
+    for shade, width in ((QColor(0, 0, 0, 170), 3.0), (colour, 1.4)):
+        pen = QPen(shade, width)
+        if shape.kind == "profile" and width < 2:
+            pen.setStyle(Qt.PenStyle.DashLine)
+        painter.setPen(pen)
+        painter.drawPolyline(QPolygonF(line))
+    if shape.kind in ("distance", "profile"):
+        _ends(painter, line, colour)
+    if selected:
+        if shape.kind == "ellipse":
+            painter.setPen(QPen(colour, 1, Qt.PenStyle.DotLine))
+            painter.drawPolygon(QPolygonF(handles(shape, view)))
+        painter.setPen(QPen(QColor(0, 0, 0, 200), 1))
+        painter.setBrush(colour)
+        for at in handles(shape, view):
+            painter.drawRect(QRectF(at.x() - HANDLE, at.y() - HANDLE, 2 * HANDLE, 2 * HANDLE))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def _ends(painter: QPainter, line: list[QPointF], colour: QColor) -> None:
+    """Short strokes across both ends of a line."""
+    way = line[1] - line[0]
+    length = math.hypot(way.x(), way.y())
+    if length < 1:
+        return
+    across = QPointF(-way.y(), way.x()) * (5.0 / length)
+    painter.setPen(QPen(colour, 1.4))
+    for end in (line[0], line[1]):
+        painter.drawLine(end - across, end + across)
+
+
+def paint_words(
+    painter: QPainter, view: PictureView, shape: Shape, words: list[str], selected: bool
+) -> None:
+    """What a shape measures, beside it and inside the pane."""
+    if not words:
+        return
+    font = theme.image_font(12)
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
+    width = max(metrics.horizontalAdvance(text) for text in words)
+    height = metrics.height() * len(words)
+    bounds = QPolygonF(outline(shape, view)).boundingRect()
+    size = view.viewport().size()
+    x = min(bounds.right() + 8, size.width() - width - 4)
+    y = min(max(bounds.center().y() - height / 2, 4), size.height() - height - 4)
+    for row, text in enumerate(words):
+        baseline = QPointF(max(x, 4), y + metrics.ascent() + row * metrics.height())
+        overlay.outlined(painter, baseline, text, SELECTED if selected else COLOUR)
+
+
+def words_for(shape: Shape, view: PictureView) -> list[str]:
+    """What ``shape`` measures upon the picture that ``view`` shows."""
+    unit = "mm" if view.stack.geometry.spacing_known else "px"
+    if shape.kind in ("distance", "profile"):
+        return [f"{shape.length:.1f} {unit}"]
+    if shape.kind == "angle":
+        return ["" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"]
+    hu = view.hu
+    found = statistics(shape, hu, view.stack.geometry, view.index) if hu is not None else None
+    if found is None:
+        return ["no pixel"]
+    value = view.stack.unit
+    area = f"{found.area:.1f} mm²  " if found.area_unit == "mm2" else ""
+    return [
+        f"{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
+        f"{found.min:g} to {found.max:g} {value}".rstrip(),
+        f"{area}{found.n} px",
+    ]

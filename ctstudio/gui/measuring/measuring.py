@@ -1,0 +1,214 @@
+"""Measuring, joined: actions, tools, the dock with the list, jumps and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, QSignalBlocker, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QToolBar, QToolButton
+
+from ctstudio.core.errors import StudioError
+from ctstudio.ct.measure import Kind, slice_of
+from ctstudio.ct.planes import in_plane
+from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.masks.painter import Painter
+from ctstudio.gui.measuring.entries import Entry, Measurements
+from ctstudio.gui.measuring.numbers import Numbers
+from ctstudio.gui.measuring.panel import MeasurePanel
+from ctstudio.gui.measuring.tool import MeasureTool
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.workflows.measurements import public_name, save_columns, save_measurements
+
+ACTIONS: dict[str, Kind] = {
+    "measure_distance": "distance",
+    "measure_angle": "angle",
+    "measure_rectangle": "rectangle",
+    "measure_ellipse": "ellipse",
+    "measure_freehand": "freehand",
+    "measure_profile": "profile",
+}
+MENU = "Meas&ure"
+
+
+class Measuring(QObject):
+    """Everything that has to do with measuring in one window."""
+
+    def __init__(
+        self,
+        session: Session,
+        grid: ViewGrid,
+        painter: Painter,
+        actions: dict[str, QAction],
+        window: QMainWindow,
+    ) -> None:
+        super().__init__(window)
+        self._session, self._grid, self._painter = session, grid, painter
+        self._actions, self._window = actions, window
+        self.measurements = Measurements(session)
+        self.numbers = Numbers(session, self.measurements)
+        self.tool = MeasureTool(self.measurements, [pane.view for pane in grid.panes])
+        self.panel = MeasurePanel(self.measurements, self.numbers)
+        leave_keys_to_the_images(self.panel)
+        self.dock = QDockWidget("Measurements", window)
+        self.dock.setObjectName("measurements_dock")
+        self.dock.setWidget(self.panel)
+        self._button: QToolButton | None = None
+        self.panel.jump_requested.connect(self.jump)
+        self.panel.save_requested.connect(self.ask_file)
+        self.panel.save_plot_requested.connect(self.ask_plot_file)
+        self.tool.changed.connect(self._follow)
+        self.measurements.selected.connect(self._selected)
+        painter.changed.connect(self._painting)
+        session.layer_changed.connect(self.panel.touch)
+        session.layer_added.connect(self.panel.touch)
+        actions["measurements"].setChecked(True)
+
+    def handlers(self) -> dict[str, Callable[..., Any]]:
+        """What each action does, by the action's name."""
+        table: dict[str, Callable[..., Any]] = {
+            "measure_end": self.end,
+            "measure_delete": self._delete,
+            "measurements": self.measurements.set_shown,
+            "save_measurements": self.ask_file,
+        }
+        for name, kind in ACTIONS.items():
+            table[name] = lambda on, kind=kind: self._choose(kind, on)
+        return table
+
+    def join(self, bar: QToolBar) -> None:
+        """Stand in the toolbar: the tool used last, the others below its arrow."""
+        menu = self._window.menuBar().findChild(QMenu, MENU)
+        assert isinstance(menu, QMenu)
+        menu.addAction(self.dock.toggleViewAction())
+        self._button = QToolButton()
+        self._button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._button.setMenu(menu)
+        self._button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self._button.setDefaultAction(self._actions["measure_distance"])
+        bar.insertWidget(self._actions["masks"], self._button)
+
+    # -- tools -----------------------------------------------------------------------------------
+
+    def _choose(self, kind: Kind, on: bool) -> None:
+        if not on:
+            if self.tool.kind == kind:
+                self.end()
+        elif self._session.active is None:
+            self._session.message.emit("Open a series first: it is what is measured.", 6000)
+            self._follow()
+        else:
+            if self._painter.on:
+                self._painter.set_on(False)
+            self._actions["measurements"].setChecked(True)
+            self.tool.set_kind(kind)
+
+    def end(self) -> None:
+        """No tool any more, nothing half drawn; where there is none, nothing selected."""
+        if self.tool.kind is None:
+            self.measurements.select(None)
+        self.tool.set_kind(None)
+
+    def _painting(self) -> None:
+        if self._painter.on:
+            self.tool.set_kind(None)
+
+    def _follow(self) -> None:
+        """The actions show which tool is on."""
+        for name, kind in ACTIONS.items():
+            action = self._actions[name]
+            with QSignalBlocker(action):
+                action.setChecked(kind == self.tool.kind)
+            if self._button is not None and kind == self.tool.kind:
+                self._button.setDefaultAction(action)
+        if self._button is not None:
+            self._button.setChecked(self.tool.kind is not None)
+
+    def _delete(self) -> None:
+        if self.measurements.selection is not None:
+            self.measurements.delete([self.measurements.selection])
+
+    def _selected(self, entry: Entry | None) -> None:
+        # A line through the values says nothing without its plot.
+        if entry is not None and entry.shape.kind == "profile" and self.tool.kind == "profile":
+            self.dock.show()
+            self.dock.raise_()
+
+    # -- places ----------------------------------------------------------------------------------
+
+    def jump(self, entry: Entry) -> None:
+        """Show the slice of ``entry``: in a pane that shows its plane, else in the active one."""
+        grid = self._grid
+        panes = [grid.active_pane, *grid.visible_panes]
+        related = [p for p in panes if p.layer is not None and entry.space.holds(p.layer)]
+        pane = next(
+            (p for p in related if slice_of(entry.shape, p.view.stack.geometry) is not None), None
+        )
+        if pane is None:
+            layer = self._layer_with(entry)
+            if layer is None:
+                return
+            pane = next((p for p in related if p.layer is layer), grid.active_pane)
+            if pane.layer is not layer:
+                grid.show_in(pane, layer)
+            grid.cutting.set_plane(pane, entry.plane)
+        index = slice_of(entry.shape, pane.view.stack.geometry)
+        if index is not None:
+            if pane is not grid.active_pane:
+                grid.activate(pane)
+            grid.go_to(index)
+
+    def _layer_with(self, entry: Entry) -> Layer | None:
+        """A layer that has the slice of ``entry``."""
+        for layer in self.measurements.layers(entry):
+            if slice_of(entry.shape, in_plane(layer.stack, entry.plane).geometry) is not None:
+                return layer
+        return None
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def ask_file(self) -> None:
+        """Save all measurements where the user says."""
+        measured = [self.numbers.measured(entry) for entry in self.measurements.entries]
+        if not measured:
+            self._session.trouble.emit(
+                "There is nothing to save.", "Measure something first: D, A, R or Shift+D.", ""
+            )
+            return
+        kinds = "CSV (*.csv);;JSON (*.json)"
+        try:
+            path = ask_where_to_save(
+                self._window, self._session, "Save measurements", "measurements.csv", kinds
+            )
+            if path is not None:
+                save_measurements(path, measured)
+                self._session.message.emit(f"Saved {path}", 10000)
+        except StudioError as error:
+            self._session.report(error)
+
+    def ask_plot_file(self) -> None:
+        """Save the curves of the plot where the user says."""
+        columns = self.panel.plot.columns
+        entry = self.measurements.selection
+        if entry is None or not columns:
+            return
+        for layer in self.measurements.layers(entry):
+            hidden = public_name(layer.name, layer.stack.source, layer.kind)
+            columns = [(name.replace(layer.name, hidden), values) for name, values in columns]
+        try:
+            path = ask_where_to_save(
+                self._window, self._session, "Save the curves", "profile.csv", "CSV (*.csv)"
+            )
+            if path is not None:
+                save_columns(path, columns)
+                self._session.message.emit(f"Saved {path}", 10000)
+        except StudioError as error:
+            self._session.report(error)
+
+    def retheme(self) -> None:
+        """Take the colours of the theme in force."""
+        self.panel.plot.retheme()
+        self.panel.read()

@@ -1,0 +1,292 @@
+"""The list of the measurements, what the selected one says of every layer, and its plot."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QModelIndex, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QIcon, QKeySequence, QPixmap, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSplitter,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.gui import theme
+from ctstudio.gui.measuring.entries import Entry, Measurements
+from ctstudio.gui.measuring.numbers import Numbers
+from ctstudio.gui.measuring.plot import MeasurePlot, colour
+from ctstudio.gui.words import plain_tip
+from ctstudio.workflows.measurements import Reading
+
+NUMBER = Qt.ItemDataRole.UserRole
+SETTLE_MS = 40  # between two readings while something is dragged
+HEADS = ("Layer", "Mean", "SD", "Min", "Max", "Pixels", "Area (mm²)")
+HINT = (
+    "Draw a distance (D), an angle (A), a region (R) or a profile (Shift+D) upon an image: "
+    "what it says of every layer stands here."
+)
+
+
+class MeasurePanel(QWidget):
+    """A row a measurement on the left; layers side by side in the middle; the plot."""
+
+    jump_requested = Signal(object)  # Entry
+    save_requested = Signal()
+    save_plot_requested = Signal()
+
+    def __init__(self, measurements: Measurements, numbers: Numbers) -> None:
+        super().__init__()
+        self._measurements, self._numbers = measurements, numbers
+        self.list = QTreeWidget()
+        self.list.setAccessibleName("Measurements")
+        self.list.setHeaderLabels(["Name", "Slice", "Value"])
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        triggers = QAbstractItemView.EditTrigger
+        self.list.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed)
+        self.list.currentItemChanged.connect(self._picked)
+        self.list.itemClicked.connect(self._clicked)
+        self.list.itemChanged.connect(self._renamed)
+        delete = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), self.list)
+        delete.setContext(Qt.ShortcutContext.WidgetShortcut)
+        delete.activated.connect(self.delete)
+        self.table = QTableWidget(0, len(HEADS))
+        self.table.setAccessibleName("What the measurement says of every layer")
+        self.table.setHorizontalHeaderLabels(HEADS)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(24)
+        self.table.setEditTriggers(triggers.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setIconSize(QSize(10, 10))
+        head = self.table.horizontalHeader()
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.plot = MeasurePlot()
+        self.hint = QLabel(HINT)
+        self.hint.setProperty("role", "muted")
+        self.hint.setWordWrap(True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._build()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(SETTLE_MS)
+        self._timer.timeout.connect(self.read)
+        measurements.changed.connect(self._changed)
+        measurements.moved.connect(self._moved)
+        measurements.selected.connect(self._selected)
+        self._changed()
+
+    def _build(self) -> None:
+        self.save_button = _button(
+            "mdi6.content-save-outline", "Save all measurements as CSV or JSON"
+        )
+        self.save_plot_button = _button("mdi6.chart-line", "Save the plot's curves as CSV")
+        self.delete_button = _button(
+            "mdi6.delete-outline", "Delete the selected measurements (Del)"
+        )
+        self.save_button.clicked.connect(self.save_requested)
+        self.save_plot_button.clicked.connect(self.save_plot_requested)
+        self.delete_button.clicked.connect(self.delete)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(4)
+        for button in (self.save_button, self.save_plot_button, self.delete_button):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        self.parts = QSplitter(Qt.Orientation.Horizontal)
+        self.parts.setChildrenCollapsible(False)
+        for widget, least in ((self.list, 200), (self.table, 300), (self.plot, 160)):
+            widget.setMinimumWidth(least)
+            self.parts.addWidget(widget)
+        self.parts.setSizes([320, 520, 520])
+        row = QHBoxLayout()
+        row.addLayout(buttons)
+        row.addWidget(self.parts, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 4)
+        layout.addWidget(self.hint, 1)
+        layout.addLayout(row, 1)
+
+    # -- following -------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """The list anew."""
+        entries = self._measurements.entries
+        self.hint.setVisible(not entries)
+        self.parts.setVisible(bool(entries))
+        for button in (self.save_button, self.save_plot_button, self.delete_button):
+            button.setVisible(bool(entries))
+        rows = range(self.list.topLevelItemCount())
+        listed = [self._number(self.list.topLevelItem(row)) for row in rows]
+        with QSignalBlocker(self.list):
+            if listed != [entry.number for entry in entries]:
+                self.list.clear()
+                for entry in entries:
+                    item = QTreeWidgetItem(["", "", ""])
+                    item.setData(0, NUMBER, entry.number)
+                    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+                    self.list.addTopLevelItem(item)
+            for row, entry in enumerate(entries):
+                self._tell(self.list.topLevelItem(row), entry)
+        for column in range(2):
+            self.list.resizeColumnToContents(column)
+        self._selected(self._measurements.selection)
+        self.read()
+
+    def _tell(self, item: QTreeWidgetItem | None, entry: Entry) -> None:
+        if item is not None:
+            item.setText(0, entry.name)
+            item.setToolTip(0, plain_tip(entry.name))
+            item.setText(1, self._place(entry))
+            item.setText(2, self._value(entry))
+
+    def _moved(self, entry: Entry) -> None:
+        with QSignalBlocker(self.list):
+            self._tell(self._item(entry.number), entry)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _selected(self, entry: Entry | None) -> None:
+        item = self._item(entry.number) if entry is not None else None
+        if item is None or item is not self.list.currentItem():
+            with QSignalBlocker(self.list):
+                self.list.clearSelection()
+                if item is not None:
+                    self.list.setCurrentItem(item)
+                else:
+                    self.list.setCurrentIndex(QModelIndex())
+        self._moved_to(entry)
+
+    def _moved_to(self, entry: Entry | None) -> None:
+        region = entry is not None and entry.shape.is_region
+        drawn = region or (entry is not None and entry.shape.kind == "profile")
+        self.table.setVisible(drawn)
+        self.plot.setVisible(drawn)
+        self.save_plot_button.setEnabled(drawn)
+        for column in range(1, len(HEADS)):
+            self.table.setColumnHidden(column, not region)
+        self.read()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.read()
+
+    def touch(self) -> None:
+        """A layer has changed: read it again before long."""
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def read(self) -> None:
+        """Read the layers again where that can be seen."""
+        if not self.isVisible():
+            return
+        entry = self._measurements.selection
+        readings = [r for _, r in self._numbers.read(entry)] if entry is not None else []
+        self._fill(entry, readings)
+        if entry is not None:
+            self.plot.show_entry(entry, readings, self._numbers.places(entry))
+
+    def _fill(self, entry: Entry | None, readings: list[Reading]) -> None:
+        self.table.setRowCount(len(readings))
+        area = "Area (mm²)" if entry is None or entry.spacing_known else "Area (px)"
+        head = self.table.horizontalHeaderItem(len(HEADS) - 1)
+        if head is not None:
+            head.setText(area)
+        for row, reading in enumerate(readings):
+            unit = f" ({reading.unit})" if reading.unit else ""
+            cells = [f"{reading.layer}{unit}", *_cells(reading)]
+            for column, text in enumerate(cells):
+                item = self.table.item(row, column)
+                if item is None:
+                    item = QTableWidgetItem()
+                    right = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
+                    item.setTextAlignment(right | Qt.AlignmentFlag.AlignVCenter)
+                    self.table.setItem(row, column, item)
+                item.setText(text)
+            first = self.table.item(row, 0)
+            if first is not None:
+                first.setIcon(_square(colour(row)))
+                first.setToolTip(plain_tip(reading.layer))
+
+    def _place(self, entry: Entry) -> str:
+        size = self._numbers.size(entry)
+        return f"{entry.plane.capitalize()} {size[0] + 1}" if size is not None else ""
+
+    def _value(self, entry: Entry) -> str:
+        shape = entry.shape
+        if shape.kind == "angle":
+            return "" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"
+        if not shape.is_region:
+            return f"{shape.length:.1f} {entry.length_unit}"
+        _, count, area = self._numbers.size(entry) or (0, 0, 0.0)
+        return f"{area:.1f} mm²" if entry.spacing_known else f"{count} px"
+
+    # -- doing -----------------------------------------------------------------------------------
+
+    def _number(self, item: QTreeWidgetItem | None) -> int | None:
+        return item.data(0, NUMBER) if item is not None else None
+
+    def _item(self, number: int) -> QTreeWidgetItem | None:
+        items = (self.list.topLevelItem(row) for row in range(self.list.topLevelItemCount()))
+        return next((item for item in items if self._number(item) == number), None)
+
+    def _entry(self, item: QTreeWidgetItem | None) -> Entry | None:
+        number = self._number(item)
+        return next((e for e in self._measurements.entries if e.number == number), None)
+
+    def _picked(self, item: QTreeWidgetItem | None, _before: object) -> None:
+        entry = self._entry(item)
+        if entry is not None:
+            self._measurements.select(entry)
+            self.jump_requested.emit(entry)
+
+    def _clicked(self, item: QTreeWidgetItem) -> None:
+        entry = self._entry(item)
+        if entry is not None and item is self.list.currentItem():
+            self.jump_requested.emit(entry)
+
+    def _renamed(self, item: QTreeWidgetItem, column: int) -> None:
+        entry = self._entry(item)
+        if entry is not None and column == 0:
+            self._measurements.rename(entry, item.text(0))
+            now = self._entry(item)
+            with QSignalBlocker(self.list):
+                item.setText(0, now.name if now is not None else "")
+
+    def delete(self) -> None:
+        """Delete what is selected in the list."""
+        found = [self._entry(item) for item in self.list.selectedItems()]
+        self._measurements.delete([entry for entry in found if entry is not None])
+
+
+def _cells(reading: Reading) -> list[str]:
+    s = reading.statistics
+    if s is None:
+        return [""] * (len(HEADS) - 1)
+    return [f"{s.mean:.1f}", f"{s.sd:.1f}", f"{s.min:g}", f"{s.max:g}", str(s.n), f"{s.area:.1f}"]
+
+
+def _square(shade: str) -> QIcon:
+    picture = QPixmap(10, 10)
+    picture.fill(QColor(shade))
+    return QIcon(picture)
+
+
+def _button(icon: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setIcon(theme.icon(icon))
+    button.setAutoRaise(True)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    return button

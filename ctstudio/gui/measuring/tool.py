@@ -1,0 +1,227 @@
+"""Drawing measurements with the mouse, and dragging what is drawn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QPointF, Qt, Signal
+from PySide6.QtGui import QPainter
+
+from ctstudio.ct.measure import Kind, Shape, box
+from ctstudio.gui.measuring.drawing import (
+    Grip,
+    grip_at,
+    paint_shape,
+    paint_words,
+    place,
+    point_under,
+    words_for,
+)
+from ctstudio.gui.measuring.entries import Entry, Measurements, Space
+from ctstudio.gui.viewer.picture_view import PictureView
+from ctstudio.gui.viewer.slice_view import CLICK_SLOP, SliceView
+
+STROKE_PX = 2.0  # between two points of an outline drawn by hand
+
+
+class MeasureTool(QObject):
+    """Takes the left button of the panes: always upon a measurement, elsewhere while it is on.
+
+    Points are set by dragging, or by a click each.
+    """
+
+    changed = Signal()  # another kind, or none
+
+    def __init__(self, measurements: Measurements, views: list[SliceView]) -> None:
+        super().__init__(measurements)
+        self._measurements, self._views = measurements, views
+        self.kind: Kind | None = None
+        self._points: list[NDArray[np.float64]] = []  # the last one follows the mouse
+        self._pending: Entry | None = None  # what the points make so far
+        self._grip: Grip | None = None
+        self._from: NDArray[np.float64] = np.zeros(3)
+        self._words: dict[tuple[int, int], tuple[object, Shape, list[str]]] = {}
+        for view in views:
+            view.grips = self
+            view.upon = self.paint
+        measurements.changed.connect(self._redraw)
+        measurements.moved.connect(self._redraw)
+        measurements.selected.connect(self._redraw)
+
+    def set_kind(self, kind: Kind | None) -> None:
+        """Draw such measurements from now on; None: no more."""
+        self._forget()
+        self._let_go(keep=False)
+        if kind == self.kind:
+            return
+        self.kind = kind
+        for view in self._views:
+            if kind is not None:
+                view.tool = self
+                view.set_brush(None)
+                view.viewport().setCursor(Qt.CursorShape.CrossCursor)
+            elif view.tool is self:
+                view.tool = None
+            if kind is None:
+                view.viewport().unsetCursor()
+        self.changed.emit()
+
+    # -- the mouse -------------------------------------------------------------------------------
+
+    def takes(self, view: SliceView, at: QPointF) -> bool:
+        """Whether something lies at (u, v) that can be dragged."""
+        return self._grip_at(view, at) is not None
+
+    def press(self, view: SliceView, at: QPointF) -> None:
+        """The left button goes down at (u, v) mm of ``view``."""
+        grip = self._grip_at(view, at) if not self._points else None
+        point = point_under(at, view)
+        if grip is not None:
+            self._measurements.select(grip.entry)
+            self._grip, self._from = grip, point
+        elif self.kind is not None:
+            if self._pending is not None and not self._pending.shown_in(view):
+                self._forget()  # it was begun upon another slice
+            if self._points:
+                self._points[-1] = point
+            else:
+                self._points = [point] if self.kind == "freehand" else [point, point]
+            self._follow(view)
+
+    def drag(self, view: SliceView, at: QPointF) -> None:
+        """The mouse moves with the button down."""
+        point = point_under(at, view)
+        if self._grip is not None:
+            before = self._grip.entry
+            if self._grip.point is None:
+                shape = before.shape.moved(point - self._from)
+            else:
+                shape = before.shape.with_point(self._grip.point, point)
+            self._measurements.drag(before, shape)
+        elif self._points and self.kind == "freehand":
+            if _apart(self._points[-1], point, view) >= STROKE_PX:
+                self._points.append(point)
+                self._follow(view)
+        elif self._points:
+            self._points[-1] = point
+            self._follow(view)
+
+    def release(self, view: SliceView) -> None:
+        """The button goes up: a point is set, the last one ends the measurement."""
+        if self._grip is not None:
+            self._let_go(keep=True)
+            return
+        if not self._points:
+            return
+        if self.kind == "freehand":
+            self._finish(view) if len(self._points) > 2 else self._forget()
+        elif _apart(self._points[-2], self._points[-1], view) >= CLICK_SLOP:
+            if len(self._points) == (3 if self.kind == "angle" else 2):
+                self._finish(view)
+            else:
+                self._points.append(self._points[-1])
+                self._follow(view)
+
+    def hover(self, view: SliceView, at: QPointF | None) -> None:
+        """The mouse moves, no button down: the next point follows it."""
+        if at is None:
+            return
+        if self._points and self._pending is not None and self._pending.shown_in(view):
+            self._points[-1] = point_under(at, view)
+            self._follow(view)
+            return
+        grip = self._grip_at(view, at)
+        if grip is not None:
+            moves = grip.point is None
+            shape = Qt.CursorShape.SizeAllCursor if moves else Qt.CursorShape.PointingHandCursor
+            view.viewport().setCursor(shape)
+        elif self.kind is not None:
+            view.viewport().setCursor(Qt.CursorShape.CrossCursor)
+        elif view.tool is None:
+            view.viewport().unsetCursor()
+
+    def _grip_at(self, view: SliceView, at: QPointF) -> Grip | None:
+        entries = self._measurements.visible(view)
+        return grip_at(entries, at, view, self.kind is not None) if entries else None
+
+    def _let_go(self, *, keep: bool) -> None:
+        if self._grip is not None:
+            before, self._grip = self._grip.entry, None
+            if keep:
+                self._measurements.drop(before)
+            else:
+                self._measurements.drag(before, before.shape)
+
+    # -- what is being drawn ---------------------------------------------------------------------
+
+    def _follow(self, view: SliceView) -> None:
+        """Show what the points make so far."""
+        shape = self._shape(view)
+        if shape is not None and view.layer is not None:
+            space, known = Space.of(view.layer), view.stack.geometry.spacing_known
+            self._pending = Entry(0, "", shape, view.shown_plane, space, known)
+        self._redraw()
+
+    def _shape(self, view: SliceView) -> Shape | None:
+        assert self.kind is not None
+        geometry, points = view.stack.geometry, self._points
+        kind: Kind = self.kind
+        if kind in ("rectangle", "ellipse"):
+            corners = box(
+                points[0], points[1], geometry.row_direction, geometry.column_direction
+            )  # fmt: skip
+            return Shape(kind, corners, geometry.normal)
+        if kind == "angle" and len(points) < 3:
+            kind = "distance"
+        if kind == "freehand" and len(points) < 3:
+            return None
+        return Shape(kind, np.stack(points), geometry.normal)
+
+    def _finish(self, view: SliceView) -> None:
+        shape = self._shape(view)
+        self._forget()
+        if shape is not None and view.layer is not None:
+            self._measurements.add(shape, view.shown_plane, view.layer)
+
+    def _forget(self) -> None:
+        self._points, self._pending = [], None
+        self._redraw()
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def paint(self, view: PictureView, painter: QPainter) -> None:
+        """Draw what there is upon ``view``, whose painter counts in px."""
+        selection = self._measurements.selection
+        for entry in self._measurements.visible(view):
+            chosen = selection is not None and entry.number == selection.number
+            paint_shape(painter, view, entry.shape, chosen)
+            paint_words(painter, view, entry.shape, self._told(entry, view), chosen)
+        pending = self._pending
+        if pending is not None and pending.shown_in(view):
+            paint_shape(painter, view, pending.shape, False)
+            if pending.shape.kind == self.kind:
+                paint_words(painter, view, pending.shape, self._told(pending, view), False)
+
+    def _told(self, entry: Entry, view: PictureView) -> list[str]:
+        """The words beside a measurement; read anew when it or the picture is another."""
+        key = (id(view), entry.number)
+        known = self._words.get(key)
+        if known is None or known[0] is not view.hu or known[1] is not entry.shape:
+            known = (view.hu, entry.shape, words_for(entry.shape, view))
+            self._words[key] = known
+        return known[2]
+
+    def _redraw(self, *_: object) -> None:
+        there = {0, *(entry.number for entry in self._measurements.entries)}
+        for key in [key for key in self._words if key[1] not in there]:
+            del self._words[key]
+        for view in self._views:
+            view.viewport().update()
+
+
+def _apart(a: NDArray[np.float64], b: NDArray[np.float64], view: PictureView) -> float:
+    """How far two patient points lie apart on ``view``, px."""
+    way = place(a, view) - place(b, view)
+    return math.hypot(way.x(), way.y())
