@@ -28,6 +28,7 @@ class Param:
     """What a setting means: help, range (inclusive), unit, label, and whether its scale is log.
 
     ``check``, where a text has a grammar of its own, raises StudioError for one that has mistakes.
+    ``file`` has the suffixes of the files that a text may name, where it names one.
     """
 
     help: str = ""
@@ -37,6 +38,7 @@ class Param:
     label: str = ""
     log: bool = False
     check: Callable[[str], object] | None = None
+    file: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

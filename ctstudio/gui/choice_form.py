@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
+    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.registry import Choice, Entry, Field
+from ctstudio.gui import theme
 from ctstudio.gui.manners import leave_keys_to_the_images
 
 SLIDER_STEPS = 1000
@@ -141,6 +143,28 @@ class NumberEditor(QWidget):
         self.changed.emit()
 
 
+class FileEditor(QLineEdit):
+    """A line for the name of a file, with a button at its end that asks for one."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(str(field.default))
+        self._field = field
+        self.setPlaceholderText("Choose a file")
+        end = QLineEdit.ActionPosition.TrailingPosition
+        self.browse = self.addAction(theme.icon("mdi6.folder-open-outline"), end)
+        self.browse.setToolTip(f"Choose a file: {field.label.lower()}")
+        self.browse.triggered.connect(self._ask)
+
+    def _ask(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in self._field.param.file)
+        path, _ = QFileDialog.getOpenFileName(
+            self, self._field.label, self.text(), f"{self._field.label} ({patterns})"
+        )
+        if path:
+            self.setText(path)
+            self.editingFinished.emit()
+
+
 class ChoiceForm(QWidget):
     """Edits the settings of one entry.
 
@@ -224,7 +248,7 @@ class ChoiceForm(QWidget):
             number.changed.connect(self._emit)
             editor = number
         else:
-            line = QLineEdit(str(field.default))
+            line = FileEditor(field) if field.param.file else QLineEdit(str(field.default))
             line.editingFinished.connect(self._emit)
             editor = line
         editor.setAccessibleName(field.label)

@@ -7,10 +7,13 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from ctstudio.core.registry import Choice, Registry
+from ctstudio.core.registry import Choice, Entry, Registry
 from ctstudio.gui import theme
 from ctstudio.gui.choice_form import NumberEditor
 from ctstudio.gui.section import Section
+
+NEEDY = {"game", "inputs", "network"}
+"""Tags of losses that compare by more than an image and its target."""
 
 
 class LossTerm(QWidget):
@@ -18,12 +21,17 @@ class LossTerm(QWidget):
 
     removed = Signal(object)  # LossTerm
 
-    def __init__(self, registry: Registry[Any], choice: Choice, weight: float) -> None:
+    def __init__(
+        self, registry: Registry[Any], choice: Choice, weight: float, *, opened: bool
+    ) -> None:
         super().__init__()
         from ctstudio.learn.recipe_parts import WEIGHT
 
-        self.section = Section("Loss", opened=False)
+        self._registry = registry
+        self._heading = "Loss"
+        self.section = Section("Loss", opened=opened)
         self.section.set_choice(registry, choice)
+        self.section.changed.connect(self._name)
         self.weight = NumberEditor(WEIGHT, slider=False)
         self.weight.set_value(weight)
         remove = QToolButton()
@@ -45,6 +53,15 @@ class LossTerm(QWidget):
         layout.addWidget(self.section)
         layout.addWidget(self.extra)
 
+    def set_heading(self, text: str) -> None:
+        """The heading, which is followed by the loss' name."""
+        self._heading = text
+        self._name()
+
+    def _name(self) -> None:
+        title = self._registry[self.section.choice.name].title
+        self.section.set_title(f"{self._heading}: {title}")
+
     def to_dict(self) -> dict[str, Any]:
         """The term as a recipe has it."""
         choice = self.section.choice
@@ -58,6 +75,7 @@ class LossTerms(QWidget):
         super().__init__()
         self.terms: list[LossTerm] = []
         self._registry: Registry[Any]
+        self._fitting: list[Entry] = []
         self._rows = QVBoxLayout()
         self._rows.setSpacing(0)
         self.add_button = QPushButton("Add a loss")
@@ -74,11 +92,22 @@ class LossTerms(QWidget):
     def set_terms(self, registry: Registry[Any], terms: list[tuple[Choice, float]]) -> None:
         """Show these terms instead of those before."""
         self._registry = registry
+        self._fitting = list(registry)
         for term in list(self.terms):
             self._drop(term)
         for choice, weight in terms:
             self._append(choice, weight)
         self.add_button.show()
+
+    def suit(self, *, classes: bool, adversary: bool) -> None:
+        """Offer only losses of classes, or of images; games need an ``adversary``."""
+        self._fitting = [
+            entry
+            for entry in self._registry
+            if ("labels" in entry.tags) == classes and (adversary or "game" not in entry.tags)
+        ]
+        for term in self.terms:
+            term.section.offer([entry.name for entry in self._fitting])
 
     def to_list(self) -> list[dict[str, Any]]:
         """All terms as a recipe has them."""
@@ -86,11 +115,21 @@ class LossTerms(QWidget):
 
     def _add_another(self) -> None:
         taken = {term.section.choice.name for term in self.terms}
-        free = next((entry.name for entry in self._registry if entry.name not in taken), "l1")
-        self._append(self._registry.resolve(Choice(free)), 1.0)
+        free = [entry for entry in self._fitting if entry.name not in taken]
+        # What needs a file or another network is for the user to choose.
+        ready = [
+            entry
+            for entry in free
+            if not entry.tags & NEEDY and not any(f.param.file for f in entry.fields)
+        ]
+        if not (ready or free):
+            return
+        entry = (ready or free)[0]
+        self._append(self._registry.resolve(Choice(entry.name)), 1.0, opened=True)
+        self.terms[-1].section.offer([entry.name for entry in self._fitting])
 
-    def _append(self, choice: Choice, weight: float) -> None:
-        term = LossTerm(self._registry, choice, weight)
+    def _append(self, choice: Choice, weight: float, *, opened: bool = False) -> None:
+        term = LossTerm(self._registry, choice, weight, opened=opened)
         term.removed.connect(self._drop)
         self.terms.append(term)
         self._rows.addWidget(term)
@@ -107,4 +146,4 @@ class LossTerms(QWidget):
         several = len(self.terms) > 1
         for number, term in enumerate(self.terms, 1):
             term.extra.setVisible(several)
-            term.section.set_title(f"Loss {number}" if several else "Loss")
+            term.set_heading(f"Loss {number}" if several else "Loss")

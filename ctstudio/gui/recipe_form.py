@@ -189,6 +189,7 @@ class RecipeForm(QWidget):
             if key.startswith("adversary"):
                 section.setVisible(self._has_adversary)
         self.sections["noise"].setVisible("noise" in self.task.tags)
+        self.losses.suit(classes="labels" in self.task.tags, adversary=self._has_adversary)
         self.task_changed.emit()
 
     @property

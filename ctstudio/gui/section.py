@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from ctstudio.core.registry import Choice, Entry, Registry
@@ -66,14 +67,22 @@ class Section(QWidget):
     def set_choice(self, registry: Registry[Any], choice: Choice) -> None:
         """Offer the entries of ``registry`` and select ``choice``."""
         self._registry = registry
-        self.combo.blockSignals(True)
-        self.combo.clear()
-        for entry in registry:
-            self.combo.addItem(entry.title, entry.name)
-        self.combo.setCurrentIndex(max(self.combo.findData(choice.name), 0))
-        self.combo.blockSignals(False)
-        self.combo.setVisible(self.combo.count() > 1)
+        self._offer(list(registry), choice.name)
         self._show(registry[choice.name], dict(choice.params))
+
+    def offer(self, names: Container[str]) -> None:
+        """Offer the entries of these names alone, and the one that is chosen."""
+        if self._registry is not None:
+            chosen = self.choice.name
+            self._offer([e for e in self._registry if e.name in names or e.name == chosen], chosen)
+
+    def _offer(self, entries: list[Entry], chosen: str) -> None:
+        with QSignalBlocker(self.combo):
+            self.combo.clear()
+            for entry in entries:
+                self.combo.addItem(entry.title, entry.name)
+            self.combo.setCurrentIndex(max(self.combo.findData(chosen), 0))
+        self.combo.setVisible(self.combo.count() > 1)
 
     def set_fields(self, entry: Entry, values: dict[str, Any]) -> None:
         """Show one fixed group of settings."""

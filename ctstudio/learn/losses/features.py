@@ -27,7 +27,10 @@ class _Reached(Exception):
 def deep_features(
     *,
     network: Annotated[
-        str, Param("Folder or .pt file of the training whose network compares the images")
+        str,
+        Param(
+            "Folder or .pt file of the training whose network compares the images", file=(".pt",)
+        ),
     ] = "",
     layer: Annotated[
         str, Param('Name of the layer, such as "body.4"; empty: the one halfway')

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Network = Annotated[
-    str, Param("Folder of a training, or .pt or .safetensors file: the network that teaches")
+    str,
+    Param(
+        "Folder of a training, or .pt or .safetensors file: the network that teaches",
+        file=(".pt", ".safetensors"),
+    ),
 ]
 
 
