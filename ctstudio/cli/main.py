@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Denoise and train on the built-in phantom, without a screen.",
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
+    "segment": "Tell the classes of a series' voxels with a trained network.",
     "mend": "Say what is odd about a series, and mend it: tilt, gaps, distances.",
     "deidentify": "Copy DICOM series without what tells of the patient.",
     "train": "Train a network on one or more series.",

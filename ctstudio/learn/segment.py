@@ -1,19 +1,28 @@
-"""Put a slice through a network that tells classes, and compare classes."""
+"""Put a slice or a series through a network that tells classes, and compare classes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ctstudio.core.events import Progress, Work, finish
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work, finish
+from ctstudio.ct.labels import label_map
 from ctstudio.ct.padding import measured
-from ctstudio.learn.context import context_of, stacked, with_margin
-from ctstudio.learn.sampling import AIR_HU
+from ctstudio.ct.volume import Volume
+from ctstudio.learn import device as devices
+from ctstudio.learn import sampling
+from ctstudio.learn.blobs import Blobs, keep
+from ctstudio.learn.context import context_of, slab, stacked, with_margin
+
+if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
 
 STRIP_ROWS = 64
 """Rows whose voxels are told from the same maps: more would take gigabytes."""
@@ -50,8 +59,8 @@ def classifying(
     Yields Progress in voxels where there is some to tell.
     """
     context = context_of(module)
-    slab = stacked(hu)
-    clean = np.stack([np.where(measured(z), z, np.float32(AIR_HU)) for z in slab])
+    air = np.float32(sampling.AIR_HU)
+    clean = np.stack([np.where(measured(each), each, air) for each in stacked(hu)])
     inside = np.ones(clean.shape[1:], bool) if region is None else region
     threshold = float(getattr(module, "threshold", 0.0))
     if context.patch_px == 1:
@@ -91,6 +100,76 @@ def classifying(
     near = [np.minimum(np.arange(length) // every, len(kept) - 1)
             for length, kept in zip(inside.shape, (rows, columns), strict=True)]  # fmt: skip
     return np.where(inside, told[np.ix_(*near)], np.float32(0))
+
+
+def segment(
+    volume: Volume, model: TrainedModel, *, blobs: Blobs = Blobs(), every: int = 1
+) -> Work[Volume]:
+    """Tell the class of every voxel of a series.
+
+    Parameters
+    ----------
+    volume
+        The series, in HU.
+    model
+        A network of classes; it is moved to the device of its recipe. One that learnt inside a
+        region is asked there alone, and elsewhere is background.
+    blobs
+        Which connected pieces are kept.
+    every
+        Of networks that tell single voxels: ask for one in so many, along rows and columns.
+
+    Returns
+    -------
+    Volume
+        A label map on the geometry of ``volume``. `Progress` counts slices; it may be closed after
+        each share of one.
+
+    Raises
+    ------
+    StudioError
+        When the network does not tell classes, or its device is not there.
+    """
+    from ctstudio.learn.recipe_check import learns_classes
+
+    recipe = model.recipe
+    if not learns_classes(recipe):
+        raise StudioError(
+            f"This network ({model.title}) denoises; it tells no classes.",
+            hint="Choose a network that was trained on masks.",
+        )
+    devices.cap_threads()
+    device = devices.choose(recipe.device).torch
+    module = model.module.to(device).eval()
+    region = recipe.task.params.get("region", "everywhere")
+    numbers = np.zeros(volume.shape, np.uint16)
+    text = f"Segmenting with {model.title}"
+    if volume.unit != "HU":
+        yield Note("The values are not known to be HU; they are taken as HU.")
+    for z in range(len(volume)):
+        hu = volume.slice_hu(z)
+        clean = np.where(measured(hu), hu, np.float32(sampling.AIR_HU))
+        work = classifying(
+            module,
+            slab(volume, z, context_of(module).slices),
+            device,
+            region=sampling.region(region, clean),
+            every=every,
+        )
+        while True:
+            try:
+                next(work)
+            except StopIteration as stop:
+                numbers[z] = stop.value
+                break
+            yield Progress(z, len(volume), text)
+        yield Progress(z + 1, len(volume), text)
+    geometry = volume.geometry
+    voxel_mm3 = float(np.prod(geometry.spacing_mm)) * (geometry.slice_spacing_mm or 1.0)
+    kept = [f"kept {blobs}"] if str(blobs) else []
+    steps = [*volume.derivation, model.method, *kept]
+    numbers = keep(numbers, blobs, voxel_mm3)
+    return label_map(numbers, geometry, volume.source, derivation=tuple(steps))
 
 
 def grid(length: int, every: int) -> NDArray[np.int64]:
