@@ -53,6 +53,7 @@ class InMemory:
     """
 
     least_held_out = 1  # slices of a series
+    least_px = 1  # of an image's shorter side
     shows_neighbours = False  # whether a network may ask for neighbouring slices
 
     def __init__(self, *, body_share: float = 0.25, augment: bool = True) -> None:
@@ -134,6 +135,8 @@ class InMemory:
         plan = _plan(volumes, recipe.validation.share, self.least_held_out)
         for number, (learn, out) in enumerate(plan):
             held += [(number, z) for z in out]
+            self._require_worth(number, learn or out)
+        for number, (learn, _) in enumerate(plan):
             if learn:
                 series = yield from self._read(number, learn, device)
                 yield from self.ready(number, series)
@@ -146,6 +149,14 @@ class InMemory:
                 "The series has one slice: it is both learnt from and judged by, "
                 "so the figures say nothing about other images."
             )
+        worth = [key for key in held if self.shows(*key)]
+        if not worth:
+            worth = [(n, z) for n, (learn, _) in enumerate(plan) for z in learn if self.shows(n, z)]
+            yield Note(
+                "The slices that were held out show nothing to judge by: slices that are learnt "
+                "from take their place, so the figures say nothing about other images."
+            )
+        held = worth
         chosen = [held[k] for k in sampling.spread(range(len(held)), recipe.validation.slices)]
         first = [z for number, z in chosen if number == 0]
         if preview_slice is None:
@@ -154,11 +165,44 @@ class InMemory:
         wanted = list(dict.fromkeys([*chosen, (0, preview_slice)]))
         for done, (number, z) in enumerate(wanted):
             yield Progress(done, len(wanted), "Preparing the slices that are shown")
-            pairs[number, z] = self.pair(number, z)
+            pairs[number, z] = pair = self.pair(number, z)
+            self.require_numbers(number, pair.noisy)
         self.validation = [pairs[key] for key in chosen]
         self.preview = pairs[0, preview_slice]
         if all(pair.target is None for pair in self.validation):
             yield from self._hold_out(held, device)
+
+    def shows(self, number: int, z: int) -> bool:
+        """Whether a slice and what it is compared with were measured anywhere."""
+        series = (self.volumes[number], *self.targets[number : number + 1])
+        return all(bool(measured(volume.slice_hu(z)).any()) for volume in series)
+
+    def _require_worth(self, number: int, slices: list[int]) -> None:
+        """Of a series without anything in it a network would learn to perfection."""
+        _, height, width = self.volumes[number].shape
+        if min(height, width) < self.least_px:
+            raise StudioError(
+                f"The images of series {number + 1} are too small: {width} x {height} px.",
+                hint=f"The task {self.recipe.task.name!r} needs {self.least_px} px or more.",
+            )
+        if slices and not any(self.shows(number, z) for z in slices):
+            compared = "it and its target" if self.targets else "it"
+            raise StudioError(
+                f"Series {number + 1} shows nothing to learn from: there is no slice in which "
+                f"{compared} hold anything but padding, pixels that are no numbers or that are "
+                "not annotated.",
+                hint="Choose other series.",
+            )
+
+    def require_numbers(self, number: int, noisy: Tensor) -> None:
+        """Raise StudioError where the noise that was simulated for a series is none."""
+        if not bool(torch.isfinite(noisy).all()):
+            across, down = (f"{mm:g}" for mm in self.volumes[number].geometry.spacing_mm)
+            raise StudioError(
+                f"The noise of series {number + 1} cannot be simulated: with its pixels of "
+                f"{across} x {down} mm it is not made of numbers.",
+                hint="Check the pixel spacing of the series, or choose another noise.",
+            )
 
     def _read(self, number: int, slices: list[int], device: torch.device) -> Work[Series]:
         recipe, volume = self.recipe, self.volumes[number]

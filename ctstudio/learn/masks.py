@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.padding import measured
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.losses import IGNORED
@@ -74,6 +75,11 @@ class Masks(InMemory):
         centres[:, 1:] = (centres[:, 1:] - shift).clamp(min=0)
         centres[:, 1:] = torch.minimum(centres[:, 1:], torch.tensor(limit))
         return torch.where(around.unsqueeze(1), centres, where)
+
+    def shows(self, number: int, z: int) -> bool:
+        """Whether a slice was measured anywhere, and is annotated."""
+        image = self.volumes[number].slice_hu(z)
+        return bool(measured(image).any()) and bool((self.classes(number, z) > IGNORED).any())
 
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         images = self.cut(series, where)

@@ -36,6 +36,8 @@ class Cells(Batch):
 class Neighbor2Neighbor(SelfSupervised):
     """Learns from pairs of sub-images; ``gamma`` weighs the term against too much smoothing."""
 
+    least_px = 2  # one cell
+
     def __init__(
         self, *, gamma: float = 2.0, body_share: float = 0.25, augment: bool = True
     ) -> None:

@@ -41,6 +41,8 @@ class Recorruption:
 class Recorrupted(SelfSupervised):
     """Pairs made of one scan; ``strength`` is a."""
 
+    least_px = 4  # the least block of which the noise can be measured
+
     def __init__(
         self, *, strength: float = 0.5, match: bool = True, body_share: float = 0.25,
         augment: bool = True,
@@ -62,12 +64,13 @@ class Recorrupted(SelfSupervised):
 
     def ready(self, number: int, series: Series) -> Work[None]:
         """Bring the noise to the strength that the scan has."""
-        if not self.match:
-            return
         generator = torch.Generator().manual_seed(self.recipe.seed)
         where = self._where(series, generator, MEASURED_PATCHES)
         scan = sampling.cut(series.stack, where, series.patch)
         drawn = series.partner.noise.patches(scan, where, generator) - scan
+        self.require_numbers(number, drawn)
+        if not self.match:
+            return
         own, simulated = fine_noise_sd(scan), fine_noise_sd(drawn)
         known = (own > 0) & (simulated > 0)
         soft = known & (blocks_of(scan).mean((1, 2)).abs() < SOFT_HU)
