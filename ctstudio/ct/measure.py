@@ -256,6 +256,34 @@ def profile(
     return found
 
 
+def edge_width(at_mm: NDArray[np.float64], samples: NDArray[np.float64]) -> float:
+    """How wide an edge across a profile is, from 10 to 90 % of its step, in mm.
+
+    The step leads from the median of the first fifth of the ``samples`` ``(n,)`` to that of the
+    last. Around the place ``at_mm`` ``(n,)`` where it is half done, the nearest crossings count,
+    linear between samples. nan where there is no step or a value is missing.
+    """
+    fifth = max(len(samples) // 5, 1)
+    low, high = float(np.median(samples[:fifth])), float(np.median(samples[-fifth:]))
+    if len(samples) < 3 or not np.isfinite(samples).all() or low == high:
+        return math.nan
+    part = (samples - low) / (high - low)
+    half = np.flatnonzero((part[:-1] < 0.5) & (part[1:] >= 0.5))
+    if not len(half):
+        return math.nan
+    before = np.flatnonzero(part[: half[0] + 1] <= 0.1)
+    after = np.flatnonzero(part[half[0] + 1 :] >= 0.9)
+    if not (len(before) and len(after)):
+        return math.nan
+    begin, end = int(before[-1]), int(half[0] + 1 + after[0])
+
+    def crossing(left: int, level: float) -> float:
+        rise = part[left + 1] - part[left]
+        return float(at_mm[left] + (level - part[left]) / rise * (at_mm[left + 1] - at_mm[left]))
+
+    return crossing(end - 1, 0.9) - crossing(begin, 0.1)
+
+
 def histogram(
     samples: Sequence[NDArray[np.float64]], bins: int = BINS
 ) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:

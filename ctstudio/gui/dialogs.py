@@ -31,6 +31,7 @@ MOUSE = (
     ("Ctrl + wheel", "zoom"),
     ("Shift + move", "crosshair in every linked pane"),
     ("Double click", "maximise the pane, and back"),
+    ("Drag a measurement", "moves it, a point of it changes it"),
     ("Drop", "a folder or files open"),
 )
 

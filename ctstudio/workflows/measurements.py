@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
-from ctstudio.ct.measure import Shape, profile, slice_of, statistics, values
+from ctstudio.ct.measure import Shape, edge_width, profile, slice_of, statistics, values
 from ctstudio.ct.metrics import RoiStatistics
 from ctstudio.ct.planes import Plane, in_plane
 from ctstudio.ct.views import SliceStack
@@ -24,7 +24,7 @@ from ctstudio.ct.volume import Source
 STATISTICS = ("n", "area", "area_unit", "min", "max", "mean", "sd")
 COLUMNS = (
     "name", "kind", "plane", "length", "length_unit", "angle_deg", "layer", "unit", "slice",
-    *STATISTICS, "points_mm",
+    *STATISTICS, "edge_10_90", "points_mm",
 )  # fmt: skip
 
 
@@ -34,7 +34,7 @@ class Reading:
 
     ``slice_index`` counts from 0 in the plane of the measurement, ``unit`` is that of the values.
     ``samples`` are a region's values ``(n,)``, or a profile's, one at each of its distances;
-    empty for lengths and angles.
+    empty for lengths and angles. ``edge`` is the width of the edge across a profile, mm or nan.
     """
 
     layer: str
@@ -42,6 +42,7 @@ class Reading:
     slice_index: int
     statistics: RoiStatistics | None
     samples: NDArray[np.float64]
+    edge: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +66,15 @@ def read(
     index = slice_of(shape, geometry)
     if index is None:
         return None
-    found, samples = None, np.empty(0)
+    found, samples, edge = None, np.empty(0), math.nan
     if shape.is_region:
         picture = seen.slice_hu(index)
         found = statistics(shape, picture, geometry, index)
         samples = values(shape, picture, geometry, index)
     elif shape.kind == "profile":
         samples = profile(shape, seen.slice_hu(index), geometry, index, at_mm)
-    return Reading(name, stack.unit, index, found, samples)
+        edge = edge_width(at_mm, samples)
+    return Reading(name, stack.unit, index, found, samples, edge)
 
 
 def public_name(name: str, source: Source, otherwise: str) -> str:
@@ -143,7 +145,8 @@ def _rows(one: Measured) -> list[list[str]]:
         held = asdict(reading.statistics) if reading.statistics is not None else {}
         cells = [v if isinstance(v := held.get(key), str) else _number(v) for key in STATISTICS]
         rows.append([
-            *head, reading.layer, reading.unit, str(reading.slice_index + 1), *cells, places,
+            *head, reading.layer, reading.unit, str(reading.slice_index + 1), *cells,
+            _number(reading.edge), places,
         ])  # fmt: skip
     return rows
 
@@ -176,6 +179,7 @@ def _layer_as_json(shape: Shape, reading: Reading) -> dict[str, Any]:
     if reading.statistics is not None:
         told |= asdict(reading.statistics)
     if shape.kind == "profile":
+        told["edge_10_90"] = _finite(reading.edge)
         told["values"] = [_finite(float(v)) for v in reading.samples]
     return told
 

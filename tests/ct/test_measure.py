@@ -13,6 +13,7 @@ from ctstudio.ct.measure import (
     Shape,
     box,
     distances,
+    edge_width,
     histogram,
     inside,
     profile,
@@ -178,7 +179,7 @@ def test_what_has_no_pixels_or_no_spacing() -> None:
     assert (
         statistics(boxed("ellipse", geometry, 0, (2.2, 2.2), (2.8, 2.8)), picture, geometry, 0)
         is None
-    )  # noqa: E501
+    )
     for flat in (((2, 2), (2, 7)), ((2, 2), (2, 2)), ((20, 20), (30, 30))):
         assert statistics(boxed("rectangle", geometry, 0, *flat), picture, geometry, 0) is None
     picture[3, 3] = np.nan
@@ -212,6 +213,21 @@ def test_a_profile_is_scipy_s_and_scikit_image_s() -> None:
     assert np.isnan(profile(out, picture, geometry, 1, distances(out, 1.1))).tolist() == [
         *[True] * 3, *[False] * 4,
     ]  # fmt: skip
+
+
+def test_the_width_of_an_edge_is_the_closed_form() -> None:
+    special = pytest.importorskip("scipy.special")
+    where = np.linspace(0, 30, 121)
+    for sigma, step in ((1.2, 900.0), (2.0, -300.0)):
+        edge = -800 + step * special.ndtr((where - 14.3) / sigma)
+        want = 2 * special.ndtri(0.9) * sigma
+        assert edge_width(where, edge) == pytest.approx(want, rel=5e-3)
+        assert edge_width(where, edge + RNG.normal(0, 5, 121)) == pytest.approx(want, rel=0.1)
+    ramp = np.clip(where - 10, 0, 8)
+    assert edge_width(where, ramp) == pytest.approx(6.4)
+    gap = np.where(where < 3, np.nan, ramp)
+    for none in (np.full(121, 5.0), gap, where[:2]):
+        assert math.isnan(edge_width(where[: len(none)], none))
 
 
 def test_short_and_long_profiles() -> None:

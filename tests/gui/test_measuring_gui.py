@@ -124,7 +124,7 @@ def test_a_region_tells_what_it_holds(studio: Any, thin: Any, name: str, kind: s
     told = [table.item(0, column).text() for column in range(table.columnCount())]
     assert told == [
         f"{layer.name} (HU)", f"{got.mean:.1f}", f"{got.sd:.1f}", f"{got.min:g}", f"{got.max:g}",
-        str(got.n), f"{got.area:.1f}",
+        str(got.n), f"{got.area:.1f}", "",
     ]  # fmt: skip
     x, y = studio.panel.plot.curves[0].getData()
     assert y.max() > 0
@@ -303,6 +303,9 @@ def test_a_profile_of_all_layers(hands: Any, thin: Any, mirrored: Any) -> None:
     assert y == pytest.approx(other), "one place, two ways of storing it"
     assert y.min() < -700
     assert y.max() > 0
+    told = measuring.panel.table
+    assert [told.item(1, c).text() for c in (3, 4)] == [f"{y.min():.0f}", f"{y.max():.0f}"]
+    assert told.isColumnHidden(1)
     before, items = y.copy(), list(plot.curves)
     draw(hands, (36, 75), (76, 75))
     hands.pause(80)

@@ -140,7 +140,10 @@ def paint_words(
     height = metrics.height() * len(words)
     bounds = QPolygonF(outline(shape, view)).boundingRect()
     size = view.viewport().size()
-    x = min(bounds.right() + 8, size.width() - width - 4)
+    x = bounds.right() + 8
+    if x + width > size.width() - 4:  # no room on the right
+        left = bounds.left() - 8 - width
+        x = left if left >= 4 else size.width() - width - 4
     y = min(max(bounds.center().y() - height / 2, 4), size.height() - height - 4)
     for row, text in enumerate(words):
         baseline = QPointF(max(x, 4), y + metrics.ascent() + row * metrics.height())

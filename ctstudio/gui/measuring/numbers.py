@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject
@@ -27,7 +29,8 @@ class Numbers(QObject):
         self._held: dict[tuple[int, int], Held] = {}
         self._sizes: dict[int, tuple[Shape, SliceStack, Size]] = {}
         session.layer_changed.connect(self._forget)
-        session.layer_removed.connect(self._forget)
+        session.layer_removed.connect(self._removed)
+        measurements.changed.connect(self._tidy)
 
     def read(self, entry: Entry) -> list[tuple[Layer, Reading]]:
         """What ``entry`` says of each layer that has its slice, in the session's order."""
@@ -79,7 +82,7 @@ class Numbers(QObject):
         readings = []
         for layer, r in self.read(entry):
             name = public_name(r.layer, layer.stack.source, layer.kind)
-            readings.append(Reading(name, r.unit, r.slice_index, r.statistics, r.samples))
+            readings.append(replace(r, layer=name))
         return Measured(
             entry.name, entry.shape, entry.plane, entry.length_unit, tuple(readings),
             self.places(entry),
@@ -88,3 +91,15 @@ class Numbers(QObject):
     def _forget(self, layer: Layer, *_: object) -> None:
         for key in [key for key in self._held if key[1] == id(layer)]:
             del self._held[key]
+
+    def _removed(self, layer: Layer) -> None:
+        self._forget(layer)
+        self._sizes.clear()
+
+    def _tidy(self) -> None:
+        """Forget what was deleted."""
+        there = {entry.number for entry in self._measurements.entries}
+        for key in [key for key in self._held if key[0] not in there]:
+            del self._held[key]
+        for number in [number for number in self._sizes if number not in there]:
+            del self._sizes[number]

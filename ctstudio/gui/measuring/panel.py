@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from PySide6.QtCore import QModelIndex, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QKeySequence, QPixmap, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
@@ -30,7 +31,10 @@ from ctstudio.workflows.measurements import Reading
 
 NUMBER = Qt.ItemDataRole.UserRole
 SETTLE_MS = 40  # between two readings while something is dragged
-HEADS = ("Layer", "Mean", "SD", "Min", "Max", "Pixels", "Area (mm²)")
+HEADS = ("Layer", "Mean", "SD", "Min", "Max", "Pixels", "mm²", "Edge")
+AREA, EDGE = 6, 7
+OF_REGIONS, OF_PROFILES = (1, 2, 3, 4, 5, AREA), (3, 4, EDGE)
+EDGE_TIP = "Width of the edge from 10 to 90 % of the step between both ends of the profile"
 HINT = (
     "Draw a distance (D), an angle (A), a region (R) or a profile (Shift+D) upon an image: "
     "what it says of every layer stands here."
@@ -64,12 +68,17 @@ class MeasurePanel(QWidget):
         self.table = QTableWidget(0, len(HEADS))
         self.table.setAccessibleName("What the measurement says of every layer")
         self.table.setHorizontalHeaderLabels(HEADS)
+        edge = self.table.horizontalHeaderItem(EDGE)
+        if edge is not None:
+            edge.setToolTip(EDGE_TIP)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(24)
         self.table.setEditTriggers(triggers.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.table.setIconSize(QSize(10, 10))
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table.setWordWrap(False)
         head = self.table.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -106,10 +115,11 @@ class MeasurePanel(QWidget):
         buttons.addStretch(1)
         self.parts = QSplitter(Qt.Orientation.Horizontal)
         self.parts.setChildrenCollapsible(False)
-        for widget, least in ((self.list, 200), (self.table, 300), (self.plot, 160)):
+        for widget, least in ((self.list, 200), (self.table, 320), (self.plot, 160)):
             widget.setMinimumWidth(least)
             self.parts.addWidget(widget)
-        self.parts.setSizes([320, 520, 520])
+        self.parts.setSizes([260, 540, 320])
+        self._region, self._sizes = True, [260, 330, 530]  # of the kind that is not shown
         row = QHBoxLayout()
         row.addLayout(buttons)
         row.addWidget(self.parts, 1)
@@ -174,8 +184,15 @@ class MeasurePanel(QWidget):
         self.table.setVisible(drawn)
         self.plot.setVisible(drawn)
         self.save_plot_button.setEnabled(drawn)
+        told = (OF_REGIONS if region else OF_PROFILES) if drawn else ()
         for column in range(1, len(HEADS)):
-            self.table.setColumnHidden(column, not region)
+            unknown = column == AREA and entry is not None and not entry.spacing_known
+            self.table.setColumnHidden(column, column not in told or unknown)
+        if drawn and region != self._region:
+            self._region = region
+            now = self.parts.sizes()
+            self.parts.setSizes(self._sizes)
+            self._sizes = now if all(now) else self._sizes
         self.read()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -193,19 +210,15 @@ class MeasurePanel(QWidget):
             return
         entry = self._measurements.selection
         readings = [r for _, r in self._numbers.read(entry)] if entry is not None else []
-        self._fill(entry, readings)
+        self._fill(readings, entry.length_unit if entry is not None else "")
         if entry is not None:
             self.plot.show_entry(entry, readings, self._numbers.places(entry))
 
-    def _fill(self, entry: Entry | None, readings: list[Reading]) -> None:
+    def _fill(self, readings: list[Reading], length_unit: str) -> None:
         self.table.setRowCount(len(readings))
-        area = "Area (mm²)" if entry is None or entry.spacing_known else "Area (px)"
-        head = self.table.horizontalHeaderItem(len(HEADS) - 1)
-        if head is not None:
-            head.setText(area)
         for row, reading in enumerate(readings):
             unit = f" ({reading.unit})" if reading.unit else ""
-            cells = [f"{reading.layer}{unit}", *_cells(reading)]
+            cells = [f"{reading.layer}{unit}", *_cells(reading, length_unit)]
             for column, text in enumerate(cells):
                 item = self.table.item(row, column)
                 if item is None:
@@ -270,11 +283,16 @@ class MeasurePanel(QWidget):
         self._measurements.delete([entry for entry in found if entry is not None])
 
 
-def _cells(reading: Reading) -> list[str]:
+def _cells(reading: Reading, length_unit: str) -> list[str]:
     s = reading.statistics
-    if s is None:
+    if s is not None:
+        values = (f"{s.mean:.1f}", f"{s.sd:.1f}", f"{s.min:g}", f"{s.max:g}")
+        return [*values, str(s.n), f"{s.area:.1f}", ""]
+    known = reading.samples[np.isfinite(reading.samples)]
+    if not known.size:
         return [""] * (len(HEADS) - 1)
-    return [f"{s.mean:.1f}", f"{s.sd:.1f}", f"{s.min:g}", f"{s.max:g}", str(s.n), f"{s.area:.1f}"]
+    edge = "" if math.isnan(reading.edge) else f"{reading.edge:.2f} {length_unit}"
+    return ["", "", f"{known.min():.0f}", f"{known.max():.0f}", "", "", edge]
 
 
 def _square(shade: str) -> QIcon:

@@ -52,6 +52,7 @@ class MeasurePlot(pg.PlotWidget):
             axis = self.plotItem.getAxis(side)
             axis.setTextPen(QColor(t.muted))
             axis.setPen(QColor(t.line))
+            axis.setLabel(axis.labelText, color=t.muted)
         for number, curve in enumerate(self.curves):
             curve.setPen(pg.mkPen(colour(number), width=1))
 
@@ -99,5 +100,7 @@ class MeasurePlot(pg.PlotWidget):
             self.plotItem.enableAutoRange()
 
     def _name(self, below: str, left: str) -> None:
-        self.plotItem.setLabel("bottom", below)
-        self.plotItem.setLabel("left", left)
+        for side, text in (("bottom", below), ("left", left)):
+            axis = self.plotItem.getAxis(side)
+            if axis.labelText != text:
+                axis.setLabel(text, color=theme.current().muted)

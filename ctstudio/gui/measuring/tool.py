@@ -25,6 +25,8 @@ from ctstudio.gui.viewer.slice_view import CLICK_SLOP, SliceView
 
 STROKE_PX = 2.0  # between two points of an outline drawn by hand
 
+MOST_TOLD = 2  # upon a slice; where there are more all but the selected one say less
+
 
 class MeasureTool(QObject):
     """Takes the left button of the panes: always upon a measurement, elsewhere while it is on.
@@ -194,10 +196,13 @@ class MeasureTool(QObject):
     def paint(self, view: PictureView, painter: QPainter) -> None:
         """Draw what there is upon ``view``, whose painter counts in px."""
         selection = self._measurements.selection
-        for entry in self._measurements.visible(view):
+        entries = self._measurements.visible(view)
+        for entry in entries:
             chosen = selection is not None and entry.number == selection.number
             paint_shape(painter, view, entry.shape, chosen)
-            paint_words(painter, view, entry.shape, self._told(entry, view), chosen)
+            told = self._told(entry, view)
+            short = len(entries) > MOST_TOLD and not chosen
+            paint_words(painter, view, entry.shape, told[:1] if short else told, chosen)
         pending = self._pending
         if pending is not None and pending.shown_in(view):
             paint_shape(painter, view, pending.shape, False)
