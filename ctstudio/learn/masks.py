@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctstudio.core.errors import StudioError
@@ -93,6 +96,28 @@ class Masks(InMemory):
 
     def classes(self, number: int, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
         """The class of every pixel of a slice ``(y, x)``; StudioError where it is none."""
+        whole = self._whole_numbers(number, z)
+        classes = self.recipe.phases[0].model.params.get("classes")
+        # One channel asks "inside or not": whatever is above 0 is inside.
+        if classes is not None and classes > 1 and whole.max() >= classes:
+            self._refuse_classes(classes)
+        return whole.astype(np.int16)
+
+    def _refuse_classes(self, classes: int) -> NoReturn:
+        """Tell the greatest class of all masks, and not that of the slice that came first."""
+        greatest, number = max(
+            (float(self._whole_numbers(number, z).max()), -number)
+            for number, mask in enumerate(self.targets)
+            for z in range(len(mask))
+        )
+        raise StudioError(
+            f"The mask of series {1 - number} has a class {greatest:.0f}, the network "
+            f"tells {classes} with the background.",
+            hint=f"Set phases.0.model.classes to {greatest + 1:.0f} or more.",
+        )
+
+    def _whole_numbers(self, number: int, z: int) -> NDArray[np.float32]:
+        """A slice of a mask ``(y, x)``; StudioError where it is not made of class numbers."""
         values = np.nan_to_num(self.targets[number].slice_hu(z), nan=IGNORED)
         whole = np.rint(values)
         if np.abs(values - whole).max() > 1e-3 or whole.min() < IGNORED:
@@ -107,15 +132,7 @@ class Masks(InMemory):
                 f"The mask of series {number + 1} has a class {whole.max():.0f}.",
                 hint=f"Class numbers go up to {MOST_CLASSES - 1}; is this an image?",
             )
-        classes = self.recipe.phases[0].model.params.get("classes")
-        # One channel asks "inside or not": whatever is above 0 is inside.
-        if classes is not None and classes > 1 and whole.max() >= classes:
-            raise StudioError(
-                f"The mask of series {number + 1} has a class {whole.max():.0f}, the network "
-                f"tells {classes} with the background.",
-                hint=f"Set phases.0.model.classes to {whole.max() + 1:.0f} or more.",
-            )
-        return whole.astype(np.int16)
+        return whole
 
 
 class Annotation:

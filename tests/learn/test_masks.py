@@ -154,6 +154,14 @@ def test_masks_that_do_not_fit_are_refused() -> None:
         finish(train(recipe(), [images], targets=[volume(masks.hu() * 900, "")]))
     with pytest.raises(StudioError, match="has a class 2, the network tells 2"):
         finish(train(recipe(**{"phases.0.model.classes": 2}), [images], targets=[masks]))
+    # The greatest class of all slices, learnt from or held out, and of all series is told at once.
+    few = recipe(**{"phases.0.model.classes": 2})
+    for rising in ([masks], [masks, masks]):
+        labels = rising[-1].hu() + (rising[-1].hu() > 0) * np.arange(SLICES)[:, None, None]
+        rising[-1] = volume(labels, "")
+        with pytest.raises(StudioError, match=f"series {len(rising)} has a class 9, ") as told:
+            finish(train(few, [images] * len(rising), targets=rising))
+        assert "classes to 10 " in told.value.hint
     with pytest.raises(StudioError, match="not made of class numbers"):
         finish(train(recipe(), [images], targets=[volume(images.hu(), "")]))
 
