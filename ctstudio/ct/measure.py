@@ -31,6 +31,7 @@ NEAR = 0.6  # of the distance between slices: what is further away lies in anoth
 EDGE = 1e-9  # of a pixel: rounding
 MOST_SAMPLES = 4096
 BINS = 60
+ONE_EDGE = 0.6  # of the range of a profile: less of a step is not its only edge
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,11 +262,14 @@ def edge_width(at_mm: NDArray[np.float64], samples: NDArray[np.float64]) -> floa
 
     The step leads from the median of the first fifth of the ``samples`` ``(n,)`` to that of the
     last. Around the place ``at_mm`` ``(n,)`` where it is half done, the nearest crossings count,
-    linear between samples. nan where there is no step or a value is missing.
+    linear between samples. nan where a value is missing, or the step is not most of what there is
+    along the profile: that crosses something else than one edge.
     """
     fifth = max(len(samples) // 5, 1)
     low, high = float(np.median(samples[:fifth])), float(np.median(samples[-fifth:]))
     if len(samples) < 3 or not np.isfinite(samples).all() or low == high:
+        return math.nan
+    if abs(high - low) < ONE_EDGE * float(np.ptp(samples)):
         return math.nan
     part = (samples - low) / (high - low)
     half = np.flatnonzero((part[:-1] < 0.5) & (part[1:] >= 0.5))

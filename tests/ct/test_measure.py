@@ -226,7 +226,8 @@ def test_the_width_of_an_edge_is_the_closed_form() -> None:
     ramp = np.clip(where - 10, 0, 8)
     assert edge_width(where, ramp) == pytest.approx(6.4)
     gap = np.where(where < 3, np.nan, ramp)
-    for none in (np.full(121, 5.0), gap, where[:2]):
+    across = np.where((where > 10) & (where < 20), 900.0, where)  # in, and out again
+    for none in (np.full(121, 5.0), gap, where[:2], across):
         assert math.isnan(edge_width(where[: len(none)], none))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.gui.measuring.drawing import COLOUR, SELECTED
@@ -136,8 +136,6 @@ def test_an_outline_drawn_by_hand(studio: Any) -> None:
     view = studio.view
     corners = [(30, 20), (30, 50), (60, 50), (60, 20), (31, 20)]
     points = [place_of(view, *c) for c in corners]
-    from PySide6.QtCore import QEvent
-
     studio.mouse(view, QEvent.Type.MouseButtonPress, points[0], Left, Left)
     for point in points[1:]:
         studio.mouse(view, QEvent.Type.MouseMove, point, held=Left)
@@ -384,3 +382,83 @@ def test_closing_the_series(studio: Any) -> None:
     studio.session.undo.undo()
     studio.session.undo.redo()  # of a series that is gone: nothing happens
     assert studio.measurements.entries == []
+
+
+@pytest.mark.parametrize("name", ["distance", "freehand", "rectangle"])
+def test_what_happens_under_the_mouse_meanwhile(studio: Any, name: str) -> None:
+    view = studio.view
+    tool(studio, name)
+    a, b = place_of(view, 20, 20), place_of(view, 50, 50)
+    for change in (lambda: studio.wheel(view, 1), lambda: tool(studio, "end")):
+        studio.mouse(view, QEvent.Type.MouseButtonPress, a, Left, Left)
+        studio.mouse(view, QEvent.Type.MouseMove, (a + b) / 2, held=Left)
+        change()
+        studio.mouse(view, QEvent.Type.MouseMove, b, held=Left)
+        studio.mouse(view, QEvent.Type.MouseButtonRelease, b, Left)
+        assert studio.measurements.entries == []
+        tool(studio, "end")
+        tool(studio, name)
+    draw(studio, (20, 20), (50, 50))
+    assert len(studio.measurements.entries) == 1
+    tool(studio, "end")
+    studio.mouse(view, QEvent.Type.MouseButtonPress, a, Left, Left)
+    studio.mouse(view, QEvent.Type.MouseMove, b, held=Left)
+    studio.session.remove_layer(studio.session.layers[0])
+    studio.mouse(view, QEvent.Type.MouseMove, a, held=Left)
+    studio.mouse(view, QEvent.Type.MouseButtonRelease, a, Left)
+    assert studio.measurements.entries == []
+    assert studio.troubles == []
+
+
+def test_escape_lets_go_of_what_is_dragged(studio: Any) -> None:
+    tool(studio, "distance")
+    draw(studio, (20, 20), (20, 50))
+    tool(studio, "end")
+    before, view = only(studio).shape.points_mm, studio.view
+    studio.mouse(view, QEvent.Type.MouseButtonPress, place_of(view, 20, 50), Left, Left)
+    studio.mouse(view, QEvent.Type.MouseMove, place_of(view, 60, 60), held=Left)
+    assert only(studio).shape.points_mm[1] != pytest.approx(before[1])
+    studio.key(Qt.Key.Key_Escape)
+    assert only(studio).shape.points_mm == pytest.approx(before)
+    studio.mouse(view, QEvent.Type.MouseButtonRelease, place_of(view, 60, 60), Left)
+    assert only(studio).shape.points_mm == pytest.approx(before)
+
+
+def test_values_follow_the_layers(studio: Any, thin: Any) -> None:
+    studio.measuring.dock.show()
+    tool(studio, "rectangle")
+    draw(studio, (30, 15), (44, 27))
+    layer = studio.session.layers[0]
+    ((_, first),) = studio.measuring.numbers.read(only(studio))
+    layer.stack = layer.volume.derived(thin.hu.astype(np.float32) + 100)
+    studio.session.layer_changed.emit(layer, -1)
+    studio.pause(80)
+    shown = float(studio.panel.table.item(0, 1).text())
+    assert shown == pytest.approx(first.statistics.mean + 100, abs=0.06)
+    words = studio.measuring.tool._told(only(studio), studio.view)
+    assert words[0].startswith(f"{shown:.1f} ±")
+
+
+def test_without_a_spacing_lengths_are_pixels(hands: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.arange(80 * 100, dtype=np.uint16).reshape(80, 100)).save(path)
+    hands.window.open_paths([path])
+    hands.wait(lambda: hands.session.layers and hands.session.layers[0].complete)
+    hands.idle()
+    tool(hands, "distance")
+    draw(hands, (40, 20), (40, 70))
+    tool(hands, "rectangle")
+    draw(hands, (49.5, 19.5), (59.5, 39.5))
+    measuring = hands.window.measuring
+    measuring.dock.show()
+    line, region = measuring.measurements.entries
+    assert line.length_unit == "px"
+    assert line.shape.length == pytest.approx(50, abs=0.5)
+    rows = measuring.panel.list
+    assert rows.topLevelItem(0).text(2).endswith(" px")
+    ((_, reading),) = measuring.numbers.read(region)
+    assert (reading.statistics.n, reading.statistics.area_unit) == (200, "px")
+    assert rows.topLevelItem(1).text(2) == "200 px"
+    assert measuring.panel.table.isColumnHidden(6), "no area in mm2"

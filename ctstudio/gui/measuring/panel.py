@@ -57,6 +57,10 @@ class MeasurePanel(QWidget):
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        modes = QHeaderView.ResizeMode
+        self.list.header().setSectionResizeMode(modes.ResizeToContents)
+        self.list.header().setSectionResizeMode(0, modes.Stretch)
+        self.list.header().setStretchLastSection(False)
         triggers = QAbstractItemView.EditTrigger
         self.list.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed)
         self.list.currentItemChanged.connect(self._picked)
@@ -80,8 +84,8 @@ class MeasurePanel(QWidget):
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setWordWrap(False)
         head = self.table.horizontalHeader()
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        head.setSectionResizeMode(modes.ResizeToContents)
+        head.setSectionResizeMode(0, modes.Stretch)
         self.plot = MeasurePlot()
         self.hint = QLabel(HINT)
         self.hint.setProperty("role", "muted")
@@ -149,8 +153,6 @@ class MeasurePanel(QWidget):
                     self.list.addTopLevelItem(item)
             for row, entry in enumerate(entries):
                 self._tell(self.list.topLevelItem(row), entry)
-        for column in range(2):
-            self.list.resizeColumnToContents(column)
         self._selected(self._measurements.selection)
         self.read()
 

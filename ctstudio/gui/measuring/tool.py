@@ -84,8 +84,7 @@ class MeasureTool(QObject):
             self._measurements.select(grip.entry)
             self._grip, self._from = grip, point
         elif self.kind is not None:
-            if self._pending is not None and not self._pending.shown_in(view):
-                self._forget()  # it was begun upon another slice
+            self._stay(view)
             if self._points:
                 self._points[-1] = point
             else:
@@ -94,6 +93,8 @@ class MeasureTool(QObject):
 
     def drag(self, view: SliceView, at: QPointF) -> None:
         """The mouse moves with the button down."""
+        if not self._stay(view):
+            return
         point = point_under(at, view)
         if self._grip is not None:
             before = self._grip.entry
@@ -115,7 +116,7 @@ class MeasureTool(QObject):
         if self._grip is not None:
             self._let_go(keep=True)
             return
-        if not self._points:
+        if not (self._stay(view) and self._points):
             return
         if self.kind == "freehand":
             self._finish(view) if len(self._points) > 2 else self._forget()
@@ -144,6 +145,12 @@ class MeasureTool(QObject):
         elif view.tool is None:
             view.viewport().unsetCursor()
 
+    def _stay(self, view: SliceView) -> bool:
+        """Give up what was begun upon another slice; whether ``view`` shows any."""
+        if self._pending is not None and not self._pending.shown_in(view):
+            self._forget()
+        return view.layer is not None
+
     def _grip_at(self, view: SliceView, at: QPointF) -> Grip | None:
         entries = self._measurements.visible(view)
         return grip_at(entries, at, view, self.kind is not None) if entries else None
@@ -161,12 +168,12 @@ class MeasureTool(QObject):
     def _follow(self, view: SliceView) -> None:
         """Show what the points make so far."""
         shape = self._shape(view)
-        if shape is not None and view.layer is not None:
+        if view.layer is not None:
             space, known = Space.of(view.layer), view.stack.geometry.spacing_known
             self._pending = Entry(0, "", shape, view.shown_plane, space, known)
         self._redraw()
 
-    def _shape(self, view: SliceView) -> Shape | None:
+    def _shape(self, view: SliceView) -> Shape:
         assert self.kind is not None
         geometry, points = view.stack.geometry, self._points
         kind: Kind = self.kind
@@ -175,16 +182,14 @@ class MeasureTool(QObject):
                 points[0], points[1], geometry.row_direction, geometry.column_direction
             )  # fmt: skip
             return Shape(kind, corners, geometry.normal)
-        if kind == "angle" and len(points) < 3:
-            kind = "distance"
-        if kind == "freehand" and len(points) < 3:
-            return None
+        if kind in ("angle", "freehand") and len(points) < 3:
+            return Shape("distance", np.stack([points[0], points[-1]]), geometry.normal)
         return Shape(kind, np.stack(points), geometry.normal)
 
     def _finish(self, view: SliceView) -> None:
         shape = self._shape(view)
         self._forget()
-        if shape is not None and view.layer is not None:
+        if view.layer is not None:
             self._measurements.add(shape, view.shown_plane, view.layer)
 
     def _forget(self) -> None:
