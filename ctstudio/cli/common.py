@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,8 +16,19 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-EXISTING = click.Path(exists=True, path_type=Path)
-ANY_PATH = click.Path(path_type=Path)
+
+class FilePath(click.Path):
+    """A path that the system can be asked about."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A Path; click's own message where it is none."""
+        if "\0" in os.fsdecode(value):
+            self.fail("A file's name cannot hold the character 0.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+EXISTING = FilePath(exists=True, path_type=Path)
+ANY_PATH = FilePath(path_type=Path)
 
 paths_argument = click.argument("paths", nargs=-1, required=True, type=EXISTING, metavar="PATH...")
 path_argument = click.argument("path", type=EXISTING)

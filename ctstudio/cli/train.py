@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +21,6 @@ from ctstudio.cli.progress import Stopped, drain
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
     from ctstudio.learn.checkpoint import TrainedModel
-
-FOLLOWER = int(os.environ.get("RANK", "0")) > 0
-"""Whether torchrun started this process as one of several, and not as the one that tells."""
 
 
 @click.command(
@@ -73,11 +69,13 @@ def command(
     seconds and dose are short. With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
+    from ctstudio.learn.torchrun import is_follower
     from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.info import choose_series
     from ctstudio.workflows.open import scan
     from ctstudio.workflows.training import as_progress, find_recipe, recipe_of_run, train_on
 
+    follows = is_follower()  # of those that torchrun started, one alone tells
     if resume and (folder or branch or settings):
         raise click.UsageError(
             "--resume goes on in the run's own folder with its own recipe; "
@@ -88,7 +86,7 @@ def command(
     elif folder is None:
         raise click.UsageError("Missing option '--run': a new folder for the run.")
     else:
-        if not FOLLOWER:  # the leader may have made it already
+        if not follows:  # the leader may have made it already
             require_free_folder(folder)
         changed = parse_settings(settings)
         if branch:
@@ -144,11 +142,11 @@ def command(
     try:
         model = drain(as_progress(counted(work), recipe), "Training", on_event=tell, end=end)
     except Stopped:
-        if trained and not FOLLOWER:
+        if trained and not follows:
             click.echo(f"Stopped after step {trained}; the network is kept in {folder}.", err=True)
             click.echo(f"Go on with: ctstudio train --resume {folder} PATH...", err=True)
         raise
-    if FOLLOWER:
+    if follows:
         return
     from ctstudio.learn import wording
 

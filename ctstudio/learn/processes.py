@@ -8,7 +8,6 @@ judges, shows, saves and tells, and says to the others how to go on.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.learn.tasks import Batch
+from ctstudio.learn.torchrun import number, process_count
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,6 @@ class Processes:
             self.agree(Order(1.0, over=True))
 
 
-def is_follower() -> bool:
-    """Whether ``torchrun`` started this process as any but the first."""
-    return int(os.environ.get("RANK", "0")) > 0
-
-
 def is_a_lost_process(error: BaseException) -> bool:
     """Whether an error says that another process can no longer be reached."""
     words = ("connection closed", "connection reset", "gloo", "nccl", "timed out", "broken pipe")
@@ -103,11 +98,10 @@ def is_a_lost_process(error: BaseException) -> bool:
 
 def join(device: torch.device) -> Processes:
     """Take part in the training that ``torchrun`` started, or be alone."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    if process_count() == 1:
         return Processes(device=device)
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(number("LOCAL_RANK", 0))
     if not dist.is_initialized():
         try:
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -22,7 +22,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ctstudio import __version__
-from ctstudio.core.atomic import atomic_file
+from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.learn import wording
 from ctstudio.learn.recipe import TEXTS, Recipe
@@ -102,6 +102,8 @@ def publish(
 def targets(path: Path) -> tuple[Path, Path]:
     """The two files that `publish` writes for ``path``: the network and its card."""
     path = Path(path)
+    if "\0" in str(path):
+        raise StudioError("A file's name cannot hold the character 0.", hint="Choose another name.")
     known = path.suffix.lower() in (SUFFIX, ".pt", ".pth", ".md")
     file = path.with_suffix(SUFFIX) if known else path.with_name(path.name + SUFFIX)
     return file, file.with_suffix(".md")
@@ -116,7 +118,11 @@ def require_free(path: Path) -> None:
         Naming the file that is in the way.
     """
     for target in targets(path):
-        if target.exists():
+        try:
+            taken = target.exists()
+        except OSError as error:
+            raise explain_os_error(error, target) from error
+        if taken:
             raise StudioError(
                 f"Cannot write {target}: it exists.",
                 hint="Choose another name, or say that it may be replaced (--force).",
@@ -209,7 +215,8 @@ def _name(path: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # A command line may hold bytes that are no text.
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def card_text(

@@ -18,12 +18,13 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.context import context_of
 from ctstudio.learn.outline import require_memory
 from ctstudio.learn.pace import Clock
-from ctstudio.learn.processes import is_a_lost_process, is_follower, join
+from ctstudio.learn.processes import is_a_lost_process, join
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.recipe_check import refuse_what_cannot_be_trained
 from ctstudio.learn.resume import Start, fingerprint, starting_point
 from ctstudio.learn.run_folder import RunFolder
 from ctstudio.learn.tasks import TASKS, Task
+from ctstudio.learn.torchrun import is_follower
 from ctstudio.learn.trainee import Trainee, loss_names
 from ctstudio.learn.training import Training
 

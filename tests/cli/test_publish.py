@@ -28,6 +28,27 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("n" * 300, "the name is too long"), ("a\0b", "cannot hold the character 0")],
+)
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_names_that_no_file_can_have(
+    name: str, words: str, force: list[str], run: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    before = {path.name for path in tmp_path.iterdir()}
+    assert main.run(["publish", str(run), "--out", str(tmp_path / name), *force]) in (1, 2)
+    assert words in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_bytes_that_are_no_text_are_question_marks(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "net"
+    assert main.run(["publish", str(run), "--out", str(out), "--data", "a \udce9 b"]) == 0
+    assert "| a ? b |" in (tmp_path / "net.md").read_text(encoding="utf-8")
+
+
 def test_publish_and_denoise(
     run: Path,
     series_folder: Path,

@@ -133,3 +133,22 @@ def test_a_printed_recipe_is_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert main.run(["recipes", "dncnn-gaussian"]) == 0
     assert Recipe.from_toml(capsys.readouterr().out) == bundled()["dncnn-gaussian"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("RANK", "x"), ("WORLD_SIZE", "x"), ("RANK", "")])
+def test_an_environment_that_is_not_torchruns(
+    name: str,
+    value: str,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(name, value)
+    settings = [word for text in SHORT for word in ("--set", text)]
+    arguments = ["train", "dncnn-gaussian", str(series_folder), "--run", str(tmp_path / "run")]
+    code = main.run([*arguments, *settings])
+    told = capsys.readouterr()
+    assert code == (1 if value else 0)
+    assert (f"{name} is 'x'" in told.err) == bool(value)
+    assert ("the run is in" in told.out) != bool(value)
