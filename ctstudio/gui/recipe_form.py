@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.loss_terms import LossTerms
+from ctstudio.gui.recipe_box import RecipeBox
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
@@ -28,7 +28,6 @@ from ctstudio.workflows.demo_series import NOISE
 if TYPE_CHECKING:
     from ctstudio.learn.recipe import Recipe
 
-FROM_FILE = "From a file ..."
 LOSSES = "losses"
 SECTIONS = (
     ("training", "Training", True),
@@ -70,12 +69,7 @@ class RecipeForm(QWidget):
         heading = QLabel("Recipe")
         heading.setProperty("role", "heading")
         layout.addWidget(heading)
-        self.recipe_box = QComboBox()
-        self.recipe_box.setAccessibleName("Recipe")
-        self.recipe_box.setToolTip("What to train, and how")
-        self.recipe_box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        self.recipe_box = RecipeBox()
         self.recipe_box.activated.connect(self._picked)
         layout.addWidget(self.recipe_box)
         self.description = plain_label()
@@ -113,10 +107,7 @@ class RecipeForm(QWidget):
 
         self._loading.hide()
         self._recipes = bundled()
-        for name, recipe in self._recipes.items():
-            self.recipe_box.addItem(recipe.title or name, name)
-        self.recipe_box.insertSeparator(self.recipe_box.count())
-        self.recipe_box.addItem(FROM_FILE)
+        self.recipe_box.show_recipes(self._recipes)
         self._offer(next(iter(self._recipes.values())))
 
     def _offer(self, recipe: Recipe) -> None:
@@ -276,8 +267,7 @@ class RecipeForm(QWidget):
             self._session.report(error)
             return
         self._recipes[path] = recipe
-        self.recipe_box.insertItem(0, recipe.title or Path(path).stem, path)
-        self.recipe_box.setCurrentIndex(0)
+        self.recipe_box.add_first(path, recipe.title or Path(path).stem)
         self._shown_row = 0
         self._offer(recipe)
 
