@@ -11,17 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Preview, Validation, finish
+from ctstudio.core.events import Note, Preview, Step, Validation, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import segment
 from ctstudio.learn.apply import denoise, denoise_slice
-from ctstudio.learn.checkpoint import TrainedModel, load
+from ctstudio.learn.checkpoint import TrainedModel, build, load, save
 from ctstudio.learn.context import Context, neighbours
+from ctstudio.learn.judge import Stage
 from ctstudio.learn.masks import Masks
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.segment import classify
 from ctstudio.learn.tiling import Tiler
 from ctstudio.learn.train import train
+from ctstudio.learn.trainee import Trainee
 from ctstudio.learn.voxels import Voxels
 
 CPU = torch.device("cpu")
@@ -162,11 +164,7 @@ def test_a_network_learns_voxels(tmp_path: Path) -> None:
 
 def module_of(form: str = "stacked") -> nn.Module:
     torch.manual_seed(2)
-    from ctstudio.learn import checkpoint
-
-    return checkpoint.build(
-        recipe(**{"phases.0.model.form": form, "phases.0.model.classes": 3})
-    ).eval()
+    return build(recipe(**{"phases.0.model.form": form, "phases.0.model.classes": 3})).eval()
 
 
 def slab_of(slices: int) -> np.ndarray:
@@ -217,6 +215,65 @@ def test_judged_on_a_grid_is_the_overlap_of_its_voxels() -> None:
     found, true = (shown.panels[k][1::3, 1::3] for k in ("reconstruction", "target"))
     both = np.count_nonzero((found == 1) & (true == 1))
     assert figure == pytest.approx(2 * both / ((found == 1).sum() + (true == 1).sum()))
+
+
+def test_a_region_looked_at_closely_is_as_in_the_whole_slice() -> None:
+    images, masks = ball()
+    task = prepared(images, masks, Context(3, 8), region="body")
+    trainee = Trainee(recipe(), CPU)
+    torch.manual_seed(1)
+    for parameter in trainee.average.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    stage = Stage(task.preview, labels=True)
+    whole = stage.show(trainee).panels["reconstruction"]
+    assert 0.05 < whole.mean() < 0.95
+    seen = stage.detail(trainee, (3, 5, 20, 40))
+    assert (seen.top, seen.left) == (3, 5)
+    assert np.array_equal(seen.reconstruction, whole[3:23, 5:])
+
+
+def test_it_resumes_exactly(tmp_path: Path) -> None:
+    images, masks = ball()
+    made = recipe(**{"phases.0.steps": 6, "phases.0.model.dropout": 0.5})
+    finish(train(made, [images], targets=[masks], run_folder=tmp_path / "whole"))
+    work = train(made, [images], targets=[masks], run_folder=tmp_path / "run")
+    next(e for e in work if isinstance(e, Step) and e.step == 4)
+    work.close()
+    finish(train(made, [images], targets=[masks], run_folder=tmp_path / "run", resume=True))
+    one, other = (
+        load(tmp_path / name / "last.pt").module.state_dict() for name in ("whole", "run")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_layers_are_trained_one_by_one_before_the_labels() -> None:
+    images, masks = ball()
+    made = bundled()["lai-pretrained"]
+    small = {"size_px": 8, "kernel": 3, "maps": "3, 4", "hidden": "6"}
+    for number in range(4):
+        made = made.with_setting(f"phases.{number}.steps", 2)
+        for key, value in small.items():
+            made = made.with_setting(f"phases.{number}.model.{key}", value)
+    for path, value in {"patch_px": 8, "stopping.seconds": 0, "task.region": "everywhere"}.items():
+        made = made.with_setting(path, value)
+    steps = [e for e in train(made, [images], targets=[masks]) if isinstance(e, Step)]
+    told = [next(name for name in e.losses if name != "loss") for e in steps]
+    assert told == ["layer_autoencoder"] * 6 + ["cross_entropy"] * 2
+
+
+def test_a_teacher_sees_what_its_student_sees(tmp_path: Path) -> None:
+    images, masks = ball()
+    for form in ("stacked", "single"):
+        made = recipe(**{"phases.0.model.form": form})
+        save(TrainedModel(made, build(made).eval(), 1), tmp_path / f"{form}.pt")
+    student = recipe(**{"phases.0.steps": 2, "phases.0.model.maps": "5"})
+    student = student.with_setting("phases.0.losses.0", "teacher_logits")
+    key = "phases.0.losses.0.network"
+    taught = student.with_setting(key, str(tmp_path / "stacked.pt"))
+    assert finish(train(taught, [images], targets=[masks])).step >= 0
+    blind = student.with_setting(key, str(tmp_path / "single.pt"))
+    with pytest.raises(StudioError, match="looks at 1 neighbouring slices, the network at 3"):
+        finish(train(blind, [images], targets=[masks]))
 
 
 def test_what_does_not_fit_is_refused() -> None:
