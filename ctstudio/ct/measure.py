@@ -170,36 +170,45 @@ def inside(
     ``size`` is that of the slice. A free-hand outline that crosses itself encloses what lies
     within it an odd number of times.
     """
-    corners = to_pixels(shape.points_mm, geometry, index)
     mask = np.zeros(size, np.bool_)
-    low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
-    high = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, size)
-    if (high <= low).any():
-        return mask
-    y, x = np.mgrid[low[0] : high[0], low[1] : high[1]].astype(float)
-    part = mask[low[0] : high[0], low[1] : high[1]]
+    where, part = _within(shape, geometry, index, size)
+    mask[where] = part
+    return mask
+
+
+def _within(
+    shape: Shape, geometry: Geometry, index: int, size: tuple[int, int]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """The rows and columns around a region, and which pixels of these are in it."""
+    corners = to_pixels(shape.points_mm, geometry, index)
+    low = np.clip(np.floor(corners.min(0)).astype(int), 0, size)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, low, size)
+    where = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
+    y, x = np.arange(low[0], high[0], dtype=float), np.arange(low[1], high[1], dtype=float)
     if shape.kind == "freehand":
-        part[...] = _odd(corners, y, x)
-        return mask
+        return where, _odd(corners, y, x)
     # As fractions of the two half axes, -1 to 1 within the box.
     centre = corners.mean(0)
     axes = np.stack([(corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2], axis=1)
     if abs(np.linalg.det(axes)) < EDGE:
-        return mask
-    s, t = np.linalg.inv(axes) @ np.stack([(y - centre[0]).ravel(), (x - centre[1]).ravel()])
+        return where, np.zeros((len(y), len(x)), np.bool_)
+    turn = np.linalg.inv(axes)
+    away_y, away_x = (y - centre[0])[:, None], (x - centre[1])[None, :]
+    s, t = (turn[k, 0] * away_y + turn[k, 1] * away_x for k in (0, 1))
+    found: NDArray[np.bool_]
     if shape.kind == "ellipse":
-        within = s * s + t * t <= 1 + EDGE
+        found = s * s + t * t <= 1 + EDGE
     else:
-        within = (np.abs(s) <= 1 + EDGE) & (np.abs(t) <= 1 + EDGE)
-    part[...] = within.reshape(y.shape)
-    return mask
+        found = (np.abs(s) <= 1 + EDGE) & (np.abs(t) <= 1 + EDGE)
+    return where, found
 
 
 def values(
     shape: Shape, picture: NDArray[np.floating], geometry: Geometry, index: int
 ) -> NDArray[np.float64]:
     """The values of ``picture`` ``(y, x)``, slice ``index``, in a region, ``(n,)``; no NaN."""
-    found = picture[inside(shape, geometry, index, picture.shape)].astype(np.float64)
+    where, part = _within(shape, geometry, index, picture.shape)
+    found = picture[where][part].astype(np.float64)
     return found[np.isfinite(found)]
 
 
@@ -210,10 +219,12 @@ def statistics(
 
     Pixels without a value (NaN, outside of a tilted stack) do not count.
     """
-    mask = inside(shape, geometry, index, picture.shape) & np.isfinite(picture)
+    where, part = _within(shape, geometry, index, picture.shape)
+    around = picture[where]
+    mask = part & np.isfinite(around)
     if not mask.any():
         return None
-    return roi_statistics(picture, mask, geometry.spacing_mm if geometry.spacing_known else None)
+    return roi_statistics(around, mask, geometry.spacing_mm if geometry.spacing_known else None)
 
 
 def distances(shape: Shape, pixel_mm: float) -> NDArray[np.float64]:
@@ -313,11 +324,14 @@ def histogram(
 def _odd(
     corners: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Whether a ray from each place crosses the outline an odd number of times."""
-    found = np.zeros(y.shape, np.bool_)
+    """Where a ray from a place ``y`` ``(m,)``, ``x`` ``(n,)`` crosses the outline an odd number of
+    times, ``(m, n)``; both ascend by 1.
+    """
+    found = np.zeros((len(y), len(x)), np.bool_)
     for (y0, x0), (y1, x1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if y0 == y1:
-            continue
-        rows = (y0 > y) != (y1 > y)
-        found ^= rows & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+        # Each edge is crossed in the rows between its ends, the lower end included.
+        rows = slice(*np.searchsorted(y, sorted((y0, y1))))
+        if y0 != y1 and rows.start < rows.stop:
+            at = (x1 - x0) * (y[rows] - y0) / (y1 - y0) + x0
+            found[rows] ^= x < at[:, None]
     return found

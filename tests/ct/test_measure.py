@@ -113,6 +113,17 @@ def test_statistics_of_a_region_are_simpleitk_s(kind: Any) -> None:
     assert values(shape, picture, geometry, 3) == pytest.approx(picture[want])
 
 
+def test_outlines_that_cross_themselves_are_scikit_image_s() -> None:
+    measure = pytest.importorskip("skimage.measure")
+    geometry = oblique()
+    y, x = np.mgrid[:40, :50]
+    for count in (3, 17, 200):
+        corners = RNG.uniform((-6, -6), (46, 56), (count, 2))  # some lie outside the slice
+        shape = Shape("freehand", at(geometry, 3, *corners), geometry.normal)
+        want = measure.points_in_poly(np.stack([y.ravel(), x.ravel()], 1), corners)
+        assert np.array_equal(inside(shape, geometry, 3, (40, 50)), want.reshape(40, 50))
+
+
 def test_areas_come_near_the_closed_forms() -> None:
     geometry = replace(Geometry.axial(1), spacing_mm=(0.1, 0.1))
     picture = np.zeros((400, 500), np.float32)

@@ -13,6 +13,7 @@ from ctstudio.ct.measure import Kind, Shape, slice_of
 from ctstudio.ct.planes import Plane
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.picture_view import PictureView
+from ctstudio.gui.words import plain_title
 
 NAMES: dict[Kind, str] = {
     "distance": "Distance",
@@ -161,7 +162,7 @@ class Measurements(QObject):
                 self._put(after, before)
             self.changed.emit()
 
-        self._session.undo.push(_Change(text, undo, redo))
+        self._session.undo.push(_Change(plain_title(text), undo, redo))
 
     def _put(self, old: Entry | None, new: Entry | None) -> None:
         if new is None:
