@@ -18,6 +18,9 @@ from ctstudio.gui.measuring.drawing import COLOUR, SELECTED
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 Left = Qt.MouseButton.LeftButton
 DY, DX = 0.8, 1.1
+TOOLS = (
+    "Distance", "Angle", "Rectangular region", "Elliptical region", "Free-hand region", "Profile",
+)  # fmt: skip
 
 
 def place_of(view: Any, y: float, x: float) -> QPointF:
@@ -364,6 +367,22 @@ def test_painting_and_measuring_share_the_button(studio: Any) -> None:
     assert studio.view.tool is studio.measuring.tool
     tool(studio, "angle")
     assert studio.view.tool is None
+
+
+def test_the_toolbar_shows_the_tool_that_is_on(studio: Any) -> None:
+    button = studio.measuring._button
+    assert button.isVisible()
+    actions = studio.window.actions_by_name
+    for name in ("angle", "ellipse", "profile"):
+        tool(studio, name)
+        on = actions[f"measure_{name}"]
+        assert (button.defaultAction(), button.isChecked()) == (on, True)
+        assert [a for a in actions.values() if a.text() in TOOLS and a.isChecked()] == [on]
+    studio.press(button)
+    assert not button.isChecked()
+    assert studio.view.tool is None
+    studio.press(button)
+    assert studio.measuring.tool.kind == "profile"
 
 
 def test_without_a_series(hands: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, QSignalBlocker, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QToolBar, QToolButton
 
@@ -120,12 +120,9 @@ class Measuring(QObject):
         """The actions show which tool is on."""
         for name, kind in ACTIONS.items():
             action = self._actions[name]
-            with QSignalBlocker(action):
-                action.setChecked(kind == self.tool.kind)
+            action.setChecked(kind == self.tool.kind)
             if self._button is not None and kind == self.tool.kind:
                 self._button.setDefaultAction(action)
-        if self._button is not None:
-            self._button.setChecked(self.tool.kind is not None)
 
     def _delete(self) -> None:
         if self.measurements.selection is not None:

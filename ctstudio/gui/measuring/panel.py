@@ -122,8 +122,8 @@ class MeasurePanel(QWidget):
         for widget, least in ((self.list, 200), (self.table, 320), (self.plot, 160)):
             widget.setMinimumWidth(least)
             self.parts.addWidget(widget)
-        self.parts.setSizes([260, 540, 320])
-        self._region, self._sizes = True, [260, 330, 530]  # of the kind that is not shown
+        self.parts.setSizes([290, 530, 300])
+        self._region, self._sizes = True, [290, 330, 500]  # of the kind that is not shown
         row = QHBoxLayout()
         row.addLayout(buttons)
         row.addWidget(self.parts, 1)
