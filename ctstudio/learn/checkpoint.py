@@ -32,8 +32,8 @@ class TrainedModel:
     """A network that can be applied, and how it came to be.
 
     ``module`` maps noisy HU ``(b, 1, y, x)`` float32 to denoised HU. ``metrics`` are those of the
-    held-out slices under protocol A ("psnr", "ssim", "rmse", and "noisy_..." of their input);
-    empty when it was never judged.
+    held-out slices under protocol A ("psnr", "ssim", "rmse", and "noisy_..." of their input), or
+    "dice" or "loss"; "held_out" is how many slices these were. Empty when it was never judged.
     """
 
     recipe: Recipe
@@ -157,7 +157,7 @@ def load_training(path: Path) -> tuple[TrainedModel, dict[str, Any]]:
         RuntimeError,
     ) as error:
         raise StudioError(
-            f"{path} is damaged: its weights do not fit its recipe.",
+            f"{path} is damaged: what it holds does not fit together.",
             hint="Choose another checkpoint.",
             path=path,
             details=str(error),

@@ -207,8 +207,10 @@ class Judge:
         return {"loss": float(np.mean(losses)) if losses else math.inf}
 
     def labelled(self) -> dict[str, float]:
-        """The latest metrics, and the noisy input's under "noisy_..."."""
-        return self.metrics | {f"noisy_{k}": v for k, v in self._baseline.items()}
+        """The latest metrics, the noisy input's under "noisy_...", the slices as "held_out"."""
+        known = sum(pair.target is not None for pair in self.task.validation)
+        counted = {"held_out": float(known)} if known else {}
+        return self.metrics | {f"noisy_{k}": v for k, v in self._baseline.items()} | counted
 
     def lost_patience(self, patience: int) -> bool:
         return 0 < patience <= self._since_best

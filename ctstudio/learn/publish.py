@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+import tomli_w
 import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
@@ -26,6 +27,7 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.learn import wording
 from ctstudio.learn.recipe import TEXTS, Recipe
+from ctstudio.learn.tasks import TASKS
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -228,7 +230,8 @@ def card_text(
 
     classes = learns_classes(recipe)
     command = f"ctstudio denoise path/to/series --method {name}{SUFFIX} --out denoised"
-    apply = [] if classes else ["```", command, "```", ""]
+    if classes:
+        command = f"ctstudio segment {name}{SUFFIX} path/to/series --out masks"
     facts = [
         ("Trained on", about["data"] or "not stated"),
         ("Licence", about["licence"] or "not stated"),
@@ -254,23 +257,35 @@ def card_text(
             "",
             "## How to apply it",
             "",
-            *apply,
+            "```",
+            command,
+            "```",
+            "",
             "It takes HU and tells classes." if classes else "It takes and returns HU.",
             "",
             "## Recipe",
             "",
             "```toml",
-            recipe.to_toml().rstrip(),
+            _without_unused(recipe).rstrip(),
             "```",
             "",
         ]
     )
 
 
+def _without_unused(recipe: Recipe) -> str:
+    """The recipe as TOML, without the noise where its task makes none."""
+    if "noise" in TASKS[recipe.task.name].tags:
+        return recipe.to_toml()
+    return tomli_w.dumps({key: part for key, part in recipe.to_dict().items() if key != "noise"})
+
+
 def _scores(metrics: Mapping[str, float], protocol: str) -> list[str]:
     from ctstudio.learn.judge import POOLED
 
-    names = [name for name in metrics if not name.startswith("noisy_")]
+    names = [name for name in metrics if not name.startswith("noisy_") and name != "held_out"]
+    count = int(metrics.get("held_out", 0))
+    slices = "one held-out slice" if count == 1 else f"{count or ''} held-out slices".strip()
     if not names:
         return ["It was not judged."]
     if names == ["loss"]:
@@ -281,7 +296,7 @@ def _scores(metrics: Mapping[str, float], protocol: str) -> list[str]:
 
     if names == ["dice"]:
         return [
-            f"Dice coefficient of held-out slices of the data it was trained on, {POOLED}: "
+            f"Dice coefficient of {slices} of the data it was trained on, {POOLED}: "
             f"{metrics['dice']:.4f}."
         ]
 
@@ -290,7 +305,7 @@ def _scores(metrics: Mapping[str, float], protocol: str) -> list[str]:
         return form.format(metrics[name]) if name in metrics else "-"
 
     return [
-        f"Mean over held-out slices of the data it was trained on, protocol {protocol}:",
+        f"Mean over {slices} of the data it was trained on, protocol {protocol}:",
         "",
         "| | this network | its noisy input |",
         "|---|---|---|",

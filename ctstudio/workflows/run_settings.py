@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ctstudio.learn.recipe import TEXTS
+from ctstudio.learn.tasks import TASKS
 
 
 def flatten(settings: object, start: str = "") -> dict[str, object]:
@@ -34,11 +35,22 @@ def differences(
 ) -> dict[str, tuple[object, object]]:
     """The settings whose values differ, as (own, other's); None where a recipe has none.
 
-    The title and the description are no settings.
+    The title and the description are no settings. The noise is compared where both tasks make use
+    of one; a recipe has its settings in any case.
     """
     keys = dict.fromkeys([*own, *other])
-    pairs = {key: (own.get(key), other.get(key)) for key in keys if key not in TEXTS}
+    noisy = _makes_noise(own) and _makes_noise(other)
+    pairs = {
+        key: (own.get(key), other.get(key))
+        for key in keys
+        if key not in TEXTS and (noisy or not key.startswith("noise."))
+    }
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _makes_noise(settings: Mapping[str, object]) -> bool:
+    task = settings.get("task.name")
+    return task not in TASKS or "noise" in TASKS[str(task)].tags
 
 
 def brief(changed: Mapping[str, tuple[object, object]]) -> list[tuple[str, str]]:

@@ -108,6 +108,28 @@ def test_cards_of_networks_without_a_clean_image(
     assert checkpoint.load(tmp_path / "net.safetensors").title == "DnCNN, 1 step"
 
 
+def test_a_card_leaves_out_noise_that_is_not_made(model: TrainedModel, tmp_path: Path) -> None:
+    recipe = bundled()["dncnn-noise2void"]
+    loose = TrainedModel(recipe, model.module, 9, METRICS | {"held_out": 4.0})
+    text = publish.publish(loose, tmp_path / "net")[1].read_text(encoding="utf-8")
+    assert "low_dose" not in text
+    assert "[noise]" not in text
+    assert "Mean over 4 held-out slices of the data" in text
+    assert "held_out" not in text
+    told = Recipe.from_toml(text.split("```toml\n")[1].split("```")[0])
+    assert (told.task, told.phases) == (recipe.task, recipe.phases)
+
+
+def test_a_card_of_classes_says_how_they_are_told(tmp_path: Path) -> None:
+    recipe = bundled()["unet-masks"].with_setting("phases.0.model.features", 4)
+    made = TrainedModel(recipe, checkpoint.build(recipe), 3, {"dice": 0.75, "held_out": 1.0})
+    text = publish.publish(made, tmp_path / "lungs")[1].read_text(encoding="utf-8")
+    assert "Dice coefficient of one held-out slice of the data" in text
+    command = text.split("## How to apply it\n\n```\n")[1].split("\n```")[0]
+    name, series, *options = command.removeprefix("ctstudio segment ").split()
+    assert (name, series, options) == ("lungs.safetensors", "path/to/series", ["--out", "masks"])
+
+
 def test_nothing_is_overwritten_unless_told(model: TrainedModel, published: Path) -> None:
     card = published.with_suffix(".md")
     before = published.read_bytes(), card.read_bytes()

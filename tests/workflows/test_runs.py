@@ -81,6 +81,21 @@ def test_runs_that_were_judged_otherwise(make_run: Make) -> None:
     np.testing.assert_array_equal(runs.load_history(classes).validation["dice"], [0.5, 0.4])
 
 
+def test_noise_that_no_task_makes_is_no_difference(make_run: Make) -> None:
+    for name, task, photons in (("a", "synthetic", 1e5), ("b", "synthetic", 2e5),
+                                ("c", "pairs", 3e5), ("d", "noise2void", 4e5)):  # fmt: skip
+        folder = make_run(name, {"task": task, "noise": "low_dose", "noise.photons": photons})
+    found = scan(folder.parent)
+    told = {
+        pair: set(differences(found[pair[0]].settings, found[pair[1]].settings))
+        for pair in ("ab", "ac", "cd")
+    }
+    assert told["ab"] == {"noise.photons"}
+    for pair in ("ac", "cd"):
+        assert "task.name" in told[pair]
+        assert not [key for key in told[pair] if key.startswith("noise")]
+
+
 def test_dice_is_told_where_a_loss_has_the_same_name(make_run: Make) -> None:
     folder = make_run("classes", labels=True)
     head = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
