@@ -268,7 +268,7 @@ class RunFolder:
         about |= levels
         picture = {"reconstruction": stored, "about": np.array(json.dumps(about))}
         try:
-            if event.step == 0:
+            if event.step == 0 or not (folder / STILL).exists():
                 still = {n: whole(panels[n]) for n in ("noisy", "target") if n in panels}
                 save_arrays(folder / STILL, still)
             save_arrays(file_of(self.path, event.step), picture)

@@ -17,7 +17,7 @@ from ctstudio.core.events import Note, Step, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
-from ctstudio.learn.run_folder import read_metrics
+from ctstudio.learn.run_folder import read_metrics, read_previews
 from ctstudio.learn.train import train
 
 State = dict[str, Any]
@@ -205,3 +205,4 @@ def test_damaged_figures_and_pictures_do_not_keep_a_run_from_going_on(run: Path)
     assert any("metrics.csv is damaged" in text for text in said)
     assert (run / "metrics-damaged.csv").read_bytes() == damaged
     assert {int(row["step"]) for row in read_metrics(run)} == {*range(1, 9)}
+    assert [picture.step for picture in read_previews(run)][-1] == 8
