@@ -14,6 +14,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import GradientNorms
 
 FILE = "gradients.csv"
+WAY_OUT = "Give it another name: a training goes on without it."
 LEFT = ("step", "epoch")
 """The columns before those of the layers."""
 
@@ -94,7 +95,7 @@ def read_gradients(folder: Path) -> Iterator[GradientNorms]:
     except OSError as error:
         raise explain_os_error(error, path, "read") from error
     except UnicodeDecodeError as error:
-        raise StudioError(f"{path} is damaged.", path=path) from error
+        raise StudioError(f"{path} is damaged.", hint=WAY_OUT, path=path) from error
     whole = text[: text.rfind("\n") + 1]
     rows = csv.reader(whole.splitlines())
     head = next(rows, [*LEFT])
@@ -105,4 +106,6 @@ def read_gradients(folder: Path) -> Iterator[GradientNorms]:
             told = dict(zip(head[2:], map(float, norms), strict=True))
             yield GradientNorms(int(step), float(epoch), told)
     except (ValueError, csv.Error) as error:
-        raise StudioError(f"{path} is damaged.", path=path, details=str(error)) from error
+        raise StudioError(
+            f"{path} is damaged.", hint=WAY_OUT, path=path, details=str(error)
+        ) from error

@@ -136,8 +136,8 @@ class RunFolder:
     def begin(self) -> Iterator[Note]:
         """The training begins, and a resumed one forgets what it is about to make again."""
         if self._resume_at is not None:
+            self._gradients.forget_after(self._resume_at)  # or refuses to go on
             yield from map(Note, self._forget_after(self._resume_at))
-            self._gradients.forget_after(self._resume_at)
         if self._recipe.cadence.tensorboard:
             from ctstudio.learn.board import Board
 

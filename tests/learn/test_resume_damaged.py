@@ -196,6 +196,18 @@ def test_a_run_is_never_without_a_checkpoint(tmp_path: Path) -> None:
     assert one == other
 
 
+@pytest.mark.parametrize("harm", [b"step,epoch,a\nx\n", b"\xff", b"step,epoch,a\n1,0,x\n"])
+def test_damaged_gradients_are_named_before_anything_is_forgotten(run: Path, harm: bytes) -> None:
+    (run / "gradients.csv").write_bytes(harm)
+    before = content(run)
+    with pytest.raises(StudioError, match=r"gradients\.csv is damaged") as caught:
+        resume(run)
+    assert "another name" in caught.value.hint
+    assert content(run) == before
+    (run / "gradients.csv").rename(run / "old.csv")
+    assert [e.step for e in resume(run) if isinstance(e, Step)] == [5, 6, 7, 8]
+
+
 def test_damaged_figures_and_pictures_do_not_keep_a_run_from_going_on(run: Path) -> None:
     file = run / "metrics.csv"
     damaged = file.read_bytes() + b'"open\n'
