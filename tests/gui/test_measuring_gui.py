@@ -296,7 +296,7 @@ def test_a_profile_of_all_layers(hands: Any, thin: Any, mirrored: Any) -> None:
     draw(hands, (36, 5), (36, 75))
     measuring = hands.window.measuring
     assert measuring.dock.isVisible(), "a profile is nothing without its plot"
-    hands.pause(60)
+    hands.pause(150)
     plot = measuring.panel.plot
     (x, y), (_, other) = (curve.getData() for curve in plot.curves)
     assert x[-1] == pytest.approx(70 * DX, abs=0.5)
@@ -309,7 +309,7 @@ def test_a_profile_of_all_layers(hands: Any, thin: Any, mirrored: Any) -> None:
     assert told.isColumnHidden(1)
     before, items = y.copy(), list(plot.curves)
     draw(hands, (36, 75), (76, 75))
-    hands.pause(80)
+    hands.pause(200)
     assert plot.curves == items
     assert not np.array_equal(plot.curves[0].getData()[1], before)
 
@@ -451,7 +451,7 @@ def test_values_follow_the_layers(studio: Any, thin: Any) -> None:
     ((_, first),) = studio.measuring.numbers.read(only(studio))
     layer.stack = layer.volume.derived(thin.hu.astype(np.float32) + 100)
     studio.session.layer_changed.emit(layer, -1)
-    studio.pause(80)
+    studio.pause(200)
     shown = float(studio.panel.table.item(0, 1).text())
     assert shown == pytest.approx(first.statistics.mean + 100, abs=0.06)
     words = studio.measuring.tool._told(only(studio), studio.view)

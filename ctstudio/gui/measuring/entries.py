@@ -11,6 +11,7 @@ from PySide6.QtGui import QUndoCommand
 
 from ctstudio.ct.measure import Kind, Shape, slice_of
 from ctstudio.ct.planes import Plane
+from ctstudio.ct.volume import Geometry
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.words import plain_title
@@ -78,6 +79,7 @@ class Measurements(QObject):
         self._drawn = 0
         self._selected: int | None = None
         self.shown = True
+        self._slices: dict[tuple[int, int], tuple[Shape, Geometry, int | None]] = {}
         session.layer_removed.connect(self._layer_removed)
 
     @property
@@ -97,8 +99,19 @@ class Measurements(QObject):
         """What is drawn upon ``view``, the selected one on top."""
         if not self.shown:
             return []
-        found = [entry for entry in self.entries if entry.shown_in(view)]
+        found = [entry for entry in self.entries if self._shown_in(entry, view)]
         return sorted(found, key=lambda entry: entry.number == self._selected)
+
+    def _shown_in(self, entry: Entry, view: PictureView) -> bool:
+        """`Entry.shown_in`, which every repaint asks for, remembered."""
+        if view.layer is None or not entry.space.holds(view.layer):
+            return False
+        key, geometry = (entry.number, id(view)), view.stack.geometry
+        known = self._slices.get(key)
+        if known is None or known[0] is not entry.shape or known[1] is not geometry:
+            known = (entry.shape, geometry, slice_of(entry.shape, geometry))
+            self._slices[key] = known
+        return known[2] == view.index
 
     def set_shown(self, on: bool) -> None:
         """Show the measurements upon the images, or not."""
@@ -168,6 +181,8 @@ class Measurements(QObject):
         if new is None:
             if old is not None:
                 self._entries.pop(old.number, None)
+                for key in [key for key in self._slices if key[0] == old.number]:
+                    del self._slices[key]
                 if old.number == self._selected:
                     self.select(None)
         elif self.layers(new):  # else its series was closed meanwhile

@@ -30,7 +30,7 @@ from ctstudio.gui.words import plain_tip
 from ctstudio.workflows.measurements import Reading
 
 NUMBER = Qt.ItemDataRole.UserRole
-SETTLE_MS = 40  # between two readings while something is dragged
+SETTLE_MS = 80  # between two readings while something is dragged
 HEADS = ("Layer", "Mean", "SD", "Min", "Max", "Pixels", "mm²", "Edge")
 AREA, EDGE = 6, 7
 OF_REGIONS, OF_PROFILES = (1, 2, 3, 4, 5, AREA), (3, 4, EDGE)

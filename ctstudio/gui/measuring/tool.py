@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPointF, Qt, Signal
@@ -13,9 +11,9 @@ from ctstudio.ct.measure import Kind, Shape, box
 from ctstudio.gui.measuring.drawing import (
     Grip,
     grip_at,
+    outline,
     paint_shape,
     paint_words,
-    place,
     point_under,
     words_for,
 )
@@ -204,15 +202,17 @@ class MeasureTool(QObject):
         entries = self._measurements.visible(view)
         for entry in entries:
             chosen = selection is not None and entry.number == selection.number
-            paint_shape(painter, view, entry.shape, chosen)
+            line = outline(entry.shape, view)
+            paint_shape(painter, view, entry.shape, line, chosen)
             told = self._told(entry, view)
             short = len(entries) > MOST_TOLD and not chosen
-            paint_words(painter, view, entry.shape, told[:1] if short else told, chosen)
+            paint_words(painter, view, line, told[:1] if short else told, chosen)
         pending = self._pending
         if pending is not None and pending.shown_in(view):
-            paint_shape(painter, view, pending.shape, False)
+            line = outline(pending.shape, view)
+            paint_shape(painter, view, pending.shape, line, False)
             if pending.shape.kind == self.kind:
-                paint_words(painter, view, pending.shape, self._told(pending, view), False)
+                paint_words(painter, view, line, self._told(pending, view), False)
 
     def _told(self, entry: Entry, view: PictureView) -> list[str]:
         """The words beside a measurement; read anew when it or the picture is another."""
@@ -232,6 +232,5 @@ class MeasureTool(QObject):
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64], view: PictureView) -> float:
-    """How far two patient points lie apart on ``view``, px."""
-    way = place(a, view) - place(b, view)
-    return math.hypot(way.x(), way.y())
+    """How far two patient points of a slice lie apart on ``view``, px."""
+    return float(np.linalg.norm(a - b)) * view.framing.scale
