@@ -34,7 +34,9 @@ def value(name: str, prediction: torch.Tensor, target: torch.Tensor, **settings:
 
 
 def test_losses_of_labels_say_so() -> None:
-    assert sorted(NAMES) == ["bce", "cross_entropy", "dice", "mask_mse", "weighted_cross_entropy"]
+    assert sorted(NAMES) == [
+        "bce", "cross_entropy", "dice", "mask_mse", "pixel_softmax", "weighted_cross_entropy",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

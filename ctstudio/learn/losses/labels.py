@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+NEVER = -1e30
+"""A logit that a softmax takes for impossible, and still a number."""
+
+
 @LOSSES.add("cross_entropy", title="Cross-entropy", tags=["labels"])
 def cross_entropy() -> LossFunction:
     """Mean negative logarithm of the probability that each annotated pixel's class is given."""
@@ -152,7 +156,8 @@ def pixel_softmax(
 ) -> LossFunction:  # fmt: skip
     """Cross-entropy of a softmax that runs over the pixels, with the mask itself as its target.
 
-    ``-sum(mask * log_softmax(prediction))``, the mean of the images and channels (J. D. Seo 2018,
+    ``-sum(mask * log_softmax(prediction))`` over the annotated pixels, the mean of the images and
+    channels (J. D. Seo 2018,
     "Deep learning for medical image segmentation with interactive code"). An exhibit: a mask of
     more than one pixel is no distribution, and every mask of the same size has the same least loss.
     """
@@ -161,10 +166,12 @@ def pixel_softmax(
     def loss(prediction: Tensor, target: Tensor) -> Tensor:
         values = _logits(prediction)
         inside, known, _ = _memberships(values, target)
-        inside = (inside * known).expand_as(values)
+        inside, known = (inside * known).expand_as(values), known.expand_as(values)
         if side_px:
-            values, inside = (F.adaptive_avg_pool2d(each, side_px) for each in (values, inside))
-        surprise = -values.flatten(2).log_softmax(2)
+            values, inside, known = (
+                F.adaptive_avg_pool2d(each, side_px) for each in (values, inside, known)
+            )
+        surprise = -values.masked_fill(known == 0, NEVER).flatten(2).log_softmax(2)
         return (surprise * inside.flatten(2)).sum(2).mean()
 
     return loss
