@@ -213,6 +213,7 @@ class MainWindow(QMainWindow):
             lambda title, details: dialogs.show_details(self, title, details)
         )
         self.timeline.picked.connect(self.train_panel.show_panels)
+        self.timeline.picked.connect(self.compare_panel.show_step)
         handlers: dict[str, Any] = {
             "open_folder": self.asker.ask_folder,
             "open_files": self.asker.ask_files,

@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog
 
 from ctstudio.core.registry import Choice
+from ctstudio.ct.metrics import evaluate
 from ctstudio.ct.volume import Volume
 from ctstudio.gui import app
 from ctstudio.gui.text_dialog import TextDialog
@@ -198,6 +199,39 @@ def test_timeline_shows_earlier_pictures(trainer: Any) -> None:
     assert np.abs(reconstruction.hu - newest).max() <= 0.5, "kept in whole HU"
     trainer.press(timeline._play)
     trainer.wait(lambda: timeline.slider.value() == timeline.slider.maximum())
+
+
+def test_the_comparison_names_the_step_that_is_shown(trainer: Any) -> None:
+    window, panel = trainer.window, trainer.panel
+    trainer.press(panel.controls.start)
+    trainer.wait(lambda: trainer.session.run.previews and len(trainer.session.run.previews) > 2)
+    stop(trainer)
+    compare, run = window.compare_panel, trainer.session.run
+    window.tabs.setCurrentIndex(2)
+
+    def rows() -> dict[str, str]:
+        trainer.pause(10)
+        trainer.wait(
+            lambda: not compare._settle.isActive() and not trainer.session.jobs.busy("metrics")
+        )
+        table = compare.table
+        cells = [[table.item(k, c).text() for c in (0, 1)] for k in range(table.rowCount())]
+        return dict(cells)
+
+    newest = f"Reconstruction\nstep {run.newest.step:,}"
+    assert set(rows()) == {"Noisy", newest, "Target"}
+    window.timeline.slider.setValue(0)
+    first = rows()
+    assert set(first) == {"Noisy", "Reconstruction\nstep 0", "Target"}
+    layer = next(la for la in trainer.session.layers if la.name == "Training: reconstruction")
+    assert compare.caption(layer).endswith(", step 0)")
+    expected = evaluate(
+        run.previews[0].reconstruction.astype(np.float32), run.newest.panels["target"],
+        compare.protocol.currentData(),
+    )  # fmt: skip
+    assert first["Reconstruction\nstep 0"] == f"{expected['psnr']:.2f}"
+    window.timeline.follow()
+    assert newest in rows()
 
 
 def test_a_second_start_is_refused(trainer: Any) -> None:

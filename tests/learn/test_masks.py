@@ -83,6 +83,7 @@ def test_a_network_learns_to_tell_classes(tmp_path: Path) -> None:
     prediction = shown.panels["reconstruction"]
     assert set(np.unique(prediction)) <= {0, 1, 2}
     assert np.array_equal(shown.panels["residual"], prediction - truth)
+    assert checkpoint.load(run / "best.pt").metrics["held_out"] == 1
     kept = list(read_previews(run))[-1]
     assert kept.labels
     assert np.array_equal(kept.panels["residual"], prediction - truth)

@@ -22,16 +22,22 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
 from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
-from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip
 from ctstudio.workflows.denoise import require_free_folder
 
 SETTLE_MS = 250
+TRAINING = "Training: "
+MADE = ("reconstruction", "prediction", "residual", "difference")
+"""What a training's layers are called that change from step to step."""
+Measured = tuple[Layer, NDArray[np.float32], NDArray[np.float32], int | None]
+"""Two slices to compare, and the training's step."""
 COLUMNS = ("Layer", "PSNR\ndB", "SSIM", "RMSE\nHU", "Bias\nHU")
 
 
@@ -44,6 +50,7 @@ class Row:
     protocol: str
     metrics: dict[str, float]
     bias_hu: float
+    step: int | None = None  # of the training, where it is a picture of one
 
 
 class ComparePanel(QWidget):
@@ -58,6 +65,7 @@ class ComparePanel(QWidget):
         self._exporter = exporter
         self._rows: list[Row] = []
         self._again = False
+        self._picked: tuple[Run | None, KeptPreview | None] = (None, None)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -170,6 +178,21 @@ class ComparePanel(QWidget):
             if self.reference.itemData(row) is layer:
                 self.reference.setCurrentIndex(row)
 
+    def show_step(self, kept: KeptPreview | None) -> None:
+        """An earlier preview of the training is on screen, or the newest (None)."""
+        self._picked = (self._session.run, kept)
+        self._later()
+
+    def _step_of(self, layer: Layer) -> int | None:
+        """The step at which a training made what a layer shows; None where none did."""
+        run = self._session.run
+        if run is None or run.newest is None or not layer.name.startswith(TRAINING):
+            return None
+        if layer.name.removeprefix(TRAINING) not in MADE:
+            return None
+        whose, kept = self._picked
+        return kept.step if kept is not None and whose is run else run.newest.step
+
     def _later(self, *_: object) -> None:
         if self.isVisible():
             self._settle.start()
@@ -189,12 +212,12 @@ class ComparePanel(QWidget):
             self.table.setRowCount(0)
             return
         truth = reference.stack
-        pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]] = []
+        pairs: list[Measured] = []
         for pane in self._grid.visible_panes:
             layer, hu = pane.layer, pane.view.hu
             if layer is None or hu is None or layer.signed or layer is reference:
                 continue
-            if layer.kind == "mask":
+            if layer.kind == "mask" or layer.stack.unit == LABEL_UNIT:
                 continue
             same_frame = (
                 layer.root is reference.root
@@ -208,7 +231,7 @@ class ComparePanel(QWidget):
             seen = pane.view.as_seen(truth)
             other = seen.slice_hu(seen.geometry.nearest_slice(point))
             if other.shape == hu.shape and not (np.isnan(hu).any() or np.isnan(other).any()):
-                pairs.append((layer, hu, other))
+                pairs.append((layer, hu, other, self._step_of(layer)))
         name = self.protocol.currentData()
         self._session.jobs.start(
             "metrics",
@@ -223,7 +246,7 @@ class ComparePanel(QWidget):
         self.table.setRowCount(len(rows))
         for k, row in enumerate(rows):
             values = (
-                row.layer.name,
+                _title(row),
                 _number(row.metrics["psnr"], 2),
                 _number(row.metrics["ssim"], 3),
                 _number(row.metrics["rmse"], 2),
@@ -231,12 +254,13 @@ class ComparePanel(QWidget):
             )
             for column, text in enumerate(values):
                 item = QTableWidgetItem(text)
-                item.setToolTip(plain_tip(text))
+                item.setToolTip(plain_tip(text if column else row.layer.name))
                 if column:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     )
                 self.table.setItem(k, column, item)
+        self.table.resizeRowsToContents()
         if self._again:
             self._measure()
 
@@ -245,10 +269,11 @@ class ComparePanel(QWidget):
         for row in self._rows:
             if row.layer is layer and layer in self._session.layers:
                 m = row.metrics
+                step = "" if row.step is None else f", step {row.step:,}"
                 return (
                     f"PSNR {_number(m['psnr'], 2)} dB, SSIM {_number(m['ssim'], 3)}, "
                     f"RMSE {_number(m['rmse'], 1)} HU (protocol {row.protocol}, "
-                    f"against {row.reference})"
+                    f"against {row.reference}{step})"
                 )
         return ""
 
@@ -305,17 +330,26 @@ class ComparePanel(QWidget):
 
 
 def _metrics(
-    pairs: list[tuple[Layer, NDArray[np.float32], NDArray[np.float32]]],
+    pairs: list[Measured],
     reference: str,
     protocol: str,
 ) -> Work[list[Row]]:
     rows: list[Row] = []
-    for layer, hu, truth in pairs:
+    for layer, hu, truth, step in pairs:
         yield Progress(len(rows), len(pairs), "metrics")
         regions = uniform_regions(truth)
         offset = bias(hu, truth, regions) if regions.any() else math.nan
-        rows.append(Row(layer, reference, protocol, evaluate(hu, truth, protocol), offset))
+        figures = evaluate(hu, truth, protocol)
+        rows.append(Row(layer, reference, protocol, figures, offset, step))
     return rows
+
+
+def _title(row: Row) -> str:
+    """A layer's name; of a training's what it shows, and when it was made."""
+    name = row.layer.name.removeprefix(TRAINING)
+    if name != row.layer.name:
+        name = name.capitalize()
+    return name if row.step is None else f"{name}\nstep {row.step:,}"
 
 
 def _number(value: float, digits: int, *, sign: bool = False) -> str:
