@@ -208,6 +208,26 @@ def test_handles_and_lines_are_dragged_and_taken_back(studio: Any) -> None:
     assert only(studio).shape.length == pytest.approx(moved.length)
 
 
+def test_a_click_selects_and_moves_nothing(studio: Any) -> None:
+    view = studio.view
+    tool(studio, "distance")
+    draw(studio, (20, 20), (20, 50))
+    draw(studio, (60, 20), (60, 50))
+    tool(studio, "end")
+    first, before = studio.measurements.entries[0], studio.session.undo.count()
+    for place in (place_of(view, 20, 50), place_of(view, 20, 35)):
+        studio.measurements.select(None)
+        studio.drag(view, Left, place, QPointF(1, 2))  # an unsteady hand
+        assert studio.measurements.selection is first
+        assert studio.measurements.entries[0].shape is first.shape
+    assert studio.session.undo.count() == before
+    # What is grabbed a little off its middle does not jump there.
+    at = place_of(view, 20, 50)
+    studio.drag(view, Left, at + QPointF(4, 3), QPointF(0, 60))
+    moved = studio.measurements.entries[0].shape.points_mm[1] - first.shape.points_mm[1]
+    assert moved == pytest.approx([0, 60 / view.framing.scale, 0], abs=1e-6)
+
+
 def test_delete_and_escape(studio: Any) -> None:
     tool(studio, "distance")
     draw(studio, (20, 20), (20, 50))

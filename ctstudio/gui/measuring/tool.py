@@ -42,6 +42,7 @@ class MeasureTool(QObject):
         self._pending: Entry | None = None  # what the points make so far
         self._grip: Grip | None = None
         self._from: NDArray[np.float64] = np.zeros(3)
+        self._moving = False  # a press that moves less is a click
         self._words: dict[tuple[int, int], tuple[object, Shape, list[str]]] = {}
         for view in views:
             view.grips = self
@@ -80,7 +81,7 @@ class MeasureTool(QObject):
         point = point_under(at, view)
         if grip is not None:
             self._measurements.select(grip.entry)
-            self._grip, self._from = grip, point
+            self._grip, self._from, self._moving = grip, point, False
         elif self.kind is not None:
             self._stay(view)
             if self._points:
@@ -95,12 +96,13 @@ class MeasureTool(QObject):
             return
         point = point_under(at, view)
         if self._grip is not None:
-            before = self._grip.entry
-            if self._grip.point is None:
-                shape = before.shape.moved(point - self._from)
-            else:
-                shape = before.shape.with_point(self._grip.point, point)
-            self._measurements.drag(before, shape)
+            before, which, by = self._grip.entry, self._grip.point, point - self._from
+            self._moving |= _apart(self._from, point, view) >= CLICK_SLOP
+            if self._moving and which is None:
+                self._measurements.drag(before, before.shape.moved(by))
+            elif self._moving and which is not None:
+                to = before.shape.points_mm[which] + by
+                self._measurements.drag(before, before.shape.with_point(which, to))
         elif self._points and self.kind == "freehand":
             if _apart(self._points[-1], point, view) >= STROKE_PX:
                 self._points.append(point)
