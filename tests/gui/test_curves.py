@@ -18,6 +18,7 @@ from ctstudio.core.events import Step, Validation
 from ctstudio.figures.curves import smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.curves import plot as plots
+from ctstudio.gui.curves.axes import ValueAxis
 from ctstudio.gui.run_log import RunLog
 
 HEAD = "step,epoch,seconds,lr,loss,l1,ssim_loss,protocol,psnr,ssim,rmse,noisy_psnr,noisy_rmse\n"
@@ -117,6 +118,56 @@ def test_terms_beside_their_sum(curves: Any) -> None:
     assert np.allclose(data(curves, "loss", "l1")[1], 0.75 / np.arange(1, 101))
     curves.bar.terms.setChecked(False)
     assert (curves.runs[0], "l1") not in curves.plots["loss"].items_by_line
+
+
+def test_a_legend_says_which_line_is_which(curves: Any) -> None:
+    def told(key: str) -> list[str]:
+        legend = curves.plots[key].legend
+        text = legend.text() if legend.isVisible() else ""
+        rows = [row.partition("</span>&nbsp;") for row in text.split("<br>") if row]
+        return [name.replace("&nbsp;", " ") for _, _, name in rows]
+
+    show(curves, [log_of(terms=True)])
+    assert told("loss") == ["l1", "edges", "loss"]
+    assert told("psnr") == ["network", "noisy input"]
+    assert told("lr") == []
+    plot, run = curves.plots["psnr"], curves.runs[0]
+    text = plot.legend.text()
+    for name in ("network", "noisy input"):
+        pen = plot.items_by_line[run, name].opts["pen"]
+        assert pen.color().name() in text
+    box = plot.plotItem.vb.sceneBoundingRect()
+    assert box.contains(QPointF(plot.legend.geometry().center()))
+    assert hover(curves, "psnr", 50.0)
+    assert told("psnr") == [], "the cursor tells the names"
+    plot.hovered.emit(plot, None)
+    curves._show_cursor()
+    show(curves, [log_of(target=False)])
+    assert told("loss") == ["loss", "held out"]
+    show(curves, [log_of(), log_of(name="Other")])
+    assert told("psnr") == ["noisy input"]
+
+
+def test_one_point_has_an_axis_with_numbers(curves: Any) -> None:
+    show(curves, [log_of(10)])
+    for key in ("psnr", "ssim", "rmse", "lr"):
+        plot = curves.plots[key]
+        axis, (low, high) = plot.plotItem.getAxis("left"), plot.plotItem.vb.viewRange()[1]
+        levels = axis.tickValues(low, high, axis.height())
+        spacing, values = levels[0]
+        assert len(values) >= 2, key
+        texts = axis.tickStrings(values, 1.0, spacing)
+        assert len(set(texts)) == len(values), texts
+
+
+@pytest.mark.parametrize("size", [30, 120, 600])
+def test_axes_label_at_least_two_values(size: int, qapp: Any) -> None:
+    axis = ValueAxis("left")
+    for low in (0.0, -3.3, 29.7, 1e-4):
+        for span in (1e-6, 0.013, 0.5, 1, 7.1, 99.9, 4e5):
+            ((spacing, _),) = axis.tickSpacing(low, low + span, size)
+            inside = np.floor((low + span) / spacing) - np.ceil(low / spacing) + 1
+            assert 2 <= inside <= max(size / 20, 5), (low, span)
 
 
 def test_log_axes_of_any_plot(curves: Any) -> None:

@@ -10,12 +10,22 @@ import pyqtgraph as pg
 STEPS_S = (
     1, 2, 5, 10, 15, 30, 60, 120, 240, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400,
 )  # fmt: skip
-PX_A_LABEL, PX_A_LINE = 42, 15
+PX_A_LABEL, PX_A_LINE, PX_A_VALUE = 42, 15, 22
 DIGITS = ("123456789", "12357", "125", "13", "1")
 
 
 class ValueAxis(pg.AxisItem):
     """An axis of values; a logarithmic one labels as many digits of a power of ten as fit."""
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        """Of a linear axis at least two values are labelled, however short it is."""
+        if self.logMode or not high > low:
+            return list(super().tickSpacing(low, high, size))
+        span = high - low
+        power = 10.0 ** math.floor(math.log10(span))
+        steps = [n * p for p in (power / 10, power) for n in (1, 2, 5) if n * p <= span / 2]
+        roomy = [step for step in steps if step * size >= span * PX_A_VALUE]
+        return [(min(roomy) if roomy else max(steps), 0.0)]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.logMode or max((abs(value) for value in values), default=1.0) >= 0.01:

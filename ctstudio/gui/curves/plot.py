@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy
 from ctstudio.figures.colours import sequence
 from ctstudio.gui import theme
 from ctstudio.gui.curves.axes import RunAxis, ValueAxis, clock
+from ctstudio.gui.curves.legend import Legend
 from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
 from ctstudio.gui.run_log import RunLog
 
@@ -32,6 +33,7 @@ STYLES = (
 FEW = 30  # so few values are marked: one alone is no line
 TITLE_PX, AXIS_PX, LEFT_PX, LINE_PX = 18, 20, 46, 14
 MIN_COLUMNS, PARTS_OF_PX, SETTLE_MS = 50, 2, 30
+FALLING = ("loss", "rmse", "lr")  # these curves leave the upper corner free
 NAME_LETTERS = 18
 WIDE_PX = 300  # then there is room for the runs' names at the cursor
 
@@ -128,6 +130,7 @@ class CurvePlot(pg.PlotWidget):
         self.readout.setTextFormat(Qt.TextFormat.RichText)
         self.readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.readout.hide()
+        self.legend = Legend(self)
         self.scene().sigMouseMoved.connect(self._moved)
         self._view: tuple[object, int] = (None, 0)
         self._settle = QTimer(self)
@@ -154,6 +157,7 @@ class CurvePlot(pg.PlotWidget):
             f"background: {ground}; color: {t.text}; border: 0;"
             "border-radius: 3px; padding: 1px 4px; font-size: 11px;"
         )
+        self.legend.retheme()
         self._name()
         self._drawn.clear()
 
@@ -202,6 +206,19 @@ class CurvePlot(pg.PlotWidget):
             if self._drawn.get(run) != state:
                 self._drawn[run] = state
                 self._draw(run)
+        self._explain()
+
+    def _explain(self) -> None:
+        """What the lines are, in a corner, unless the cursor tells."""
+        told = [
+            (line_colour(run, line, self._manner.alone), line)
+            for (run, _), line in self._lines.items()
+            if len(line.x)
+        ]
+        self.legend.explain(told, alone=self._manner.alone)
+        self.legend.settle(self.plotItem.vb.sceneBoundingRect(), high=self.spec.key in FALLING)
+        if not self.readout.isHidden():
+            self.legend.hide()
 
     @property
     def _columns(self) -> int:
@@ -212,6 +229,7 @@ class CurvePlot(pg.PlotWidget):
         if not self.isHidden():
             for run in self._drawn:
                 self._draw(run)
+            self._explain()
 
     def _view_changed(self) -> None:
         box = self.plotItem.vb
@@ -288,6 +306,7 @@ class CurvePlot(pg.PlotWidget):
             rows.insert(0, f"<b>{self._place(x)}</b>")
         self._cursor.setVisible(bool(rows))
         self.readout.setVisible(bool(rows))
+        self._explain()
         if x is None or not rows:
             return
         self._cursor.setPos(x)
