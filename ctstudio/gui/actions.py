@@ -63,7 +63,7 @@ SPECS: tuple[Spec, ...] = (
          "Draw on the slices with brush, eraser and fill", True),
     Spec("open_mask", "Open mask ...", "Ctrl+M", "",
          "Lay a mask (DICOM SEG, NIfTI, pictures) over the active layer"),
-    Spec("measure_distance", "Distance", "D", "mdi6.map-marker-distance",
+    Spec("measure_distance", "Distance", "D", "mdi6.tape-measure",
          "Measure a distance: drag, or click both ends", True),
     Spec("measure_angle", "Angle", "A", "mdi6.angle-acute",
          "Measure an angle: three clicks, the second at the vertex", True),

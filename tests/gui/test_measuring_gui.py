@@ -126,9 +126,10 @@ def test_a_region_tells_what_it_holds(studio: Any, thin: Any, name: str, kind: s
     table = studio.panel.table
     told = [table.item(0, column).text() for column in range(table.columnCount())]
     assert told == [
-        f"{layer.name} (HU)", f"{got.mean:.1f}", f"{got.sd:.1f}", f"{got.min:g}", f"{got.max:g}",
+        layer.name, f"{got.mean:.1f}", f"{got.sd:.1f}", f"{got.min:g}", f"{got.max:g}",
         str(got.n), f"{got.area:.1f}", "",
     ]  # fmt: skip
+    assert table.horizontalHeaderItem(0).text() == "Layer (HU)"
     x, y = studio.panel.plot.curves[0].getData()
     assert y.max() > 0
     assert y[1:-1].reshape(-1, 2)[:, 0].sum() == got.n, "the histogram holds every pixel"

@@ -119,7 +119,7 @@ class MeasurePanel(QWidget):
         buttons.addStretch(1)
         self.parts = QSplitter(Qt.Orientation.Horizontal)
         self.parts.setChildrenCollapsible(False)
-        for widget, least in ((self.list, 200), (self.table, 320), (self.plot, 160)):
+        for widget, least in ((self.list, 236), (self.table, 320), (self.plot, 160)):
             widget.setMinimumWidth(least)
             self.parts.addWidget(widget)
         self.parts.setSizes([290, 530, 300])
@@ -218,8 +218,12 @@ class MeasurePanel(QWidget):
 
     def _fill(self, readings: list[Reading], length_unit: str) -> None:
         self.table.setRowCount(len(readings))
+        units = {reading.unit for reading in readings}
+        head = self.table.horizontalHeaderItem(0)
+        if head is not None:
+            head.setText(f"Layer{_of(*units)}" if len(units) == 1 else "Layer")
         for row, reading in enumerate(readings):
-            unit = f" ({reading.unit})" if reading.unit else ""
+            unit = _of(reading.unit) if len(units) > 1 else ""
             cells = [f"{reading.layer}{unit}", *_cells(reading, length_unit)]
             for column, text in enumerate(cells):
                 item = self.table.item(row, column)
@@ -295,6 +299,10 @@ def _cells(reading: Reading, length_unit: str) -> list[str]:
         return [""] * (len(HEADS) - 1)
     edge = "" if math.isnan(reading.edge) else f"{reading.edge:.2f} {length_unit}"
     return ["", "", f"{known.min():.0f}", f"{known.max():.0f}", "", "", edge]
+
+
+def _of(unit: str) -> str:
+    return f" ({unit})" if unit else ""
 
 
 def _square(shade: str) -> QIcon:
