@@ -125,7 +125,8 @@ class _Layout:
         spacing = {1: base.spacing_mm[0], 2: base.spacing_mm[1]}
         offsets = base.offsets_mm
         shifts = _shifts(base)
-        depths = offsets if base.uniform and shifts is None else _regular(offsets)
+        apart = float(offsets[-1] - offsets[0]) > 0
+        depths = offsets if apart and base.uniform and shifts is None else _regular(offsets)
         step = float(depths[1] - depths[0])
         low, high = (np.zeros(2), np.zeros(2)) if shifts is None else (shifts.min(0), shifts.max(0))
         firsts = np.floor(low).astype(int)
@@ -190,6 +191,8 @@ class _Layout:
 
     def _between(self, lines: NDArray[np.float32]) -> NDArray[np.float32]:
         """Lines of the slices ``(z, along)``, interpolated at the depths."""
+        if self.offsets[-1] <= self.offsets[0]:
+            return lines  # slices upon each other are shown one after the other
         z = np.searchsorted(self.offsets, self.depths, "right").clip(1, len(self.offsets) - 1)
         gap = np.maximum(self.offsets[z] - self.offsets[z - 1], 1e-9)
         part = ((self.depths - self.offsets[z - 1]) / gap).clip(0, 1).astype(np.float32)[:, None]

@@ -29,7 +29,7 @@ class Segmentations(QObject):
 
     def _add(self, paths: list[Path]) -> None:
         self._found += [path for path in paths if path not in self._found]
-        if not self._next():
+        if not self._next() and not self._session.jobs.busy("read"):
             self._session.message.emit(
                 "A segmentation was found: open the series that it was made on.", 10000
             )

@@ -176,3 +176,13 @@ def test_a_slab_knows_nothing_where_no_slice_does() -> None:
         seen = Slab(holed, how, 2.0).slice_hu(1)  # type: ignore[arg-type]
         assert np.isnan(seen[0, 0])
         assert seen[0, 1] == pytest.approx(want)
+
+
+@pytest.mark.parametrize("plane", ["coronal", "sagittal"])
+def test_slices_upon_each_other_are_shown_one_after_the_other(plane: Any) -> None:
+    scan = volume(geometry(RIGHT, BACK, np.zeros(9)))
+    stack = in_plane(scan, plane)
+    assert stack.geometry.spacing_mm[0] == 1.0
+    seen = stack.slice_hu(3)
+    assert seen.shape[0] == 9
+    assert not np.isnan(seen).any()

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -28,7 +29,7 @@ from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.session import Layer, Session
-from ctstudio.gui.words import plain_label
+from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class DenoisePanel(QWidget):
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
         self._of = QLabel()
+        # A name of many letters without a space would push the panel out of the window.
+        self._of.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._of.setWordWrap(True)
         layout.addWidget(self._of)
         self.method = QComboBox()
@@ -231,6 +234,7 @@ class DenoisePanel(QWidget):
             self._of.setText("Open a series first.")
         else:
             self._of.setText(f"Denoises <b>{_escape(source.name)}</b>")
+            self._of.setToolTip(plain_tip(source.name))
         self._enable()
 
     def _enable(self) -> None:
