@@ -28,7 +28,8 @@ class Param:
     """What a setting means: help, range (inclusive), unit, label, and whether its scale is log.
 
     ``check``, where a text has a grammar of its own, raises StudioError for one that has mistakes.
-    ``file`` has the suffixes of the files that a text may name, where it names one.
+    ``file`` has the suffixes of the files that a text may name, where it names one. ``when`` is
+    another setting and the value without which this one means nothing.
     """
 
     help: str = ""
@@ -39,6 +40,7 @@ class Param:
     log: bool = False
     check: Callable[[str], object] | None = None
     file: tuple[str, ...] = ()
+    when: tuple[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -204,8 +204,7 @@ class ChoiceForm(QWidget):
             label.setBuddy(editor)
             self._layout.addRow(label, editor)
         leave_keys_to_the_images(self)
-        if params:
-            self.set_params(params)
+        self.set_params(params or {})
 
     def editor(self, name: str) -> QWidget:
         """The editor of one setting, for tests and for scripts that drive the window."""
@@ -227,6 +226,14 @@ class ChoiceForm(QWidget):
                 editor.setCurrentIndex(max(editor.findData(value), 0))
             elif isinstance(editor, QLineEdit):
                 editor.setText(str(value))
+        self._show_what_applies()
+
+    def _show_what_applies(self) -> None:
+        """Hide the settings that mean nothing beside the others; they keep their values."""
+        for row, field in enumerate(self._entry.fields if self._entry else ()):
+            if field.param.when is not None:
+                other, value = field.param.when
+                self._layout.setRowVisible(row, _value(self._editors[other]) == value)
 
     def _editor(self, field: Field) -> QWidget:
         editor: QWidget
@@ -256,6 +263,7 @@ class ChoiceForm(QWidget):
         return editor
 
     def _emit(self) -> None:
+        self._show_what_applies()
         self.changed.emit()
 
 

@@ -188,6 +188,7 @@ def _style_sheet(t: Theme) -> str:
     QToolBar QToolButton {{ padding: 4px; border-radius: 4px; border: 1px solid transparent; }}
     QToolBar QToolButton:hover {{ background: {t.raised}; }}
     QToolBar QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QStatusBar {{ border-top: 1px solid {t.base}; }}
     QStatusBar::item {{ border: 0; }}
     QTabWidget::pane {{ border: 0; }}

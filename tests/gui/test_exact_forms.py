@@ -30,6 +30,19 @@ def test_numbers_are_kept(kind: str, qapp: Any) -> None:
     form.deleteLater()
 
 
+def test_settings_that_mean_nothing_are_hidden(qapp: Any) -> None:
+    form = ChoiceForm(sliders=False)
+    form.set_entry(registries()["noise"]["low_dose"], {"source_mm": 600.0})
+    assert form.editor("source_mm").isHidden()
+    assert form.choice.params["source_mm"] == 600.0
+    beam = form.editor("beam")
+    beam.setCurrentIndex(beam.findData("fan"))
+    assert not form.editor("source_mm").isHidden()
+    form.set_params({"beam": "parallel"})
+    assert form.editor("source_mm").isHidden()
+    form.deleteLater()
+
+
 @pytest.fixture
 def form(hands: Any) -> Any:
     """The recipe's form in the window, once the engine is loaded."""

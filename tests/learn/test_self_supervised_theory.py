@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ctstudio.core.events import finish
+from ctstudio.core.events import Note, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.tasks import TASKS, Batch, Task
@@ -53,6 +53,23 @@ def drawn(task: Task, count: int = 8, seed: int = 3) -> list[Batch]:
 
 def unchanged(inputs: Tensor) -> Tensor:
     return inputs
+
+
+def test_the_noise_of_a_scan_is_measured_and_told_once() -> None:
+    hu = white(30.0)
+    made = recipe("recorrupted", {"noise": "gaussian", "task.match": True})
+    task = TASKS.make(made.task)
+    told = [
+        event.text
+        for event in task.prepare(made, [volume(hu)], None, torch.device("cpu"))
+        if isinstance(event, Note) and "was measured" in event.text
+    ]
+    assert len(told) == 1
+    factor = float(told[0].split()[-1].rstrip("."))
+    # Both views of what is held out differ by (a + 1/a) times the drawn noise of 25 HU.
+    apart = torch.cat([(b.inputs - b.targets).flatten() for b in task.held_out])
+    strength = made.task.params["strength"]
+    assert float(apart.std()) == pytest.approx(factor * 25 * (strength + 1 / strength), rel=0.02)
 
 
 @pytest.mark.parametrize("strength", [0.3, 1.0])

@@ -83,7 +83,7 @@ class LowDose:
             float,
             Param(
                 "Fan beam only: from the source to the centre of rotation",
-                300, 2000, unit="mm", label="Source distance",
+                300, 2000, unit="mm", label="Source distance", when=("beam", "fan"),
             ),
         ] = 570.0,
         fields: Annotated[

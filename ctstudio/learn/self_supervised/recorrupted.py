@@ -50,6 +50,7 @@ class Recorrupted(SelfSupervised):
         super().__init__(body_share=body_share, augment=augment)
         self.strength = strength
         self.match = match
+        self._factors: dict[int, float] = {}  # by the number of the series
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Recorruption]:
         """The noise for the ``learn`` slices; its strength is measured by `ready`."""
@@ -71,6 +72,9 @@ class Recorrupted(SelfSupervised):
         self.require_numbers(number, drawn)
         if not self.match:
             return
+        if number in self._factors:  # what is held out of a scan has the noise of the rest
+            series.partner.factor = self._factors[number]
+            return
         own, simulated = fine_noise_sd(scan), fine_noise_sd(drawn)
         known = (own > 0) & (simulated > 0)
         soft = known & (blocks_of(scan).mean((1, 2)).abs() < SOFT_HU)
@@ -79,7 +83,7 @@ class Recorrupted(SelfSupervised):
         if known.any():
             # Edges and texture add to what is measured of the scan, never to what is drawn.
             factor = float((own[known] / simulated[known]).quantile(PLAIN))
-            series.partner.factor = factor
+            series.partner.factor = self._factors[number] = factor
             yield Note(
                 f"The noise of series {number + 1} was measured: the simulated noise is "
                 f"multiplied by {factor:.2f}."
