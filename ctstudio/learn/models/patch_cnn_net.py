@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 AT_ONCE = 2**24
 """Numbers that the fully connected layer may take or give at once: 64 MiB."""
 
+DENSE = 0.5
+"""Of a slab's voxels; where fewer are asked for, the fully connected layer is spared the others."""
+
 
 class PatchCnn(nn.Module):
     """M. Lai 2015, "Deep learning for medical image segmentation" (arXiv 1505.02000).
@@ -77,34 +80,26 @@ class PatchCnn(nn.Module):
     def forward(self, hu: Tensor) -> Tensor:
         """HU to logits."""
         maps = self._maps(hu)
-        kernels = self._kernels()
-        side = self.context.patch_px
-        rows, columns = (length - side + 1 for length in hu.shape[-2:])
+        rows, columns = (length - self.context.patch_px + 1 for length in hu.shape[-2:])
         if rows == columns == 1:
             joined = torch.cat([each.flatten(1) for each in maps], dim=1)
             return self._tell(self.joint(joined))[:, :, None, None]
-        # Some rows at once: a thousand nodes for each pixel of a slice would take a gigabyte.
-        step = max(1, AT_ONCE // (len(hu) * columns * self.joint.out_features))
-        told = []
-        for top in range(0, rows, step):
-            strip = min(step, rows - top)
-            nodes: Tensor | None = None
-            for each, kernel in zip(maps, kernels, strict=True):
-                reach = strip + kernel.shape[2] - 1
-                part = F.conv2d(each.narrow(2, top, reach), kernel)
-                nodes = part if nodes is None else nodes + part
-            assert nodes is not None
-            nodes = nodes.movedim(1, -1) + self.joint.bias
-            told.append(self._tell(nodes).movedim(-1, 1))
-        return torch.cat(told, dim=2)
+        strips = [logits for _, logits in self._strips(maps, rows, columns)]
+        return torch.cat(strips, dim=1).movedim(-1, 1)
 
     def at(self, hu: Tensor, rows: Tensor, columns: Tensor) -> Iterator[Tensor]:
         """Logits ``(k, classes)`` of some voxels of a slab ``(1, n, y, x)``, a share at a time.
 
-        ``rows`` and ``columns`` ``(m,)`` int64 are places in what `forward` returns; the shares
-        follow their order.
+        ``rows`` and ``columns`` ``(m,)`` int64 are places in what `forward` returns, the rows in
+        ascending order; the shares follow it.
         """
         maps = self._maps(hu)
+        height, width = (length - self.context.patch_px + 1 for length in hu.shape[-2:])
+        if len(rows) >= DENSE * height * width:
+            for top, logits in self._strips(maps, height, width):
+                mine = (rows >= top) & (rows < top + logits.shape[1])
+                yield logits[0, rows[mine] - top, columns[mine]]
+            return
         kernels = self._kernels()
         weights = [kernel.flatten(1) for kernel in kernels]
         windows = [
@@ -118,6 +113,23 @@ class PatchCnn(nn.Module):
                 patches = each[:, y, x].movedim(1, 0).flatten(1)
                 nodes = nodes + F.linear(patches, weight)
             yield self._tell(nodes)
+
+    def _strips(self, maps: list[Tensor], rows: int, columns: int) -> Iterator[tuple[int, Tensor]]:
+        """Logits ``(b, k, columns, classes)`` of some rows at once, with the first of these.
+
+        A thousand nodes for each pixel of a slice would take a gigabyte.
+        """
+        kernels = self._kernels()
+        step = max(1, AT_ONCE // (len(maps[0]) * columns * self.joint.out_features))
+        for top in range(0, rows, step):
+            strip = min(step, rows - top)
+            nodes: Tensor | None = None
+            for each, kernel in zip(maps, kernels, strict=True):
+                reach = strip + kernel.shape[2] - 1
+                part = F.conv2d(each.narrow(2, top, reach), kernel)
+                nodes = part if nodes is None else nodes + part
+            assert nodes is not None
+            yield top, self._tell(nodes.movedim(1, -1) + self.joint.bias)
 
     @property
     def layers(self) -> int:
