@@ -64,7 +64,7 @@ def effect_in_run(
     yield Progress(0, 2, "Comparing gradients")
     model, state = load_training(path)
     steps = preview_steps(folder)
-    preview = next(read_previews(folder, step=steps[0])) if steps else None
+    preview = next(read_previews(folder, step=steps[0]), None) if steps else None
     if preview is None or "target" not in preview.panels:
         raise StudioError(
             f"The run in {folder.name} knows no clean image to compare gradients on.",

@@ -90,7 +90,7 @@ def test_slices_of_nothing_are_not_judged_by() -> None:
     ):
         events = list(train(recipe(name), [volume(image)], targets=targets))
         assert any(isinstance(e, Note) and "nothing to judge by" in e.text for e in events)
-        (judged,) = [e.metrics for e in events if isinstance(e, Validation)]
+        judged = [e.metrics for e in events if isinstance(e, Validation)][-1]
         assert 0 < judged.get("rmse", 1) < np.inf
         assert judged.get("loss", 1) > 1e-6
         assert judged.get("dice", 0.5) < 1

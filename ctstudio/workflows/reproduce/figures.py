@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
 from ctstudio.ct.window import Window
 from ctstudio.workflows.reproduce.data import Data, clean_slices
@@ -165,7 +166,14 @@ def _preview_panel(data: Data, run: Run, folder: Path, step: int) -> Panel:
     if run.form == FAITHFUL:
         image = read_exactly(folder, step)
         return inside(_panel(data, image, title, "", image), image, run.recipe)
-    panels = next(read_previews(folder, step=step)).panels
+    preview = next(read_previews(folder, step=step), None)
+    if preview is None:
+        raise StudioError(
+            f"The pictures in {folder} lack the images that stay the same.",
+            hint="Run the experiment again in a new folder.",
+            path=folder,
+        )
+    panels = preview.panels
     shown = panels["reconstruction"]
     return _panel(data, shown, title, "", panels.get("target", shown))
 
