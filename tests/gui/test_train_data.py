@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,8 +219,32 @@ def test_every_shipped_recipe_comes_back_from_the_form_as_it_was(trainer: Any) -
     assert form.recipe().phases[0].optimiser.choice.params["lr"] == 3.25e-12
 
 
+def small_patches(recipe: Any) -> dict[str, Any]:
+    """Settings with which a network on patches takes moments."""
+    side = 12 if recipe.phases[0].model.params["form"] == "volume" else 18
+    changes: dict[str, Any] = {"patch_px": side, "task.judged_every": 16}
+    for number in range(len(recipe.phases)):
+        changes[f"phases.{number}.model.size_px"] = side
+        changes[f"phases.{number}.model.hidden"] = "8"
+        if side == 12:
+            changes[f"phases.{number}.model.maps"] = "2, 3"
+    return changes
+
+
+def teacher(file: Path) -> Path:
+    """A network that a student can learn from."""
+    from ctstudio.learn.checkpoint import TrainedModel, build, save
+    from ctstudio.learn.recipe import bundled
+
+    recipe = bundled()["lai-teacher"]
+    for path, value in small_patches(recipe).items():
+        recipe = recipe.with_setting(path, value)
+    save(TrainedModel(recipe, build(recipe), 1), file)
+    return file
+
+
 @pytest.mark.timeout(300)
-def test_every_shipped_recipe_trains_in_the_window(trainer: Any) -> None:
+def test_every_shipped_recipe_trains_in_the_window(trainer: Any, tmp_path: Path) -> None:
     from ctstudio.core.registry import Choice
     from ctstudio.ct.volume import Volume
     from ctstudio.gui.session import Layer
@@ -245,6 +270,12 @@ def test_every_shipped_recipe_trains_in_the_window(trainer: Any) -> None:
         changes |= {"stopping.seconds": 0, "patch_px": min(recipe.patch_px, 32), "batch": 2}
         if recipe.phases[0].model.name.startswith("autoencoder"):
             changes["phases.0.model.size_px"] = 32  # it takes images of one size only
+        if recipe.phases[0].model.name == "patch_cnn":
+            changes |= small_patches(recipe)
+        if recipe.phases[0].model.name == "whole_image":
+            changes["phases.0.model.hidden"] = 20
+        if name == "lai-student":
+            changes["phases.0.losses.0.network"] = str(teacher(tmp_path / "teacher.pt"))
         for path, value in changes.items():
             recipe = recipe.with_setting(path, value)
         panel.form.set_recipe(recipe)
