@@ -33,6 +33,7 @@ from ctstudio.dicom.headers import NATIVE
 _DICOM_ROOT = "1.2.840.10008."
 _DATES = ("DA", "DT", "TM")
 _TEXTS = ("LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE", "UR", "PN")
+_BYTES = ("OB", "UN")  # which may hold text, such as the descriptions in a colour profile
 _ACQUISITION_CONTEXT = 0x00400555  # may be empty, and has to be there in enhanced CT
 _SHORTEST_IDENTIFIER = 4
 _LONGEST_SHIFT_DAYS = 3650
@@ -200,19 +201,40 @@ class Deidentifier:
 
     def _clear_repeated(self, data: Dataset, identifiers: Iterable[str]) -> None:
         """Empty the texts that repeat what identifies the patient."""
-        patterns = [re.escape(text) for text in identifiers]
-        if not patterns:
+        known = list(identifiers)
+        if not known:
             return
-        repeats = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(patterns)})(?![A-Za-z0-9])", re.I)
-        for element in data.iterall():
-            # A code string is a word of the standard's, and often may not be empty.
-            if (
-                element.VR in _TEXTS
-                and element.VR != "CS"
-                and repeats.search(_words(element.value))
-            ):
+        patterns = "|".join(re.escape(text) for text in known)
+        repeats = re.compile(rf"(?<![A-Za-z0-9])(?:{patterns})(?![A-Za-z0-9])", re.I)
+        self._clear_within(data, repeats, _as_bytes(known))
+
+    def _clear_within(
+        self, data: Dataset, repeats: re.Pattern[str], hidden: re.Pattern[bytes]
+    ) -> None:
+        for element in list(data):
+            if element.VR == "SQ":
+                for item in element.value:
+                    self._clear_within(item, repeats, hidden)
+            elif element.VR == "CS" and repeats.search(_words(element.value)):
+                # The words of the standard beside it stay, each in its place.
+                several = element.value if element.VM > 1 else [element.value]
+                kept = ["" if repeats.search(str(word)) else str(word) for word in several]
+                element.value = "\\".join(kept).rstrip("\\")
+                self._remark_cleared(element, "emptied")
+            elif element.VR in _TEXTS and repeats.search(_words(element.value)):
                 element.value = ""
-                self.remarks[f"{element.name} repeated a name or number and was emptied."] = None
+                self._remark_cleared(element, "emptied")
+            elif (
+                element.VR in _BYTES
+                and element.tag.group != 0x7FE0  # pixels
+                and isinstance(element.value, bytes)
+                and hidden.search(element.value)
+            ):
+                del data[element.tag]
+                self._remark_cleared(element, "removed")
+
+    def _remark_cleared(self, element: DataElement, done: str) -> None:
+        self.remarks[f"{element.name} repeated a name or number and was {done}."] = None
 
     # -- what is said of it ----------------------------------------------------------------------
 
@@ -313,6 +335,19 @@ def _words(value: Any) -> str:
         return ""
     several = isinstance(value, (list, tuple, MultiValue))
     return "\\".join(str(v) for v in value) if several else str(value)
+
+
+def _as_bytes(identifiers: Iterable[str]) -> re.Pattern[bytes]:
+    """Finds texts among bytes, in whatever they may be coded there."""
+    coded = {
+        text.encode(coding, "ignore")
+        for identifier in identifiers
+        for text in (identifier, identifier.upper(), identifier.lower())
+        for coding in ("utf-8", "latin-1", "utf-16-be")  # the last finds the other order as well
+    }
+    shortest = _SHORTEST_IDENTIFIER  # a few letters that Latin 1 knows are no name
+    found = sorted(re.escape(code) for code in coded if len(code) >= shortest)
+    return re.compile(b"|".join(found) or b"(?!)", re.I)
 
 
 def _clear_overlay_bits(data: Dataset) -> None:

@@ -24,6 +24,7 @@ UNWRITABLE = (
 )  # fmt: skip
 
 _PLACED = ("SOPClassUID", "SOPInstanceUID", "ImagePositionPatient")
+_DEEPEST = 100  # sequences in sequences: real files have a handful, and pydicom ends at hundreds
 _SAME_MM = 1e-3  # a resampled slice nearer to a source's than this is that slice
 
 
@@ -143,7 +144,7 @@ def read_header(path: Path, *, pixels: bool = False, only: Sequence[str] | None 
     Raises
     ------
     StudioError
-        When the file cannot be read, or is no DICOM.
+        When the file cannot be read, is no DICOM, or holds sequences of absurd depth.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -157,12 +158,14 @@ def read_header(path: Path, *, pixels: bool = False, only: Sequence[str] | None 
                 )
             if pixels and "PixelData" not in dataset:
                 raise EOFError("its pixels are missing or end too early")
-            _decode_elements(dataset.file_meta)
-            _decode_elements(dataset)
+            _decode_elements(dataset.file_meta, path)
+            _decode_elements(dataset, path)
             header = Dataset({element.tag: element for element in dataset})
             header.file_meta = dataset.file_meta
             if pixels:  # they stay in the order of bytes that they have
                 header.set_original_encoding(*dataset.original_encoding)
+        except StudioError:
+            raise
         except OSError as error:
             raise StudioError(
                 f"Cannot read {path}: {error.strerror or error}.",
@@ -190,13 +193,22 @@ def broken(path: Path, error: Exception) -> StudioError:
     )
 
 
-def _decode_elements(dataset: Dataset) -> None:
+def _decode_elements(dataset: Dataset, path: Path, depth: int = 0) -> None:
     """Decode while the source's byte order is still known; drop what is broken."""
+    if depth > _DEEPEST:
+        raise StudioError(
+            f"The header of {path} cannot be carried over: its sequences lie in one another more "
+            f"than {_DEEPEST} deep.",
+            hint="Leave out this slice, or write NIfTI or pictures.",
+            path=path,
+        )
     for tag in list(dataset.keys()):
         try:
             element = dataset[tag]
             if element.VR == "SQ":
                 for item in element.value:
-                    _decode_elements(item)
+                    _decode_elements(item, path, depth + 1)
+        except StudioError:
+            raise
         except Exception:  # a broken value of one element must not prevent the export
             del dataset[tag]

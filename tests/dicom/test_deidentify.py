@@ -44,6 +44,7 @@ PRINTED = {
     "ReferencedImageSequence": "X/Z/U*", "SourceImageSequence": "X/Z/U*",
 }  # fmt: skip
 
+FLAT = np.zeros((4, 4), np.int16)
 MARK = "Zoraqel"
 DAY, TIME = "19620413", "113355"
 FORBIDDEN = (MARK, "Zo^raqel", DAY, TIME, "1.2.826.0.1.99887766", "Quickenborn", "PID-5550123")
@@ -347,3 +348,36 @@ def test_a_series_made_of_a_file_of_several_images(test_data, tmp_path):
         )
     )
     assert left_over(out, (MARK, DAY, data.StudyInstanceUID, data.SOPInstanceUID)) == set()
+
+
+def test_names_hidden_in_code_strings_and_colour_profiles_go(slice_file, tmp_path, drive):
+    """The code strings of the standard beside them stay, and so do profiles that name nobody."""
+    for number, profile in enumerate(("Scanner of Zoraqel", "sRGB"), 1):
+        path = slice_file(tmp_path / "in" / f"{number}.dcm", FLAT, PatientName="Zoraqel^Q")
+        data = pydicom.dcmread(path)
+        data.ImageType = ["ORIGINAL", "PRIMARY", "ZORAQEL", "SUM"]
+        data.BodyPartExamined, data.ConversionType = "ZORAQEL", "WSD"
+        data.ICCProfile = b"\0\0" + profile.encode("utf-16-be") + b"\0\0"
+        data.save_as(path)
+    files = sorted((tmp_path / "in").iterdir())
+    events, _ = drive(copy_deidentified([files], tmp_path / "out", Deidentifier()))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    first, second = (pydicom.dcmread(p) for p in sorted((tmp_path / "out").iterdir()))
+    assert list(first.ImageType) == ["ORIGINAL", "PRIMARY", "", "SUM"]
+    assert first.BodyPartExamined == "" and first.ConversionType == "WSD"
+    assert "ICCProfile" not in first and "sRGB" in second.ICCProfile.decode("utf-16-be")
+    assert any("ICC Profile repeated a name or number and was removed" in n for n in notes)
+    assert any("Image Type repeated a name or number and was emptied" in n for n in notes)
+
+
+def test_sequences_without_end_are_refused(slice_file, tmp_path):
+    path = slice_file(tmp_path / "in" / "1.dcm", FLAT)
+    data = pydicom.dcmread(path)
+    for _ in range(150):
+        item = Dataset()
+        item.ReferencedStudySequence = data.get("ReferencedStudySequence", [])
+        data.ReferencedStudySequence = [item]
+    data.save_as(path)
+    with pytest.raises(StudioError, match="more than 100 deep"):
+        finish(copy_deidentified([[path]], tmp_path / "out", Deidentifier()))
+    assert not (tmp_path / "out").exists()
