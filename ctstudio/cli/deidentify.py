@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ctstudio.cli.common import ANY_PATH, examples, open_series, paths_argument, series_option
 from ctstudio.cli.progress import drain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctstudio.ct.series import ScanResult, SeriesInfo
+
+_NAMED = 3
 
 
 @click.command(
@@ -62,9 +71,24 @@ def command(
         labels = found.segmentations
         series = [info for info in found.series if info.source.format == "DICOM"]
         series = series or list(found.series)
+        _tell_of_the_rest(found, series)
     cleaner = deidentifier(key=key, shift_dates=shift_dates, patient=patient)
     files = drain(deidentify_series(series, out, cleaner, segmentations=labels))
     count = "1 file" if len(files) == 1 else f"{len(files)} files"
     click.echo(
         f"{count} of {len(series)} series written to {out}, de-identified (PS3.15 basic profile)"
     )
+
+
+def _tell_of_the_rest(found: ScanResult, series: Sequence[SeriesInfo]) -> None:
+    """Say which files are not copied, and why, so that nobody misses them later."""
+    reasons: dict[str, list[Path]] = defaultdict(list)
+    for skipped in found.skipped:
+        reasons[skipped.reason].append(skipped.path)
+    for info in found.series:
+        if info not in series:
+            reasons[f"{info.source.format} files have no DICOM header"] += info.source.files
+    for reason, paths in reasons.items():
+        named = ", ".join(str(path) for path in paths[:_NAMED])
+        more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+        click.echo(f"Left out: {named}{more}: {reason}", err=True)

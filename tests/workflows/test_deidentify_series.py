@@ -95,3 +95,20 @@ def test_what_cannot_be_done_is_said(folder, tmp_path):
     with pytest.raises(StudioError, match="no series"):
         finish(deidentify_series([], tmp_path / "out", deidentifier()))
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_left_out_is_told(folder, tmp_path, capsys):
+    """Of an unknown coding, no image at all, and pixels that end too early."""
+    first, second, third = sorted(folder.iterdir())
+    coding, unknown = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.9.9.9\0"
+    first.write_bytes(first.read_bytes().replace(coding, unknown))
+    data = pydicom.dcmread(second)
+    data.PixelData = pydicom.dcmread(third).PixelData[:-20]
+    data.save_as(second)
+    (folder / "plan.dcm").write_bytes(b"no image at all")
+    assert run(["deidentify", str(folder), "-o", str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    assert "2 files" in out
+    assert f"Left out: {first}" in err
+    assert f"{second}: its pixels end too early" in err
+    assert f"Left out: {folder / 'plan.dcm'}: it is not a DICOM file" in err
