@@ -132,7 +132,8 @@ def affine_of(geometry: Geometry, path: Path) -> NDArray[np.float64]:
     if np.max(np.abs(line - geometry.positions_mm)) > _STRAIGHT_MM:
         raise StudioError(
             f"{path} was not written: the slices are not evenly spaced, which NIfTI cannot hold.",
-            hint="Write DICOM or a stack of TIFF pictures.",
+            hint="Write DICOM or a stack of TIFF pictures, or make the distances equal first "
+            "(ctstudio mend --fix resample).",
             path=path,
         )
     dy, dx = geometry.spacing_mm

@@ -6,7 +6,8 @@ file, and need not know which kind it is. Torch is imported only when a network 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -198,7 +199,7 @@ def denoise_series(
     from ctstudio.workflows.open import read
     from ctstudio.workflows.save import kind_for, save
 
-    require_free_folder(out)
+    require_free_folder(out, series.source.files)
     kind = kind_for(series, kind)
     volume = yield from stage(read(series), "Reading")
     denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
@@ -217,14 +218,24 @@ def denoise_series(
     )
 
 
-def require_free_folder(folder: Path) -> None:
-    """Make sure that ``folder`` is new or empty, before anything takes long.
+def require_free_folder(folder: Path, sources: Sequence[Path] = ()) -> None:
+    """Make sure that ``folder`` is new or empty and can be made, before anything takes long.
 
     Raises
     ------
     StudioError
-        When it is a file, or not empty.
+        When it is a file, not empty, where nothing can be written, or in the folder of one of
+        several files ``sources``, which would then hold two series.
     """
+    several = len(sources) > 1  # beside a single file there is room
+    for source in {path.parent.resolve() for path in sources if several}:
+        if folder.resolve().is_relative_to(source):
+            raise StudioError(
+                f"Cannot write to {folder}: it lies in the folder of the series, which would then "
+                "hold two.",
+                hint="Choose a folder elsewhere.",
+                path=folder,
+            )
     try:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
@@ -235,6 +246,24 @@ def require_free_folder(folder: Path) -> None:
             hint="Choose a new folder; nothing is overwritten.",
             path=folder,
         )
+    _require_writable(folder)
+
+
+def _require_writable(folder: Path) -> None:
+    """Only to make something tells whether a disk or a share lets one."""
+    if folder.is_symlink() and not folder.exists():
+        raise StudioError(
+            f"Cannot write to {folder}: it is a link to something that does not exist.",
+            hint="Choose a new folder.",
+            path=folder,
+        )
+    place = folder.absolute().parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        Path(tempfile.mkdtemp(prefix=".tmp-", dir=place)).rmdir()
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
 
 
 def _method_from_checkpoint(path: Path) -> Method:

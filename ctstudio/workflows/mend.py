@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Work
 from ctstudio.ct.resample import Fix, regular_parts
@@ -66,8 +68,11 @@ def mend(
     Raises
     ------
     StudioError
-        When one of them would change nothing, or memory does not suffice.
+        When one of them would change nothing, the distance is no number or longer than the stack,
+        or memory does not suffice.
     """
+    if Fix.UNIFORM in fixes:
+        _require_distance(volume.geometry, spacing_mm)
     done: list[str] = []
     volumes = [volume]
     for fix in (fix for fix in ORDER if fix in fixes):
@@ -118,7 +123,9 @@ def mend_series(
     from ctstudio.workflows.open import read
     from ctstudio.workflows.save import kind_for, save
 
-    require_free_folder(out)
+    require_free_folder(out, series.source.files)
+    if Fix.UNIFORM in fixes:
+        _require_distance(series.geometry, spacing_mm)
     kind = kind_for(series, kind)
     first = next(fix for fix in ORDER if fix in fixes)
     if why := _nothing_to_do(first, series.geometry, spacing_mm):
@@ -139,6 +146,16 @@ def mend_series(
             written = yield from write(part, title, temporary / f"part-{number}")
             files += [out / path.relative_to(temporary) for path in written]
     return files
+
+
+def _require_distance(geometry: Geometry, spacing_mm: float | None) -> None:
+    extent = float(np.ptp(geometry.offsets_mm))
+    if spacing_mm is None or 0 < spacing_mm <= extent:  # which no NaN is
+        return
+    raise StudioError(
+        f"Slices cannot be made {spacing_mm:g} mm apart: the stack is {extent:.4g} mm long.",
+        hint="Choose a distance between 0 and that.",
+    )
 
 
 def _nothing_to_do(fix: Fix, geometry: Geometry, spacing_mm: float | None) -> str:

@@ -81,7 +81,13 @@ def save(
 
         name = "volume.nii.gz"
         with atomic_folder(folder) as temporary:
-            yield from write_nifti(volume, temporary / name)
+            try:
+                yield from write_nifti(volume, temporary / name)
+            except StudioError as error:  # of the place where it was to be
+                message = error.message.replace(str(temporary), str(folder))
+                raise StudioError(
+                    message, hint=error.hint, path=folder / name, details=error.details
+                ) from error
         return [folder / name]
     from ctstudio.files.write import write_stack
 

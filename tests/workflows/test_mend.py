@@ -19,6 +19,7 @@ from ctstudio.ct.volume import Geometry
 from ctstudio.dicom.irregularities import Kind
 from ctstudio.workflows.mend import everything, mend, mend_series, names, oddities, offered
 from ctstudio.workflows.open import read, scan
+from ctstudio.workflows.save import save
 
 UNEVEN = (*np.arange(-40, -8, 4.0), *np.arange(-8, 41, 7.0))
 
@@ -210,3 +211,31 @@ def test_the_command_line(irregular_phantom, tmp_path, capsys):
     assert main.run(["mend", str(tmp_path / "out"), "--fix", "all", "-o", "x"]) == 1
     assert main.run(["mend", str(folder), "--fix", "shear"]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spacing_mm", [float("nan"), float("inf"), 1e9, -1.0])
+def test_distances_that_make_no_stack_are_refused(irregular_phantom, tmp_path, spacing_mm):
+    series = only(irregular_phantom("a", (0, 4, 12), tilt=0.0))
+    with pytest.raises(StudioError, match="the stack is 12 mm long"):
+        finish(mend_series(series, [Fix.UNIFORM], tmp_path / "out", spacing_mm=spacing_mm))
+    assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_can_be_written_is_known_at_once(irregular_phantom, tmp_path):
+    """Also through a link, since the source would then hold two series."""
+    source = irregular_phantom("a", (0, 4, 12), tilt=0.0)
+    series = only(source)
+    (tmp_path / "link").symlink_to(series.source.files[0].parent)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("no folder")
+    places = {"link/sub": "would then hold two", "dangling": "a link", "file/sub": "is a file"}
+    for place, words in places.items():
+        with pytest.raises(StudioError, match=words):
+            next(mend_series(series, [Fix.UNIFORM], tmp_path / place))
+
+
+def test_uneven_slices_are_no_nifti_and_the_way_out_is_told(irregular_phantom, tmp_path):
+    volume = finish(read(only(irregular_phantom("a", (0, 4, 12), tilt=0.0))))
+    with pytest.raises(StudioError, match="mend --fix resample") as caught:
+        finish(save(volume, tmp_path / "out", "nifti", description="", method=""))
+    assert str(tmp_path / "out" / "volume.nii.gz") in caught.value.message
