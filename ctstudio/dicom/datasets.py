@@ -342,7 +342,9 @@ def rescale_of(source: Dataset) -> tuple[float, float]:
         except (TypeError, ValueError):
             return None
 
-    slope, intercept = usable_rescale(number("RescaleSlope"), number("RescaleIntercept"))
+    slope, intercept = usable_rescale(
+        number("RescaleSlope"), number("RescaleIntercept"), str(source.get("Modality") or "")
+    )
     return slope or 1.0, intercept
 
 

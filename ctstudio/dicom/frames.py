@@ -74,7 +74,9 @@ def _frame(
     slope, intercept = header.slope if header.rescaled else None, header.intercept
     if "RescaleSlope" in values:
         slope, intercept = usable_rescale(
-            _float(values.RescaleSlope), _float(values.get("RescaleIntercept"))
+            _float(values.RescaleSlope),
+            _float(values.get("RescaleIntercept")),
+            header.modality,
         )
     offset, length, packed = span
     return replace(

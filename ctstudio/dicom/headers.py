@@ -250,7 +250,9 @@ def _common(
         raise UnreadableError(f"it holds no image{f' ({what} object)' if what else ''}")
     bits = _bit_layout(values, codestream)
     _refuse_unsupported(values, bits[0])
-    slope, intercept = usable_rescale(values.number("slope"), values.number("intercept"))
+    slope, intercept = usable_rescale(
+        values.number("slope"), values.number("intercept"), values.text("modality")
+    )
     return _Common(
         parts=tuple(
             values.text(name)

@@ -14,13 +14,18 @@ _PIXEL_MM = (1e-5, 1e4)
 _MOST_ELONGATED = 1000.0
 
 
-def usable_rescale(slope: float | None, intercept: float | None) -> tuple[float | None, float]:
-    """Slope, or None where the header states none of use, and intercept."""
+def usable_rescale(
+    slope: float | None, intercept: float | None, modality: str
+) -> tuple[float | None, float]:
+    """Slope, or None where the header states none of use, and intercept.
+
+    In CT a slope without an intercept is of no use: values would be wrong by about 1000 HU.
+    """
     if slope is None or not _SLOPES[0] <= abs(slope) <= _SLOPES[1]:
         slope = None
     if intercept is None:
-        intercept = 0.0
-    elif not abs(intercept) <= _LARGEST_INTERCEPT:
+        return (None if modality == "CT" else slope), 0.0
+    if not abs(intercept) <= _LARGEST_INTERCEPT:
         return None, 0.0
     return slope, intercept
 

@@ -45,7 +45,7 @@ Entries: TypeAlias = dict[str, Entry]
 SETTLED_NS = 3_000_000_000
 """How old a change must be: FAT counts in steps of two seconds."""
 
-_FORMAT = 3  # to be raised when the same fields come to mean something else
+_FORMAT = 4  # to be raised when the same fields come to mean something else
 _FIELDS = tuple(f.name for f in fields(Header))
 _FIRST_COMMON = _FIELDS.index("syntax")
 # The first three, path, file_bytes and modified_ns, are what path and stamp hold.

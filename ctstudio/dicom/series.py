@@ -171,7 +171,8 @@ def _info(
         )
     if first.modality == "CT" and not first.localiser and not all(h.rescaled for h in headers):
         remarks.append(
-            "Some slices state no usable rescale to HU: their values are shown as stored."
+            "Some slices state no usable rescale to HU (slope and intercept): "
+            "their values are shown as stored."
         )
     names = Counter(h.syntax_name for h in headers)
     return SeriesInfo(

@@ -54,8 +54,14 @@ def test_a_slope_that_makes_no_sense_leaves_the_stored_values(tmp_path: Path, sl
     assert len(files) == len(volume)
 
 
-def test_an_intercept_that_makes_no_sense_leaves_the_stored_values(tmp_path: Path) -> None:
-    volume = finish(read(series(tmp_path, RescaleIntercept="1e300")))
+@pytest.mark.parametrize("intercept", ["1e300", "", "nan", "inf", "abc", "-1024,0"])
+def test_an_intercept_that_makes_no_sense_leaves_the_stored_values(
+    tmp_path: Path, intercept: str
+) -> None:
+    info = series(tmp_path, RescaleIntercept=intercept)
+    assert any("no usable rescale" in remark for remark in info.warnings)
+    volume = finish(read(info))
+    assert volume.unit == ""
     np.testing.assert_array_equal(volume.hu(), volume.voxels)
 
 
