@@ -29,6 +29,7 @@ class Kind(StrEnum):
     MIXED_ORIENTATION = "mixed orientation"
     MIXED_SIZE = "mixed size"
     MIXED_SPACING = "mixed pixel spacing"
+    MIXED_STUDY = "mixed studies"
     LOCALISER = "localiser in the series"
     NON_SQUARE_PIXELS = "non-square pixels"
     MISSING_SPACING = "missing spacing"
@@ -169,6 +170,17 @@ def of_mixture(groups: Sequence[Sequence[Header]]) -> list[Irregularity]:
             sentence = f"This series holds images of {values} {word}: each is {own}."
             found.append(Irregularity(kind, sentence))
     return found
+
+
+def of_studies(studies: int) -> list[Irregularity]:
+    """What is odd where files of one series UID name that many studies."""
+    if studies < 2:
+        return []
+    sentence = (
+        f"Files of {studies} studies share this series UID: each study is shown as a series of "
+        "its own, since they may be of different patients."
+    )
+    return [Irregularity(Kind.MIXED_STUDY, sentence)]
 
 
 def _distinct(values: Sequence[tuple[float, ...] | None]) -> int:

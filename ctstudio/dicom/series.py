@@ -24,6 +24,7 @@ from ctstudio.dicom.irregularities import (
     of_headers,
     of_mixture,
     of_stack,
+    of_studies,
 )
 from ctstudio.dicom.places import open_binary
 
@@ -74,15 +75,18 @@ class Group:
 
 
 def group(headers: Iterable[Header]) -> list[Group]:
-    """Sort headers into stacks: by UID, then localiser or not, size, orientation and spacing.
+    """Sort headers into stacks: by UID and study, then localiser, size, orientation and spacing.
 
     An empty SeriesInstanceUID falls back to study, series number and folder.
     """
     series: dict[tuple[object, ...], dict[tuple[object, ...], list[list[Header]]]] = {}
+    studies: dict[object, set[str]] = {}
     for header in headers:
         uid: tuple[object, ...] = (header.series_uid,)
         if not header.series_uid:
             uid = (header.study_uid, header.series_number, header.path.parent)
+        studies.setdefault(uid, set()).add(header.study_uid)
+        uid = (header.study_uid, uid)
         key = (header.localiser, header.rows, header.columns, header.modality)
         stacks = series.setdefault(uid, {}).setdefault(key, [])
         for members in stacks:
@@ -96,9 +100,9 @@ def group(headers: Iterable[Header]) -> list[Group]:
         else:
             stacks.append([header])
     found: list[Group] = []
-    for by_key in series.values():
+    for uid, by_key in series.items():
         stacks = [members for stacks in by_key.values() for members in stacks]
-        mixture = tuple(of_mixture(stacks))
+        mixture = (*of_mixture(stacks), *of_studies(len(studies[uid[1]])))
         found += [Group(tuple(members), mixture) for members in stacks]
     return found
 
@@ -109,10 +113,16 @@ def build(members: Group) -> list[SeriesInfo]:
     Opens one file of each series again for its texts.
     """
     ordered = sorted(members.members, key=lambda h: str(h.path))
-    unique: dict[tuple[str, int], Header] = {}
+    unique: dict[tuple[str, int, tuple[float, ...] | None], Header] = {}
     for header in ordered:
-        unique.setdefault((header.sop_uid or str(header.path), header.frame), header)
+        key = (header.sop_uid or str(header.path), header.frame, header.position)
+        unique.setdefault(key, header)
     notes: list[str] = []
+    if shared := len(unique) - len({key[:2] for key in unique}):
+        images = "1 image has" if shared == 1 else f"{shared} images have"
+        notes.append(
+            f"{images} the SOP instance UID of another one, but another place: kept all the same."
+        )
     if dropped := len(ordered) - len(unique):
         files = "1 file repeats" if dropped == 1 else f"{dropped} files repeat"
         notes.append(f"{files} an image that is already there and was left out.")

@@ -159,3 +159,21 @@ def _centre(volume):
         y, x = np.nonzero(volume.slice_hu(k) > 100)
         places.append(volume.geometry.to_patient(k, y.mean(), x.mean()))
     return np.mean(places, axis=0)
+
+
+def test_two_studies_of_one_series_uid_are_two_series(tmp_path, slice_file):
+    pixels = np.zeros((4, 5), np.int16)
+    for k in range(6):
+        slice_file(tmp_path / f"{k}.dcm", pixels, z=float(k), StudyInstanceUID=f"1.2.{k % 2}")
+    found = finish(scan([tmp_path])).series
+    assert [s.slices for s in found] == [3, 3]
+    assert all(any("2 studies" in warning for warning in s.warnings) for s in found)
+
+
+def test_images_of_one_instance_uid_at_other_places_are_kept(tmp_path, slice_file):
+    pixels = np.zeros((4, 5), np.int16)
+    for k in range(4):
+        slice_file(tmp_path / f"{k}.dcm", pixels, z=float(k), SOPInstanceUID="1.2.3")
+    (found,) = finish(scan([tmp_path])).series
+    assert found.slices == 4
+    assert any("3 images have the SOP instance UID" in warning for warning in found.warnings)
