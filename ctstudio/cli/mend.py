@@ -103,9 +103,11 @@ def _diagnosis(series: SeriesInfo) -> str:
     from ctstudio.workflows.mend import oddities
 
     found = oddities(series)
-    if not found:
+    told = {odd.sentence for odd in found}
+    others = [f"  {text}" for text in series.warnings if text not in told]
+    if not found and not others:
         return f"{series.title}: nothing is odd about it."
-    lines = [f"{series.title}:"]
+    lines = [f"{series.title}:", *others]
     for odd in found:
         lines.append(f"  {odd.kind}: {odd.sentence}")
         lines += [f"    --fix {fix}: {fix.help}" for fix in odd.fixes if fix is not Fix.LEAVE]
