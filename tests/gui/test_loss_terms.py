@@ -49,7 +49,9 @@ def test_only_losses_that_suit_the_task_are_offered(form: Any) -> None:
     assert term.section._head.text() == "Loss: Charbonnier"
     task = form.sections["task"].combo
     task.setCurrentIndex(task.findData("masks"))
-    assert {"charbonnier", "dice", "cross_entropy"} <= offered(term), "what is chosen stays in the list"
+    assert {"charbonnier", "dice", "cross_entropy"} <= offered(term), (
+        "what is chosen stays in the list"
+    )
     assert "l1" not in offered(term)
     form.set_recipe(bundled()["adversarial-vanilla"])
     assert "adversarial" in offered(form.losses.terms[0])

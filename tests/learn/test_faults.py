@@ -19,8 +19,8 @@ from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.run_folder import NotSaved, read_metrics
-from ctstudio.learn.train import train
 from ctstudio.learn.steering import parameter_groups
+from ctstudio.learn.train import train
 from ctstudio.learn.trainee import Trainee
 
 
