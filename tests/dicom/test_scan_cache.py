@@ -121,7 +121,7 @@ def test_nothing_of_the_patient_and_no_path_is_kept(stack, tmp_path, cache):
         3,
         folder="Doe_John",
         PatientName="Doe^John",
-        PatientID="4711-X",
+        PatientID="SECRET-4711-X",
         PatientBirthDate="19700102",
         StudyDescription="Follow up of Doe",
         SeriesDescription="Thorax of Doe",
@@ -136,7 +136,7 @@ def test_nothing_of_the_patient_and_no_path_is_kept(stack, tmp_path, cache):
     assert len(rows) == 1
     text = file.read_bytes() + b"".join(zlib.decompress(entries) for _, entries in rows)
     assert b"1.2.840.10008.1.2.1" in text  # it does hold the headers
-    for secret in (b"Doe", b"John", b"4711", b"19700102", b"ACC99", str(tmp_path).encode()):
+    for secret in (b"Doe", b"John", b"SECRET-4711", b"19700102", b"ACC99", str(tmp_path).encode()):
         assert secret not in text
 
 
