@@ -45,6 +45,7 @@ def curves(hands: Any) -> Any:
     """The view of the window, in front."""
     hands.window.curves_dock.show()
     hands.window.curves.pause = hands.pause
+    hands.window.curves.wait = hands.wait
     hands.pause(20)
     return hands.window.curves
 
@@ -128,9 +129,9 @@ def test_a_legend_says_which_line_is_which(curves: Any) -> None:
         return [name.replace("&nbsp;", " ") for _, _, name in rows]
 
     show(curves, [log_of(terms=True)])
-    assert told("loss") == ["l1", "edges", "loss"]
-    assert told("psnr") == ["network", "noisy input"]
-    assert told("lr") == []
+    curves.wait(lambda: told("loss") == ["l1", "edges", "loss"])
+    curves.wait(lambda: told("psnr") == ["network", "noisy input"])
+    curves.wait(lambda: told("lr") == [])
     plot, run = curves.plots["psnr"], curves.runs[0]
     text = plot.legend.text()
     for name in ("network", "noisy input"):
@@ -139,11 +140,11 @@ def test_a_legend_says_which_line_is_which(curves: Any) -> None:
     box = plot.plotItem.vb.sceneBoundingRect()
     assert box.contains(QPointF(plot.legend.geometry().center()))
     assert hover(curves, "psnr", 50.0)
-    assert told("psnr") == [], "the cursor tells the names"
+    curves.wait(lambda: told("psnr") == [])
     plot.hovered.emit(plot, None)
     curves._show_cursor()
     show(curves, [log_of(target=False)])
-    assert told("loss") == ["loss", "held out"]
+    curves.wait(lambda: told("loss") == ["loss", "held out"])
     show(curves, [log_of(), log_of(name="Other")])
     assert told("psnr") == ["noisy input"]
 
