@@ -47,6 +47,9 @@ def curves(hands: Any) -> Any:
     hands.window.curves.pause = hands.pause
     hands.window.curves.wait = hands.wait
     hands.pause(20)
+    # A certain height, whatever was laid out first.
+    hands.window.resizeDocks([hands.window.curves_dock], [260], Qt.Orientation.Vertical)
+    hands.pause(20)
     return hands.window.curves
 
 
