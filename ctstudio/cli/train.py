@@ -20,7 +20,6 @@ from ctstudio.cli.progress import Stopped, drain
 
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
-    from ctstudio.learn.checkpoint import TrainedModel
 
 
 @click.command(
@@ -109,21 +108,9 @@ def command(
     def tell(event: events.Event) -> str | None:
         return describe_validation(event) if isinstance(event, events.Validation) else None
 
-    def counted(work: events.Work[TrainedModel]) -> events.Work[TrainedModel]:
+    def count(step: events.Step) -> None:
         nonlocal trained
-        event = None
-        try:
-            while True:
-                try:
-                    event = next(work)
-                except StopIteration as stop:
-                    model: TrainedModel = stop.value
-                    return model
-                if isinstance(event, events.Step):
-                    trained = event.step
-                yield event
-        finally:
-            work.close()
+        trained = step.step
 
     def end() -> bool:
         look.end = True
@@ -140,7 +127,7 @@ def command(
         look=look,
     )
     try:
-        model = drain(as_progress(counted(work), recipe), "Training", on_event=tell, end=end)
+        model = drain(as_progress(work, recipe, count), "Training", on_event=tell, end=end)
     except Stopped:
         if trained and not follows:
             click.echo(f"Stopped after step {trained}; the network is kept in {folder}.", err=True)

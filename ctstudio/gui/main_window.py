@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -43,12 +43,11 @@ from ctstudio.gui.reproducing import Reproducer
 from ctstudio.gui.session import Layer, Run, Session
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
-from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, ProbeLabel
+from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, MessageLabel, ProbeLabel
 from ctstudio.gui.timeline import Timeline
 from ctstudio.gui.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.gui.words import plain_label, plain_tip
 
 STATE_VERSION = 1
 
@@ -173,17 +172,12 @@ class MainWindow(QMainWindow):
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         self.probe_label = ProbeLabel()
-        self.message_label = plain_label()
-        self.message_label.setProperty("role", "muted")
-        self._message_timer = QTimer(self)
-        self._message_timer.setSingleShot(True)
-        self._message_timer.timeout.connect(self.message_label.clear)
+        self.message_label = MessageLabel()
         self.job_strip = JobStrip(self.session.jobs)
         self.device_badge = DeviceBadge()
         purpose = QLabel("For research use, not for diagnosis")
         purpose.setProperty("role", "muted")
         bar.addWidget(self.probe_label, 1)
-        self.message_label.setContentsMargins(0, 0, 16, 0)
         for widget in (self.message_label, self.job_strip, purpose, self.device_badge):
             bar.addPermanentWidget(widget)
 
@@ -194,7 +188,9 @@ class MainWindow(QMainWindow):
         self.opener.demo_opened.connect(self._demo_opened)
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.series_panel.show_requested.connect(self._show_layer)
-        self.denoise_panel.applied.connect(lambda layer: self._message(f"{layer.name}: done", 6000))
+        self.denoise_panel.applied.connect(
+            lambda layer: self.session.message.emit(f"{layer.name}: done", 6000)
+        )
         self.train_panel.use_requested.connect(self._use_network)
         self.history.use_requested.connect(self._use_network)
         self.history.train_shown.connect(lambda: self.tabs.setCurrentIndex(1))
@@ -208,7 +204,7 @@ class MainWindow(QMainWindow):
         session.run_changed.connect(self._run_changed)
         session.run_grew.connect(self.curves.touch)
         session.trouble.connect(self.banner.show_trouble)
-        session.message.connect(self._message)
+        session.message.connect(self.message_label.say)
         self.banner.details_requested.connect(
             lambda title, details: dialogs.show_details(self, title, details)
         )
@@ -340,14 +336,6 @@ class MainWindow(QMainWindow):
         self._engine = True
         self._update_enabled()
 
-    # -- messages --------------------------------------------------------------------------------
-
-    def _message(self, text: str, milliseconds: int) -> None:
-        self.message_label.setText(text if len(text) < 90 else "..." + text[-87:])
-        self.message_label.setToolTip(plain_tip(text))
-        if milliseconds:
-            self._message_timer.start(milliseconds)
-
     # -- theme, places, end ----------------------------------------------------------------------
 
     def _set_light(self, on: bool) -> None:
@@ -395,7 +383,9 @@ class MainWindow(QMainWindow):
             event.ignore()
             if not self._closing:
                 self._closing = self.session.closing = True
-                self._message("Closing: waiting for the running job to save its work ...", 0)
+                self.session.message.emit(
+                    "Closing: waiting for the running job to save its work ...", 0
+                )
                 jobs.all_ended.connect(self.close)
                 jobs.cancel_all()
             return

@@ -13,7 +13,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.picture_view import Probe
-from ctstudio.gui.words import plain_label, seconds_in_words
+from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
 MEMORY_MS = 2000
 CPU, NO_ENGINE = "CPU", "no engine"
@@ -60,6 +60,29 @@ class ProbeLabel(QLabel):
                 vx, vy, vz = probe.voxel
                 place += f" &nbsp; voxel {vx}, {vy}, {vz}"
         self.setText(" &nbsp;·&nbsp; ".join([*words, place] if words else []))
+
+
+class MessageLabel(QLabel):
+    """What happened last, for as long as it is news."""
+
+    LONGEST = 90
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("role", "muted")
+        self.setContentsMargins(0, 0, 16, 0)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.clear)
+
+    def say(self, text: str, milliseconds: int) -> None:
+        """Show ``text`` for so long, 0 for until the next; a long one is cut at its beginning."""
+        short = text if len(text) < self.LONGEST else "..." + text[3 - self.LONGEST :]
+        self.setText(short)
+        self.setToolTip(plain_tip(text))
+        if milliseconds:
+            self._timer.start(milliseconds)
 
 
 class JobStrip(QWidget):

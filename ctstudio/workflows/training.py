@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,11 +168,14 @@ def saved_elsewhere(error: NotSaved) -> StudioError:
     return error
 
 
-def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
+def as_progress(
+    work: Work[TrainedModel], recipe: Recipe, on_step: Callable[[Step], None] | None = None
+) -> Work[TrainedModel]:
     """Replace a training's steps by ``Progress`` over all of it, for a bar with the time left.
 
     Where the recipe limits the time, the progress counts seconds. Previews are dropped, and so is
-    the progress of validations in between, for which a bar has no place.
+    the progress of validations in between, for which a bar has no place. ``on_step`` is told each
+    step.
 
     Raises
     ------
@@ -193,6 +196,8 @@ def as_progress(work: Work[TrainedModel], recipe: Recipe) -> Work[TrainedModel]:
             except NotSaved as error:
                 raise saved_elsewhere(error) from error
             if isinstance(event, Step):
+                if on_step is not None:
+                    on_step(event)
                 loss = next(iter(event.losses.values()), float("nan"))
                 text = f"Training, loss {loss:.4g}"
                 if budget:
