@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, 
 
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import theme
+from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.picture import grey_image
@@ -63,7 +64,7 @@ class Timeline(QWidget):
         self._exporter = exporter
         self._run: Run | None = None
         self._shown: KeptPreview | None = None  # an earlier one, while it is looked at
-        self._play = _button("mdi6.play", "Play the previews from the first to the newest")
+        self._play = picture_button("mdi6.play", "Play the previews from the first to the newest")
         self._play.clicked.connect(self._toggle)
         self.best = EndButton("Best", "Show the best preview")
         self.last = EndButton("Last", "Show the newest preview, and follow")
@@ -76,7 +77,7 @@ class Timeline(QWidget):
         self._label = QLabel("No previews yet")
         self._label.setProperty("role", "muted")
         self._label.setFixedWidth(LABEL_PX)
-        self.export = _button("mdi6.tray-arrow-down", "Save previews as a GIF or a picture")
+        self.export = picture_button("mdi6.tray-arrow-down", "Save previews as a GIF or a picture")
         self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.export)
         menu.addAction("All previews as a GIF ...").triggered.connect(self.ask_gif)
@@ -304,12 +305,3 @@ def shrunk(preview: KeptPreview, side_px: int) -> np.ndarray:
     rows, columns = hu.shape[0] // by, hu.shape[1] // by
     squares = hu[: rows * by, : columns * by].reshape(rows, by, columns, by)
     return np.asarray(squares.mean((1, 3), dtype=np.float32))
-
-
-def _button(icon: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setIcon(theme.icon(icon))
-    button.setAutoRaise(True)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    return button

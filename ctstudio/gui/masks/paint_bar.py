@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
-from ctstudio.gui import theme
+from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.masks.menu import swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
@@ -44,7 +44,7 @@ class PaintBar(QFrame):
         group = QButtonGroup(self)
         self.tools: dict[Tool, QToolButton] = {}
         for name, text, key, icon in TOOLS:
-            button = _button(icon, f"{text} ({key})")
+            button = picture_button(icon, f"{text} ({key})")
             button.setCheckable(True)
             button.setShortcut(key)
             button.toggled.connect(lambda on, name=name: self._choose_tool(name, on))
@@ -76,9 +76,9 @@ class PaintBar(QFrame):
             QShortcut(QKeySequence(key), self).activated.connect(
                 lambda factor=factor: self.radius.setValue(self.radius.value() * factor)
             )
-        self.between = _button("mdi6.layers-plus", "Fill the slices between those drawn")
+        self.between = picture_button("mdi6.layers-plus", "Fill the slices between those drawn")
         self.between.clicked.connect(painter.fill_between)
-        self.done = _button("mdi6.check", "Done")
+        self.done = picture_button("mdi6.check", "Done")
         self.done.setText("Done")
         self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.done.clicked.connect(lambda: painter.set_on(False))
@@ -153,15 +153,6 @@ class PaintBar(QFrame):
         limits = (float(low), float(high)) if self.limited.isChecked() else None
         self._painter.limits = limits
         self._show_limits()
-
-
-def _button(icon: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setIcon(theme.icon(icon))
-    button.setAutoRaise(True)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    return button
 
 
 def _combo(name: str) -> QComboBox:

@@ -15,14 +15,13 @@ from PySide6.QtWidgets import (
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
-    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
-from ctstudio.gui import theme
+from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.plot import MeasurePlot, colour
@@ -102,11 +101,11 @@ class MeasurePanel(QWidget):
         self._changed()
 
     def _build(self) -> None:
-        self.save_button = _button(
+        self.save_button = picture_button(
             "mdi6.content-save-outline", "Save all measurements as CSV or JSON"
         )
-        self.save_plot_button = _button("mdi6.chart-line", "Save the plot's curves as CSV")
-        self.delete_button = _button(
+        self.save_plot_button = picture_button("mdi6.chart-line", "Save the plot's curves as CSV")
+        self.delete_button = picture_button(
             "mdi6.delete-outline", "Delete the selected measurements (Del)"
         )
         self.save_button.clicked.connect(self.save_requested)
@@ -309,12 +308,3 @@ def _square(shade: str) -> QIcon:
     picture = QPixmap(10, 10)
     picture.fill(QColor(shade))
     return QIcon(picture)
-
-
-def _button(icon: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setIcon(theme.icon(icon))
-    button.setAutoRaise(True)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    return button
