@@ -40,6 +40,12 @@ ConvMean = Annotated[
     Param("Mean of a kernel's first weights times their number; the article has 0", 0, 2,
           label="Convolutions, mean"),
 ]  # fmt: skip
+LastFactor = Annotated[
+    float,
+    Param("Factor of that mean for the last kernel: below 0 where a ReLU stands before it, which "
+          "gives a sum of one sign, and a sigmoid of it is otherwise never below a half", -3, 3,
+          label="Last mean, factor"),
+]  # fmt: skip
 Gradients = Annotated[
     Literal["exact", "article"],
     Param("Whether gradients have the faults of the article's program"),
@@ -64,6 +70,7 @@ def autoencoder(
     conv_sd: ConvSd = 0.01,
     full_sd: FullSd = 0.03,
     conv_mean: ConvMean = 1.0,
+    last_factor: LastFactor = 1.0,
     gradients: Gradients = "exact",
 ) -> TorchAutoencoder:
     """Vanilla autoencoder of whole slices after J. D. Seo 2018, in torch."""
@@ -92,6 +99,7 @@ def autoencoder_numpy(
     conv_sd: ConvSd = 0.01,
     full_sd: FullSd = 0.03,
     conv_mean: ConvMean = 1.0,
+    last_factor: LastFactor = 1.0,
     gradients: Gradients = "exact",
 ) -> NumpyAutoencoder:
     """The same network written in NumPy alone, on the CPU, with its own way back."""
@@ -107,7 +115,9 @@ def _settings(chosen: dict[str, Any]) -> dict[str, Any]:
             f"size_px = {chosen['size_px']} cannot be halved three times.",
             hint="Give a multiple of 8, such as 512.",
         )
-    same = ("size_px", "latent", "black", "width", "conv_sd", "full_sd", "conv_mean")
+    same = (
+        "size_px", "latent", "black", "width", "conv_sd", "full_sd", "conv_mean", "last_factor"
+    )  # fmt: skip
     return {name: chosen[name] for name in same} | {
         "encoder": [chosen[f"e{stage}"] for stage in (1, 2, 3, 4)],
         "decoder": [chosen[f"d{stage}"] for stage in (1, 2, 3, 4)],

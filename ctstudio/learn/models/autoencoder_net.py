@@ -65,6 +65,8 @@ class Autoencoder(nn.Module):
         Standard deviations of the first weights, of convolutions and fully connected layers.
     conv_mean
         Their mean for convolutions, times the kernel's pixels: what a kernel does to a plain area.
+    last_factor
+        What that is multiplied with for the last kernel.
     faults
         Whether gradients have the faults of the article's program. The prediction has none.
     """
@@ -81,6 +83,7 @@ class Autoencoder(nn.Module):
         conv_sd: float,
         full_sd: float,
         conv_mean: float,
+        last_factor: float,
         faults: bool,
     ) -> None:
         super().__init__()
@@ -93,6 +96,7 @@ class Autoencoder(nn.Module):
             by_hand.Encoder(size_px, latent, encoder, faults=faults),
             by_hand.Decoder(size_px, latent, decoder, faults=faults),
         )
+        *_, last = halves[1].stages.values()
         self.encoder, self.decoder = nn.ParameterDict(), nn.ParameterDict()
         for half, part in zip(halves, (self.encoder, self.decoder), strict=True):
             if not outline:
@@ -103,7 +107,8 @@ class Autoencoder(nn.Module):
                     continue
                 weights = stage.weights.astype(np.float32)
                 if isinstance(stage, by_hand.Convolution):
-                    weights += np.float32(conv_mean / weights.size)
+                    mean = conv_mean * (last_factor if stage is last else 1)
+                    weights += np.float32(mean / weights.size)
                 part[name] = nn.Parameter(torch.from_numpy(weights))
 
     @property
