@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ctstudio.core.events import Detail, Preview, Progress, Validation, Work
 from ctstudio.ct.metrics import PROTOCOLS, evaluate
+from ctstudio.ct.overlap import annotated, auc, dice, overlap
+from ctstudio.ct.surfaces import by_slice
 from ctstudio.learn import checkpoint
 from ctstudio.learn.apply import run as apply_to_slice
 from ctstudio.learn.apply import run_exactly
@@ -22,7 +24,7 @@ from ctstudio.learn.pace import Budget
 from ctstudio.learn.receptive_field import ReceptiveField, measure
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
-from ctstudio.learn.segment import classify, classifying, dice, grid, live_every
+from ctstudio.learn.segment import Told, classify, grid, live_every, telling
 from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.tiling import UNKNOWN
 from ctstudio.learn.trainee import Trainee
@@ -160,24 +162,18 @@ class Judge:
         return Validation(trainee.step, protocol, self.metrics, self._baseline)
 
     def _overlap(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
-        found, true = [], []
+        told: list[Told] = []
         for done, pair in enumerate(pairs):
-            assert pair.target is not None
-            found.append((yield from self._tell(pair, trainee)))
-            true.append(_on_grid(pair.target.numpy(), pair.judged_every))
-            yield Progress(done + 1, len(pairs), "Judging held-out slices")
-        return {"dice": dice(found, true)}
-
-    def _tell(self, pair: Pair, trainee: Trainee) -> Work[NDArray[np.float32]]:
-        return (
-            yield from classifying(
+            work = telling(
                 trainee.average,
                 pair.shown.numpy(),
                 trainee.device,
                 region=None if pair.region is None else pair.region.numpy(),
                 every=pair.judged_every,
             )
-        )
+            told.append((yield from work))
+            yield Progress(done + 1, len(pairs), "Judging held-out slices")
+        return agreement(pairs, told)
 
     def _compare(self, pairs: Sequence[Pair], trainee: Trainee) -> Work[dict[str, float]]:
         protocol = PROTOCOLS[PROTOCOL]
@@ -247,6 +243,27 @@ class Judge:
 
 def _mean(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
+
+
+def agreement(pairs: Sequence[Pair], told: Sequence[Told]) -> dict[str, float]:
+    """What `overlap` tells of held-out slices, "auc" (any class against none), and the distances
+    of `ctstudio.ct.surfaces.by_slice` where the pixels' size is known and all are told.
+
+    What has no meaning, such as the distance of a surface that is not there, is left out.
+    """
+    true = [
+        _on_grid(pair.target.numpy(), pair.judged_every)
+        for pair in pairs
+        if pair.target is not None
+    ]
+    found = [each.classes for each in told]
+    metrics = overlap(found, true)
+    likely, known = annotated([each.inside for each in told], true)
+    metrics["auc"] = auc(likely, known > 0)
+    spacings = [pair.spacing_mm for pair in pairs if pair.spacing_mm and pair.judged_every == 1]
+    if len(spacings) == len(pairs):
+        metrics |= by_slice(found, true, spacings)
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 def _on_grid(classes: NDArray[np.float32], every: int) -> NDArray[np.float32]:

@@ -92,7 +92,9 @@ class Masks(InMemory):
     def pair(self, number: int, z: int) -> Pair:
         image = torch.from_numpy(clean_slice(self.volumes[number], z))
         classes = torch.from_numpy(self.classes(number, z).astype(np.float32))
-        return Pair(z, image, classes, self.slab(number, z))
+        geometry = self.volumes[number].geometry
+        spacing_mm = geometry.spacing_mm if geometry.spacing_known else None
+        return Pair(z, image, classes, self.slab(number, z), spacing_mm=spacing_mm)
 
     def classes(self, number: int, z: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
         """The class of every pixel of a slice ``(y, x)``; StudioError where it is none."""

@@ -14,6 +14,10 @@ from ctstudio.core.errors import StudioError
 
 FILE = "metrics.csv"
 METRICS = ("psnr", "ssim", "rmse", "dice")
+LABEL_METRICS = (
+    "iou", "sensitivity", "specificity", "weighted_accuracy", "auc", "hd95_mm", "surface_mm",
+)  # fmt: skip
+"""Beside Dice, where classes are learnt."""
 NEEDED = {"step", "epoch", "seconds", "lr", "protocol"}
 MOST_S = 1e10  # three centuries: no training takes longer
 LONGEST = 100_000  # characters of a line; no row of ours comes near

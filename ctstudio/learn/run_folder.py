@@ -25,7 +25,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import GradientNorms, Note, Preview, Saved, Step, Validation
 from ctstudio.learn.gradient_log import GradientLog
 from ctstudio.learn.levels import to_levels, whole
-from ctstudio.learn.metrics_log import METRICS, read_metrics, read_rows
+from ctstudio.learn.metrics_log import LABEL_METRICS, METRICS, read_metrics, read_rows
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_pictures import (
     STILL,
@@ -38,6 +38,7 @@ from ctstudio.learn.run_pictures import (
     residual,
     save_arrays,
 )
+from ctstudio.learn.tasks import TASKS
 
 if TYPE_CHECKING:
     from ctstudio.learn.board import Board
@@ -102,7 +103,8 @@ class RunFolder:
     ) -> None:
         self.path = Path(path)
         self._columns = ["step", "epoch", "seconds", "lr", *losses, "protocol"]
-        self._columns += [*METRICS, *(f"noisy_{name}" for name in METRICS)]
+        labels = LABEL_METRICS if "labels" in TASKS[recipe.task.name].tags else ()
+        self._columns += [*METRICS, *labels, *(f"noisy_{name}" for name in METRICS)]
         self._rows: list[dict[str, Any]] = []
         self._flushed_s = 0.0
         self._preview_s = 0.0

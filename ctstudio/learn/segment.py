@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,32 @@ def classifying(
     region: NDArray[np.bool_] | None = None,
     every: int = 1,
 ) -> Work[NDArray[np.float32]]:
-    """The class of every pixel of a slice ``(y, x)``, as whole numbers in float32.
+    """The class of every pixel of a slice ``(y, x)``; see `telling`."""
+    told = yield from telling(module, hu, device, region=region, every=every)
+    return told.classes
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a network says of a slice ``(y, x)``, float32 each.
+
+    ``classes`` are whole numbers; ``inside`` from 0 to 1 is how likely a pixel is of any class but
+    the background. Of a network whose output is a mask it is that mask, cut off at 0 and 1.
+    """
+
+    classes: NDArray[np.float32]
+    inside: NDArray[np.float32]
+
+
+def telling(
+    module: nn.Module,
+    hu: NDArray[np.float32],
+    device: torch.device,
+    *,
+    region: NDArray[np.bool_] | None = None,
+    every: int = 1,
+) -> Work[Told]:
+    """What a network says of every pixel of a slice.
 
     ``hu`` is the slice ``(y, x)``, or where the network wants them its neighbours ``(n, y, x)``.
     Outside of the ``region`` everything is of class 0. A network that tells single voxels is
@@ -61,17 +86,21 @@ def classifying(
     context = context_of(module)
     air = np.float32(sampling.AIR_HU)
     clean = np.stack([np.where(measured(each), each, air) for each in stacked(hu)])
-    inside = np.ones(clean.shape[1:], bool) if region is None else region
+    within = np.ones(clean.shape[1:], bool) if region is None else region
     threshold = float(getattr(module, "threshold", 0.0))
+
+    def answer(logits: Tensor) -> tuple[NDArray[np.float32], ...]:
+        both = decide(logits, threshold), likely(logits, threshold)
+        return tuple(each.float().cpu().numpy() for each in both)
+
     if context.patch_px == 1:
         with torch.inference_mode():
             logits = module(torch.from_numpy(clean.astype(np.float32))[None].to(device))
-            whole: NDArray[np.float32] = decide(logits, threshold)[0].float().cpu().numpy()
-        return np.where(inside, whole, np.float32(0))
-    rows, columns = (grid(length, every) for length in inside.shape)
-    told = np.zeros((len(rows), len(columns)), np.float32)
-    asked = inside[np.ix_(rows, columns)]
-    places = np.argwhere(asked)
+            whole = answer(logits)
+        return Told(*(np.where(within, each[0], np.float32(0)) for each in whole))
+    rows, columns = (grid(length, every) for length in within.shape)
+    told = np.zeros((2, len(rows), len(columns)), np.float32)
+    places = np.argwhere(within[np.ix_(rows, columns)])
     done, total = 0, len(places)
     padded = with_margin(torch.from_numpy(clean.astype(np.float32))[None], context)
     while done < total:
@@ -92,14 +121,14 @@ def classifying(
                 logits = next(shares, None)
                 if logits is None:
                     break
-                classes = decide(logits[..., None, None], threshold).flatten().float().cpu().numpy()
-            some = places[done : done + len(classes)]
-            told[some[:, 0], some[:, 1]] = classes
-            done += len(classes)
+                some = np.stack([each.ravel() for each in answer(logits[..., None, None])])
+            here = places[done : done + some.shape[1]]
+            told[:, here[:, 0], here[:, 1]] = some
+            done += some.shape[1]
             yield Progress(done, total, "Telling voxels")
     near = [np.minimum(np.arange(length) // every, len(kept) - 1)
-            for length, kept in zip(inside.shape, (rows, columns), strict=True)]  # fmt: skip
-    return np.where(inside, told[np.ix_(*near)], np.float32(0))
+            for length, kept in zip(within.shape, (rows, columns), strict=True)]  # fmt: skip
+    return Told(*(np.where(within, each[np.ix_(*near)], np.float32(0)) for each in told))
 
 
 def segment(
@@ -199,19 +228,11 @@ def decide(logits: Tensor, threshold: float = 0.0) -> Tensor:
     return logits.argmax(1)
 
 
-def dice(
-    predictions: Sequence[NDArray[np.float32]], truths: Sequence[NDArray[np.float32]]
-) -> float:
-    """Mean Dice coefficient of the classes above 0 that occur, over all slices together.
+def likely(logits: Tensor, threshold: float = 0.0) -> Tensor:
+    """How likely pixels ``(b, y, x)`` are of any class but 0, from logits ``(b, c, y, x)``.
 
-    Pixels that are not annotated (below 0) do not count; 1 where nothing occurs in either.
+    A threshold says that one channel is a mask from 0 to 1 itself.
     """
-    found = np.concatenate([p[t >= 0] for p, t in zip(predictions, truths, strict=True)])
-    true = np.concatenate([t[t >= 0] for t in truths])
-    classes = [k for k in np.union1d(found, true) if k > 0]
-    scores = [
-        2 * np.count_nonzero((found == k) & (true == k))
-        / (np.count_nonzero(found == k) + np.count_nonzero(true == k))
-        for k in classes
-    ]  # fmt: skip
-    return float(np.mean(scores)) if scores else 1.0
+    if logits.shape[1] > 1:
+        return logits.softmax(1)[:, 1:].sum(1)
+    return logits[:, 0].clamp(0, 1) if threshold else logits[:, 0].sigmoid()

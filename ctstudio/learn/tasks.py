@@ -34,6 +34,7 @@ class Pair:
     ``around`` ``(n, y, x)`` holds the slice among its neighbours where the network wants to see
     them. Where ``region`` (bool, ``(y, x)``) is given, only its pixels are asked for, and of these,
     where the network is judged, only every so many along either axis (``judged_every``).
+    ``spacing_mm`` is (dy, dx), None where it is not known.
     """
 
     index: int
@@ -42,6 +43,7 @@ class Pair:
     around: Tensor | None = None
     region: Tensor | None = None
     judged_every: int = 1
+    spacing_mm: tuple[float, float] | None = None
 
     @property
     def shown(self) -> Tensor:

@@ -14,13 +14,14 @@ from torch import Tensor
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Step, Validation, finish
 from ctstudio.core.registry import Choice
+from ctstudio.ct.overlap import dice
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.masks import Masks
 from ctstudio.learn.models import MODELS
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.learn.run_folder import read_metrics, read_previews
-from ctstudio.learn.segment import decide, dice
+from ctstudio.learn.segment import decide
 from ctstudio.learn.train import train
 from ctstudio.workflows.denoise import method_from
 
