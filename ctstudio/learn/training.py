@@ -47,7 +47,7 @@ class Training:
         self.recipe, self.task, self.trainee = recipe, task, trainee
         self.folder, self.start, self.data = folder, start, data
         self.processes, self.clock = processes, clock
-        self.draws = Draws(recipe, task, processes.count)
+        self.draws = Draws(recipe, task, processes.count, trainee.device)
         labels = learns_classes(recipe)
         self.judge, self.watch = Judge(task, labels), Watch()
         self.stage = Stage(task.preview, labels)
@@ -122,6 +122,7 @@ class Training:
                 self.processes.leave()
             raise
         finally:
+            self.draws.close()
             if self.began and self._saved_step != trainee.step:
                 self.save_at_last(sys.exc_info()[1])
 
@@ -279,6 +280,7 @@ class Training:
         """Halve what a step takes, after it did not fit; raises what is another kind of error."""
         if not devices.is_out_of_memory(error):
             raise error
+        self.draws.forget()
         halved = self.task.shrink() if self.processes.count == 1 else ""
         if not halved:
             raise StudioError(
@@ -287,7 +289,6 @@ class Training:
                 hint="Choose a smaller network, or close other programs.",
             ) from error
         self.place.shrunk += 1
-        self.draws.forget()
         # A half-made step must not stay behind.
         self.trainee.roll_back(rate_factor=1.0)
         devices.release_memory()
