@@ -24,6 +24,13 @@ from ctstudio.cli.progress import drain
 @click.option("--all", "everything", is_flag=True, help="Reproduce all of them.")
 @click.option("--out", type=ANY_PATH, help="A folder for runs, figures and reports.")
 @click.option(
+    "--form",
+    type=click.Choice(["both", "faithful", "repaired"]),
+    default="both",
+    show_default=True,
+    help="What to train: as in the article, repaired, or both. The other can follow later.",
+)
+@click.option(
     "--epochs",
     type=click.IntRange(min=1),
     help="Epochs of the faithful form; by default the article's.",
@@ -52,6 +59,7 @@ def command(
     listing: bool,
     everything: bool,
     out: Path | None,
+    form: str,
     epochs: int | None,
     slices: int | None,
     minutes: float,
@@ -63,10 +71,11 @@ def command(
     SERIES (a folder, a zip archive or files of DICOM, pictures or NIfTI) is by default the
     built-in phantom. The folder NAME in --out receives both runs, the article's figures and films,
     the cost curves and report.md with all numbers; index.html gathers the reports. What is
-    finished is skipped, and what was interrupted goes on: Ctrl+C saves.
+    finished is skipped, and what was interrupted goes on: Ctrl+C saves. To train one form again,
+    delete its folder and report.md.
     """
     from ctstudio.workflows.reproduce.data import load
-    from ctstudio.workflows.reproduce.experiments import find, known
+    from ctstudio.workflows.reproduce.experiments import FORMS, find, known
     from ctstudio.workflows.reproduce.plan import Wish
     from ctstudio.workflows.reproduce.run import reproduce_all
 
@@ -85,7 +94,8 @@ def command(
         raise click.UsageError("Missing option '--out': a folder for runs and reports.")
     context = click.get_current_context()
     path = EXISTING.convert(places[0], None, context) if places else None
-    wish = Wish(epochs=epochs, slices=slices, minutes=minutes, device=device)
+    forms = tuple(FORMS) if form == "both" else (form,)
+    wish = Wish(epochs=epochs, slices=slices, minutes=minutes, device=device, forms=forms)
     work = reproduce_all(experiments, lambda: load(path, selector), out, wish)
     page = drain(work, "Reproducing")
     click.echo(f"The reports are gathered in {page}")

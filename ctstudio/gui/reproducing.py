@@ -32,7 +32,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.words import plain_label
-from ctstudio.workflows.reproduce.experiments import Experiment, known
+from ctstudio.workflows.reproduce.experiments import FORMS, Experiment, known
 from ctstudio.workflows.reproduce.plan import MINUTES, Wish
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ class ReproduceDialog(QDialog):
         for layer in layers:
             self.series.addItem(layer.name)
         self.series.setCurrentIndex(1 if layers else 0)
+        self.form = QComboBox()
+        self.form.setAccessibleName("Forms")
+        self.form.setToolTip("What to train; the other form can follow later")
+        self.form.addItem("Both", tuple(FORMS))
+        for name, words in FORMS.items():
+            self.form.addItem(words, (name,))
         self.epochs = _count("Epochs", "As in the article")
         self.slices = _count("Slices", "All")
         self.minutes = QDoubleSpinBox()
@@ -94,6 +100,7 @@ class ReproduceDialog(QDialog):
         form.setHorizontalSpacing(12)
         form.setVerticalSpacing(8)
         form.addRow("Series", self.series)
+        form.addRow("Forms", self.form)
         form.addRow("Epochs as in the article", self.epochs)
         form.addRow("Slices to learn from", self.slices)
         form.addRow("Time for the repaired form", self.minutes)
@@ -129,6 +136,7 @@ class ReproduceDialog(QDialog):
             epochs=self.epochs.value() or None,
             slices=self.slices.value() or None,
             minutes=self.minutes.value(),
+            forms=tuple(self.form.currentData()),
         )
 
     def _update(self) -> None:

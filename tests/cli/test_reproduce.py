@@ -148,6 +148,38 @@ def test_what_was_interrupted_goes_on(two: None, series_folder: Path, tmp_path: 
         assert film.n_frames == 4  # the first four epochs beside the last four
 
 
+def test_one_form_follows_the_other(
+    two: None, series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["reproduce", "residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
+    folder = tmp_path / "residual-2a"
+    assert main.run([*arguments, "--form", "repaired"]) == 0
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["repaired"]
+    first = json.loads((folder / "report.json").read_text())
+    assert list(first["forms"]) == ["repaired"]
+    require_links(folder / "report.md")
+    weights = (folder / "repaired" / "best.pt").read_bytes()
+    assert main.run([*arguments, "--form", "faithful"]) == 0
+    both = json.loads((folder / "report.json").read_text())
+    assert list(both["forms"]) == ["faithful", "repaired"]
+    # Of the first form nothing was trained again.
+    assert (folder / "repaired" / "best.pt").read_bytes() == weights
+    assert both["forms"]["repaired"]["numbers"] == first["forms"]["repaired"]["numbers"]
+    assert both["judged"] == first["judged"]
+    require_links(folder / "report.md")
+    capsys.readouterr()
+    assert main.run(arguments) == 0
+    assert "skipped: residual-2a" in capsys.readouterr().err
+
+
+def test_a_form_that_there_is_not(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(series_folder), *SHORT, "--out", str(tmp_path), "--form", "faithful"]
+    assert main.run(["reproduce", "residual-addition", *arguments]) == 1
+    assert "no such form of residual-addition" in capsys.readouterr().err
+
+
 def test_other_settings_do_not_go_on_with_a_run(
     two: None, series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.gui import reproducing
@@ -108,4 +109,7 @@ def test_the_dialog_by_hand(qapp: Any, tmp_path: Path, monkeypatch: pytest.Monke
     assert dialog.folder.text() == str(tmp_path / "chosen")
     wish = dialog.wish()
     assert (wish.epochs, wish.slices, wish.minutes) == (None, None, 15)
+    assert wish.forms == ("faithful", "repaired")
+    QTest.keyClicks(dialog.form, "Repaired")
+    assert dialog.wish().forms == ("repaired",)
     dialog.deleteLater()

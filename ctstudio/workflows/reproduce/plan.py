@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce.data import Data, Split, excerpt, fit, fixed_side, split
-from ctstudio.workflows.reproduce.experiments import FAITHFUL, Experiment
+from ctstudio.workflows.reproduce.experiments import FAITHFUL, FORMS, Experiment
 
 MINUTES = 15.0
 
@@ -19,13 +19,19 @@ class Wish:
 
     ``epochs`` and ``slices`` are those of the faithful form, by default the article's epochs over
     all slices that are not held out; ``minutes`` limits the repaired one; ``device`` is where both
-    compute, by default where their recipes say.
+    compute, by default where their recipes say. Of ``forms`` those are trained that an experiment
+    has.
     """
 
     epochs: int | None = None
     slices: int | None = None
     minutes: float = MINUTES
     device: str | None = None
+    forms: tuple[str, ...] = tuple(FORMS)
+
+    def of(self, experiment: Experiment) -> set[str]:
+        """The forms that are wished for and that the experiment has."""
+        return set(self.forms) & set(dict(experiment.recipe_names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,8 @@ def make_plan(experiment: Experiment, data: Data, wish: Wish) -> Plan:
     parts = split(len(data.volume), list(recipes.values()))
     runs = {}
     for form, recipe in recipes.items():
+        if form not in wish.forms:
+            continue  # it has its say in what is held out all the same
         if form == FAITHFUL:
             runs[form] = _faithful(experiment, recipe, data.volume, parts, wish)
         else:

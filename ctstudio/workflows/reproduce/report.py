@@ -75,6 +75,7 @@ def collect(
         "seen": experiment.seen,
         "sights": seen,
         "why": experiment.why,
+        "articles_run": FAITHFUL in dict(experiment.recipe_names),
         "black": finite(measure.numbers(clean, black, black, hu=plan.data.hu)),
         "forms": forms,
     }
@@ -104,7 +105,7 @@ def as_markdown(told: Mapping[str, Any]) -> str:
     parts += ["## Figures", *_figures(forms)]
     parts += ["## Numbers", _judged(told), _table(METRICS, told), _protocols(told["hu"])]
     parts += ["## Looks", _table(measure.MEASURES, told)]
-    if FAITHFUL in forms:
+    if told["articles_run"]:
         parts += ["## Why the faithful run looks as it does", told["why"]]
     else:
         parts += ["## About", told["why"]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce.data import Data
 from ctstudio.workflows.reproduce.experiments import FORMS, Experiment
 from ctstudio.workflows.reproduce.plan import Run, Wish, make_plan
-from ctstudio.workflows.reproduce.report import REPORT
+from ctstudio.workflows.reproduce.report import NUMBERS, REPORT
 from ctstudio.workflows.stages import stage
 
 
@@ -25,22 +27,29 @@ def reproduce_all(
     """Reproduce experiments one after the other; returns the gallery's page.
 
     ``series`` loads what they learn from, and is called where there is anything to do. Those
-    whose report stands in ``out`` are skipped. It may be closed at any time: what is being trained
-    is saved, and the same call goes on with it, bit for bit where steps and not time end a
-    training.
+    whose report stands in ``out`` with all forms wished for are skipped. It may be closed at any
+    time: what is being trained is saved, and the same call goes on with it, bit for bit where
+    steps and not time end a training.
 
     Raises
     ------
     StudioError
-        When a folder in ``out`` holds a run with other settings or of another series, or cannot
-        be written to; of several experiments after the others are done.
+        When no experiment has the form wished for, or a folder in ``out`` holds a run with other
+        settings or of another series, or cannot be written to; of several experiments after the
+        others are done.
     """
     from ctstudio.workflows.reproduce.gallery import write_gallery
 
     out = Path(out)
     _make(out)
-    waiting = [e for e in experiments if not is_finished(out, e)]
-    if done := [e.name for e in experiments if e not in waiting]:
+    there = [e for e in experiments if wish.of(e)]
+    if lacking := [e.name for e in experiments if e not in there]:
+        what = f"There is no such form of {', '.join(lacking)}"
+        if not there:
+            raise StudioError(f"{what}.", hint="The articles show no run of it.")
+        yield Note(f"{what}: left out.")
+    waiting = [e for e in there if not wish.of(e) <= finished_forms(out, e)]
+    if done := [e.name for e in there if e not in waiting]:
         yield Note(f"Finished already, and skipped: {', '.join(done)}.")
     if not waiting:
         return write_gallery(out)
@@ -73,17 +82,24 @@ def reproduce_all(
     return page
 
 
-def is_finished(out: Path, experiment: Experiment) -> bool:
-    """Whether its report stands, which is written last."""
-    return (Path(out) / experiment.name / REPORT).is_file()
+def finished_forms(out: Path, experiment: Experiment) -> set[str]:
+    """The forms in its report, which is written last; none where there is no report."""
+    folder = Path(out) / experiment.name
+    if not (folder / REPORT).is_file():
+        return set()
+    try:
+        return set(json.loads((folder / NUMBERS).read_text("utf-8"))["forms"])
+    except (OSError, ValueError, KeyError):
+        return set()  # it is written anew
 
 
 def reproduce(
     experiment: Experiment, data: Data, out: Path, wish: Wish, where: str = ""
 ) -> Work[Path]:
-    """Train both forms of an experiment in ``out``, draw its figures and write its report.
+    """Train an experiment in ``out``, draw its figures and write its report.
 
-    Returns the report. ``where`` follows the title in what is told.
+    Returns the report, in which forms that were finished before stay. ``where`` follows the title
+    in what is told.
     """
     from ctstudio.workflows.reproduce import report
     from ctstudio.workflows.reproduce.figures import draw
@@ -91,7 +107,8 @@ def reproduce(
     from ctstudio.workflows.runs import summarise
 
     folder = Path(out) / experiment.name
-    plan = make_plan(experiment, data, wish)
+    forms = wish.of(experiment) | finished_forms(out, experiment)
+    plan = make_plan(experiment, data, replace(wish, forms=tuple(forms)))
     _make(folder)
     for form, run in plan.runs.items():
         text = f"{experiment.title}{where}, {FORMS[form].lower()}"
