@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.labels import Label, default_colour
+from ctstudio.ct.labels import NOT_ANNOTATED, UNKNOWN, Label, default_colour
 
 AGREED, FALSE_POSITIVE, FALSE_NEGATIVE = 1, 2, 3
 
@@ -19,6 +19,11 @@ DIFFERENCE_LABELS = (
 )
 """What the numbers of `difference` stand for, in colours that differ for any colour vision (Okabe
 and Ito 2008)."""
+
+
+HATCH_PX = 8
+"""The distance of the lines that hatch what is not annotated, along rows and columns."""
+_HATCH_ALPHA = 96
 
 
 def difference(truth: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.uint8]:
@@ -77,11 +82,15 @@ def paint(
     """A label map ``(y, x)`` as red, green, blue and alpha ``(y, x, 4)``, to be laid over an image.
 
     ``opacity`` from 0 to 1 is that of areas; outlines, with ``contour``, are opaque. Values are
-    rounded to whole numbers; what is below 0 or not a number is transparent.
+    rounded to whole numbers; what is not a number is transparent. What is below 0, not annotated,
+    is hatched with thin grey lines, unless `UNKNOWN` is hidden.
     """
     whole = numbers
-    if not np.issubdtype(numbers.dtype, np.unsignedinteger):
-        whole = np.nan_to_num(np.rint(np.asarray(numbers, np.float32)), nan=0.0)
+    signed = not np.issubdtype(numbers.dtype, np.unsignedinteger)
+    unknown = numbers < 0 if signed and UNKNOWN not in hidden else None
+    if signed:
+        if not np.issubdtype(numbers.dtype, np.integer):
+            whole = np.nan_to_num(np.rint(np.asarray(numbers, np.float32)), nan=0.0)
         whole = whole.clip(0, 65535).astype(np.uint16)
     table = colour_table(labels, int(whole.max(initial=0)), hidden)
     if contour:
@@ -91,4 +100,7 @@ def paint(
     else:
         table[:, 3] = np.rint(table[:, 3] * opacity)
     picture: NDArray[np.uint8] = table.view(np.uint32)[:, 0].take(whole)[..., None].view(np.uint8)
+    if unknown is not None and unknown.any():
+        y, x = np.ogrid[: unknown.shape[0], : unknown.shape[1]]
+        picture[unknown & ((y + x) % HATCH_PX == 0)] = (*NOT_ANNOTATED.colour, _HATCH_ALPHA)
     return picture

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LABEL_UNIT = "class"
 """The unit of values that number classes."""
 
+UNKNOWN = -1
+"""The number of voxels that nobody annotated; the background is 0, and is annotated."""
+
 # Told apart with any colour vision (Okabe and Ito 2008), without its black.
 _DISTINCT = (
     (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
@@ -33,6 +36,15 @@ class Label:
     colour: tuple[int, int, int]
 
 
+NOT_ANNOTATED = Label(UNKNOWN, "Not annotated", (150, 150, 150))
+"""Among the labels of a map that is annotated in part (sparsely), and of no other."""
+
+
+def is_sparse(volume: Volume) -> bool:
+    """Whether voxels of a label map may be without annotation."""
+    return any(label.number == UNKNOWN for label in volume.labels)
+
+
 def default_colour(number: int) -> tuple[int, int, int]:
     """A colour for label ``number`` (from 1), unlike that of its neighbours."""
     if number <= len(_DISTINCT):
@@ -45,7 +57,9 @@ def complete(labels: Sequence[Label], numbers: Iterable[int]) -> tuple[Label, ..
     """``labels`` in the order of their numbers, with names made up for ``numbers`` without one."""
     known = {label.number: label for label in labels}
     for number in numbers:
-        if number and number not in known:
+        if number == UNKNOWN:
+            known[number] = NOT_ANNOTATED
+        elif number and number not in known:
             known[number] = Label(number, f"Label {number}", default_colour(number))
     return tuple(known[number] for number in sorted(known))
 
@@ -62,7 +76,8 @@ def label_map(
     Parameters
     ----------
     numbers
-        ``(z, y, x)`` whole numbers from 0 (nothing) to 65535.
+        ``(z, y, x)`` whole numbers from 0 (background) to 65535, or `UNKNOWN`, which makes the
+        map a sparse one; that has numbers up to 32767.
     geometry, source
         Those of the volume that the labels belong to.
     labels
@@ -78,11 +93,13 @@ def label_map(
     found = np.unique(numbers)
     if found.size and not (np.rint(found) == found).all():
         raise ValueError("labels are whole numbers")
-    if found.size and not 0 <= found[0] <= found[-1] <= 65535:
-        raise ValueError(f"labels from {found[0]} to {found[-1]} are outside of 0 to 65535")
     known = complete(labels, (int(number) for number in found))
+    sparse = any(label.number == UNKNOWN for label in known)
+    low, most = (UNKNOWN, 32767) if sparse else (0, 65535)
+    if found.size and not low <= found[0] <= found[-1] <= most:
+        raise ValueError(f"labels from {found[0]} to {found[-1]} are outside of {low} to {most}")
     highest = max((label.number for label in known), default=0)
-    kind = np.uint8 if highest < 256 else np.uint16
+    kind = np.int16 if sparse else np.uint8 if highest < 256 else np.uint16
     n = len(numbers)
     return Volume(
         np.ascontiguousarray(numbers, kind),

@@ -13,11 +13,11 @@ from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
-from ctstudio.ct.labels import LABEL_UNIT, Label
+from ctstudio.ct.labels import LABEL_UNIT, UNKNOWN, Label
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.datasets import MAKER, place, plain
 from ctstudio.dicom.deidentify import Deidentifier
-from ctstudio.dicom.seg_codes import concept
+from ctstudio.dicom.seg_codes import UNANNOTATED, concept
 from ctstudio.dicom.sources import UNWRITABLE, Reference, Sources, broken
 
 # Attributes that a segmentation takes over from its source, where they may be empty (type 2).
@@ -42,7 +42,8 @@ def write_segmentation(
     ----------
     volume
         A label map (`ctstudio.ct.labels.label_map`) on the slices of a DICOM series, or on those
-        resampled from one. The labels that occur become segments, numbered from 1 in their order.
+        resampled from one. The labels that occur become segments, numbered from 1 in their order;
+        where not all is annotated, the last of them is what is not.
     path
         The file, anew; a DICOM file is never overwritten.
     description
@@ -73,7 +74,8 @@ def write_segmentation(
         {int(k) for index in range(len(volume)) for k in np.unique(volume.voxels[index])}
     )
     labels = [label for label in volume.labels if label.number in present]
-    if not labels:
+    labels.sort(key=lambda label: label.number == UNKNOWN)  # what is not annotated comes last
+    if not any(label.number > 0 for label in labels):
         raise StudioError(
             f"{path} was not written: no voxel has a label.",
             hint="A segmentation without a segment is no DICOM object.",
@@ -165,7 +167,7 @@ def _describe(segment: int, label: Label, algorithm: str) -> Dataset:
     """One item of the SegmentSequence (PS3.3 C.8.20.4)."""
     import highdicom as hd
 
-    category, kind = concept(label.name)
+    category, kind = UNANNOTATED if label.number == UNKNOWN else concept(label.name)
     made_by = None
     if algorithm:
         made_by = hd.AlgorithmIdentificationSequence(

@@ -37,6 +37,12 @@ _KNOWN: tuple[tuple[str, Code, Code], ...] = (
     (r"body|skin", _ANATOMY, ("38266002", "SCT", "Entire body")),
 )
 
+UNANNOTATED: tuple[Code, Code] = (
+    ("SPATIAL", "99CTSTUDIO", "Extent of the annotation"),
+    ("UNANNOTATED", "99CTSTUDIO", "Not annotated"),
+)
+"""Category and type of the segment that holds what nobody annotated."""
+
 
 def concept(name: str) -> tuple[Code, Code]:
     """Category and type of a segment named ``name``: those of a known word in it, else tissue."""

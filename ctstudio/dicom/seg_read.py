@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
-from ctstudio.ct.labels import Label, default_colour, label_map
+from ctstudio.ct.labels import NOT_ANNOTATED, UNKNOWN, Label, default_colour, label_map
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.headers import SEGMENTATION_CLASSES
 from ctstudio.dicom.places import open_binary
+from ctstudio.dicom.seg_codes import UNANNOTATED
 from ctstudio.dicom.seg_frames import Frames, MisfitError
 
 _YIELD_SECONDS = 0.05
@@ -69,7 +70,8 @@ def read_segmentation(path: Path, on: Volume) -> Work[Volume]:
 
     Binary, fractional (from half of the largest value on) and label map types, with frames in any
     order, for some slices only, or turned by right angles. Where segments overlap, the larger
-    fraction counts, else the one of the higher number.
+    fraction counts, else the one of the higher number. A segment of CT Studio's that says what is
+    not annotated makes the map a sparse one.
 
     Yields Progress, and a Note where something was decided or left out.
 
@@ -140,6 +142,11 @@ def _onto(dataset: Dataset, path: Path, on: Volume) -> Work[Volume]:
     if kind == "FRACTIONAL":
         yield Note(f"{path.name}: fractions of at least one half count as inside.")
     yield Progress(frames.count, frames.count, "Reading labels")
+    unknown = _unannotated(dataset)
+    if unknown:
+        named = (label for label in labels if label.number not in unknown)
+        labels = [NOT_ANNOTATED, *named]
+        numbers = np.where(np.isin(numbers, unknown), UNKNOWN, numbers.astype(np.int32))
     return label_map(numbers, on.geometry, on.source, labels, (f"segmentation {path.name}",))
 
 
@@ -166,6 +173,18 @@ def _labels(dataset: Dataset) -> list[Label]:
             raise MisfitError(f"it numbers a segment {number}")
         name = _words(item.get("SegmentLabel")) or f"Segment {number}"
         found.append(Label(number, name, _colour(item, number)))
+    return found
+
+
+def _unannotated(dataset: Dataset) -> list[int]:
+    """The numbers of the segments that hold what nobody annotated."""
+    value, scheme, _ = UNANNOTATED[1]
+    found = []
+    for item in dataset.get("SegmentSequence") or []:
+        kinds = item.get("SegmentedPropertyTypeCodeSequence") or []
+        coded = [(str(k.get("CodeValue")), str(k.get("CodingSchemeDesignator"))) for k in kinds]
+        if (value, scheme) in coded:
+            found.append(int(item.SegmentNumber))
     return found
 
 

@@ -24,6 +24,8 @@ def write_label_table(labels: Sequence[Label], path: Path) -> None:
     """
     lines = ['    0     0    0    0        0  0  0    "Clear Label"']
     for label in labels:
+        if label.number < 0:
+            continue  # what is not annotated: the format counts from 0
         red, green, blue = label.colour
         name = " ".join(label.name.replace('"', "'").split())
         lines.append(f'{label.number:5d} {red:5d}{green:5d}{blue:5d}        1  1  1    "{name}"')

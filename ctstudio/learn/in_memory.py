@@ -132,7 +132,8 @@ class InMemory:
         if any(volume.unit != "HU" for volume in volumes):
             yield Note("The values of a series are not known to be HU; they are taken as HU.")
         held: list[tuple[int, int]] = []
-        plan = _plan(volumes, recipe.validation.share, self.least_held_out)
+        candidates = [self.candidates(number) for number in range(len(volumes))]
+        plan = _plan(candidates, recipe.validation.share, self.least_held_out)
         for number, (learn, out) in enumerate(plan):
             held += [(number, z) for z in out]
             self._require_worth(number, learn or out)
@@ -171,6 +172,10 @@ class InMemory:
         self.preview = pairs[0, preview_slice]
         if all(pair.target is None for pair in self.validation):
             yield from self._hold_out(held, device)
+
+    def candidates(self, number: int) -> Sequence[int]:
+        """The slices of a series that are learnt from or held out."""
+        return range(len(self.volumes[number]))
 
     def shows(self, number: int, z: int) -> bool:
         """Whether a slice and what it is compared with were measured anywhere."""
@@ -342,11 +347,16 @@ def storage(volume: Volume) -> type[np.int16] | type[np.float32]:
     return np.int16 if whole else np.float32
 
 
-def _plan(volumes: Sequence[Volume], share: float, least: int) -> list[tuple[list[int], list[int]]]:
-    """For each volume the slices to learn from and the slices held out."""
-    plans = [sampling.split(len(volume), share, least) for volume in volumes]
-    if len(volumes) > 1 and not any(out for _, out in plans):
+def _plan(
+    candidates: Sequence[Sequence[int]], share: float, least: int
+) -> list[tuple[list[int], list[int]]]:
+    """For each volume the slices to learn from and the slices held out, of its candidates."""
+    plans = []
+    for slices in candidates:
+        learn, out = sampling.split(len(slices), share, least)
+        plans.append(([slices[k] for k in learn], [slices[k] for k in out]))
+    if len(plans) > 1 and not any(out for _, out in plans):
         # Single slices of several scans: whole scans are held out.
-        last = max(1, min(round(share * len(volumes)), len(volumes) - 1))
+        last = max(1, min(round(share * len(plans)), len(plans) - 1))
         plans[-last:] = [([], learn) for learn, _ in plans[-last:]]
     return plans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.labels import is_sparse
 from ctstudio.ct.padding import measured
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
@@ -78,6 +80,14 @@ class Masks(InMemory):
         centres[:, 1:] = (centres[:, 1:] - shift).clamp(min=0)
         centres[:, 1:] = torch.minimum(centres[:, 1:], torch.tensor(limit))
         return torch.where(around.unsqueeze(1), centres, where)
+
+    def candidates(self, number: int) -> Sequence[int]:
+        """Of a mask that is annotated in part, the slices in which something is."""
+        mask = self.targets[number]
+        if not is_sparse(mask):
+            return super().candidates(number)
+        known = [z for z in range(len(mask)) if (self.classes(number, z) > IGNORED).any()]
+        return known or super().candidates(number)
 
     def shows(self, number: int, z: int) -> bool:
         """Whether a slice was measured anywhere, and is annotated."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
-from ctstudio.ct.labels import label_map
+from ctstudio.ct.labels import UNKNOWN, label_map
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.open import read, read_labels, scan
 
@@ -48,7 +48,8 @@ def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
     """A volume of whole numbers as a label map on the slices of ``on``.
 
     By its place in the patient where both are known to lie there, each voxel taking the nearest
-    label, 0 outside; else voxel by voxel, for which the sizes must agree.
+    label, outside 0, or where not all of the mask is annotated -1; else voxel by voxel, for which
+    the sizes must agree.
 
     Raises
     ------
@@ -75,10 +76,11 @@ def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
 def _labels(values: NDArray[np.float32], name: str) -> NDArray[np.int32]:
     values = np.nan_to_num(values, nan=0.0)
     whole = np.rint(values)
-    if np.abs(values - whole).max(initial=0) > WHOLE or whole.min(initial=0) < 0:
+    if np.abs(values - whole).max(initial=0) > WHOLE or whole.min(initial=0) < UNKNOWN:
         raise StudioError(
             f"{name} is no mask: its values are not whole numbers from 0.",
-            hint="Choose a file in which 0 is the background and each label has a number.",
+            hint="Choose a file in which 0 is the background and each label has a number; -1 is "
+            "what is not annotated.",
         )
     if whole.max(initial=0) > MOST_LABELS:
         raise StudioError(
@@ -94,7 +96,8 @@ def _at_places_of(
 ) -> Work[NDArray[np.int32]]:
     """The labels at the centres of the voxels of ``on``."""
     here, there = on.geometry, mask.geometry
-    out = np.zeros(on.shape, np.int32)
+    nothing = UNKNOWN if numbers.min(initial=0) < 0 else 0
+    out = np.full(on.shape, nothing, np.int32)
     dy, dx = here.spacing_mm
     rows, columns = np.mgrid[: on.shape[1], : on.shape[2]]
     in_slice = (

@@ -68,3 +68,17 @@ def test_hidden_labels_have_no_outline() -> None:
     inner = paint(numbers, contour=True, hidden={1})[..., 3] > 0
     assert inner.sum() == 8
     assert paint(numbers, contour=True, opacity=0.1)[..., 3].max() == 255
+
+
+def test_what_is_not_annotated_is_hatched() -> None:
+    numbers = np.full((32, 40), -1, np.int16)
+    numbers[4:12, 4:12], numbers[16:24, 16:24] = 1, 0
+    picture = paint(numbers, opacity=0.4)
+    lines = picture[..., 3] > 0
+    unknown = numbers < 0
+    share = lines[unknown].mean()
+    assert 0.1 < share < 0.2, "thin lines, the image is seen between them"
+    assert not lines[16:24, 16:24].any(), "the background that was painted is clear"
+    assert (picture[4:12, 4:12, :3] == default_colour(1)).all()
+    assert not paint(numbers, hidden=(-1,))[unknown].any()
+    assert (paint(numbers.astype(np.float32)) == picture).all()
