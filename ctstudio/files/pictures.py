@@ -1,9 +1,10 @@
-"""JPEG, PNG and TIFF to grey values."""
+"""JPEG, PNG, TIFF and GIF to grey values."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from ctstudio.files.items import BrokenError, Item, require_plausible
 
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF",
+}  # fmt: skip
 _PIXELS = 1 << 27
 _SILENT = logging.NullHandler()
 # ITU-R BT.601 in 16 bits, as Pillow has it: the weights add up to 65536, so grey stays grey.
@@ -48,6 +51,10 @@ def head(stream: BinaryIO, item: Item, name: str) -> Picture:
         return _tiff_head(stream, item)
     with _pillow(stream, name) as image:
         rows, columns, mode = image.height, image.width, image.mode
+        if getattr(image, "is_animated", False):
+            raise BrokenError("it is a film, and no slice of a scan")
+        if mode == "P" and name == "GIF":  # palettes of greys are the rule, as in DRIVE's masks
+            mode = "L" if _is_grey(image.getpalette() or []) else mode
     _require_size(rows, columns)
     deep = mode.startswith("I")
     dtype = np.dtype(np.uint16 if deep else np.uint8)
@@ -80,6 +87,10 @@ def _pillow(stream: BinaryIO, name: str) -> Any:
             raise BrokenError(f"it is no {name} picture, or a broken one") from error
         except Image.DecompressionBombError as error:
             raise BrokenError("it is far larger than a slice of a scan") from error
+
+
+def _is_grey(palette: Sequence[int]) -> bool:
+    return all(palette[k] == palette[k + 1] == palette[k + 2] for k in range(0, len(palette), 3))
 
 
 def _require_size(rows: int, columns: int) -> None:

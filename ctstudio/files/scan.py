@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import Window
 from ctstudio.files import arrays, nifti, pictures
 from ctstudio.files.items import BrokenError, Item, Store, kind_of, members
+from ctstudio.files.mask_names import FIELD_OF_VIEW, MaskName, masks_among
 from ctstudio.files.pictures import FORMATS, Picture
 from ctstudio.files.series import STUDY, FileSeries, Slice
 from ctstudio.files.stack import NAME as STACK_NAME
@@ -27,6 +28,7 @@ SUFFIXES = SINGLE | {".zip"}
 """Endings of files that are looked at."""
 
 _YIELD_SECONDS = 0.05
+_MASKS = {FIELD_OF_VIEW: "fields of view", 1: "masks"}
 _COLOUR = "The pictures are in colour: their luminance is shown."
 _NOTHING_STATED = (
     "The files state no pixel spacing, slice distance or orientation: lengths are shown in pixels, "
@@ -38,14 +40,15 @@ def scan(files: Sequence[Path]) -> Work[ScanResult]:
     """Find the series in ``files``, of which those with an ending of ``SUFFIXES`` are looked at.
 
     Pictures of one folder, format, size and depth are one series, ordered by the numbers in
-    their names. Yields Progress; returns what was found, and each file that gave nothing, with the
-    reason.
+    their names; masks of others (`ctstudio.files.mask_names`) are one apart. Yields Progress;
+    returns what was found, and each file that gave nothing, with the reason.
     """
     skipped: list[Skipped] = []
     items, notes = _items(files, skipped)
     found: list[FileSeries] = []
     single: list[tuple[Item, Picture]] = []
     last = time.monotonic()
+    masks = masks_among([item.where for item in items if kind_of(item.name) in FORMATS])
     with Store() as store:
         for done, item in enumerate(items):
             if time.monotonic() - last > _YIELD_SECONDS:
@@ -61,13 +64,13 @@ def scan(files: Sequence[Path]) -> Work[ScanResult]:
                     else:
                         picture = pictures.head(stream, item, FORMATS[kind])
                         if len(picture.pages) > 1:
-                            found.append(_pages(item, picture))
+                            found.append(_of_masks(_pages(item, picture), masks))
                         else:
                             single.append((item, picture))
             except Exception as error:  # decoders raise whatever they like for broken data
                 skipped.append(Skipped(item.where, reason(error)))
         stacks = _stacks(notes, store)
-    found += _picture_series(single, stacks)
+    found += _picture_series(single, stacks, masks)
     found.sort(key=lambda series: series.item.order)
     return ScanResult(tuple(found), tuple(skipped))
 
@@ -119,19 +122,25 @@ def _stacks(notes: Sequence[Item], store: Store) -> dict[Path, Stack]:
 
 
 def _picture_series(
-    single: Sequence[tuple[Item, Picture]], stacks: dict[Path, Stack]
+    single: Sequence[tuple[Item, Picture]],
+    stacks: dict[Path, Stack],
+    masks: Mapping[Path, MaskName],
 ) -> list[FileSeries]:
     groups: dict[tuple[Any, ...], list[tuple[Item, Picture]]] = defaultdict(list)
     sorts: dict[Path, set[tuple[Any, ...]]] = defaultdict(set)
     for item, picture in single:
-        folder = item.where.parent
-        sort = (FORMATS[kind_of(item.name)], picture.rows, picture.columns, picture.dtype.str)
+        folder, mask = item.where.parent, masks.get(item.where)
+        reader = -1 if mask is None else mask.reader
+        name = FORMATS[kind_of(item.name)]
+        sort = (name, picture.rows, picture.columns, picture.dtype.str, reader)
         groups[folder, *sort].append((item, picture))
         sorts[folder].add(sort)
     series = []
-    for (folder, name, rows, columns, _), entries in groups.items():
+    for (folder, name, rows, columns, _, reader), entries in groups.items():
         title = _folder_title(entries[0][0])
-        if len(sorts[folder]) > 1:
+        if len({sort[-1] for sort in sorts[folder]}) > 1 and reader >= 0:
+            title = f"{title}, {_MASKS.get(reader, f'masks of reader {reader}')}"
+        if len({sort[:-1] for sort in sorts[folder] if sort[-1] == reader}) > 1:
             title = f"{title} ({name} {columns} x {rows})"
         info = _series(
             [Slice(item) for item, _ in entries],
@@ -142,8 +151,18 @@ def _picture_series(
         stack = stacks.get(folder)
         if stack is not None and sorted(stack.files) == sorted(i.name for i, _ in entries):
             info = _restored(info, stack)
-        series.append(info)
+        series.append(_of_masks(info, masks))
     return series
+
+
+def _of_masks(info: FileSeries, masks: Mapping[Path, MaskName]) -> FileSeries:
+    """A series of masks says so, and of which images."""
+    named = masks.get(info.item.where)
+    if named is None:
+        return info
+    images = tuple(masks[part.item.where].image for part in info.pictures)
+    source = replace(info.source, modality="SEG")
+    return replace(info, source=source, mask_of=images, reader=named.reader)
 
 
 def _folder_title(item: Item) -> str:

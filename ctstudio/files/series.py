@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ctstudio.ct.volume import Geometry, Source
 from ctstudio.files.arrays import Array
@@ -28,7 +29,8 @@ class FileSeries:
 
     ``pictures`` are in slice order; where there are none, ``item`` is read as a whole, by what is
     known of it: ``nifti`` or ``array``. ``stack`` is what this program noted beside pictures that
-    it wrote. ``warnings`` are sentences for the user.
+    it wrote. ``warnings`` are sentences for the user. Of a series of masks, ``mask_of`` names the
+    image of each slice, None where that is not there, and ``reader`` says who drew them.
     """
 
     source: Source
@@ -43,6 +45,8 @@ class FileSeries:
     nifti: Nifti | None = field(default=None, repr=False)
     array: Array | None = field(default=None, repr=False)
     stack: Stack | None = field(default=None, repr=False)
+    mask_of: tuple[Path | None, ...] = field(default=(), repr=False)
+    reader: int = 1
 
     @property
     def title(self) -> str:
@@ -52,4 +56,4 @@ class FileSeries:
     @property
     def is_label(self) -> bool:
         """Whether the values are labels of regions rather than intensities."""
-        return self.nifti is not None and self.nifti.is_label
+        return bool(self.mask_of) or (self.nifti is not None and self.nifti.is_label)
