@@ -40,7 +40,8 @@ class Preview:
     """A live picture: named panels, each ``(y, x)`` float32 in ``unit``, read-only.
 
     ``slice`` is the index of the slice shown; ``panels`` keep their order, left to right. Where
-    ``labels`` is set, the panels but the first hold class numbers and differences of them.
+    ``labels`` is set, the panels but the first hold class numbers and differences of them, and
+    ``inside`` ``(y, x)`` float32 tells, while it is new, how likely a pixel is of any class but 0.
     """
 
     step: int
@@ -49,6 +50,7 @@ class Preview:
     unit: str = "HU"
     metrics: Mapping[str, float] = field(default_factory=dict)
     labels: bool = False
+    inside: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LABEL_UNIT = "class"
 """The unit of values that number classes."""
 
+PROBABILITY_UNIT = "probability"
+"""The unit of values from 0 to 1 that tell how likely a voxel is of any label."""
+
 UNKNOWN = -1
 """The number of voxels that nobody annotated; the background is 0, and is annotated."""
 

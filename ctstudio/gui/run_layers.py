@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ctstudio.core.events import Detail, Preview
+from ctstudio.ct.labels import PROBABILITY_UNIT
 from ctstudio.ct.views import LABEL_UNIT, SinglePicture
 from ctstudio.gui.session import KeptPreview, Layer, LayerKind, Run, Session
 
@@ -46,6 +49,8 @@ class RunLayers:
             kind: LayerKind = "residual" if name == "residual" else "live"
             shown = LABEL_NAMES.get(name, name) if preview.labels else name
             layer = Layer(f"Training: {shown}", kind, picture, run.source)
+            if name == "reconstruction":
+                layer.likely = _likely(picture, preview)
             self._layers[name] = self._session.add_layer(layer)
         self._session.hang.emit(list(self._layers.values()))
 
@@ -58,6 +63,8 @@ class RunLayers:
         for name, layer in self._layers.items():
             if isinstance(layer.stack, SinglePicture):
                 layer.stack.picture = panels[name]
+                if name == "reconstruction":
+                    layer.likely = _likely(layer.stack, run.newest) if kept is None else None
                 self._session.layer_changed.emit(layer, -1)
 
     def show_detail(self, run: Run, detail: Detail) -> None:
@@ -78,3 +85,10 @@ class RunLayers:
                 picture.setflags(write=False)
                 layer.stack.picture = picture
                 self._session.layer_changed.emit(layer, -1)
+
+
+def _likely(picture: SinglePicture, preview: Preview) -> SinglePicture | None:
+    """Where ``picture`` lies, how likely its pixels are of any class, as far as that is known."""
+    if preview.inside is None:
+        return None
+    return replace(picture, unit=PROBABILITY_UNIT, picture=preview.inside)

@@ -36,6 +36,7 @@ class Layer:
     ``parent`` is the layer it was made from; layers of one family are hung side by side and
     linked. ``complete`` turns true when every slice has arrived. ``noise_free`` is known of the
     phantom alone: a training on it adds all of the noise rather than what a lower dose lacks.
+    ``likely`` is, of a mask that a network made, how likely voxels are of any label, from 0 to 1.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layer:
     complete: bool = True
     note: str = ""
     noise_free: bool = False
+    likely: SliceStack | None = None
 
     @property
     def root(self) -> Layer:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ctstudio.core.events import Detail, Preview, Progress, Validation, Work
+from ctstudio.core.events import Detail, Preview, Progress, Validation, Work, finish
 from ctstudio.ct.metrics import PROTOCOLS, evaluate
 from ctstudio.ct.overlap import annotated, auc, dice, overlap
 from ctstudio.ct.surfaces import by_slice
@@ -24,7 +24,7 @@ from ctstudio.learn.pace import Budget
 from ctstudio.learn.receptive_field import ReceptiveField, measure
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
-from ctstudio.learn.segment import Told, classify, grid, live_every, telling
+from ctstudio.learn.segment import Told, grid, live_every, telling
 from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.tiling import UNKNOWN
 from ctstudio.learn.trainee import Trainee
@@ -59,8 +59,10 @@ class Stage:
         )
 
     def show(self, trainee: Trainee) -> Preview:
+        inside: NDArray[np.float32] | None = None
         if self.labels:
-            reconstruction = self._classify(trainee, self.shown, self.region)
+            told = self._tell_classes(trainee, self.shown, self.region)
+            reconstruction, inside = told.classes, told.inside
         else:
             self.exact = run_exactly(trainee.average, self.shown, trainee.device)
             reconstruction = self.exact.astype(np.float32)
@@ -71,7 +73,7 @@ class Stage:
             metrics = evaluate(reconstruction, self.target, PROTOCOLS[PROTOCOL])
         return make_preview(
             trainee.step, self.index, self.noisy, reconstruction, self.target, metrics,
-            labels=self.labels,
+            labels=self.labels, inside=inside,
         )  # fmt: skip
 
     def detail(self, trainee: Trainee, region: tuple[int, int, int, int]) -> Detail:
@@ -99,18 +101,18 @@ class Stage:
             wanted = np.zeros(self.noisy.shape, bool)
             wanted[top:bottom, left:right] = True
             wanted &= True if self.region is None else self.region
-            seen = self._classify(trainee, piece, wanted[y:y_end, x:x_end])
+            seen = self._tell_classes(trainee, piece, wanted[y:y_end, x:x_end]).classes
         else:
             seen = apply_to_slice(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
         reconstruction.setflags(write=False)
         return Detail(trainee.step, top, left, reconstruction)
 
-    def _classify(
+    def _tell_classes(
         self, trainee: Trainee, shown: NDArray[np.float32], region: NDArray[np.bool_] | None
-    ) -> NDArray[np.float32]:
+    ) -> Told:
         every = live_every(trainee.average, region, trainee.device)
-        return classify(trainee.average, shown, trainee.device, region=region, every=every)
+        return finish(telling(trainee.average, shown, trainee.device, region=region, every=every))
 
 
 class Judge:

@@ -82,6 +82,7 @@ def make_preview(
     metrics: Mapping[str, float],
     *,
     labels: bool = False,
+    inside: NDArray[np.float32] | None = None,
 ) -> Preview:
     """A preview from ``(y, x)`` HU; the residual is the reconstruction minus the noisy input.
 
@@ -94,9 +95,9 @@ def make_preview(
     if target is not None:
         panels["target"] = target
     panels["residual"] = residual(panels, labels)
-    for panel in panels.values():
+    for panel in (*panels.values(), *([] if inside is None else [inside])):
         panel.setflags(write=False)
-    return Preview(step, index, panels, "HU", metrics, labels)
+    return Preview(step, index, panels, "HU", metrics, labels, inside)
 
 
 def residual(panels: Mapping[str, NDArray[np.float32]], labels: bool) -> NDArray[np.float32]:
