@@ -24,7 +24,7 @@ from ctstudio.learn.pace import Budget
 from ctstudio.learn.receptive_field import ReceptiveField, measure
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.run_folder import make_preview
-from ctstudio.learn.segment import Told, grid, live_every, telling
+from ctstudio.learn.segment import Told, classify, grid, live_every, telling
 from ctstudio.learn.tasks import Pair, Task
 from ctstudio.learn.tiling import UNKNOWN
 from ctstudio.learn.trainee import Trainee
@@ -61,7 +61,12 @@ class Stage:
     def show(self, trainee: Trainee) -> Preview:
         inside: NDArray[np.float32] | None = None
         if self.labels:
-            told = self._tell_classes(trainee, self.shown, self.region)
+            every = live_every(trainee.average, self.region, trainee.device)
+            told = finish(
+                telling(
+                    trainee.average, self.shown, trainee.device, region=self.region, every=every
+                )
+            )
             reconstruction, inside = told.classes, told.inside
         else:
             self.exact = run_exactly(trainee.average, self.shown, trainee.device)
@@ -101,18 +106,14 @@ class Stage:
             wanted = np.zeros(self.noisy.shape, bool)
             wanted[top:bottom, left:right] = True
             wanted &= True if self.region is None else self.region
-            seen = self._tell_classes(trainee, piece, wanted[y:y_end, x:x_end]).classes
+            wanted = wanted[y:y_end, x:x_end]
+            every = live_every(trainee.average, wanted, trainee.device)
+            seen = classify(trainee.average, piece, trainee.device, region=wanted, every=every)
         else:
             seen = apply_to_slice(trainee.average, piece, trainee.device)
         reconstruction = seen[top - y : bottom - y, left - x : right - x].copy()
         reconstruction.setflags(write=False)
         return Detail(trainee.step, top, left, reconstruction)
-
-    def _tell_classes(
-        self, trainee: Trainee, shown: NDArray[np.float32], region: NDArray[np.bool_] | None
-    ) -> Told:
-        every = live_every(trainee.average, region, trainee.device)
-        return finish(telling(trainee.average, shown, trainee.device, region=region, every=every))
 
 
 class Judge:
