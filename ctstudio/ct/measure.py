@@ -177,14 +177,26 @@ def inside(
 
 
 def _within(
-    shape: Shape, geometry: Geometry, index: int, size: tuple[int, int]
+    shape: Shape,
+    geometry: Geometry,
+    index: int,
+    size: tuple[int, int],
+    most: int | None = None,
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """The rows and columns around a region, and which pixels of these are in it."""
+    """The rows and columns around a region, and which pixels of these are in it.
+
+    With ``most`` only every so manieth row and column are looked at that there are no more pixels.
+    """
     corners = to_pixels(shape.points_mm, geometry, index)
     low = np.clip(np.floor(corners.min(0)).astype(int), 0, size)
     high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, low, size)
-    where = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
-    y, x = np.arange(low[0], high[0], dtype=float), np.arange(low[1], high[1], dtype=float)
+    height, width = (int(n) for n in high - low)
+    step = 1 if most is None else max(math.ceil(math.sqrt(height * width / most)), 1)
+    where = (
+        slice(int(low[0]) + min(step // 2, max(height - 1, 0)), int(high[0]), step),
+        slice(int(low[1]) + min(step // 2, max(width - 1, 0)), int(high[1]), step),
+    )
+    y, x = (np.arange(part.start, part.stop, step, dtype=float) for part in where)
     if shape.kind == "freehand":
         return where, _odd(corners, y, x)
     # As fractions of the two half axes, -1 to 1 within the box.
@@ -204,27 +216,41 @@ def _within(
 
 
 def values(
-    shape: Shape, picture: NDArray[np.floating], geometry: Geometry, index: int
+    shape: Shape,
+    picture: NDArray[np.floating],
+    geometry: Geometry,
+    index: int,
+    most: int | None = None,
 ) -> NDArray[np.float64]:
-    """The values of ``picture`` ``(y, x)``, slice ``index``, in a region, ``(n,)``; no NaN."""
-    where, part = _within(shape, geometry, index, picture.shape)
+    """The values of ``picture`` ``(y, x)``, slice ``index``, in a region, ``(n,)``; no NaN.
+
+    ``most`` takes about so many of them, evenly spread, where there are more.
+    """
+    where, part = _within(shape, geometry, index, picture.shape, most)
     found = picture[where][part].astype(np.float64)
     return found[np.isfinite(found)]
 
 
 def statistics(
-    shape: Shape, picture: NDArray[np.floating], geometry: Geometry, index: int
+    shape: Shape,
+    picture: NDArray[np.floating],
+    geometry: Geometry,
+    index: int,
+    most: int | None = None,
 ) -> RoiStatistics | None:
     """What a region of ``picture`` ``(y, x)``, slice ``index``, holds; None where no pixel.
 
-    Pixels without a value (NaN, outside of a tilted stack) do not count.
+    Pixels without a value (NaN, outside of a tilted stack) do not count. ``most`` estimates it
+    from about so many pixels, evenly spread, where there are more: for as long as it is dragged.
     """
-    where, part = _within(shape, geometry, index, picture.shape)
+    where, part = _within(shape, geometry, index, picture.shape, most)
     around = picture[where]
     mask = part & np.isfinite(around)
     if not mask.any():
         return None
-    return roi_statistics(around, mask, geometry.spacing_mm if geometry.spacing_known else None)
+    found = roi_statistics(around, mask, geometry.spacing_mm if geometry.spacing_known else None)
+    each = (where[0].step or 1) * (where[1].step or 1)
+    return found if each == 1 else replace(found, n=found.n * each, area=found.area * each)
 
 
 def distances(shape: Shape, pixel_mm: float) -> NDArray[np.float64]:
@@ -325,13 +351,17 @@ def _odd(
     corners: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Where a ray from a place ``y`` ``(m,)``, ``x`` ``(n,)`` crosses the outline an odd number of
-    times, ``(m, n)``; both ascend by 1.
+    times, ``(m, n)``; both ascend.
     """
-    found = np.zeros((len(y), len(x)), np.bool_)
-    for (y0, x0), (y1, x1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        # Each edge is crossed in the rows between its ends, the lower end included.
-        rows = slice(*np.searchsorted(y, sorted((y0, y1))))
-        if y0 != y1 and rows.start < rows.stop:
-            at = (x1 - x0) * (y[rows] - y0) / (y1 - y0) + x0
-            found[rows] ^= x < at[:, None]
-    return found
+    (y0, x0), (y1, x1) = corners.T, np.roll(corners, -1, axis=0).T
+    # Each edge is crossed in the rows between its ends, the lower end included.
+    first = np.searchsorted(y, np.minimum(y0, y1))
+    crossed = np.searchsorted(y, np.maximum(y0, y1)) - first
+    edge = np.repeat(np.arange(len(corners)), crossed)
+    row = np.repeat(first - np.cumsum(crossed) + crossed, crossed) + np.arange(len(edge))
+    at = (x1 - x0)[edge] * (y[row] - y0[edge]) / (y1 - y0)[edge] + x0[edge]
+    # A crossing turns everything before it; what is before several is turned as often.
+    turns = np.zeros((len(y), len(x) + 1), np.int32)
+    np.add.at(turns, (row, np.searchsorted(x, at)), 1)
+    odd: NDArray[np.bool_] = turns[:, ::-1].cumsum(axis=1)[:, -2::-1] % 2 == 1
+    return odd

@@ -303,3 +303,26 @@ def test_what_is_no_shape() -> None:
     ):  # fmt: skip
         with pytest.raises(ValueError, match="points"):
             Shape(kind, points, n)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "ellipse", "freehand"])
+def test_an_estimate_while_something_is_dragged(kind: Any) -> None:
+    """It reads few pixels, and says nearly what all of them say."""
+    geometry = oblique()
+    picture = RNG.normal(40, 12, (600, 700)).astype(np.float32)
+    if kind == "freehand":
+        turn = np.linspace(0, 2 * math.pi, 400, endpoint=False)
+        corners = [(300 + 250 * math.sin(t), 350 + 300 * math.cos(t)) for t in turn]
+        shape = Shape("freehand", at(geometry, 1, *corners), geometry.normal)
+    else:
+        shape = boxed(kind, geometry, 1, (50.2, 50.3), (550.1, 650.4))
+    exact = statistics(shape, picture, geometry, 1)
+    rough = statistics(shape, picture, geometry, 1, 4000)
+    assert exact is not None
+    assert rough is not None
+    assert len(values(shape, picture, geometry, 1, 4000)) <= 4000
+    assert len(values(shape, picture, geometry, 1)) == exact.n
+    assert (rough.n, rough.area) == pytest.approx((exact.n, exact.area), rel=0.02)
+    assert (rough.mean, rough.sd) == pytest.approx((exact.mean, exact.sd), rel=0.05)
+    small = boxed("rectangle", geometry, 1, (5.2, 5.3), (25.1, 35.4))
+    assert statistics(small, picture, geometry, 1, 4000) == statistics(small, picture, geometry, 1)
