@@ -157,10 +157,22 @@ def test_no_faithful_run_leaves_what_a_sigmoid_can_give(run: str) -> None:
     assert np.all(np.array(losses) > 0.99 * black)
 
 
-def test_the_repaired_run_comes_near() -> None:
-    losses, picture = learnt(recipe("adam-high", "repaired"), 300)
+@pytest.mark.parametrize("run", TABLE)
+def test_every_repaired_run_comes_near(run: str) -> None:
+    losses, picture = learnt(recipe(run, "repaired"), 150)
     assert losses[-1] < 0.2 * losses[0]
     air, lungs = ((body()[0, 0] == hu).numpy() for hu in (-1000, -850))
-    assert picture[air].mean() < 150
+    assert picture[air].mean() < 200
     assert picture[24:40, 30:34].mean() > 700
     assert picture[lungs].mean() < 600
+    # Nearer than what it was given, although fine detail is lost at so few pixels.
+    error = picture - (body()[0, 0] + 1000).numpy()
+    assert error.std() < 0.8 * 300
+
+
+@pytest.mark.parametrize("run", ["relu-high", "relu-low"])
+def test_a_last_kernel_that_begins_bright_silences_the_relu_before_it(run: str) -> None:
+    """A sigmoid of what is never negative says a half and more; the air pulls the ReLU to 0."""
+    _, picture = learnt(recipe(run, "repaired"), 120, last_factor=1.0)
+    assert picture.std() < 10
+    assert picture.mean() == pytest.approx(1000, abs=20)  # half of the width
