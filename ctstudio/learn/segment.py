@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work, finish
-from ctstudio.ct.labels import label_map
+from ctstudio.ct.labels import PROBABILITY_UNIT, label_map
 from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import device as devices
@@ -131,9 +131,56 @@ def telling(
     return Told(*(np.where(within, each[np.ix_(*near)], np.float32(0)) for each in told))
 
 
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """What a network says of a series: classes ``(z, y, x)``, and how likely each voxel is of any.
+
+    The latter from 0 to 255, and under "probability" from 0 to 1.
+    """
+
+    series: Volume
+    classes: NDArray[np.unsignedinteger]
+    inside: NDArray[np.uint8]
+    method: str
+
+    @property
+    def likely(self) -> Volume:
+        """The probabilities, from 0 to 1."""
+        geometry, count = self.series.geometry, len(self.series)
+        steps = (*self.series.derivation, self.method)
+        scale, zero = np.full(count, 1 / 255), np.zeros(count)
+        return Volume(
+            self.inside, scale, zero, PROBABILITY_UNIT, geometry, self.series.source, steps
+        )
+
+    def labels(self, blobs: Blobs = Blobs(), threshold: float | None = None) -> Volume:
+        """The label map of those pieces that ``blobs`` keeps.
+
+        With a ``threshold`` a voxel is inside where that is more likely than it; of several
+        classes it can only take away.
+        """
+        numbers, steps = self.classes, [*self.series.derivation, self.method]
+        if threshold is not None:
+            alone = int(numbers.max(initial=0)) <= 1
+            numbers = np.where(self.inside > 255 * threshold, 1 if alone else numbers, 0)
+            steps.append(f"inside from a probability of {threshold:.2f}")
+        geometry = self.series.geometry
+        voxel_mm3 = float(np.prod(geometry.spacing_mm)) * (geometry.slice_spacing_mm or 1.0)
+        steps += [f"kept {blobs}"] if str(blobs) else []
+        kept = keep(numbers, blobs, voxel_mm3)
+        return label_map(kept, geometry, self.series.source, derivation=tuple(steps))
+
+
 def segment(
     volume: Volume, model: TrainedModel, *, blobs: Blobs = Blobs(), every: int = 1
 ) -> Work[Volume]:
+    """The label map of a series; see `segmenting`."""
+    return (yield from segmenting(volume, model, every=every)).labels(blobs)
+
+
+def segmenting(
+    volume: Volume, model: TrainedModel, *, region: str | None = None, every: int = 1
+) -> Work[Segmented]:
     """Tell the class of every voxel of a series.
 
     Parameters
@@ -141,18 +188,13 @@ def segment(
     volume
         The series, in HU.
     model
-        A network of classes; it is moved to the device of its recipe. One that learnt inside a
-        region is asked there alone, and elsewhere is background.
-    blobs
-        Which connected pieces are kept.
+        A network of classes; it is moved to the device of its recipe.
+    region
+        Where it is asked ("body" or "everywhere"); elsewhere is background. None: where it learnt.
     every
         Of networks that tell single voxels: ask for one in so many, along rows and columns.
 
-    Returns
-    -------
-    Volume
-        A label map on the geometry of ``volume``. `Progress` counts slices; it may be closed after
-        each share of one.
+    `Progress` counts slices; it may be closed after each share of one.
 
     Raises
     ------
@@ -170,15 +212,15 @@ def segment(
     devices.cap_threads()
     device = devices.choose(recipe.device).torch
     module = model.module.to(device).eval()
-    region = recipe.task.params.get("region", "everywhere")
-    numbers = np.zeros(volume.shape, np.uint16)
+    region = region or recipe.task.params.get("region", "everywhere")
+    classes, inside = np.zeros(volume.shape, np.uint8), np.zeros(volume.shape, np.uint8)
     text = f"Segmenting with {model.title}"
     if volume.unit != "HU":
         yield Note("The values are not known to be HU; they are taken as HU.")
     for z in range(len(volume)):
         hu = volume.slice_hu(z)
         clean = np.where(measured(hu), hu, np.float32(sampling.AIR_HU))
-        work = classifying(
+        work = telling(
             module,
             slab(volume, z, context_of(module).slices),
             device,
@@ -189,16 +231,11 @@ def segment(
             try:
                 next(work)
             except StopIteration as stop:
-                numbers[z] = stop.value
+                classes[z], inside[z] = stop.value.classes, np.rint(255 * stop.value.inside)
                 break
             yield Progress(z, len(volume), text)
         yield Progress(z + 1, len(volume), text)
-    geometry = volume.geometry
-    voxel_mm3 = float(np.prod(geometry.spacing_mm)) * (geometry.slice_spacing_mm or 1.0)
-    kept = [f"kept {blobs}"] if str(blobs) else []
-    steps = [*volume.derivation, model.method, *kept]
-    numbers = keep(numbers, blobs, voxel_mm3)
-    return label_map(numbers, geometry, volume.source, derivation=tuple(steps))
+    return Segmented(volume, classes, inside, model.method)
 
 
 def grid(length: int, every: int) -> NDArray[np.int64]:
