@@ -20,6 +20,8 @@ from ctstudio.cli.progress import Stopped, drain
 
 if TYPE_CHECKING:
     from ctstudio.core.events import Validation
+    from ctstudio.ct.series import SeriesInfo
+    from ctstudio.ct.volume import Volume
 
 
 @click.command(
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         "ctstudio train --resume runs/mine scan1 scan2",
         "ctstudio train --branch runs/mine scan1 scan2 --run runs/slower --set lr=1e-4",
         "ctstudio train dncnn-low-dose low --target full --set task=pairs --run runs/pairs",
+        "ctstudio train unet-masks path/to/images-and-masks --run runs/vessels",
         "torchrun --nproc-per-node 2 -m ctstudio train dncnn-low-dose scan1 --folder runs/two",
     ),
 )
@@ -61,16 +64,20 @@ def command(
 ) -> None:
     """Train RECIPE (a .toml file, or a name from `ctstudio recipes`) on the series in PATH.
 
-    All series found but label maps are used, unless --series chooses one. The run folder receives
-    the recipe, the metrics, previews and checkpoints; Ctrl+C judges the network once more, saves
-    and ends, and --resume goes on as if nothing had happened. Settings are named by their path in
-    the recipe, such as phases.0.model.depth or noise.dose; steps, lr, model (its name), optimiser,
-    seconds and dose are short. With --resume or --branch the recipe is the run's.
+    All series found but label maps are used, unless --series chooses one. Recipes on masks take
+    these from --target, or from the same folder by the pictures' names (N.tif and N_mask.tif,
+    images/ and masks/, as in DRIVE or CHASE_DB1); each picture is an image of its own then. The
+    run folder receives the recipe, the metrics, previews and checkpoints; Ctrl+C judges the network
+    once more, saves and ends, and --resume goes on as if nothing had happened. Settings are named
+    by their path in the recipe, such as phases.0.model.depth or noise.dose; steps, lr, model (its
+    name), optimiser, seconds and dose are short. With --resume or --branch the recipe is the run's.
     """
     from ctstudio.core import events
+    from ctstudio.learn.recipe_check import learns_classes
     from ctstudio.learn.torchrun import is_follower
     from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.info import choose_series
+    from ctstudio.workflows.mask_sets import mask_sets, read_mask_set
     from ctstudio.workflows.open import scan
     from ctstudio.workflows.training import as_progress, find_recipe, recipe_of_run, train_on
 
@@ -116,11 +123,18 @@ def command(
         look.end = True
         return trained > 0
 
+    inputs: list[Volume | SeriesInfo] = list(series)
+    truths: list[Volume | SeriesInfo] = list(aligned)
+    if wanted is None and learns_classes(recipe) and (pairs := mask_sets(found)):
+        inputs, truths = [], []
+        for some in pairs:
+            pictures, labels = drain(read_mask_set(some))
+            inputs, truths = [*inputs, *pictures], [*truths, *labels]
     work = train_on(
         recipe,
-        series,
+        inputs,
         folder,
-        targets=aligned,
+        targets=truths,
         segmentations=masks,
         resume=resume is not None,
         branch_from=branch,

@@ -15,6 +15,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.workflows.open import read, read_labels, scan
 
 MOST_LABELS = 1000
+MOST_IN_A_SLICE = 128
 WHOLE = 1e-3  # how far a label may lie from a whole number
 LEAST_INSIDE = 0.01  # of the slices' voxels that the mask must reach
 
@@ -59,7 +60,7 @@ def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
     numbers = np.empty(mask.shape, np.int32)
     for z in range(len(mask)):
         yield Progress(z, len(mask), f"Reading {name}")
-        numbers[z] = _labels(mask.slice_hu(z), name)
+        numbers[z] = numbers_of(mask.slice_hu(z), name)
     if np.array_equal(np.unique(numbers), [0, 255]):
         numbers[numbers == 255] = 1  # a picture in black and white
     placed = mask.geometry.orientation_known and on.geometry.orientation_known
@@ -73,19 +74,31 @@ def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
     return label_map(numbers, on.geometry, on.source, mask.labels, (*on.derivation, name))
 
 
-def _labels(values: NDArray[np.float32], name: str) -> NDArray[np.int32]:
-    values = np.nan_to_num(values, nan=0.0)
+def numbers_of(values: NDArray[np.float32], name: str) -> NDArray[np.int32]:
+    """The numbers of labels in a slice ``(y, x)``, or `UNKNOWN` where nothing is annotated.
+
+    Raises
+    ------
+    StudioError
+        When the values of ``name`` are none, or so many that it is rather an image.
+    """
+    values = np.nan_to_num(values, nan=UNKNOWN)
     whole = np.rint(values)
     if np.abs(values - whole).max(initial=0) > WHOLE or whole.min(initial=0) < UNKNOWN:
         raise StudioError(
             f"{name} is no mask: its values are not whole numbers from 0.",
             hint="Choose a file in which 0 is the background and each label has a number; -1 is "
-            "what is not annotated.",
+            "not annotated.",
         )
     if whole.max(initial=0) > MOST_LABELS:
         raise StudioError(
             f"{name} is no mask: it has a value of {whole.max():.0f}.",
             hint=f"Labels go up to {MOST_LABELS}; is this an image?",
+        )
+    if (many := len(np.unique(whole))) > MOST_IN_A_SLICE:
+        raise StudioError(
+            f"{name} is no mask: it has {many} different values.",
+            hint="Is this an image, or a mask whose edges were smoothed, as JPEG does?",
         )
     labels: NDArray[np.int32] = whole.astype(np.int32)
     return labels

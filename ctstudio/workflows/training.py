@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Progress, Step, Work
 from ctstudio.ct.volume import Volume
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ctstudio.learn.recipe import Recipe
     from ctstudio.learn.run_folder import NotSaved
 
+PLACE = ("positions_mm", "row_direction", "column_direction", "spacing_mm")
+SAME_MM = 1e-3
 SHORT_KEYS = {
     "steps": "phases.0.steps",
     "model": "phases.0.model",
@@ -92,8 +96,9 @@ def train_on(
 ) -> Work[TrainedModel]:
     """Read every series that is not a volume yet, then train on all of them.
 
-    DICOM ``segmentations`` are targets too, each of the series that it was made on. ``how`` holds
-    the other settings of `ctstudio.learn.train.train`.
+    Masks that lie otherwise than their series, such as NIfTI on DICOM, are brought onto its slices
+    by their place in the patient. DICOM ``segmentations`` are targets too, each of the series that
+    it was made on. ``how`` holds the other settings of `ctstudio.learn.train.train`.
 
     Raises
     ------
@@ -101,7 +106,9 @@ def train_on(
         When a series cannot be read, has no segmentation where there are some or more than one,
         or the run folder cannot be written.
     """
+    from ctstudio.learn.recipe_check import learns_classes
     from ctstudio.learn.train import train
+    from ctstudio.workflows.masks import onto
     from ctstudio.workflows.open import read
 
     volumes: list[Volume] = []
@@ -113,6 +120,12 @@ def train_on(
     if segmentations:
         for volume in volumes[: len(series)]:
             volumes.append((yield from _mask_of(volume, segmentations)))
+    if learns_classes(recipe):
+        for place, volume in enumerate(volumes[: len(series)], len(series)):
+            if place < len(volumes) and not _same_grid(volumes[place], volume):
+                name = volumes[place].source.description or f"Mask {place - len(series) + 1}"
+                work = onto(volumes[place], volume, name)
+                volumes[place] = yield from stage(work, "Fitting the masks")
     return (
         yield from train(
             recipe,
@@ -122,6 +135,17 @@ def train_on(
             **how,
         )
     )
+
+
+def _same_grid(one: Volume, other: Volume) -> bool:
+    """Whether two volumes have their voxels in the same places, or say nothing to the contrary."""
+    here, there = one.geometry, other.geometry
+    if one.shape != other.shape:
+        return False
+    if not (here.orientation_known and there.orientation_known):
+        return True
+    pairs = [(getattr(here, part), getattr(there, part)) for part in PLACE]
+    return all(np.allclose(a, b, atol=SAME_MM) for a, b in pairs)
 
 
 def _mask_of(volume: Volume, segmentations: Sequence[Path]) -> Work[Volume]:
