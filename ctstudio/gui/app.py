@@ -98,6 +98,7 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
         QTimer.singleShot(0, lambda: window.open_paths([Path(p) for p in paths]))
     if not os.environ.get("CTSTUDIO_EXIT_WHEN_SHOWN"):
         QTimer.singleShot(50, program.load_engine)
+        QTimer.singleShot(0, window.services.sessions.ask_about_crash)
     # Closing saves the work. Python handles signals only between instructions: give it some.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close())

@@ -20,6 +20,7 @@ BREAK = ""  # a separator
 MENUS: dict[str, tuple[str, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": (
+RECENT_SESSIONS = "recent sessions"
         *LAYOUT_ACTIONS, "planes", "maximise", "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
         *LINKS, BREAK, "theme", "full_screen", BREAK,
     ),
@@ -103,6 +104,11 @@ def build_menus(
         file.addAction(actions[name])
     for title, names in MENUS.items():
         menu = bar.addMenu(title)
+    file.addAction(actions["open_session"])
+    file.addMenu("Recent sessions").setObjectName(RECENT_SESSIONS)
+    for name in ("save_session", "save_session_as"):
+        file.addAction(actions[name])
+    file.addSeparator()
         menu.setObjectName(title)
         for name in names:
             menu.addAction(actions[name]) if name else menu.addSeparator()

@@ -40,6 +40,7 @@ from ctstudio.gui.panels.denoise import DenoisePanel
 from ctstudio.gui.panels.series import SeriesPanel
 from ctstudio.gui.panels.train import TrainPanel
 from ctstudio.gui.reproducing import Reproducer
+from ctstudio.gui.services import Services
 from ctstudio.gui.session import Layer, Run, Session
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
@@ -163,6 +164,7 @@ class MainWindow(QMainWindow):
             self.session, self.masks, self.painter, self.actions_by_name, self
         )
         self.undoing = Undoing(self.session, self.actions_by_name)
+        self.services = Services(self)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
         for name, action in chrome.preset_actions(self, self.grid).items():
@@ -234,14 +236,15 @@ class MainWindow(QMainWindow):
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
         handlers |= self.mask_menu.handlers() | self.undoing.handlers() | self.measuring.handlers()
-        handlers |= Reproducer(session).handlers(self)
+        handlers |= Reproducer(session).handlers(self) | self.services.handlers()
         action_table.connect(self.actions_by_name, handlers)
 
     # -- opening ---------------------------------------------------------------------------------
 
     def open_paths(self, paths: list[Path]) -> None:
         """Find and show the series in folders or files."""
-        self.opener.open_paths(paths)
+        if paths := self.services.sessions.take(paths):
+            self.opener.open_paths(paths)
 
     def open_demo(self) -> None:
         """Show the built-in phantom."""
@@ -395,4 +398,5 @@ class MainWindow(QMainWindow):
         self.settings.set("window/geometry", self.saveGeometry())
         self.settings.set("window/state", self.saveState(STATE_VERSION))
         self.settings.sync()
+        self.services.end()
         event.accept()

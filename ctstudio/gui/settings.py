@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
+
+from ctstudio.core.places import cache_folder
 
 RECENT_LIMIT = 10
 
@@ -17,6 +20,7 @@ class Settings:
     def __init__(self, path: Path | None = None) -> None:
         override = os.environ.get("CTSTUDIO_SETTINGS", "")
         target = path or (Path(override) if override else None)
+        self._folder = target.absolute().parent if target is not None else None
         if target is None:
             self._store = QSettings(
                 QSettings.Format.IniFormat, QSettings.Scope.UserScope, "ctstudio", "ctstudio"
@@ -49,15 +53,39 @@ class Settings:
         self._store.sync()
 
     @property
+    def data_folder(self) -> Path:
+        """Where what cannot be made again is kept: beside settings that have their own place."""
+        return self._folder or Path(platformdirs.user_data_dir("ctstudio", False))
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where what can be made again is kept."""
+        return self._folder / "cache" if self._folder is not None else cache_folder()
+
+    @property
     def recent(self) -> list[Path]:
         """Recently opened folders and files that still exist, the newest first."""
-        value: Any = self._store.value("recent", [])
+        return self._paths("recent")
+
+    def add_recent(self, path: Path) -> None:
+        self._add("recent", path)
+
+    @property
+    def recent_sessions(self) -> list[Path]:
+        """Sessions opened or saved lately that still exist, the newest first."""
+        return self._paths("recent_sessions")
+
+    def add_recent_session(self, path: Path) -> None:
+        self._add("recent_sessions", path.absolute())
+
+    def _paths(self, key: str) -> list[Path]:
+        value: Any = self._store.value(key, [])
         items = value if isinstance(value, list) else [value]
         return [Path(item) for item in items if isinstance(item, str) and item and _exists(item)]
 
-    def add_recent(self, path: Path) -> None:
-        items = [path, *(p for p in self.recent if p != path)][:RECENT_LIMIT]
-        self._store.setValue("recent", [str(item) for item in items])
+    def _add(self, key: str, path: Path) -> None:
+        items = [path, *(p for p in self._paths(key) if p != path)][:RECENT_LIMIT]
+        self._store.setValue(key, [str(item) for item in items])
 
     def clear_recent(self) -> None:
         self._store.remove("recent")

@@ -1,0 +1,1 @@
+"""Session files in the window: saved, opened, autosaved, restored after a crash."""
