@@ -218,11 +218,13 @@ def _style_sheet(t: Theme) -> str:
                                    border-color: {t.accent}; font-weight: 600; }}
     QPushButton[role="primary"]:disabled {{ background: {t.line}; color: {t.muted};
                                             border-color: {t.line}; }}
-    QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {t.muted};
-                            border-radius: 3px; background: {t.base}; }}
-    QCheckBox::indicator:hover {{ border-color: {t.accent}; }}
-    QCheckBox::indicator:checked {{ background: {t.accent}; border-color: {t.accent};
-                                    image: url("{_check_mark()}"); }}
+    QCheckBox::indicator, QListView::indicator, QTreeView::indicator {{
+        width: 14px; height: 14px; border: 1px solid {t.muted}; border-radius: 3px;
+        background: {t.base}; }}
+    QCheckBox::indicator:hover, QListView::indicator:hover, QTreeView::indicator:hover {{
+        border-color: {t.accent}; }}
+    QCheckBox::indicator:checked, QListView::indicator:checked, QTreeView::indicator:checked {{
+        background: {t.accent}; border-color: {t.accent}; image: url("{_check_mark()}"); }}
     QCheckBox::indicator:disabled {{ border-color: {t.line}; }}
     QProgressBar {{ border: 1px solid {t.line}; border-radius: 4px; text-align: center;
                     background: {t.base}; max-height: 16px; }}
