@@ -14,13 +14,17 @@ FULL_RANGE = "Full range"
 OVERLAYS = ("info", "scale", "letters", "patient")
 LINKS = ("link_scroll", "link_window", "link_framing", "link_crosshair")
 LAYOUT_ACTIONS = tuple(f"layout_{name}" for name in LAYOUTS)
+COMPARISONS = (
+    "compare_swipe", "compare_swipe_down", "compare_flicker", "compare_checkerboard",
+    "compare_blend", "compare_difference",
+)  # fmt: skip
 EXPORTS = ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom")
 BREAK = ""  # a separator
+RECENT_SESSIONS = "recent sessions"
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": (
-RECENT_SESSIONS = "recent sessions"
         *LAYOUT_ACTIONS, "planes", "maximise", "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
         *LINKS, BREAK, "theme", "full_screen", BREAK,
     ),
@@ -28,6 +32,10 @@ RECENT_SESSIONS = "recent sessions"
         "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
         "slice_down_10", "slice_first", "slice_last", BREAK, "series_next", "series_previous",
         "cine", BREAK,
+    ),
+    "Com&pare": (
+        *COMPARISONS, BREAK, "compare_less", "compare_more", "compare_next", "compare_swap",
+        "compare_end", BREAK, "lens",
     ),
     "Meas&ure": (
         "measure_distance", "measure_angle", "measure_rectangle", "measure_ellipse",
@@ -96,6 +104,11 @@ def build_menus(
         file.addAction(actions[name])
     recent = file.addMenu("Open recent")
     file.addSeparator()
+    file.addAction(actions["open_session"])
+    file.addMenu("Recent sessions").setObjectName(RECENT_SESSIONS)
+    for name in ("save_session", "save_session_as"):
+        file.addAction(actions[name])
+    file.addSeparator()
     export = file.addMenu("Export")
     for name in EXPORTS:
         export.addAction(actions[name])
@@ -104,11 +117,6 @@ def build_menus(
         file.addAction(actions[name])
     for title, names in MENUS.items():
         menu = bar.addMenu(title)
-    file.addAction(actions["open_session"])
-    file.addMenu("Recent sessions").setObjectName(RECENT_SESSIONS)
-    for name in ("save_session", "save_session_as"):
-        file.addAction(actions[name])
-    file.addSeparator()
         menu.setObjectName(title)
         for name in names:
             menu.addAction(actions[name]) if name else menu.addSeparator()

@@ -16,8 +16,8 @@ from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
-from ctstudio.gui.viewer.linking import parallel, same_space
-from ctstudio.gui.viewer.picture_view import PictureView, slice_rect
+from ctstudio.gui.viewer.linking import facing, parallel, same_space
+from ctstudio.gui.viewer.picture_view import PictureView
 
 NEAR = 0.6  # of the distance between slices: a mask further away is of another slice
 LIVE_TRUTH, LIVE_PREDICTION = "Training: mask", "Training: prediction"
@@ -172,7 +172,7 @@ class Masks(QObject):
                         contour=self.contour,
                         hidden=style.hidden,
                     )
-                    found.append(_facing(picture, stack, index, view))
+                    found.append(facing(picture, stack, index, view))
         if self.compared is not None and same_space(self.compared[0], base):
             found += self._difference(view, *self.compared)
         return found
@@ -188,7 +188,7 @@ class Masks(QObject):
             return []
         codes = difference(true, predicted)
         picture = paint(codes, DIFFERENCE_LABELS, opacity=self.opacity, contour=self.contour)
-        return [_facing(picture, *one, view)]
+        return [facing(picture, *one, view)]
 
 
 def is_mask(layer: Layer) -> bool:
@@ -212,18 +212,3 @@ def _slice_beside(stack: SliceStack, view: PictureView) -> tuple[SliceStack, int
     away = abs(float((seen.geometry.positions_mm[index] - point) @ here.normal))
     spacing = max(here.slice_spacing_mm, seen.geometry.slice_spacing_mm, 0.1)
     return (seen, index) if away <= NEAR * spacing else None
-
-
-def _facing(
-    picture: NDArray[np.uint8], stack: SliceStack, index: int, view: PictureView
-) -> tuple[QRectF, NDArray[np.uint8]]:
-    """A picture of ``stack`` the way round that ``view`` shows the patient, and its place."""
-    own, there = stack.geometry, view.stack.geometry
-    rect = slice_rect(own, stack.shape, index)
-    if float(own.row_direction @ there.row_direction) < 0:
-        picture = picture[:, ::-1]
-        rect.moveLeft(-rect.right())
-    if float(own.column_direction @ there.column_direction) < 0:
-        picture = picture[::-1]
-        rect.moveTop(-rect.bottom())
-    return rect, np.ascontiguousarray(picture)

@@ -45,8 +45,8 @@ class MeasureTool(QObject):
         self._moving = False  # a press that moves less is a click
         self._words: dict[tuple[int, int], tuple[object, Shape, list[str]]] = {}
         for view in views:
-            view.grips = self
-            view.upon = self.paint
+            view.grips.append(self)
+            view.upon.append(self.paint)
         measurements.changed.connect(self._redraw)
         measurements.moved.connect(self._redraw)
         measurements.selected.connect(self._redraw)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QSignalBlocker, QTimer
+from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QMenu
 
 from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS, Window, full_range
 from ctstudio.gui import chrome, theme
+from ctstudio.gui.comparing.bar import CompareBar
+from ctstudio.gui.comparing.comparing import Comparing
+from ctstudio.gui.comparing.lens import LensTool
+from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
@@ -37,6 +41,13 @@ class ViewControl(QObject):
         self._cine = QTimer(self)
         self._cine.setInterval(CINE_MS)
         self._cine.timeout.connect(self._cine_step)
+        self.comparing = Comparing(session, grid, actions)
+        bar = CompareBar(self.comparing, grid, actions)
+        leave_keys_to_the_images(bar)
+        grid.bars.addWidget(bar)
+        self.lens = LensTool(session, grid, Qt.Key.Key_Q)
+        self.lens.shown.connect(actions["lens"].setChecked)
+        actions["lens"].setAutoRepeat(False)
         session.visible_slice = self.visible_slice
         session.region_in_view = self.region_in_view
         grid.window_changed.connect(self._window_changed)
@@ -69,6 +80,8 @@ class ViewControl(QObject):
             "link_framing": lambda on: setattr(grid.links, "framing", on),
             "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
         }
+        table |= self.comparing.handlers()
+        table["lens"] = self.lens.set_on
         for plane in PLANES:
             table[plane] = lambda plane=plane: grid.cutting.set_plane(grid.active_pane, plane)
         table["planes"] = grid.cutting.show_planes
@@ -119,6 +132,7 @@ class ViewControl(QObject):
     def stop(self) -> None:
         """End what runs by itself."""
         self._cine.stop()
+        self.comparing.stop()
 
     def _window_changed(self, window: Window) -> None:
         names = [name for name, preset in PRESETS.items() if preset == window]

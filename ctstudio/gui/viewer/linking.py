@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF
 
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Geometry
 from ctstudio.gui.session import Layer
-from ctstudio.gui.viewer.picture_view import Framing, PictureView
+from ctstudio.gui.viewer.picture_view import PictureView
+from ctstudio.gui.viewer.places import Framing, slice_rect
 
 PARALLEL = 0.999  # cosine of the angle between the normals
 
@@ -65,6 +67,24 @@ def parallel(a: SliceStack, b: SliceStack) -> bool:
 def matching_slice(view: PictureView, stack: SliceStack) -> int:
     """The slice of ``stack`` nearest to the one that ``view`` shows."""
     return stack.geometry.nearest_slice(view.stack.geometry.positions_mm[view.index])
+
+
+def facing(
+    picture: NDArray[Any], stack: SliceStack, index: int, view: PictureView
+) -> tuple[QRectF, NDArray[Any]]:
+    """A picture of slice ``index`` of ``stack`` the way round that ``view`` shows the patient.
+
+    Also its place in the plane of ``view``, mm.
+    """
+    own, there = stack.geometry, view.stack.geometry
+    rect = slice_rect(own, stack.shape, index)
+    if float(own.row_direction @ there.row_direction) < 0:
+        picture = picture[:, ::-1]
+        rect.moveLeft(-rect.right())
+    if float(own.column_direction @ there.column_direction) < 0:
+        picture = picture[::-1]
+        rect.moveTop(-rect.bottom())
+    return rect, np.ascontiguousarray(picture)
 
 
 def framing_in(geometry: Geometry, view: PictureView, framing: Framing) -> Framing:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
@@ -19,45 +18,20 @@ from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
-from ctstudio.ct.volume import Geometry
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer import overlay
+from ctstudio.gui.viewer.places import Compared
+from ctstudio.gui.viewer.places import Framing as Framing
+from ctstudio.gui.viewer.places import Probe as Probe
+from ctstudio.gui.viewer.places import slice_rect as slice_rect
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
 PaintUpon = Callable[["PictureView", QPainter], None]
+MASKS_Z = 10
 NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
-
-
-@dataclass(frozen=True)
-class Framing:
-    """What part of the plane is seen: the centre ``(u, v)`` in mm and screen pixels per mm."""
-
-    u: float
-    v: float
-    scale: float
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The voxel under the cursor of one pane."""
-
-    value: float
-    unit: str
-    voxel: tuple[int, int, int]  # x, y, z as people count them: column, row, slice; from 0
-    point_mm: tuple[float, float, float]
-
-
-def slice_rect(geometry: Geometry, shape: tuple[int, int, int], index: int) -> QRectF:
-    """A slice's place in its plane, mm; edges half a pixel outside the voxel centres."""
-    dy, dx = geometry.spacing_mm
-    _, ny, nx = shape
-    origin = geometry.positions_mm[index]
-    u = float(origin @ geometry.row_direction)
-    v = float(origin @ geometry.column_direction)
-    return QRectF(u - dx / 2, v - dy / 2, nx * dx, ny * dy)
 
 
 class PictureView(pg.GraphicsView):
@@ -76,7 +50,8 @@ class PictureView(pg.GraphicsView):
         self._box.addItem(self._image)
         self._overlays: list[pg.ImageItem] = []
         self.masks: MasksOf | None = None  # what lies over the image
-        self.upon: PaintUpon | None = None  # and what is drawn upon it, in viewport px
+        self.upon: list[PaintUpon] = []  # and what is drawn upon it, in viewport px
+        self.comparison: Compared | None = None
         self.index = 0
         self.plane: Plane | None = None  # another one than that of the layer's slices
         self.slab: tuple[Projection, float] | None = None  # how, and over how many mm
@@ -107,6 +82,8 @@ class PictureView(pg.GraphicsView):
         self._hu = None
         if layer is None:
             self._image.clear()
+            if self.comparison is not None:
+                self.comparison.redraw()
             self.draw_masks()
             self.viewport().update()
             return
@@ -199,14 +176,25 @@ class PictureView(pg.GraphicsView):
         self._image.setLookupTable(lut, update=False)
         self._image.setImage(self._grey, autoLevels=False, levels=None)
         self._image.setRect(self.image_rect())
+        if self.comparison is not None:
+            self.comparison.redraw()
         self.draw_masks()
         self.viewport().update()
+
+    def add_picture(self, item: pg.ImageItem) -> None:
+        """Another picture between the view's own and the masks."""
+        self._box.addItem(item)
+
+    def show_own(self, on: bool) -> None:
+        """Draw the view's own picture, or not where another covers it."""
+        self._image.setVisible(on)
 
     def draw_masks(self) -> None:
         """Lay the masks over the image, anew."""
         pictures = self.masks(self) if self.masks is not None and self._hu is not None else []
         while len(self._overlays) < len(pictures):
             item = pg.ImageItem(axisOrder="row-major")
+            item.setZValue(MASKS_Z)
             self._box.addItem(item)
             self._overlays.append(item)
         for item in self._overlays[len(pictures) :]:
@@ -349,8 +337,8 @@ class PictureView(pg.GraphicsView):
             state.show_scale = self.show_scale
             state.show_letters = self.show_letters
             overlay.paint(painter, viewport, state)
-            if self.upon is not None:
-                self.upon(self, painter)
+            for paint in self.upon:
+                paint(self, painter)
             if self._brush is not None:
                 at, radius = self._brush
                 overlay.circle(painter, self.to_viewport(at), radius * self._framing.scale)

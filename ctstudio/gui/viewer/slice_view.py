@@ -43,6 +43,7 @@ class SliceView(PictureView):
     hovered = Signal(object)  # QPointF (u, v) | None
     crosshair_set = Signal(object)  # QPointF (u, v) | None
     maximise = Signal()
+    brush_scrolled = Signal(float)  # notches of the wheel with Ctrl, over a brush
     menu_requested = Signal(QPoint)  # global position
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class SliceView(PictureView):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMouseTracking(True)
         self.tool: MouseTool | None = None
-        self.grips: Grips | None = None
+        self.grips: list[Grips] = []  # the first that takes a place has it
         self._drawing: MouseTool | None = None  # what has the button
         self._press: QPointF | None = None
         self._last = QPointF()
@@ -67,8 +68,8 @@ class SliceView(PictureView):
         if self._button == Qt.MouseButton.LeftButton and self.layer is not None:
             plane = self.to_plane(event.position())
             self._drawing = self.tool
-            if self.tool is None and self.grips is not None and self.grips.takes(self, plane):
-                self._drawing = self.grips
+            if self.tool is None:
+                self._drawing = self._grip_at(plane)
             if self._drawing is not None:
                 self._drawing.press(self, plane)
         event.accept()
@@ -78,9 +79,7 @@ class SliceView(PictureView):
         if self._press is None:
             plane = self.to_plane(position)
             self.hovered.emit(plane if self.layer else None)
-            over = self.tool or self.grips
-            if over is not None:
-                over.hover(self, plane if self.layer else None)
+            self._hover(plane if self.layer else None)
             if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.layer:
                 self.crosshair_set.emit(plane)
             elif self._crosshair is not None:
@@ -88,7 +87,7 @@ class SliceView(PictureView):
             event.accept()
             return
         if self._drawing is not None:
-            if self._drawing is self.tool or self._drawing is self.grips:
+            if self._drawing is self.tool or self._drawing in self.grips:
                 self._drawing.drag(self, self.to_plane(position))
             self.hovered.emit(self.to_plane(position))
             event.accept()
@@ -134,7 +133,9 @@ class SliceView(PictureView):
             event.ignore()
             return
         delta = event.angleDelta().y()
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier and self._brush is not None:
+            self.brush_scrolled.emit(delta / 120)
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self._zoom(ZOOM_STEP ** (delta / 120), event.position())
         else:
             # touch pads send fractions of a notch: collect them
@@ -153,15 +154,29 @@ class SliceView(PictureView):
 
     def leaveEvent(self, event: QEvent) -> None:
         self.hovered.emit(None)
-        over = self.tool or self.grips
-        if over is not None:
-            over.hover(self, None)
+        self._hover(None)
         super().leaveEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         self.hovered.emit(self.to_plane(event.position()) if self.layer else None)
 
+    def _grip_at(self, plane: QPointF) -> Grips | None:
+        """What can be dragged at (u, v)."""
+        return next((grips for grips in self.grips if grips.takes(self, plane)), None)
+
+    def _hover(self, plane: QPointF | None) -> None:
+        if self.tool is not None:
+            self.tool.hover(self, plane)
+            return
+        over = self._grip_at(plane) if plane is not None else None
+        if over is None:
+            self.viewport().unsetCursor()
+        else:
+            over.hover(self, plane)
+
     def _drag_window(self, dx: float, dy: float) -> None:
+        if self.comparison is not None and self.comparison.adjust(dx):
+            return
         # The speed follows the width: a narrow window is adjusted finely, a wide one quickly.
         speed = max(self.window.width_hu, 1.0) / 300
         width = max(self.window.width_hu + dx * speed, 1.0)

@@ -38,6 +38,8 @@ class ViewGrid(QWidget):
     window_changed = Signal(object)  # Window of the active pane
     menu_requested = Signal(object, QPoint)  # Pane, global position
     layout_changed = Signal(str)
+    activated = Signal(object)  # Pane
+    hovered = Signal(object, object)  # Pane, QPointF (u, v) | None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +68,8 @@ class ViewGrid(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        self.bars = QVBoxLayout()  # what stands above the panes
+        layout.addLayout(self.bars)
         layout.addLayout(self._grid, 1)
         layout.addLayout(bottom)
         self.cutting = Cutting(self)
@@ -141,6 +145,7 @@ class ViewGrid(QWidget):
         self._mark_active()
         self._session.set_active(pane.layer)
         self.sync()
+        self.activated.emit(pane)
         if pane.layer is not None:
             self.window_changed.emit(pane.view.window)
 
@@ -353,6 +358,7 @@ class ViewGrid(QWidget):
     def _hover(self, pane: Pane, plane: QPointF | None) -> None:
         self._hovering = (pane, plane)
         self.reprobe()
+        self.hovered.emit(pane, plane)
 
     _hovering: tuple[Pane, QPointF | None] | None = None
 
@@ -367,7 +373,10 @@ class ViewGrid(QWidget):
             for other in self.visible_panes:
                 if other.layer is not None and (other is pane or other in related):
                     place = carried(plane, pane.view, other.view.stack.geometry)
-                    result.append((other.layer, other.view.probe(place)))
+                    found = [(other.layer, other.view.probe(place))]
+                    if other.view.comparison is not None:
+                        found += other.view.comparison.probes(place)
+                    result += [one for one in found if one[0] not in (la for la, _ in result)]
         self.probed.emit(result)
 
     # -- changes of the session ------------------------------------------------------------------

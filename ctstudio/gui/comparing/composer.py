@@ -1,0 +1,212 @@
+"""The pictures of two layers in one pane, composed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QPainter, QRegion
+
+from ctstudio.ct.views import Difference
+from ctstudio.figures.colours import diverging_index, diverging_table
+from ctstudio.gui.comparing.modes import Mode, Values
+from ctstudio.gui.comparing.second import Second, beside, on_grid
+from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.picture_view import PictureView
+from ctstudio.gui.viewer.places import Probe
+from ctstudio.gui.viewer.windows import default_window
+from ctstudio.workflows.figure import residual_limit
+
+SCALE_SPEED = 1 / 150  # of the scale of differences, for one px of a drag
+
+
+class ClippedImage(pg.ImageItem):
+    """An image of which only a part of the viewport is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__(axisOrder="row-major")
+        self.clip: Callable[[], QRegion | None] = lambda: None
+
+    def paint(self, painter: QPainter, *args: object) -> None:
+        region = self.clip()
+        if region is None:
+            super().paint(painter, *args)
+            return
+        painter.save()
+        placed = painter.worldTransform()
+        painter.resetTransform()
+        painter.setClipRegion(region)
+        painter.setWorldTransform(placed)
+        super().paint(painter, *args)
+        painter.restore()
+
+
+class Composer:
+    """Draws a second layer with that of a view, as long as it is compared there."""
+
+    def __init__(self, view: PictureView, layer: Layer, mode: Mode, values: Values) -> None:
+        self.view, self.layer, self.mode, self.values = view, layer, mode, values
+        self.second: Second | None = None
+        self.difference: NDArray[np.float32] | None = None  # second minus first, (y, x)
+        self.second_in_turn = False  # of a flicker: whether the second is seen now
+        self._item = ClippedImage()
+        self._item.setZValue(1)
+        self._item.clip = self._clip
+        view.add_picture(self._item)
+        view.comparison = self
+        view.refresh()
+
+    def remove(self) -> None:
+        """Show the view's own layer alone again."""
+        self.view.comparison = None
+        scene = self._item.scene()
+        if scene is not None:
+            scene.removeItem(self._item)
+        self.view.show_own(True)
+        self.view.viewport().update()
+
+    @property
+    def fits(self) -> bool:
+        """Whether there are two different layers to compare."""
+        return self.view.layer is not None and self.layer is not self.view.layer
+
+    # -- pictures --------------------------------------------------------------------------------
+
+    def redraw(self) -> None:
+        """Fetch the second slice and draw it the way that the mode says."""
+        view = self.view
+        fetched = self.second
+        self.second = beside(self.layer, view) if self.fits and view.hu is not None else None
+        self.difference = None
+        if self.second is None:
+            if fetched is not None or self._item.image is not None:
+                self._item.clear()
+            view.show_own(True)
+            return
+        if self.mode == "difference":
+            assert view.hu is not None
+            self.difference = on_grid(self.second, view) - view.hu
+            if not self.values.scale_chosen:
+                known = self.difference[np.isfinite(self.difference)]
+                if known.any():
+                    self.values.of["difference"] = residual_limit([known])
+                    self.values.scale_chosen = True
+        self.recolour()
+
+    def recolour(self) -> None:
+        """Draw what was fetched with the window and values in force."""
+        view, second = self.view, self.second
+        if second is None or view.layer is None:
+            return
+        rect, table = second.rect, None
+        if self.difference is not None:
+            grey = diverging_index(self.difference, self.values.get("difference"))
+            rect, table = view.image_rect(), diverging_table()
+        elif second.layer.signed:
+            limit = default_window(second.layer, second.layer.stack.shape[0] // 2).width_hu / 2
+            grey, table = diverging_index(second.hu, limit), diverging_table()
+        else:
+            # The same window for both, or a difference of windows would pass for one of values.
+            same = second.stack.unit == view.stack.unit and not view.layer.signed
+            window = view.window if same else default_window(second.layer, second.index)
+            grey = window.to_uint8(second.hu)
+        self._item.setLookupTable(table, update=False)
+        self._item.setImage(grey, autoLevels=False, levels=None)
+        self._item.setRect(rect)
+        self.retouch()
+
+    def retouch(self) -> None:
+        """Show the parts that the values in force say; the pictures stay."""
+        if self.second is None:
+            return
+        shown, own = True, True
+        if self.mode == "flicker":
+            shown, own = self.second_in_turn, not self.second_in_turn
+        elif self.mode == "difference":
+            own = False
+        blend = self.values.get("blend") / 100 if self.mode == "blend" else 1.0
+        self._item.setOpacity(blend)
+        self._item.setVisible(shown)
+        self.view.show_own(own)
+        self.view.viewport().update()
+
+    @property
+    def line_px(self) -> float:
+        """Where the line of a swipe stands in the viewport, px from the left or the top."""
+        size = self.view.viewport().size()
+        whole = size.width() if self.mode == "swipe" else size.height()
+        return whole * self.values.get("swipe") / 100
+
+    def _clip(self) -> QRegion | None:
+        size = self.view.viewport().size()
+        if self.mode == "swipe":
+            x = round(self.line_px)
+            return QRegion(x, 0, max(size.width() - x, 0), size.height())
+        if self.mode == "swipe_down":
+            y = round(self.line_px)
+            return QRegion(0, y, size.width(), max(size.height() - y, 0))
+        if self.mode == "checkerboard":
+            return self._squares()
+        return None
+
+    def _squares(self) -> QRegion:
+        """The squares of the second layer; they stay upon the patient when one pans."""
+        view, cell = self.view, self.values.get("checkerboard")
+        rect = view.image_rect()
+        first, last = view.to_viewport(rect.topLeft()), view.to_viewport(rect.bottomRight())
+        side = cell * view.framing.scale
+        size = view.viewport().size()
+        columns = _cells(first.x(), last.x(), side, size.width())
+        rows = _cells(first.y(), last.y(), side, size.height())
+        across, down = QRegion(), QRegion()
+        for k in columns:
+            if k % 2:
+                left, right = (round(first.x() + n * side) for n in (k, k + 1))
+                across |= QRegion(left, 0, right - left, size.height())
+        for k in rows:
+            if k % 2:
+                top, bottom = (round(first.y() + n * side) for n in (k, k + 1))
+                down |= QRegion(0, top, size.width(), bottom - top)
+        return across ^ down  # stripes of either way, but not where both are
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def probes(self, plane: QPointF) -> list[tuple[Layer, Probe | None]]:
+        """The second layer's voxel at (u, v), and the difference where that is shown."""
+        if self.second is None or self.view.layer is None:
+            return []
+        found: list[tuple[Layer, Probe | None]] = [
+            (self.layer, self.second.probe(plane, self.view))
+        ]
+        own = self.view.probe(plane)
+        if self.difference is not None and own is not None:
+            rect, (ny, nx) = self.view.image_rect(), self.difference.shape
+            x = math.floor((plane.x() - rect.left()) / rect.width() * nx)
+            y = math.floor((plane.y() - rect.top()) / rect.height() * ny)
+            value = float(self.difference[min(y, ny - 1), min(x, nx - 1)])
+            stacks = (self.view.layer.stack, self.layer.stack)
+            named = Layer("Difference", "residual", Difference(*stacks), self.view.layer)
+            if math.isfinite(value):
+                found.append((named, Probe(value, own.unit, own.voxel, own.point_mm)))
+        return found
+
+    def adjust(self, dx: float) -> bool:
+        """A drag with the left button sets the scale of a difference, not the window."""
+        if self.difference is None:
+            return False
+        scale = self.values.get("difference")
+        self.values.set("difference", scale * math.exp(dx * SCALE_SPEED))
+        self.recolour()
+        return True
+
+
+def _cells(first: float, last: float, side: float, end: int) -> range:
+    """The squares of which something lies in the viewport, counted from the slice's corner."""
+    if side <= 0:
+        return range(0)
+    low, high = max(first, 0.0), min(last, float(end))
+    return range(math.floor((low - first) / side), max(math.ceil((high - first) / side), 0))

@@ -1,0 +1,124 @@
+"""What stands upon a pane in which two layers are compared: names, the line, the colour bar."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+
+from ctstudio.figures.colours import diverging_table
+from ctstudio.gui import theme
+from ctstudio.gui.comparing.composer import Composer
+from ctstudio.gui.viewer import overlay
+from ctstudio.gui.viewer.picture_view import PictureView
+
+ROW = 62.0  # px from the top: below the letter of the upper edge and a word upon the image
+KNOB = 9.0  # px: radius of the handle
+KNOB_AT = 0.62  # of the line
+GAP = 10.0
+BAR_WIDTH = 10.0
+SMALL_PX = 220
+
+
+def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
+    """Draw it upon ``view``, whose painter counts in px."""
+    if composer.layer is None or view.layer is None:
+        return
+    font = theme.image_font(12)
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
+    size = QRectF(view.viewport().rect())
+    if composer.second is None:
+        words = "compared with itself: choose another layer"
+        if composer.fits:
+            words = f"{composer.layer.name} has no slice here"
+        _centred(painter, metrics, size, words)
+        return
+    one, two = view.layer.name, composer.layer.name
+    if composer.mode == "swipe":
+        _upright_line(painter, metrics, size, composer.line_px, one, two)
+    elif composer.mode == "swipe_down":
+        _level_line(painter, metrics, size, composer.line_px, one, two)
+    elif composer.mode == "flicker":
+        _centred(painter, metrics, size, two if composer.second_in_turn else one)
+    elif composer.mode == "checkerboard":
+        _centred(painter, metrics, size, f"{one} | {two}")
+    elif composer.mode == "blend":
+        share = composer.values.get("blend")
+        _centred(painter, metrics, size, f"{one} {100 - share:.0f} %  +  {two} {share:.0f} %")
+    else:
+        _centred(painter, metrics, size, f"{two}  minus  {one}")
+        _colour_bar(painter, metrics, size, composer.values.get("difference"), view.stack.unit)
+
+
+def _centred(painter: QPainter, metrics: QFontMetricsF, size: QRectF, words: str) -> None:
+    text = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, size.width() - 2 * GAP)
+    x = (size.width() - metrics.horizontalAdvance(text)) / 2
+    overlay.outlined(painter, QPointF(x, ROW), text, theme.CROSSHAIR)
+
+
+def _line(painter: QPainter, start: QPointF, end: QPointF, knob: QPointF, upright: bool) -> None:
+    """A line with a handle that shows which way it can be dragged."""
+    for colour, width in ((QColor(0, 0, 0, 170), 3.0), (QColor(theme.CROSSHAIR), 1.0)):
+        painter.setPen(QPen(colour, width))
+        painter.drawLine(start, end)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.setPen(QPen(QColor(0, 0, 0, 200), 1))
+    painter.setBrush(QColor(theme.CROSSHAIR))
+    painter.drawEllipse(knob, KNOB, KNOB)
+    painter.setPen(QPen(QColor(0, 0, 0), 1.5))
+    for sign in (-1, 1):
+        along = QPointF(sign, 0) if upright else QPointF(0, sign)
+        aside = QPointF(0, 1) if upright else QPointF(1, 0)
+        tip = knob + along * (KNOB - 2.5)
+        for way in (-1, 1):
+            painter.drawLine(tip, knob + along * (KNOB - 6) + aside * (3 * way))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def _upright_line(
+    painter: QPainter, metrics: QFontMetricsF, size: QRectF, x: float, one: str, two: str
+) -> None:
+    knob = QPointF(x, size.height() * KNOB_AT)
+    _line(painter, QPointF(x, 0), QPointF(x, size.height()), knob, True)
+    elide = Qt.TextElideMode.ElideMiddle
+    left = metrics.elidedText(one, elide, max(x - 2 * GAP, 0))
+    right = metrics.elidedText(two, elide, max(size.width() - x - 2 * GAP, 0))
+    at = QPointF(x - GAP - metrics.horizontalAdvance(left), ROW)
+    overlay.outlined(painter, at, left, theme.CROSSHAIR)
+    overlay.outlined(painter, QPointF(x + GAP, ROW), right, theme.CROSSHAIR)
+
+
+def _level_line(
+    painter: QPainter, metrics: QFontMetricsF, size: QRectF, y: float, one: str, two: str
+) -> None:
+    knob = QPointF(size.width() * KNOB_AT, y)
+    _line(painter, QPointF(0, y), QPointF(size.width(), y), knob, False)
+    for words, baseline in ((one, y - GAP), (two, y + GAP + metrics.ascent())):
+        text = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, size.width() * 0.5)
+        at = QPointF(size.width() * 0.3 - metrics.horizontalAdvance(text) / 2, baseline)
+        overlay.outlined(painter, at, text, theme.CROSSHAIR)
+
+
+def _colour_bar(
+    painter: QPainter, metrics: QFontMetricsF, size: QRectF, limit: float, unit: str
+) -> None:
+    """The map of differences with its ends, at the upper right."""
+    if size.height() < SMALL_PX or size.width() < SMALL_PX:
+        return
+    table = diverging_table()[::-1]
+    picture = QImage(
+        bytes(table.tobytes()), 1, len(table), 3, QImage.Format.Format_RGB888
+    )  # one pixel wide, the greatest value on top
+    height = min(size.height() * 0.26, 160.0)
+    bar = QRectF(size.width() - overlay.MARGIN - BAR_WIDTH, size.height() * 0.2, BAR_WIDTH, height)
+    painter.drawImage(bar, picture)
+    painter.setPen(QPen(QColor(theme.ON_IMAGE), 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(bar)
+    most = f"{limit:.0f}" if limit >= 10 else f"{limit:.1f}"
+    ends = ((f"+{most}", bar.top()), ("0", bar.center().y()), (f"-{most}", bar.bottom()))
+    for text, y in ends:
+        words = f"{text} {unit}".rstrip() if text != "0" else text
+        x = bar.left() - 6 - metrics.horizontalAdvance(words)
+        overlay.outlined(painter, QPointF(x, y + metrics.ascent() / 2 - 1), words)
