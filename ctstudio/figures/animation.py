@@ -21,9 +21,21 @@ from PIL import Image
 from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.figures.palette import Dither, Palette
 
 TOLERANCE = 24.0
 """A frame whose colours lie farther than this from the palette gets a palette of its own."""
+
+TRIES_EVERY = 24
+"""After so many frames it is tried again whether repeated pixels are better left out."""
+
+
+class Oversize(Exception):
+    """A file has grown to ``size`` bytes, beyond its limit, after ``done`` frames."""
+
+    def __init__(self, done: int, size: int) -> None:
+        super().__init__(f"{size} bytes after {done} frames")
+        self.done, self.size = done, size
 
 
 def save_gif(
@@ -32,6 +44,10 @@ def save_gif(
     *,
     seconds_per_frame: float,
     total: int,
+    greys: int = 256,
+    dither: Dither = "none",
+    comment: str = "",
+    limit_bytes: int | None = None,
 ) -> Work[Path]:
     """Write ``frames`` (RGB, one size) to a GIF that loops for ever; yield Progress for each.
 
@@ -43,6 +59,14 @@ def save_gif(
         Rounded to 10 ms, at least 20 ms (what viewers honour).
     total
         How many frames are expected, for the progress alone; 0 where it is not known.
+    greys
+        At most so many, 2 to 256; fewer make a smaller file.
+    dither
+        How greys between those of the palette are drawn; see `Palette.index`.
+    comment
+        Text that travels in the file.
+    limit_bytes
+        Give up where the file grows larger.
 
     Returns
     -------
@@ -55,33 +79,19 @@ def save_gif(
         When there is no frame, the disk is full, or the folder cannot be written to.
     ValueError
         When a frame differs in size from the first.
+    Oversize
+        When the file would be larger than ``limit_bytes``; nothing is left of it.
     """
     target = Path(path)
     delay = min(max(round(seconds_per_frame * 100), 2), 65535)
     with atomic_file(target) as temporary, temporary.open("wb") as stream:
-        shared: Palette | None = None
-        previous: NDArray[np.uint8] | None = None
+        encoder = Encoder(delay, greys=greys, dither=dither, comment=comment)
         for done, frame in enumerate(frames, start=1):
-            rgb = np.asarray(frame.convert("RGB"))
-            if shared is None:
-                height, width = rgb.shape[:2]
-                shared = Palette.of(rgb)
-                stream.write(_header(width, height, shared))
-            elif rgb.shape[:2] != (height, width):
-                raise ValueError(
-                    f"frame {done - 1} is {rgb.shape[1]} x {rgb.shape[0]} px, the first is "
-                    f"{width} x {height}"
-                )
-            indices, error = shared.index(rgb)
-            if error <= TOLERANCE:
-                stream.write(_frame(indices, previous, delay, None))
-                previous = indices
-            else:
-                own = Palette.of(rgb)
-                stream.write(_frame(own.index(rgb)[0], None, delay, own))
-                previous = None
+            stream.write(encoder.add(np.asarray(frame.convert("RGB"))))
+            if limit_bytes is not None and stream.tell() + 1 > limit_bytes:
+                raise Oversize(done, stream.tell())
             yield Progress(done, total, "GIF")
-        if shared is None:
+        if not encoder.frames:
             raise StudioError(
                 f"Cannot write {target}: there is no frame.",
                 hint="Choose at least one slice or preview.",
@@ -91,81 +101,58 @@ def save_gif(
     return target
 
 
-class Palette:
-    """256 colours or fewer: a ramp of greys first, then the colours that are left.
+class Encoder:
+    """Frames ``(y, x, 3)`` uint8 to the bytes of a GIF, one by one."""
 
-    A picture of up to 48 accent colours keeps 208 greys; one with a colour map gets 128 greys,
-    which is still within one level, and 128 colours.
-    """
+    def __init__(
+        self, delay: int, *, greys: int = 256, dither: Dither = "none", comment: str = ""
+    ) -> None:
+        self.frames = 0
+        self._delay, self._greys, self._dither, self._comment = delay, greys, dither, comment
+        self._shared: Palette | None = None
+        self._previous: NDArray[np.uint8] | None = None
+        self._leave_out = False
+        self._size = (0, 0)
 
-    def __init__(self, greys: int, colours: NDArray[np.uint8]) -> None:
-        # From white to black: Pillow takes a palette of all greys in rising order for no palette
-        # at all, and then overlooks a later frame's own.
-        ramp = np.rint(np.linspace(255, 0, greys)).astype(np.uint8)
-        self.grey_index = np.rint(np.arange(255, -1, -1) * (greys - 1) / 255.0).astype(np.uint8)
-        self.greys = greys
-        self.colours = colours
-        self.table = np.concatenate([np.repeat(ramp[:, None], 3, axis=1), colours])
+    def add(self, rgb: NDArray[np.uint8]) -> bytes:
+        """What the file goes on with."""
+        start = b""
+        if self._shared is None:
+            self._size = rgb.shape[:2]
+            self._shared = Palette.of(rgb, self._greys)
+            start = _header(rgb.shape[1], rgb.shape[0], self._shared) + _remark(self._comment)
+        elif rgb.shape[:2] != self._size:
+            raise ValueError(
+                f"frame {self.frames} is {rgb.shape[1]} x {rgb.shape[0]} px, the first is "
+                f"{self._size[1]} x {self._size[0]}"
+            )
+        indices, error = self._shared.index(rgb, self._dither)
+        if error <= TOLERANCE:
+            body = self._shortest(indices, self._shared.free)
+            self._previous = indices
+        else:
+            own = Palette.of(rgb, self._greys)
+            body = _frame(own.index(rgb, self._dither)[0], None, self._delay, own)
+            self._previous = None
+        self.frames += 1
+        return start + body
 
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8]) -> Palette:
-        """The palette for one frame ``(y, x, 3)`` uint8."""
-        tinted = rgb[~_is_grey(rgb)]
-        distinct = np.unique(_pack(tinted))
-        if len(distinct) == 0:
-            return cls(256, np.empty((0, 3), np.uint8))
-        if len(distinct) <= 48:
-            return cls(208, _unpack(distinct))
-        # A square of the tinted colours alone, so that greys take no share of them; each once, so
-        # that a map's strong colours, which few pixels have, are not starved.
-        side = int(np.ceil(np.sqrt(len(distinct))))
-        square = np.resize(_unpack(distinct), (side, side, 3))
-        chosen = Image.fromarray(square).quantize(
-            128, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
-        )
-        listed = np.asarray(chosen.getpalette(), np.uint8).reshape(-1, 3)[:128]
-        return cls(128, np.unique(listed, axis=0))
-
-    def index(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-        """Entry of every pixel ``(y, x)`` uint8, and the largest distance of a tinted pixel."""
-        out = self.grey_index[rgb[..., 1]]
-        tinted = ~_is_grey(rgb)
-        if not tinted.any():
-            return out, 0.0
-        if not len(self.colours):
-            return out, 999.0
-        distinct, inverse = np.unique(_pack(rgb[tinted]), return_inverse=True)
-        nearest = np.empty(len(distinct), np.uint8)
-        farthest = 0.0
-        entries = self.table.astype(np.float32)
-        for start in range(0, len(distinct), 4096):
-            part = _unpack(distinct[start : start + 4096]).astype(np.float32)
-            squares = np.sum((part[:, None] - entries) ** 2, axis=2)
-            nearest[start : start + 4096] = squares.argmin(axis=1)
-            farthest = max(farthest, float(np.sqrt(squares.min(axis=1).max())))
-        out[tinted] = nearest[inverse]
-        return out, farthest
-
-
-def _is_grey(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    grey: NDArray[np.bool_] = (rgb[..., 0] == rgb[..., 1]) & (rgb[..., 1] == rgb[..., 2])
-    return grey
-
-
-def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    wide = colours.astype(np.uint32)
-    shift = np.array([16, 8, 0], np.uint32)
-    packed: NDArray[np.uint32] = np.bitwise_or.reduce(wide << shift, axis=-1, dtype=np.uint32)
-    return packed
-
-
-def _unpack(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)
+    def _shortest(self, indices: NDArray[np.uint8], free: int | None) -> bytes:
+        """Pixels that stay as they were are written again, or left out, whichever takes less."""
+        previous = self._previous
+        if previous is None or free is None:
+            return _frame(indices, previous, self._delay, None)
+        if self.frames > 2 and self.frames % TRIES_EVERY:
+            return _frame(indices, previous, self._delay, None, free if self._leave_out else None)
+        ways = [_frame(indices, previous, self._delay, None, entry) for entry in (None, free)]
+        self._leave_out = len(ways[1]) < len(ways[0])
+        return min(ways, key=len)
 
 
 def _colour_table(palette: Palette) -> tuple[int, bytes]:
     """The size field of a colour table and its bytes, padded to a power of two."""
-    bits = max(int(np.ceil(np.log2(len(palette.table)))), 1)
+    entries = len(palette.table) + (palette.free is not None)
+    bits = max(int(np.ceil(np.log2(entries))), 1)
     data = palette.table.tobytes()
     return bits - 1, data + bytes(3 * 2**bits - len(data))
 
@@ -178,13 +165,26 @@ def _header(width: int, height: int, palette: Palette) -> bytes:
     return b"GIF89a" + screen + table + loop
 
 
+def _remark(text: str) -> bytes:
+    """A comment extension; nothing for no text."""
+    if not text:
+        return b""
+    data = text.encode("utf-8")
+    parts = [data[k : k + 255] for k in range(0, len(data), 255)]
+    return b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\x00"
+
+
 def _frame(
     indices: NDArray[np.uint8],
     previous: NDArray[np.uint8] | None,
     delay: int,
     palette: Palette | None,
+    free: int | None = None,
 ) -> bytes:
-    """One frame: only the rectangle that changed, left standing for the next one to draw over."""
+    """One frame: only the rectangle that changed, left standing for the next one to draw over.
+
+    With a ``free`` entry, the pixels of it that stay as they were are transparent.
+    """
     top, bottom, left, right = 0, indices.shape[0], 0, indices.shape[1]
     if previous is not None:
         changed = indices != previous
@@ -194,8 +194,13 @@ def _frame(
             left, right = int(columns[0]), int(columns[-1]) + 1
         else:
             bottom, right = 1, 1
-    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, 0x04, delay, 0, 0)
-    flags, table = 0, b""
+        if free is not None:
+            indices = np.where(changed, indices, np.uint8(free))
+    flags, table = 0x04, b""
+    if previous is not None and free is not None:
+        flags |= 0x01
+    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, delay, free or 0, 0)
+    flags = 0
     if palette is not None:
         size, table = _colour_table(palette)
         flags = 0x80 | size

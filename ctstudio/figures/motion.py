@@ -1,0 +1,65 @@
+"""What moves in a film of two pictures: flicker between them, a curtain that sweeps across."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+Draw = Callable[[int, float], Image.Image]
+"""Frame ``index`` at ``scale``; see `ctstudio.figures.film.Film`."""
+
+
+def cine_order(first: int, last: int, *, step: int = 1, back: bool = False) -> list[int]:
+    """Slice numbers from ``first`` to ``last`` (inclusive, either way round), and ``back`` again.
+
+    Neither end stands twice, so that the film turns smoothly.
+    """
+    way = 1 if last >= first else -1
+    there = list(range(first, last + way, way * max(step, 1)))
+    return there + there[-2:0:-1] if back else there
+
+
+def flicker(pictures: Sequence[Draw]) -> tuple[Draw, int]:
+    """The pictures one after the other; how to draw a frame, and how many frames there are."""
+    return (lambda index, scale: pictures[index % len(pictures)](0, scale)), len(pictures)
+
+
+def swipe(
+    before: Draw, after: Draw, frames: int, *, part: tuple[float, float] = (0.0, 1.0)
+) -> tuple[Draw, int]:
+    """A curtain that sweeps from ``before`` to ``after`` and back within ``frames`` frames.
+
+    Parameters
+    ----------
+    part
+        Where it starts and ends, as parts of the width: the picture without its margins.
+    """
+    count = max(frames, 2)
+
+    def draw(index: int, scale: float) -> Image.Image:
+        one, other = before(0, scale), after(0, scale)
+        # Even speed, and no two frames alike but there and back.
+        sweep = 1.0 - abs(2.0 * index / count - 1.0)
+        at = round((part[0] + sweep * (part[1] - part[0])) * one.width)
+        result = one.copy()
+        result.paste(other.crop((0, 0, at, other.height)), (0, 0))
+        if 0 < at < one.width:
+            width = max(round(one.width / 500), 1)
+            line = (at - width // 2, 0, at - width // 2 + width - 1, one.height - 1)
+            ImageDraw.Draw(result).rectangle(line, fill=(255, 255, 255))
+        return result
+
+    return draw, count
+
+
+def blend(before: Draw, after: Draw, frames: int) -> tuple[Draw, int]:
+    """One picture fades into the other and back within ``frames`` frames."""
+    count = max(frames, 2)
+
+    def draw(index: int, scale: float) -> Image.Image:
+        amount = 0.5 - 0.5 * float(np.cos(2 * np.pi * index / count))
+        return Image.blend(before(0, scale), after(0, scale), amount)
+
+    return draw, count
