@@ -125,16 +125,17 @@ def command(
 
     inputs: list[Volume | SeriesInfo] = list(series)
     truths: list[Volume | SeriesInfo] = list(aligned)
-    if wanted is None and learns_classes(recipe) and (pairs := mask_sets(found)):
-        inputs, truths = [], []
-        for some in pairs:
-            pictures, labels = drain(read_mask_set(some))
-            inputs, truths = [*inputs, *pictures], [*truths, *labels]
+    pairs = mask_sets(found) if wanted is None and learns_classes(recipe) else []
+    if pairs:
+        read = [drain(read_mask_set(some)) for some in pairs]
+        inputs = [picture for pictures, _ in read for picture in pictures]
+        truths = [mask for _, masks_of in read for mask in masks_of]
     work = train_on(
         recipe,
         inputs,
         folder,
         targets=truths,
+        show_held_out=bool(pairs),
         segmentations=masks,
         resume=resume is not None,
         branch_from=branch,

@@ -41,7 +41,7 @@ class Preview:
 
     ``slice`` is the index of the slice shown; ``panels`` keep their order, left to right. Where
     ``labels`` is set, the panels but the first hold class numbers and differences of them, and
-    ``inside`` ``(y, x)`` float32 tells, while it is new, how likely a pixel is of any class but 0.
+    ``inside`` ``(y, x)`` float32 tells how likely a pixel is of any class but 0.
     """
 
     step: int

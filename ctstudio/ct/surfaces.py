@@ -47,7 +47,8 @@ def surface(region: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def in_slice(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Points:
     """The surface of a region ``(y, x)`` as points ``(n, 2)`` in mm; ``spacing_mm`` (dy, dx)."""
-    return surface(region) * np.asarray(spacing_mm, np.float64)
+    points: Points = surface(region).astype(np.float64) * spacing_mm
+    return points
 
 
 def in_patient(region: NDArray[np.bool_], geometry: Geometry) -> Points:

@@ -55,6 +55,7 @@ class InMemory:
     least_held_out = 1  # slices of a series
     least_px = 1  # of an image's shorter side
     shows_neighbours = False  # whether a network may ask for neighbouring slices
+    shows_held_out = False
 
     def __init__(self, *, body_share: float = 0.25, augment: bool = True) -> None:
         self.body_share = body_share
@@ -163,13 +164,16 @@ class InMemory:
         if preview_slice is None:
             preview_slice = first[len(first) // 2] if first else len(volumes[0]) // 2
         pairs: dict[tuple[int, int], Pair] = {}
-        wanted = list(dict.fromkeys([*chosen, (0, preview_slice)]))
+        shown = (0, preview_slice)
+        if self.shows_held_out and not first:
+            shown = chosen[len(chosen) // 2]
+        wanted = list(dict.fromkeys([*chosen, shown]))
         for done, (number, z) in enumerate(wanted):
             yield Progress(done, len(wanted), "Preparing the slices that are shown")
             pairs[number, z] = pair = self.pair(number, z)
             self.require_numbers(number, pair.noisy)
         self.validation = [pairs[key] for key in chosen]
-        self.preview = pairs[0, preview_slice]
+        self.preview = pairs[shown]
         if all(pair.target is None for pair in self.validation):
             yield from self._hold_out(held, device)
 

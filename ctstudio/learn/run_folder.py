@@ -269,6 +269,8 @@ class RunFolder:
         stored, levels = to_levels(picked, event.labels)
         about |= levels
         picture = {"reconstruction": stored, "about": np.array(json.dumps(about))}
+        if event.inside is not None:
+            picture["inside"] = np.rint(255 * event.inside).astype(np.uint8)
         try:
             if event.step == 0 or not (folder / STILL).exists():
                 still = {n: whole(panels[n]) for n in ("noisy", "target") if n in panels}

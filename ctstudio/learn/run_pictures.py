@@ -50,8 +50,16 @@ def read_previews(path: Path, *, step: int | None = None) -> Iterator[Preview]:
         about = json.loads(str(arrays["about"]))
         yield make_preview(
             about["step"], about["slice"], noisy, _single(arrays["reconstruction"], about), target,
-            about["metrics"], labels=about.get("labels", False),
+            about["metrics"], labels=about.get("labels", False), inside=_inside(arrays),
         )  # fmt: skip
+
+
+def _inside(arrays: Mapping[str, Any]) -> NDArray[np.float32] | None:
+    """How likely each pixel is of any class, from 0 to 1, where that was kept."""
+    if "inside" not in arrays:
+        return None
+    likely: NDArray[np.float32] = arrays["inside"].astype(np.float32) / np.float32(255)
+    return likely
 
 
 def read_exactly(path: Path, step: int) -> NDArray[np.float64]:

@@ -81,10 +81,12 @@ class Task(Protocol):
     ``pixels`` is the number of pixels to learn from, ``batch_size`` and ``patch`` what a step
     takes of them: epochs are counted by these. Where the targets of the ``validation`` are not
     known, the training is judged by its loss on ``held_out``. ``context``, which is set before
-    `prepare`, says what the network must be shown.
+    `prepare`, says what the network must be shown, and ``shows_held_out`` whether the slice that is
+    shown is a held-out one even where the first series has none.
     """
 
     context: Context
+    shows_held_out: bool
     pixels: int
     batch_size: int
     patch: int

@@ -39,6 +39,7 @@ def train(
     resume: bool = False,
     branch_from: Path | None = None,
     look: Look | None = None,
+    show_held_out: bool = False,
 ) -> Work[TrainedModel]:
     """Train the network of a recipe.
 
@@ -61,6 +62,8 @@ def train(
         A checkpoint, or a run folder, whose weights the training begins with.
     look
         What is watched closely; its region is shown up to ten times a second as `Detail`.
+    show_held_out
+        Show a held-out slice even where the first series has none, as of many single slices.
 
     Returns
     -------
@@ -92,7 +95,9 @@ def train(
     start = starting_point(recipe, run_folder, resume, branch_from)
     clock = Clock()
     look = look or Look()
-    work = _train(recipe, volumes, targets, run_folder, preview_slice, look, start, clock)
+    work = _train(
+        recipe, volumes, targets, run_folder, preview_slice, look, start, clock, show_held_out
+    )
     if is_follower():
         return finish(work)
     return (yield from clock.drive(work))
@@ -107,6 +112,7 @@ def _train(
     look: Look,
     start: Start,
     clock: Clock,
+    show_held_out: bool,
 ) -> Work[TrainedModel]:
     device = devices.choose(recipe.device)
     processes = join(device.torch)
@@ -128,6 +134,7 @@ def _train(
         require_memory(recipe, device.torch)
         trainee = Trainee(recipe, device.torch, processes)
         task.context = context_of(trainee.average)
+        task.shows_held_out = show_held_out
         yield from task.prepare(whole, volumes, shown, device.torch, targets=targets)
         if recipe.compile:
             yield Note(trainee.compile((recipe.batch, task.patch, task.patch)))

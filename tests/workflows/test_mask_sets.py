@@ -15,6 +15,7 @@ from ctstudio.core.events import finish
 from ctstudio.ct.labels import label_map
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.learn.recipe import bundled
+from ctstudio.learn.run_folder import read_previews
 from ctstudio.workflows.mask_sets import MaskSet, mask_sets, read_mask_set
 from ctstudio.workflows.masks import onto
 from ctstudio.workflows.open import scan
@@ -168,3 +169,20 @@ def test_what_is_not_annotated_stays_so() -> None:
     got = finish(onto(mask, on)).voxels
     assert np.array_equal(got[:4], numbers)
     assert (got[4:] == -1).all()
+
+
+def test_a_picture_that_is_not_learnt_from_is_shown(tmp_path: Path) -> None:
+    drive(tmp_path)
+    images, masks = finish(read_mask_set(the_set(tmp_path)))
+    recipe = bundled()["unet-masks"]
+    for key, value in {"phases.0.steps": 2, "stopping.seconds": 0, "device": "cpu",
+                       "patch_px": 32, "batch": 1, "phases.0.model.depth": 1}.items():  # fmt: skip
+        recipe = recipe.with_setting(key, value)
+    run = tmp_path / "run"
+    finish(train_on(recipe, images, run, targets=masks, show_held_out=True))
+    told = list(read_previews(run))
+    assert np.array_equal(told[0].panels["target"], masks[2].voxels[0])
+    assert np.array_equal(told[-1].panels["reconstruction"] > 0, told[-1].inside > 0.5)
+    finish(train_on(recipe, images, tmp_path / "other", targets=masks))
+    told = list(read_previews(tmp_path / "other"))
+    assert np.array_equal(told[0].panels["target"], masks[0].voxels[0])
