@@ -104,3 +104,28 @@ def paint(
         y, x = np.ogrid[: unknown.shape[0], : unknown.shape[1]]
         picture[unknown & ((y + x) % HATCH_PX == 0)] = (*NOT_ANNOTATED.colour, _HATCH_ALPHA)
     return picture
+
+
+LEAST_SHOWN = 0.01
+"""Probabilities below are not worth a colour: the image is seen through them."""
+
+
+def paint_probability(
+    values: NDArray[np.floating],
+    table: NDArray[np.uint8],
+    *,
+    opacity: float = 0.4,
+    threshold: float | None = None,
+) -> NDArray[np.uint8]:
+    """Probabilities ``(y, x)`` from 0 to 1 as red, green, blue and alpha ``(y, x, 4)``.
+
+    ``table`` ``(n, 3)`` has the colours from 0 to 1. The outline of what lies above ``threshold``
+    is white; values that are no numbers are transparent.
+    """
+    known = np.nan_to_num(np.asarray(values, np.float32), nan=0.0).clip(0, 1)
+    picture = np.empty((*known.shape, 4), np.uint8)
+    picture[..., :3] = table[np.rint(known * (len(table) - 1)).astype(np.intp)]
+    picture[..., 3] = np.where(known >= LEAST_SHOWN, round(255 * opacity), 0)
+    if threshold is not None:
+        picture[outline(known > threshold)] = 255
+    return picture

@@ -210,3 +210,83 @@ def test_closing_the_series_ends_painting(studio: Any) -> None:
     assert studio.view.tool is None
     studio.session.undo.undo()  # of a mask that is gone: nothing happens
     assert studio.session.layers == []
+
+
+def test_ctrl_and_wheel_size_the_brush_and_nothing_else(studio: Any) -> None:
+    view, bar = studio.view, studio.bar
+    framing, radius = view.framing, bar.radius.value()
+    at = place_of(view, 40, 30)
+    studio.move(view, at)
+    studio.wheel(view, 1, at, Ctrl)
+    assert bar.radius.value() > radius
+    assert view._brush[1] == pytest.approx(studio.window.painter.radius_mm), "the circle follows"
+    studio.wheel(view, -2, at, Ctrl)
+    assert bar.radius.value() < radius
+    assert view.framing == framing
+    studio.press(bar.done)
+    studio.wheel(view, 1, at, Ctrl)
+    assert view.framing != framing, "without a brush it zooms, as always"
+
+
+def test_annotating_in_part(studio: Any) -> None:
+    view, bar = studio.view, studio.bar
+    studio.click(view, Left, place_of(view, 30, 30))
+    painted = labels(studio) == 1
+    studio.press(bar.sparse)
+    assert np.array_equal(labels(studio) == -1, ~painted)
+    assert [bar.label_box.itemText(k) for k in range(2)] == ["Label 1", "Background"]
+    hatched = next(i for i in view._overlays if i.image is not None).image
+    assert hatched[60:70, 10:20, 3].any(), "what is not annotated is seen to be so"
+    bar.label_box.setCurrentIndex(1)
+    bar.label_box.activated.emit(1)
+    studio.click(view, Left, place_of(view, 70, 40))
+    background = labels(studio)[7] == 0
+    assert background[70, 40]
+    picture = next(i for i in view._overlays if i.image is not None).image
+    assert not picture[background][:, 3].any()
+    studio.press(bar.tools["eraser"])
+    studio.click(view, Left, place_of(view, 70, 40))
+    assert labels(studio)[7][70, 40] == -1, "erased is not annotated"
+    studio.key(Qt.Key.Key_Z, Ctrl)
+    assert labels(studio)[7][70, 40] == 0
+    for _ in range(2):
+        studio.key(Qt.Key.Key_Z, Ctrl)
+    assert not bar.sparse.isChecked()
+    assert np.array_equal(labels(studio), painted)
+
+
+def test_what_was_not_annotated_becomes_background_again(studio: Any) -> None:
+    view, bar = studio.view, studio.bar
+    studio.press(bar.sparse)
+    bar.label_box.setCurrentIndex(1)
+    bar.label_box.activated.emit(1)
+    studio.click(view, Left, place_of(view, 30, 30))
+    before = labels(studio).copy()
+    studio.press(bar.sparse)
+    assert not labels(studio).any()
+    assert studio.window.painter.number == 1, "background is no label any more"
+    studio.key(Qt.Key.Key_Z, Ctrl)
+    assert np.array_equal(labels(studio), before)
+
+
+@pytest.mark.parametrize("answer", ["Not annotated", "All background", "Cancel"])
+def test_what_empty_slices_mean_is_asked_before_training(
+    studio: Any, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    from PySide6.QtWidgets import QMessageBox
+
+    got: list[Any] = []
+    studio.bar.train_requested.connect(got.append)
+    studio.press(studio.bar.train)
+    assert got == [], "nothing is painted yet"
+    studio.click(studio.view, Left, place_of(studio.view, 30, 30))
+
+    def choose(box: Any) -> Any:
+        return next(b for b in box.buttons() if b.text().replace("&", "") == answer)
+
+    monkeypatch.setattr(QMessageBox, "clickedButton", choose)
+    studio.press(studio.bar.train)
+    assert len(got) == (answer != "Cancel")
+    sparse = answer == "Not annotated"
+    assert (labels(studio)[[0, 13]] == -1).all() == sparse
+    assert set(np.unique(labels(studio)[7])) == {0, 1}, "a slice with a label is whole"

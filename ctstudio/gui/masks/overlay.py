@@ -10,17 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRectF, Signal
 
-from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, paint
-from ctstudio.ct.labels import LABEL_UNIT, Label, default_colour
+from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, paint, paint_probability
+from ctstudio.ct.labels import Label, default_colour
 from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
+from ctstudio.gui.masks.roles import LIVE_PREDICTION, LIVE_TRUTH, Roles
+from ctstudio.gui.masks.roles import is_mask as is_mask
+from ctstudio.gui.masks.threshold_bar import probability_table
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.linking import facing, parallel, same_space
 from ctstudio.gui.viewer.picture_view import PictureView
 
+LEAST_OPACITY = 0.3  # of probabilities, whose colours have to be told apart
 NEAR = 0.6  # of the distance between slices: a mask further away is of another slice
-LIVE_TRUTH, LIVE_PREDICTION = "Training: mask", "Training: prediction"
 
 
 @dataclass
@@ -44,6 +47,9 @@ class Masks(QObject):
         self.contour = False
         self.opacity = 0.4
         self.compared: tuple[Layer, Layer] | None = None  # truth, prediction
+        self.probability = False  # whether probabilities stand in place of the prediction
+        self.threshold = 0.5
+        self.roles = Roles(session)
         self._styles: dict[int, Style] = {}
         for view in views:
             view.masks = self.pictures
@@ -124,7 +130,20 @@ class Masks(QObject):
         self.compared = (
             (truth, prediction) if truth is not None and prediction is not None else None
         )
+        self.probability &= self.compared is None
         self.changed.emit()
+
+    def set_probability(self, on: bool) -> None:
+        """Show how likely voxels are of a label, in place of the prediction."""
+        self.probability = on
+        if on:
+            self.compared = None
+        self.changed.emit()
+
+    def set_threshold(self, threshold: float) -> None:
+        """Outline what is more likely than ``threshold``."""
+        self.threshold = threshold
+        self._draw()
 
     def _added(self, layer: Layer) -> None:
         if not is_mask(layer):
@@ -158,10 +177,11 @@ class Masks(QObject):
         if not self.shown or base is None or is_mask(base) or base.signed:
             return []
         found = []
-        compared = self.compared or ()
+        likely = self.likely(base) if self.probability else None
+        instead: tuple[Layer, ...] = self.compared or (() if likely is None else (likely,))
         for layer in self.layers:
             style = self.style(layer)
-            if layer not in compared and style.visible and same_space(layer, base):
+            if layer not in instead and style.visible and same_space(layer, base):
                 at = _slice_beside(layer.stack, view)
                 if at is not None:
                     stack, index = at
@@ -175,7 +195,27 @@ class Masks(QObject):
                     found.append(facing(picture, stack, index, view))
         if self.compared is not None and same_space(self.compared[0], base):
             found += self._difference(view, *self.compared)
+        if likely is not None and likely.likely is not None:
+            found += self._probability(view, likely.likely)
         return found
+
+    def likely(self, base: Layer) -> Layer | None:
+        """The prediction beside ``base``, where it is known how likely it is."""
+        prediction = self.roles.prediction(base)
+        return prediction if prediction is not None and prediction.likely is not None else None
+
+    def _probability(
+        self, view: PictureView, stack: SliceStack
+    ) -> list[tuple[QRectF, NDArray[np.uint8]]]:
+        at = _slice_beside(stack, view)
+        if at is None:
+            return []
+        values = at[0].slice_hu(at[1])
+        opacity = max(self.opacity, LEAST_OPACITY)
+        picture = paint_probability(
+            values, probability_table(), opacity=opacity, threshold=self.threshold
+        )
+        return [facing(picture, *at, view)]
 
     def _difference(
         self, view: PictureView, truth: Layer, prediction: Layer
@@ -189,11 +229,6 @@ class Masks(QObject):
         codes = difference(true, predicted)
         picture = paint(codes, DIFFERENCE_LABELS, opacity=self.opacity, contour=self.contour)
         return [facing(picture, *one, view)]
-
-
-def is_mask(layer: Layer) -> bool:
-    """Whether a layer holds labels."""
-    return layer.stack.unit == LABEL_UNIT and not layer.signed
 
 
 def _numbers(stack: SliceStack, index: int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLabel,
+    QMessageBox,
     QSpinBox,
     QToolButton,
 )
@@ -33,6 +34,8 @@ STEP = 1.25
 
 class PaintBar(QFrame):
     """Tools, label, brush and HU limits; hidden while nothing is painted."""
+
+    train_requested = Signal(object)  # Layer: the mask to learn from
 
     def __init__(self, painter: Painter, masks: Masks) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class PaintBar(QFrame):
         self.radius.setSuffix(" mm")
         self.radius.setMaximumWidth(86)
         self.radius.setAccessibleName("Radius of the brush")
-        self.radius.setToolTip("Radius of the brush ([ and ])")
+        self.radius.setToolTip("Radius of the brush ([ and ], or Ctrl+wheel over the image)")
         self.radius.valueChanged.connect(self._set_radius)
         self.limited = QCheckBox("HU limits")
         self.limited.setToolTip("Paint only where the image has these HU; fill grows within them")
@@ -78,13 +81,23 @@ class PaintBar(QFrame):
             )
         self.between = picture_button("mdi6.layers-plus", "Fill the slices between those drawn")
         self.between.clicked.connect(painter.fill_between)
+        self.sparse = picture_button(
+            "mdi6.texture",
+            "Annotate in part: what is not painted counts as not annotated (hatched), and the "
+            "background is painted like a label",
+        )
+        self.sparse.setAccessibleName("Annotate in part")
+        self.sparse.setCheckable(True)
+        self.sparse.toggled.connect(painter.set_sparse)
+        self.train = picture_button("mdi6.school-outline", "Train on what is painted")
+        self.train.clicked.connect(self._train)
         self.done = picture_button("mdi6.check", "Done")
         self.done.setText("Done")
         self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.done.clicked.connect(lambda: painter.set_on(False))
         for widget in (
             self.mask_box, self.label_box, self.radius, self.limited,
-            self.low, self.to, self.high, self.between,
+            self.low, self.to, self.high, self.between, self.sparse, self.train,
         ):  # fmt: skip
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -101,6 +114,7 @@ class PaintBar(QFrame):
             QSignalBlocker(self.mask_box),
             QSignalBlocker(self.label_box),
             QSignalBlocker(self.radius),
+            QSignalBlocker(self.sparse),
         ):
             self.mask_box.clear()
             for layer in self._masks.layers:
@@ -109,12 +123,13 @@ class PaintBar(QFrame):
             self.mask_box.addItem("New mask ...", None)
             self.mask_box.setCurrentIndex(max(self.mask_box.findData(painter.mask), 0))
             self.label_box.clear()
-            for label in painter.labels:
+            for label in painter.paintable:
                 self.label_box.addItem(swatch(label), plain_title(label.name), label.number)
             self.label_box.addItem("New label ...", None)
             self.label_box.addItem("Rename this label ...", "rename")
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
+            self.sparse.setChecked(painter.sparse)
         self._show_limits()
         self.radius.setEnabled(painter.tool != "fill")
 
@@ -144,6 +159,34 @@ class PaintBar(QFrame):
             if said:
                 self._painter.add_label(name)
         self.follow()
+
+    def _train(self) -> None:
+        """Hand the mask over, once it is known what its empty slices mean."""
+        painter = self._painter
+        mask, empty = painter.mask, painter.unpainted_slices
+        if mask is None:
+            return
+        count = len(mask.stack)
+        if empty == count:
+            painter.tell("Paint a label first: there is nothing to learn yet.")
+            return
+        if empty and not painter.sparse:
+            box = QMessageBox(self)
+            box.setIcon(QMessageBox.Icon.Question)
+            box.setText(f"{count - empty} of {count} slices are painted.")
+            box.setInformativeText("What are the others?")
+            apart = box.addButton("Not annotated", QMessageBox.ButtonRole.AcceptRole)
+            box.addButton("All background", QMessageBox.ButtonRole.AcceptRole)
+            cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+            box.setDefaultButton(apart)
+            box.exec()
+            chosen = box.clickedButton()
+            box.deleteLater()
+            if chosen is None or chosen is cancel:
+                return
+            if chosen is apart:
+                painter.set_sparse(True, whole_slices=True)
+        self.train_requested.emit(mask)
 
     def _set_radius(self, value: float) -> None:
         self._painter.radius_mm = value

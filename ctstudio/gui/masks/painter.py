@@ -12,7 +12,14 @@ from PySide6.QtCore import QObject, QPointF, Signal
 from PySide6.QtGui import QUndoCommand
 
 from ctstudio.ct import painting
-from ctstudio.ct.labels import Label, default_colour, label_map
+from ctstudio.ct.labels import (
+    NOT_ANNOTATED,
+    UNKNOWN,
+    Label,
+    default_colour,
+    is_sparse,
+    label_map,
+)
 from ctstudio.ct.painting import Change
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.masks.overlay import Masks, is_mask
@@ -23,6 +30,8 @@ from ctstudio.gui.viewer.slice_view import SliceView
 Tool = Literal["brush", "eraser", "fill"]
 LEAST_MM, MOST_MM = 0.5, 100.0
 MOST_LABELS = 255
+BACKGROUND = Label(0, "Background", (70, 70, 70))
+WHEEL_STEP = 1.15  # of the brush's radius, a notch
 
 
 class Painter(QObject):
@@ -43,7 +52,10 @@ class Painter(QObject):
         self._before: NDArray[Any] | None = None
         self._index = 0
         self._last: tuple[float, float] | None = None
+        self._hovered: tuple[SliceView, QPointF | None] | None = None
         session.layer_removed.connect(self._removed)
+        for view in views:
+            view.brush_scrolled.connect(lambda notches: self.resize_brush(WHEEL_STEP**notches))
 
     # -- what is painted -------------------------------------------------------------------------
 
@@ -85,9 +97,7 @@ class Painter(QObject):
         numbers = np.zeros(volume.shape, np.uint8)
         first = (Label(1, "Label 1", default_colour(1)),)
         made = label_map(numbers, volume.geometry, volume.source, first)
-        mask = self._session.add_layer(Layer("Mask", "mask", made, layer))
-        self._arrays[id(mask)] = numbers
-        self.choose(mask)
+        self.choose(self._session.add_layer(Layer("Mask", "mask", made, layer)))
 
     def choose(self, mask: Layer) -> None:
         """Paint ``mask`` from now on."""
@@ -95,20 +105,77 @@ class Painter(QObject):
         if volume is None:
             return
         if id(mask) not in self._arrays:
-            array = np.array(volume.voxels)
+            # With a sign, so that what is not annotated has a number at any time.
+            wide = volume.voxels.dtype == np.uint16 and int(volume.voxels.max(initial=0)) > 32767
+            array = np.array(volume.voxels, np.int32 if wide else np.int16)
             self._arrays[id(mask)] = array
             mask.stack = replace(volume, voxels=array)
         self.mask = mask
         self._masks.style(mask).visible = True
-        numbers = [label.number for label in self.labels]
+        self._choose_a_label()
+        self.changed.emit()
+
+    def _choose_a_label(self) -> None:
+        numbers = [label.number for label in self.paintable]
         if self.number not in numbers:
             self.number = numbers[0] if numbers else 1
-        self.changed.emit()
 
     @property
     def labels(self) -> tuple[Label, ...]:
         """The labels of the mask that is painted."""
         return self._masks.labels(self.mask) if self.mask is not None else ()
+
+    @property
+    def paintable(self) -> tuple[Label, ...]:
+        """What can be painted: labels, and where not all is annotated the background, too."""
+        found = tuple(label for label in self.labels if label.number > 0)
+        return (*found, BACKGROUND) if self.sparse else found
+
+    @property
+    def sparse(self) -> bool:
+        """Whether voxels of the mask may be without annotation."""
+        return self.mask is not None and self.mask.volume is not None and is_sparse(self._stack)
+
+    @property
+    def empty(self) -> int:
+        """The number of voxels that nobody has painted."""
+        return UNKNOWN if self.sparse else 0
+
+    @property
+    def unpainted_slices(self) -> int:
+        """How many slices have no label at all."""
+        return 0 if self.mask is None else sum(not (each > 0).any() for each in self._array)
+
+    def set_sparse(self, on: bool, *, whole_slices: bool = False) -> None:
+        """Let what was not painted count as not annotated, or as background again.
+
+        With ``whole_slices`` only in slices without any label.
+        """
+        if self.mask is None or on == self.sparse:
+            return
+        array, mask = self._array, self.mask
+        was, becomes = (0, UNKNOWN) if on else (UNKNOWN, 0)
+        changed = array == was
+        if whole_slices:
+            changed &= ~(array > 0).any((1, 2), keepdims=True)
+        bits = np.packbits(changed)
+        labels = self.labels
+        new = tuple(label for label in labels if label.number != UNKNOWN)
+        new = (NOT_ANNOTATED, *new) if on else new
+
+        def put(number: int, named: tuple[Label, ...]) -> None:
+            if mask not in self._session.layers or mask.volume is None:
+                return
+            where = np.unpackbits(bits, count=array.size).view(bool).reshape(array.shape)
+            array[where] = number
+            mask.stack = replace(mask.volume, labels=named)
+            self._choose_a_label()
+            self._session.layer_changed.emit(mask, -1)
+            self.changed.emit()
+
+        put(becomes, new)
+        text = "Annotate in part" if on else "Annotate all"
+        self._session.undo.push(_Stroke(text, lambda: put(was, labels), lambda: put(becomes, new)))
 
     def add_label(self, name: str) -> None:
         """A label of its own, to be painted next."""
@@ -134,6 +201,10 @@ class Painter(QObject):
             )
             self.mask.stack = replace(self.mask.volume, labels=labels)
             self.changed.emit()
+
+    def tell(self, text: str) -> None:
+        """Say something in the status bar."""
+        self._session.message.emit(text, 6000)
 
     def _removed(self, layer: Layer) -> None:
         self._arrays.pop(id(layer), None)
@@ -179,9 +250,17 @@ class Painter(QObject):
 
     def hover(self, view: SliceView, at: QPointF | None) -> None:
         """Show what the brush would cover."""
+        self._hovered = view, at
         for other in self._views:
             shown = other is view and at is not None and self.tool != "fill"
             other.set_brush((at, self.radius_mm) if shown and at is not None else None)
+
+    def resize_brush(self, factor: float) -> None:
+        """Make the brush larger or smaller, and show it so."""
+        self.radius_mm = min(max(self.radius_mm * factor, LEAST_MM), MOST_MM)
+        if self._hovered is not None:
+            self.hover(*self._hovered)
+        self.changed.emit()
 
     def fill_between(self) -> None:
         """Make the label in the empty slices between those where it is drawn."""
@@ -198,7 +277,7 @@ class Painter(QObject):
         before = np.stack([labels[z] for z in numbers])
         after = before.copy()
         for picture, inside in zip(after, made.values(), strict=True):
-            picture[inside & (picture == 0)] = self.number
+            picture[inside & (picture == self.empty)] = self.number
         whole = (slice(0, labels.shape[1]), slice(0, labels.shape[2]))
         change = Change(numbers, whole, before, after)
         change.redo(labels)
@@ -233,7 +312,7 @@ class Painter(QObject):
         spacing = self._stack.geometry.spacing_mm
         marked = painting.stroke(slice_.shape, start, end, self.radius_mm, spacing)
         if self.tool == "eraser":
-            slice_[marked & (slice_ == self.number)] = 0
+            slice_[marked & (slice_ == self.number)] = self.empty
         else:
             slice_[marked & self._allowed()] = self.number
         self._show(self._index)
