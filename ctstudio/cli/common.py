@@ -69,7 +69,14 @@ def open_series(paths: Sequence[Path], selector: str | None = None) -> SeriesInf
     StudioError
         When there is none, or several and no selector.
     """
+    return open_numbered(paths, selector)[1]
+
+
+def open_numbered(paths: Sequence[Path], selector: str | None = None) -> tuple[int, SeriesInfo]:
+    """As `open_series`, with the number that ``--series`` counts it as."""
     from ctstudio.workflows.info import choose_series
     from ctstudio.workflows.open import scan
 
-    return choose_series(drain(scan(paths), "Looking for series").series, selector)
+    found = drain(scan(paths), "Looking for series").series
+    chosen = choose_series(found, selector)
+    return next(n for n, series in enumerate(found, 1) if series is chosen), chosen

@@ -30,13 +30,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--values", is_flag=True, help="Read the pixels too: the range of values.")
 @click.option("--patient", is_flag=True, help="Also show patient name, id, study and date.")
-def command(
-    paths: tuple[Path, ...], full: bool, as_json: bool, values: bool, patient: bool
-) -> None:
+def command(paths: tuple[Path, ...], full: bool, as_json: bool, values: bool, patient: bool) -> int:
     """List the series in PATH (folders, files): size, spacing, coding, warnings.
 
-    Only headers are read, but with --values. Patient data stay out unless asked for. The keys of
-    --json are described in the README.
+    Only headers are read, but with --values, which ends with 1 where a series cannot be read.
+    Patient data stay out unless asked for. The keys of --json are described in the README.
     """
     import json
 
@@ -46,8 +44,9 @@ def command(
 
     result = drain(scan(paths), "Looking for series")
     reports = report(result.series, patient=patient)
+    unread = 0
     if values:
-        reports = _measured(result.series, reports)
+        reports, unread = _measured(result.series, reports)
     if as_json:
         click.echo(json.dumps(as_data(reports, result), indent=2))
     elif full:
@@ -56,22 +55,35 @@ def command(
             click.echo(line)
     else:
         click.echo(as_text(reports, result))
+    return 1 if unread else 0
 
 
-def _measured(series: Sequence[SeriesInfo], reports: Sequence[SeriesReport]) -> list[SeriesReport]:
-    """The reports with the range of values; a series that cannot be read is left without."""
+def _measured(
+    series: Sequence[SeriesInfo], reports: Sequence[SeriesReport]
+) -> tuple[list[SeriesReport], int]:
+    """The reports with the range of values, and how many series cannot be read.
+
+    Of these, and of slices that cannot be decoded, the reports warn.
+    """
     from ctstudio.cli.main import report_error
     from ctstudio.core.errors import StudioError
     from ctstudio.workflows.info import measure
     from ctstudio.workflows.open import read
 
     measured = []
+    unread = 0
     for info, entry in zip(series, reports, strict=True):
         try:
             volume = drain(read(info), f"Reading {info.title}")
         except StudioError as error:
             report_error(error)
-            measured.append(entry)
-        else:
-            measured.append(replace(entry, values=drain(measure(volume))))
-    return measured
+            unread += 1
+            lost = f"The pixels cannot be read: {error.message}"
+            measured.append(replace(entry, warnings=(*entry.warnings, lost)))
+            continue
+        told = entry.warnings
+        if missing := info.slices - len(volume):
+            lost = f"{missing} of {info.slices} slices cannot be decoded: they count for nothing."
+            told = (*told, lost)
+        measured.append(replace(entry, values=drain(measure(volume)), warnings=told))
+    return measured, unread

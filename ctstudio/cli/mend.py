@@ -10,7 +10,7 @@ import click
 from ctstudio.cli.common import (
     ANY_PATH,
     examples,
-    open_series,
+    open_numbered,
     path_argument,
     series_option,
 )
@@ -74,9 +74,9 @@ def command(
     """
     from ctstudio.workflows.mend import mend_series
 
-    series = open_series([path], selector)
+    number, series = open_numbered([path], selector)
     if not fixes:
-        click.echo(_diagnosis(series))
+        click.echo(_diagnosis(number, series))
         return
     if out is None:
         raise click.UsageError("Missing option '--out': a new folder for the files.")
@@ -88,27 +88,36 @@ def command(
 def _chosen(series: SeriesInfo, fixes: tuple[str, ...]) -> list[Fix]:
     from ctstudio.core.errors import StudioError
     from ctstudio.ct.resample import Fix
-    from ctstudio.workflows.mend import everything, oddities
+    from ctstudio.workflows.mend import everything, oddities, offered
 
     if ALL not in fixes:
         return [Fix(fix) for fix in fixes]
-    chosen = list(everything(oddities(series)))
+    found = oddities(series)
+    chosen = list(everything(found))
     if not chosen:
-        raise StudioError("Nothing is odd about the series that a fix would mend.")
+        splits = Fix.SPLIT in offered(found)
+        raise StudioError(
+            "No fix would make one regular stack of the series.",
+            hint="Split it: --fix split." if splits else "Leave it as it is, or see `mend PATH`.",
+        )
     return [*chosen, *(Fix(fix) for fix in fixes if fix != ALL)]
 
 
-def _diagnosis(series: SeriesInfo) -> str:
+def _diagnosis(number: int, series: SeriesInfo) -> str:
     from ctstudio.ct.resample import Fix
     from ctstudio.workflows.mend import oddities
 
+    # Its number as --series counts: the number that stands in its header is another one.
+    name = f"#{number}  {series.source.description or '(no description)'}"
     found = oddities(series)
     told = {odd.sentence for odd in found}
     others = [f"  {text}" for text in series.warnings if text not in told]
     if not found and not others:
-        return f"{series.title}: nothing is odd about it."
-    lines = [f"{series.title}:", *others]
+        return f"{name}: nothing is odd about it."
+    lines = [f"{name}:", *others]
     for odd in found:
         lines.append(f"  {odd.kind}: {odd.sentence}")
         lines += [f"    --fix {fix}: {fix.help}" for fix in odd.fixes if fix is not Fix.LEAVE]
+    if not any(fix is not Fix.LEAVE for odd in found for fix in odd.fixes):
+        lines.append("  No fix would change that.")
     return "\n".join(lines)

@@ -30,6 +30,11 @@ class Kind(StrEnum):
     MIXED_SIZE = "mixed size"
     MIXED_SPACING = "mixed pixel spacing"
     MIXED_STUDY = "mixed studies"
+    MIXED_PATIENT = "mixed patients"
+    MIXED_FRAME_OF_REFERENCE = "mixed frames of reference"
+    MIXED_THICKNESS = "mixed slice thickness"
+    CONFLICT = "conflicting images"
+    BITS = "more bits than stated"
     LOCALISER = "localiser in the series"
     NON_SQUARE_PIXELS = "non-square pixels"
     MISSING_SPACING = "missing spacing"
@@ -70,7 +75,17 @@ def of_stack(geometry: Geometry, thickness_mm: float | None) -> list[Irregularit
     found: list[Irregularity] = []
     gaps = np.diff(geometry.offsets_mm)
     same = np.abs(gaps) < _SAME_MM
-    if same.any():
+    if len(same) and same.all():
+        # There is no depth that a stack could be resampled in.
+        found.append(
+            Irregularity(
+                Kind.DUPLICATE_POSITION,
+                f"All {len(gaps) + 1} images lie at one position: they are no volume, but moments "
+                "or versions of one slice, or their places are not true.",
+                (Fix.LEAVE, Fix.SPLIT),
+            )
+        )
+    elif same.any():
         shared = int(np.sum(np.append(same, False) | np.append(False, same)))
         found.append(
             Irregularity(
@@ -181,6 +196,67 @@ def of_studies(studies: int) -> list[Irregularity]:
         "its own, since they may be of different patients."
     )
     return [Irregularity(Kind.MIXED_STUDY, sentence)]
+
+
+def of_patients(patients: int) -> list[Irregularity]:
+    """What is odd where files of one series UID are of that many patients."""
+    if patients < 2:
+        return []
+    sentence = (
+        f"Files of {patients} patients share this series UID: each patient is shown as a series "
+        "of its own."
+    )
+    return [Irregularity(Kind.MIXED_PATIENT, sentence)]
+
+
+def of_frames_of_reference(count: int, *, apart: bool) -> list[Irregularity]:
+    """What is odd where images of one series name that many; ``apart``: they were split by them."""
+    if count < 2:
+        return []
+    what = f"This series holds images of {count} frames of reference: "
+    sentence = what + (
+        "each is shown as a series of its own, since their places do not compare."
+        if apart
+        else "whether their places fit together is not known."
+    )
+    return [Irregularity(Kind.MIXED_FRAME_OF_REFERENCE, sentence)]
+
+
+def of_copies(differing: int) -> list[Irregularity]:
+    """What is odd where that many images claim to be another one that they are not."""
+    if not differing:
+        return []
+    have = "1 image has" if differing == 1 else f"{differing} images have"
+    sentence = (
+        f"{have} the SOP instance UID and the place of another one, but other values: "
+        "all are kept, and which of them is true is not known."
+    )
+    return [Irregularity(Kind.CONFLICT, sentence)]
+
+
+def of_thickness(
+    thicknesses: Sequence[float | None],
+) -> tuple[float | None, list[Irregularity]]:
+    """The thickness in mm that all slices state, if one; and what is odd where they differ."""
+    stated = [value for value in thicknesses if value is not None]
+    if not stated:
+        return None, []
+    low, high = min(stated), max(stated)
+    if high - low <= 0.01 * abs(high) + _SAME_MM:
+        return stated[0], []
+    sentence = f"The slices are {low:.4g} to {high:.4g} mm thick."
+    return None, [Irregularity(Kind.MIXED_THICKNESS, sentence, warns=False)]
+
+
+def of_values(header: Header, bits: int | None) -> list[Irregularity]:
+    """What is odd where the values of this image take ``bits`` bits, more than it states."""
+    if bits is None:
+        return []
+    sentence = (
+        f"The header counts {header.bits_stored} bits of a pixel as its value, but the pixels "
+        f"use {bits}: what lies beyond is cut off, and values may be wrong."
+    )
+    return [Irregularity(Kind.BITS, sentence)]
 
 
 def _distinct(values: Sequence[tuple[float, ...] | None]) -> int:

@@ -18,11 +18,24 @@ from ctstudio.dicom.places import open_binary
 
 _AT_ONCE = hasattr(os, "preadv")
 _NO_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
+_LARGE_BYTES = 64 << 20
+_COMPRESSION_LIMIT = 1000
 
 
 def dtype_of(header: Header) -> np.dtype[Any]:
     """The integers that hold the stored values of one image."""
     return np.dtype(f"{'i' if header.signed else 'u'}{header.bits_allocated // 8}")
+
+
+def refusal(header: Header) -> str:
+    """Why the file cannot hold what its header asks for, known before any allocation; else ""."""
+    needed = header.frame_bytes
+    if header.native:
+        there = min(header.pixel_bytes or 0, header.file_bytes - header.pixel_offset)
+        return f"it holds {max(there, 0)} of {needed} pixel bytes" if there < needed else ""
+    if needed > max(_LARGE_BYTES, _COMPRESSION_LIMIT * header.file_bytes):
+        return f"its header asks for {needed >> 20} MB from a file of {header.file_bytes} bytes"
+    return ""
 
 
 class PixelReader:
@@ -62,6 +75,18 @@ class PixelReader:
         )
         if target is not out:
             out[...] = target
+
+    def coded(self, header: Header) -> bytes:
+        """The bytes of the image as they are coded, in a file of one compressed image to its end.
+
+        Raises OSError, CodecError, or what a broken file makes pydicom raise.
+        """
+        if header.deflated:
+            return self._inflated(header).tobytes()
+        with self._open(header) as stream:
+            stream.seek(header.pixel_offset)
+            count = header.frame_bytes if header.native else header.packed_bytes or -1
+            return stream.read(count)
 
     def _read(self, header: Header, target: NDArray[Any]) -> None:
         """Put the pixel bytes into ``target`` as they lie in the file."""

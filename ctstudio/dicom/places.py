@@ -12,6 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -111,6 +112,8 @@ def is_archive(path: Path) -> bool:
 def members(archive: Path) -> dict[str, Member]:
     """The files in a zip archive by name, in the archive's order; what a system adds is left out.
 
+    Where several have one name, the second is called ``name (2)``, and so on.
+
     Raises
     ------
     ArchiveError
@@ -146,6 +149,8 @@ def _members(path: str, size: int, modified_ns: int) -> dict[str, Member]:
     if sum(info.compress_size for info in infos) > size:
         raise ArchiveError("its files overlap, as they do in an archive made to overflow a disk")
     found: dict[str, Member] = {}
+    given = {PurePosixPath(info.filename).as_posix() for info in infos}
+    same: Counter[str] = Counter()
     for info in infos:
         name = PurePosixPath(info.filename)
         if name.is_absolute() or ".." in name.parts or "\\" in info.filename:
@@ -158,7 +163,11 @@ def _members(path: str, size: int, modified_ns: int) -> dict[str, Member]:
             continue
         if info.compress_type not in _PACKINGS:
             raise ArchiveError("it is packed in a way other than deflate; unpack it first")
-        found[name.as_posix()] = Member(
+        first = called = name.as_posix()
+        while called in found or (called != first and called in given):
+            same[first] += 1
+            called = f"{first} ({same[first] + 1})"
+        found[called] = Member(
             info.header_offset,
             info.compress_size,
             info.file_size,

@@ -17,7 +17,7 @@ from ctstudio.core.events import Gaze, Note, Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.dicom.codecs import CodecError
 from ctstudio.dicom.headers import Header
-from ctstudio.dicom.pixels import PixelReader, dtype_of
+from ctstudio.dicom.pixels import PixelReader, dtype_of, refusal
 from ctstudio.dicom.room import make_room
 from ctstudio.dicom.series import SeriesInfo, files_of
 
@@ -25,8 +25,6 @@ _MOST_READERS, _MOST_DECODERS = 4, 8
 _AHEAD = 2  # batches a worker
 _BATCH_BYTES = 4 << 20
 _YIELD_SECONDS = 0.05
-_LARGE_BYTES = 64 << 20
-_COMPRESSION_LIMIT = 1000
 
 
 def read(series: SeriesInfo, *, first: int | None = None, gaze: Gaze | None = None) -> Work[Volume]:
@@ -46,7 +44,8 @@ def read(series: SeriesInfo, *, first: int | None = None, gaze: Gaze | None = No
     StudioError
         When no slice can be decoded, or memory does not suffice.
     """
-    headers, reasons = series.headers, _refusals(series.headers)
+    headers = series.headers
+    reasons = {k: reason for k, header in enumerate(headers) if (reason := refusal(header))}
     for index, reason in reasons.items():
         yield _note(headers[index], reason)
     usable = [k for k in range(len(headers)) if k not in reasons]
@@ -193,22 +192,6 @@ def _around(centre: int, count: int) -> Iterator[int]:
         for index in dict.fromkeys((centre + step, centre - step)):
             if 0 <= index < count:
                 yield index
-
-
-def _refusals(headers: Sequence[Header]) -> dict[int, str]:
-    """Slices whose header asks for more than their file can hold: known before any allocation."""
-    reasons: dict[int, str] = {}
-    for index, header in enumerate(headers):
-        needed = header.frame_bytes
-        if header.native:
-            there = min(header.pixel_bytes or 0, header.file_bytes - header.pixel_offset)
-            if there < needed:
-                reasons[index] = f"it holds {max(there, 0)} of {needed} pixel bytes"
-        elif needed > max(_LARGE_BYTES, _COMPRESSION_LIMIT * header.file_bytes):
-            reasons[index] = (
-                f"its header asks for {needed >> 20} MB from a file of {header.file_bytes} bytes"
-            )
-    return reasons
 
 
 def _reason(error: Exception) -> str:

@@ -89,7 +89,7 @@ def scan(paths: Sequence[Path], *, cache: ScanCache | None = None) -> Work[ScanR
     series: list[SeriesInfo] = []
     groups = group(headers)
     for index, members_ in enumerate(groups):
-        series += build(members_)
+        series += yield from build(members_)
         yield Progress(index + 1, len(groups), "Sorting slices")
     if not series:
         raise nothing_found(paths, skipped)

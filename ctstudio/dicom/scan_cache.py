@@ -1,9 +1,9 @@
 """What earlier scans learnt of files, so that a folder is read once.
 
 One SQLite file in the user's cache holds, folder by folder, what `Header` holds: UIDs, geometry
-and how pixels are stored. It holds no name, number, birth date or sex of a patient, no description
-and no path: folders and files appear as hashes only. What a series is called is read from one of
-its files at every scan.
+and how pixels are stored. It holds no name, number, birth date or sex of a patient (of who that is
+two bytes of a hash), no description and no path: folders and files appear as hashes only. What a
+series is called is read from one of its files at every scan.
 
 An entry counts only while size, time of modification, time of change and number of the file are
 what they were. Files that changed within the last seconds are not entered, since another
@@ -45,7 +45,7 @@ Entries: TypeAlias = dict[str, Entry]
 SETTLED_NS = 3_000_000_000
 """How old a change must be: FAT counts in steps of two seconds."""
 
-_FORMAT = 4  # to be raised when the same fields come to mean something else
+_FORMAT = 5  # to be raised when the same fields come to mean something else
 _FIELDS = tuple(f.name for f in fields(Header))
 _FIRST_COMMON = _FIELDS.index("syntax")
 # The first three, path, file_bytes and modified_ns, are what path and stamp hold.

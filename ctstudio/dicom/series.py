@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
+from ctstudio.core.events import Work
 from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import Window
 from ctstudio.dicom.headers import Header
@@ -21,19 +18,26 @@ from ctstudio.dicom.irregularities import (
     Irregularity,
     Kind,
     near,
+    of_copies,
+    of_frames_of_reference,
     of_headers,
     of_mixture,
+    of_patients,
     of_stack,
     of_studies,
+    of_thickness,
+    of_values,
 )
-from ctstudio.dicom.places import open_binary
+from ctstudio.dicom.patients import by_patient
+from ctstudio.dicom.repeats import without_copies
+from ctstudio.dicom.stray_bits import bits_in_use
+from ctstudio.dicom.texts import read_texts
 
-_TEXT_TAGS = [
-    "SpecificCharacterSet", "StudyDate", "StudyDescription", "SeriesDescription", "PatientName",
-    "PatientID", "ConvolutionKernel", "FrameOfReferenceUID", "WindowCenter", "WindowWidth",
-]  # fmt: skip
+_TEXT_TAGS = (
+    "StudyDate", "StudyDescription", "SeriesDescription", "PatientName", "PatientID",
+    "ConvolutionKernel", "FrameOfReferenceUID", "WindowCenter", "WindowWidth",
+)  # fmt: skip
 
-_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _WIDEST_WINDOW = 1e6  # HU; 32 bits hold more, but no display window means it
 
 
@@ -75,21 +79,42 @@ class Group:
 
 
 def group(headers: Iterable[Header]) -> list[Group]:
-    """Sort headers into stacks: by UID and study, then localiser, size, orientation and spacing.
+    """Sort headers into stacks: by UID, study and patient, then by what cannot be one volume.
 
-    An empty SeriesInstanceUID falls back to study, series number and folder.
+    That is localiser, size, modality, frame of reference, orientation and spacing. An empty
+    SeriesInstanceUID falls back to study, series number and folder.
     """
-    series: dict[tuple[object, ...], dict[tuple[object, ...], list[list[Header]]]] = {}
+    series: dict[tuple[object, ...], list[Header]] = {}
     studies: dict[object, set[str]] = {}
     for header in headers:
         uid: tuple[object, ...] = (header.series_uid,)
         if not header.series_uid:
             uid = (header.study_uid, header.series_number, header.path.parent)
         studies.setdefault(uid, set()).add(header.study_uid)
-        uid = (header.study_uid, uid)
-        key = (header.localiser, header.rows, header.columns, header.modality)
-        stacks = series.setdefault(uid, {}).setdefault(key, [])
-        for members in stacks:
+        series.setdefault((header.study_uid, uid), []).append(header)
+    found: list[Group] = []
+    for (_, uid), members in series.items():
+        patients = by_patient(members)
+        odd = (*of_studies(len(studies[uid])), *of_patients(len(patients)))
+        for images in patients:
+            stacks, spaces = _stacks(images)
+            mixture = (*of_mixture(stacks), *spaces, *odd)
+            found += [Group(tuple(stack), mixture) for stack in stacks]
+    return found
+
+
+def _stacks(headers: Sequence[Header]) -> tuple[list[list[Header]], list[Irregularity]]:
+    """``headers`` of one series, stack by stack, and what is odd about their patient spaces."""
+    spaces = {h.frame_of_reference for h in headers if not h.localiser} - {""}
+    images = sum(not h.localiser for h in headers)
+    # What is different in every image says nothing of volumes.
+    apart = 1 < len(spaces) <= max(2, images // 2)
+    stacks: dict[Hashable, list[list[Header]]] = {}
+    for header in headers:
+        space = header.frame_of_reference if apart and not header.localiser else ""
+        key = (header.localiser, header.rows, header.columns, header.modality, space)
+        alike = stacks.setdefault(key, [])
+        for members in alike:
             first = members[0]
             # Scanners jitter in the sixth digit; 1e-3 is 0.06 degrees.
             if near(first.orientation, header.orientation, 1e-3) and near(
@@ -98,36 +123,39 @@ def group(headers: Iterable[Header]) -> list[Group]:
                 members.append(header)
                 break
         else:
-            stacks.append([header])
-    found: list[Group] = []
-    for uid, by_key in series.items():
-        stacks = [members for stacks in by_key.values() for members in stacks]
-        mixture = (*of_mixture(stacks), *of_studies(len(studies[uid[1]])))
-        found += [Group(tuple(members), mixture) for members in stacks]
-    return found
+            alike.append([header])
+    found = [members for alike in stacks.values() for members in alike]
+    return found, of_frames_of_reference(len(spaces), apart=apart)
 
 
-def build(members: Group) -> list[SeriesInfo]:
+def build(members: Group) -> Work[list[SeriesInfo]]:
     """Order one group's slices; several when images of one position can be told apart.
 
-    Opens one file of each series again for its texts.
+    Opens one file of each series again for its texts, and those of images that are there twice.
+    Yields Progress.
     """
     ordered = sorted(members.members, key=lambda h: str(h.path))
-    unique: dict[tuple[str, int, tuple[float, ...] | None], Header] = {}
-    for header in ordered:
-        key = (header.sop_uid or str(header.path), header.frame, header.position)
-        unique.setdefault(key, header)
+    found = yield from without_copies(ordered)
     notes: list[str] = []
-    if shared := len(unique) - len({key[:2] for key in unique}):
+    if shared := found.elsewhere:
         images = "1 image has" if shared == 1 else f"{shared} images have"
         notes.append(
             f"{images} the SOP instance UID of another one, but another place: kept all the same."
         )
-    if dropped := len(ordered) - len(unique):
-        files = "1 file repeats" if dropped == 1 else f"{dropped} files repeat"
+    if copies := found.copies:
+        files = "1 file repeats" if copies == 1 else f"{copies} files repeat"
         notes.append(f"{files} an image that is already there and was left out.")
-    parts = _split_positions(list(unique.values()))
-    return [_info(part, notes, members.mixture) for part in parts]
+    if broken := found.unreadable:
+        files = "1 copy of an image" if broken == 1 else f"{broken} copies of images"
+        notes.append(f"{files} cannot be read and was left out: another copy can.")
+    odd = (*members.mixture, *of_copies(found.differing))
+    parts = _split_positions(list(found.images))
+    if len(parts) == 1 and len(parts := _split_folders(parts[0])) > 1:
+        notes.append(
+            f"The images of {len(parts)} folders share their places: each folder is shown as a "
+            "series of its own."
+        )
+    return [_info(part, notes, odd) for part in parts]
 
 
 def _split_positions(headers: list[Header]) -> list[list[Header]]:
@@ -148,6 +176,19 @@ def _split_positions(headers: list[Header]) -> list[list[Header]]:
     return [headers]
 
 
+def _split_folders(headers: list[Header]) -> list[list[Header]]:
+    """Take apart a volume and its double in another folder, such as one that was filtered."""
+    folders: dict[Path, list[Header]] = defaultdict(list)
+    for header in headers:
+        folders[header.path.parent].append(header)
+    others = len(headers) - max(len(members) for members in folders.values())
+    # Folders that only meet in a few places are parts of one volume.
+    doubles = 2 * _shared_positions(headers) >= others > 0
+    if not doubles or any(_shared_positions(members) for members in folders.values()):
+        return [headers]
+    return [folders[folder] for folder in sorted(folders)]
+
+
 def _shared_positions(headers: Sequence[Header]) -> int:
     counts = Counter(
         tuple(round(v, 3) for v in h.position) for h in headers if h.position is not None
@@ -162,6 +203,7 @@ def _info(
     orientation = first.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
     odd = [*mixture, *of_headers(first, len(headers))]
+    thickness, uneven = of_thickness([h.thickness for h in headers])
     headers, positions = _ordered(headers, np.cross(row, column), odd)
     spacing = first.spacing or (1.0, 1.0)
     geometry = Geometry(
@@ -172,7 +214,9 @@ def _info(
         spacing_known=first.spacing is not None,
         orientation_known=first.orientation is not None,
     )
-    odd += of_stack(geometry, first.thickness)
+    middle = headers[len(headers) // 2]
+    odd += of_stack(geometry, thickness)
+    odd += [*uneven, *of_values(middle, bits_in_use(middle))]
     remarks = [*notes, *(entry.sentence for entry in odd if entry.warns)]
     if any(h.codestream_disagrees for h in headers):
         remarks.append(
@@ -186,7 +230,7 @@ def _info(
         )
     names = Counter(h.syntax_name for h in headers)
     return SeriesInfo(
-        source=_source(headers),
+        source=_source(headers, thickness),
         slices=len(headers),
         rows=first.rows,
         columns=first.columns,
@@ -225,21 +269,9 @@ def _ordered(
     return headers, along[:, None] * normal
 
 
-def _source(headers: Sequence[Header]) -> Source:
+def _source(headers: Sequence[Header], thickness: float | None) -> Source:
     middle = headers[len(headers) // 2]
-    texts: dict[str, str] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset: pydicom.Dataset
-        try:
-            with open_binary(middle.path) as stream:
-                dataset = pydicom.dcmread(
-                    stream, stop_before_pixels=True, force=True, specific_tags=list(_TEXT_TAGS)
-                )
-        except Exception:  # the file was readable a moment ago; its texts are a nicety
-            dataset = pydicom.Dataset()
-        for keyword in _TEXT_TAGS[1:]:
-            texts[keyword] = _text(dataset, keyword)
+    texts = read_texts(middle.path, _TEXT_TAGS)
     return Source(
         description=texts["SeriesDescription"],
         series_uid=middle.series_uid,
@@ -248,7 +280,7 @@ def _source(headers: Sequence[Header]) -> Source:
         modality=middle.modality,
         series_number=middle.series_number,
         kernel=texts["ConvolutionKernel"],
-        slice_thickness_mm=middle.thickness,
+        slice_thickness_mm=thickness,
         patient_name=texts["PatientName"],
         patient_id=texts["PatientID"],
         study_description=texts["StudyDescription"],
@@ -263,24 +295,6 @@ def files_of(headers: Sequence[Header]) -> tuple[Path, ...]:
     if all(header.frames == 1 for header in headers):
         return tuple(header.path for header in headers)
     return tuple(dict.fromkeys(header.path for header in headers))
-
-
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    try:
-        value: Any = dataset.get(keyword)
-        if value is None:
-            return ""
-        if isinstance(value, (list, tuple, pydicom.multival.MultiValue)):
-            return _one_line("\\".join(str(v) for v in value))
-        return _one_line(str(value))
-    except Exception:  # whatever a broken value makes pydicom raise
-        return ""
-
-
-def _one_line(text: str) -> str:
-    """``text`` without what would steer a terminal or turn the direction of writing."""
-    clean = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
-    return " ".join(clean.translate(_DIRECTIONS).split(" ")).strip()
 
 
 def _window(centre: str, width: str) -> Window | None:

@@ -23,6 +23,8 @@ class Segmentations(QObject):
         self._session = session
         self._found: list[Path] = []
         self._tried: set[tuple[Layer, Path]] = set()
+        self._shown: set[Path] = set()
+        self._noted = False  # the last job said why, in its own words
         self._layer: Layer | None = None
         opener.segmented.connect(self._add)
         opener.completed.connect(lambda _layer: self._next())
@@ -48,10 +50,24 @@ class Segmentations(QObject):
             self._tried.update((layer, path) for path in paths)
             self._begin(layer, volume, paths)
             break
+        else:
+            if whole and not self._noted:
+                self._tell_of_the_rest()
         return bool(whole)
 
+    def _tell_of_the_rest(self) -> None:
+        """Say what still waits for its series, once every open series was tried."""
+        waiting = [path for path in self._found if path not in self._shown]
+        if waiting and not self._session.jobs.busy("scan") and not self._session.jobs.busy("read"):
+            one = len(waiting) == 1
+            self._session.message.emit(
+                f"{'A segmentation was' if one else f'{len(waiting)} segmentations were'} made on "
+                "another series: open that too.",
+                10000,
+            )
+
     def _begin(self, layer: Layer, volume: Volume, paths: list[Path]) -> None:
-        self._layer = layer
+        self._layer, self._noted = layer, False
         self._session.jobs.start(
             "labels",
             "Reading labels",
@@ -64,12 +80,14 @@ class Segmentations(QObject):
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Note):
+                self._noted = True
                 self._session.message.emit(event.text, 10000)
 
-    def _done(self, found: list[tuple[str, Volume]]) -> None:
+    def _done(self, found: list[tuple[Path, str, Volume]]) -> None:
         layer = self._layer
         if layer is not None and layer in self._session.layers:
-            for title, volume in found:
+            for path, title, volume in found:
+                self._shown.add(path)
                 self._session.add_layer(Layer(title, "mask", volume, parent=layer))
         self._next()
 
@@ -79,7 +97,11 @@ class Segmentations(QObject):
 
 
 # The DICOM library takes a while to import: the job does it.
-def _read(paths: list[Path], volume: Volume) -> Work[list[tuple[str, Volume]]]:
+def _read(paths: list[Path], volume: Volume) -> Work[list[tuple[Path, str, Volume]]]:
     from ctstudio.workflows.open import read_labels
 
-    return (yield from read_labels(paths, volume))
+    found: list[tuple[Path, str, Volume]] = []
+    for path in paths:
+        fitting = yield from read_labels([path], volume)
+        found += [(path, title, labels) for title, labels in fitting]
+    return found

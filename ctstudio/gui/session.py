@@ -203,7 +203,7 @@ class Session(QObject):
         """Add series that are not listed yet; returns the listed ones that match ``found``."""
         listed = []
         for info in found:
-            match = next((s for s in self.series if s.source.files == info.source.files), None)
+            match = next((s for s in self.series if _same(s, info)), None)
             if match is None:
                 self.series.append(info)
                 match = info
@@ -284,3 +284,11 @@ class Session(QObject):
         if name not in taken:
             return name
         return next(f"{name} ({n})" for n in range(2, 10_000) if f"{name} ({n})" not in taken)
+
+
+def _same(one: SeriesInfo, other: SeriesInfo) -> bool:
+    """Whether both are the same images; one file may hold several series."""
+    if one.source.files != other.source.files:
+        return False
+    frames = ([h.frame for h in getattr(info, "headers", ())] for info in (one, other))
+    return next(frames) == next(frames)

@@ -7,7 +7,7 @@ file, and need not know which kind it is. Torch is imported only when a network 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
 from ctstudio.core.registry import Choice, parse_value
-from ctstudio.ct.volume import Volume
+from ctstudio.ct.volume import Source, Volume
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def denoise_series(
     from ctstudio.workflows.open import read
     from ctstudio.workflows.save import kind_for, save
 
-    require_free_folder(out, series.source.files)
+    require_free_folder(out, series.source)
     kind = kind_for(series, kind)
     volume = yield from stage(read(series), "Reading")
     denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
@@ -218,18 +218,22 @@ def denoise_series(
     )
 
 
-def require_free_folder(folder: Path, sources: Sequence[Path] = ()) -> None:
+def require_free_folder(folder: Path, source: Source | None = None) -> None:
     """Make sure that ``folder`` is new or empty and can be made, before anything takes long.
 
     Raises
     ------
     StudioError
-        When it is a file, not empty, where nothing can be written, or in the folder of one of
-        several files ``sources``, which would then hold two series.
+        When it is a file, not empty, where nothing can be written, or in the folder of the files
+        of ``source``, which would then hold two series.
     """
-    several = len(sources) > 1  # beside a single file there is room
-    for source in {path.parent.resolve() for path in sources if several}:
-        if folder.resolve().is_relative_to(source):
+    files: tuple[Path, ...] = ()
+    if source is not None:
+        files = source.files or source.described_by
+        if source.format != "DICOM" and len(files) == 1:
+            files = ()  # a series by itself, whatever lies beside it
+    for taken_by in {path.parent.resolve() for path in files}:
+        if folder.resolve().is_relative_to(taken_by):
             raise StudioError(
                 f"Cannot write to {folder}: it lies in the folder of the series, which would then "
                 "hold two.",

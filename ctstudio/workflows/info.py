@@ -309,9 +309,15 @@ def choose_series(series: Sequence[SeriesInfo], selector: str | None = None) -> 
         )
     if selector.isdecimal() and 1 <= int(selector) <= len(series):
         return series[int(selector) - 1]
-    for info in series:
-        if selector and info.source.series_uid == selector:
-            return info
+    named = [info for info in series if selector and info.source.series_uid == selector]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise StudioError(
+            f"{len(named)} series have this UID.",
+            hint="Choose one with --series and its number.",
+            details=listing,
+        )
     raise StudioError(
         f"There is no series {selector!r}.",
         hint=f"Give a number from 1 to {len(series)} or a UID.",

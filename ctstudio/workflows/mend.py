@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 ORDER = (Fix.SHEAR, Fix.UNIFORM, Fix.SQUARE, Fix.SPLIT)
 """In which several fixes are applied: an upright stack is resampled along its normal."""
 
+_SAME_MM = 1e-3
+_NO_DEPTH = "All slices lie at one position: there is no depth to resample in."
+_ASK = "Leave it as it is, or ask `ctstudio mend PATH` what is odd about it and what helps."
+
 
 def oddities(series: SeriesInfo, geometry: Geometry | None = None) -> tuple[Irregularity, ...]:
     """What is odd about ``series``, or about a volume of it that lies as ``geometry`` says.
@@ -80,7 +84,7 @@ def mend(
         for one in volumes:
             if why := _nothing_to_do(fix, one.geometry, spacing_mm):
                 if not done:
-                    raise StudioError(why, hint="Ask `ctstudio info` what is odd about it.")
+                    raise StudioError(why, hint=_ASK)
                 yield Note(why)  # another fix has seen to it
                 results.append(one)
             else:
@@ -123,13 +127,13 @@ def mend_series(
     from ctstudio.workflows.open import read
     from ctstudio.workflows.save import kind_for, save
 
-    require_free_folder(out, series.source.files)
+    require_free_folder(out, series.source)
     if Fix.UNIFORM in fixes:
         _require_distance(series.geometry, spacing_mm)
     kind = kind_for(series, kind)
     first = next(fix for fix in ORDER if fix in fixes)
     if why := _nothing_to_do(first, series.geometry, spacing_mm):
-        raise StudioError(why, hint="Ask `ctstudio info` what is odd about it.")
+        raise StudioError(why, hint=_ASK)
     volume = yield from stage(read(series), "Reading")
     volumes = yield from mend(volume, fixes, spacing_mm=spacing_mm)
     titles = names(series.title, fixes, len(volumes))
@@ -148,7 +152,13 @@ def mend_series(
     return files
 
 
+def _without_depth(geometry: Geometry) -> bool:
+    return len(geometry.positions_mm) > 1 and np.ptp(geometry.offsets_mm) < _SAME_MM
+
+
 def _require_distance(geometry: Geometry, spacing_mm: float | None) -> None:
+    if _without_depth(geometry):
+        raise StudioError(_NO_DEPTH, hint=_ASK)
     extent = float(np.ptp(geometry.offsets_mm))
     if spacing_mm is None or 0 < spacing_mm <= extent:  # which no NaN is
         return
@@ -163,6 +173,8 @@ def _nothing_to_do(fix: Fix, geometry: Geometry, spacing_mm: float | None) -> st
     dy, dx = geometry.spacing_mm
     if fix is Fix.SHEAR and not geometry.tilted:
         return "The stack is not tilted: there is nothing to shear away."
+    if fix is Fix.UNIFORM and _without_depth(geometry):
+        return _NO_DEPTH
     if fix is Fix.UNIFORM and spacing_mm is None and geometry.uniform:
         return "The slices lie at equal distances already."
     if fix is Fix.SQUARE and dy == dx:

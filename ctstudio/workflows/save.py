@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -80,18 +82,29 @@ def save(
         from ctstudio.files.write import write_nifti
 
         name = "volume.nii.gz"
-        with atomic_folder(folder) as temporary:
-            try:
-                yield from write_nifti(volume, temporary / name)
-            except StudioError as error:  # of the place where it was to be
-                message = error.message.replace(str(temporary), str(folder))
-                raise StudioError(
-                    message, hint=error.hint, path=folder / name, details=error.details
-                ) from error
+        with atomic_folder(folder) as temporary, _named(temporary, folder):
+            yield from write_nifti(volume, temporary / name)
         return [folder / name]
     from ctstudio.files.write import write_stack
 
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))
+
+
+@contextmanager
+def _named(temporary: Path, folder: Path) -> Iterator[None]:
+    """Errors of what is written into ``temporary`` name the place where it was to be."""
+    try:
+        yield
+    except StudioError as error:
+        path = Path(error.path) if error.path is not None else None
+        if path is not None and path.is_relative_to(temporary):
+            path = folder / path.relative_to(temporary)
+        raise StudioError(
+            error.message.replace(str(temporary), str(folder)),
+            hint=error.hint.replace(str(temporary), str(folder)),
+            path=path,
+            details=error.details.replace(str(temporary), str(folder)),
+        ) from error
 
 
 def save_labels(
@@ -115,7 +128,7 @@ def save_labels(
     from ctstudio.core.atomic import atomic_folder
 
     names: list[str] = []
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary, _named(temporary, folder):
         try:
             yield from _segmentation(volume, temporary, description, algorithm, deidentify)
             names.append(_SEGMENTATION)
@@ -142,7 +155,7 @@ def _write_labels(
     """Labels as files of one kind."""
     from ctstudio.core.atomic import atomic_folder
 
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary, _named(temporary, folder):
         if kind == "dicom":
             yield from _segmentation(volume, temporary, description, algorithm, deidentify)
             return [folder / _SEGMENTATION]

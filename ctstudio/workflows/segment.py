@@ -62,7 +62,7 @@ def segment_series(
     from ctstudio.workflows.open import read
     from ctstudio.workflows.save import kind_for, save, save_labels
 
-    require_free_folder(out, series.source.files)
+    require_free_folder(out, series.source)
     kind_for(series, kind)
     volume = yield from stage(read(series), "Reading")
     labels = yield from stage(segment(volume, model, blobs=blobs), f"Segmenting ({model.title})")

@@ -97,7 +97,13 @@ def test_images_that_share_a_place_are_counted(tmp_path: Path) -> None:
     for path in files:  # three copies of four places, as one series
         dataset = pydicom.dcmread(path)
         dataset.SeriesInstanceUID, dataset.StudyInstanceUID = "1.2.3", "1.2.4"
+        dataset.FrameOfReferenceUID = "1.2.5"
         dataset.save_as(path)
+    found = finish(scan([tmp_path])).series
+    assert [info.slices for info in found] == [4, 4, 4]
+    assert all("images of 3 folders share their places" in info.warnings[0] for info in found)
+    for index, path in enumerate(files):
+        path.rename(tmp_path / f"{index}.dcm")
     (info,) = finish(scan([tmp_path])).series
     assert any(f"{len(files)} images share" in remark for remark in info.warnings)
 

@@ -56,10 +56,13 @@ def test_it_opens_beside_its_series(hands: Any, thin: Any, segmentation: Any, fi
 def test_it_waits_where_only_another_series_is_open(
     hands: Any, elsewhere: Any, segmentation: Any
 ) -> None:
+    said: list[str] = []
+    hands.session.message.connect(lambda text, _milliseconds: said.append(text))
     hands.open(elsewhere)
     hands.drop(segmentation[0])
     hands.idle()
     assert masks(hands) == []
+    assert said[-1] == "A segmentation was made on another series: open that too."
     assert hands.banner() == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -152,3 +153,23 @@ def test_pictures_of_labels_are_stacks_as_ever(labels, tmp_path):
     assert len(files) == len(labels)
     with pytest.raises(StudioError, match="not empty"):
         finish(save(labels, tmp_path / "t", "nifti", description="", method=""))
+
+
+@pytest.mark.parametrize("kind", ["nifti", "dicom"])
+def test_errors_name_the_place_that_was_asked_for(labels, tmp_path, kind):
+    out = tmp_path / "out"
+    uneven = replace(labels.geometry, positions_mm=labels.geometry.positions_mm * [[1, 1, 1]])
+    uneven.positions_mm[-1, 2] += 3
+    unknown = replace(labels.source, files=(), described_by=())
+    if kind == "nifti":
+        labels = replace(labels, geometry=uneven)
+    else:
+        labels = replace(labels, source=unknown)
+    with pytest.raises(StudioError) as caught:
+        finish(save(labels, out, kind, description="x", method="y"))
+    error = caught.value
+    assert str(out) in error.message
+    assert ".tmp-" not in f"{error.message} {error.hint} {error.details} {error.path}"
+    assert Path(error.path).is_relative_to(out)
+    assert not out.exists()
+    assert list(tmp_path.glob(".tmp-*")) == []

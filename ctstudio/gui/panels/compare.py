@@ -315,7 +315,7 @@ class ComparePanel(QWidget):
         if folder is None:
             return
         try:
-            require_free_folder(folder)
+            require_free_folder(folder, layer.stack.source)
             self._exporter.save_dicom(layer, folder, deidentify=self.deidentify.isChecked())
         except Exception as error:
             self._session.report(error)
