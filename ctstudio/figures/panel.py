@@ -30,6 +30,9 @@ class Panel:
         ``(dy, dx)``; None where it is unknown (square pixels, lengths in px).
     letters
         Patient sides at the left, right, top and bottom edge; empty for none.
+    overlay
+        ``(y, x, 4)`` uint8 of the image's size: red, green, blue and opacity of what lies over it,
+        such as a mask; None for nothing.
     """
 
     image: NDArray[np.float32]
@@ -40,12 +43,15 @@ class Panel:
     unit: str = "HU"
     colormap: Literal["grey", "diverging"] = "grey"
     letters: tuple[str, str, str, str] = ("", "", "", "")
+    overlay: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or not self.image.size:
             raise ValueError(f"a panel shows one image (y, x), not shape {self.image.shape}")
         if self.spacing_mm is not None and not min(self.spacing_mm) > 0:
             raise ValueError(f"the spacing must be positive, not {self.spacing_mm}")
+        if self.overlay is not None and self.overlay.shape != (*self.image.shape, 4):
+            raise ValueError(f"the overlay {self.overlay.shape} is not (y, x, 4) of the image")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -78,22 +84,41 @@ def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray
     at other sizes the HU, clipped to the window, are resampled (bicubic up, Lanczos down) before
     they become grey.
     """
-    lower, upper = panel.bounds
-    values = np.nan_to_num(np.asarray(panel.image, np.float32), nan=lower)
-    rows, columns = values.shape
-    height, width = size
-    if height % rows or width % columns:
-        # Resampling what is already clipped keeps bone and metal from ringing into tissue.
-        clipped = Image.fromarray(np.clip(values, lower, upper))
-        shrinking = height < rows or width < columns
-        method = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
-        values = np.asarray(clipped.resize((width, height), method))
-        repeat = (1, 1)
-    else:
-        repeat = (height // rows, width // columns)
+    upper = panel.bounds[1]
+    values, repeat = resampled(panel, size)
     if panel.colormap == "grey":
         grey = panel.window.to_uint8(values)
         pixels = np.repeat(grey[..., None], 3, axis=2)
     else:
         pixels = diverging_table(dark)[diverging_index(values, upper)]
-    return pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
+    pixels = pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
+    return pixels if panel.overlay is None else _laid_over(pixels, panel.overlay)
+
+
+def _laid_over(pixels: NDArray[np.uint8], overlay: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours ``(y, x, 3)`` with an overlay of another size on top; its edges stay sharp."""
+    height, width = pixels.shape[:2]
+    if overlay.shape[:2] != (height, width):
+        # Colours are not mixed with those of transparent neighbours.
+        nearest = Image.Resampling.NEAREST
+        overlay = np.asarray(Image.fromarray(overlay).resize((width, height), nearest))
+    opacity = overlay[..., 3:].astype(np.float32) / 255
+    mixed: NDArray[np.uint8] = np.rint(pixels * (1 - opacity) + overlay[..., :3] * opacity).astype(
+        np.uint8
+    )
+    return mixed
+
+
+def resampled(panel: Panel, size: tuple[int, int]) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """The values of a panel for ``(height, width)`` px, and how often each row, column repeats."""
+    lower, upper = panel.bounds
+    values = np.nan_to_num(np.asarray(panel.image, np.float32), nan=lower)
+    rows, columns = values.shape
+    height, width = size
+    if not (height % rows or width % columns):
+        return values, (height // rows, width // columns)
+    # Resampling what is already clipped keeps bone and metal from ringing into tissue.
+    clipped = Image.fromarray(np.clip(values, lower, upper))
+    shrinking = height < rows or width < columns
+    method = Image.Resampling.LANCZOS if shrinking else Image.Resampling.BICUBIC
+    return np.asarray(clipped.resize((width, height), method)), (1, 1)
