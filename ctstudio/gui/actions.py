@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,10 @@ SPECS: tuple[Spec, ...] = (
     Spec("preview_on", "Later preview", "Right", "", "The training's next preview"),
     Spec("theme", "Light theme", "Ctrl+T", "", "Switch between dark and light", True),
     Spec("full_screen", "Full screen", "F11", "", "Full screen and back", True),
+    Spec("commands", "Commands ...", "Ctrl+Shift+P", "mdi6.console-line",
+         "Find a command by a few letters of its name"),
+    Spec("edit_shortcuts", "Keyboard shortcuts ...", "Ctrl+K", "",
+         "See and change the key of every action"),
     Spec("shortcuts", "Mouse and keys", "F1", "", "What the mouse and the keys do"),
     Spec("about", "About CT Studio", "Ctrl+F1", "", "Version, licence, purpose"),
 )  # fmt: skip
@@ -162,23 +167,40 @@ def make_actions(window: QWidget, viewer: QWidget) -> dict[str, QAction]:
     """
     made = {}
     for spec in SPECS:
-        action = QAction(spec.text, window)
+        action = QAction(tr(spec.text), window)
+        action.setProperty("english", spec.text)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)
         if spec.shortcut:
             action.setShortcut(QKeySequence(spec.shortcut))
         if spec.icon:
             action.setIcon(theme.icon(spec.icon))
-        key = f" ({QKeySequence(spec.shortcut).toString()})" if spec.shortcut else ""
-        action.setToolTip(f"{spec.tip}{key}")
-        action.setStatusTip("")
-        window.addAction(action)
-        if spec.shortcut and not spec.shortcut.startswith(("Ctrl+", "Alt+", "F1")):
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            window.removeAction(action)
-            viewer.addAction(action)
+        action.setProperty("tip", tr(spec.tip))
+        set_tip(action)
+        place(action, window, viewer)
         made[spec.name] = action
     return made
+
+
+def set_tip(action: QAction) -> None:
+    """What the action does, and its key."""
+    key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+    tip = str(action.property("tip") or action.text())
+    action.setToolTip(f"{tip} ({key})" if key else tip)
+
+
+def place(action: QAction, window: QWidget, viewer: QWidget) -> None:
+    """Let the action's key act everywhere, or in the panes alone where forms need it too."""
+    key = action.shortcut().toString(QKeySequence.SequenceFormat.PortableText)
+    function = key[:1] == "F" and key[1:].isdigit()
+    everywhere = not key or function or key.startswith(("Ctrl+", "Alt+", "Meta+"))
+    home, other = (window, viewer) if everywhere else (viewer, window)
+    other.removeAction(action)
+    home.addAction(action)
+    context = Qt.ShortcutContext
+    action.setShortcutContext(
+        context.WindowShortcut if everywhere else context.WidgetWithChildrenShortcut
+    )
 
 
 def connect(actions: dict[str, QAction], handlers: dict[str, Callable[..., object]]) -> None:

@@ -46,7 +46,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         "report", "tags", BREAK, "simulate", "history", "reproduce", BREAK, "preview_back",
         "preview_on",
     ),
-    "&Help": ("shortcuts", "about"),
+    "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "about"),
 }  # fmt: skip
 
 

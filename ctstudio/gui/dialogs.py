@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -19,7 +22,6 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.errors import StudioError
-from ctstudio.gui.actions import SPECS
 from ctstudio.gui.session import Session
 
 MOUSE = (
@@ -36,15 +38,16 @@ MOUSE = (
 )
 
 
-def show_shortcuts(parent: QWidget) -> None:
+def show_shortcuts(parent: QWidget, actions: Mapping[str, QAction]) -> None:
     """What the mouse and the keys do."""
+    native = QKeySequence.SequenceFormat.NativeText
     rows = "".join(f"<tr><td><b>{k}</b>&nbsp;&nbsp;</td><td>{v}</td></tr>" for k, v in MOUSE)
     keys = "".join(
-        f"<tr><td><b>{s.shortcut}</b>&nbsp;&nbsp;</td><td>{s.text.replace(' ...', '')}</td></tr>"
-        for s in SPECS
-        if s.shortcut
+        f"<tr><td><b>{html.escape(a.shortcut().toString(native))}</b>&nbsp;&nbsp;</td>"
+        f"<td>{html.escape(a.text().replace(' ...', ''))}</td></tr>"
+        for a in actions.values()
+        if not a.shortcut().isEmpty()
     )
-    keys += "<tr><td><b>1</b> to <b>8</b></td><td>Window presets</td></tr>"
     dialog = QDialog(parent)
     dialog.setWindowTitle("Mouse and keys")
     dialog.resize(520, 620)

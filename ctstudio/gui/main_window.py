@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio import __version__
 from ctstudio.ct.window import Window
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
@@ -164,11 +163,12 @@ class MainWindow(QMainWindow):
             self.session, self.masks, self.painter, self.actions_by_name, self
         )
         self.undoing = Undoing(self.session, self.actions_by_name)
-        self.services = Services(self)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
-        for name, action in chrome.preset_actions(self, self.grid).items():
+        presets = chrome.preset_actions(self, self.grid)
+        for name, action in presets.items():
             action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
+        self.services = Services(self, list(presets.values()))
 
     def _build_status(self) -> None:
         bar = self.statusBar()
@@ -231,8 +231,6 @@ class MainWindow(QMainWindow):
             "preview_on": lambda: self.timeline.step(1),
             "theme": self._set_light,
             "full_screen": self._full_screen,
-            "shortcuts": lambda: dialogs.show_shortcuts(self),
-            "about": lambda: dialogs.show_about(self, __version__),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
         handlers |= self.mask_menu.handlers() | self.undoing.handlers() | self.measuring.handlers()

@@ -1,4 +1,4 @@
-"""What surrounds the images: session files and whatever else the whole window is served by."""
+"""What surrounds the images: session files, the command palette, keys."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from ctstudio import __version__
 from ctstudio.gui.chrome import RECENT_SESSIONS
+from ctstudio.gui.dialogs import show_about, show_shortcuts
+from ctstudio.gui.palette.editor import ShortcutEditor
+from ctstudio.gui.palette.keymap import Keymap
+from ctstudio.gui.palette.palette import CommandPalette
 from ctstudio.gui.sessions.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -18,16 +24,32 @@ if TYPE_CHECKING:
 class Services(QObject):
     """Made once the window has its parts."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: MainWindow, presets: list[QAction]) -> None:
         super().__init__(window)
+        self._window = window
         self.sessions = Sessions(window)
         recent = window.menuBar().findChild(QMenu, RECENT_SESSIONS)
         assert isinstance(recent, QMenu)
         self.sessions.keep_filled(recent)
+        named = {f"preset_{number}": action for number, action in enumerate(presets, start=1)}
+        actions = window.actions_by_name | named
+        self.keymap = Keymap(actions, window.settings, window, window.grid)
+        self.palette = CommandPalette(window, window.menuBar())
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action does, by the action's name."""
-        return self.sessions.handlers()
+        return {
+            **self.sessions.handlers(),
+            "commands": lambda: self.palette.open_over(self._window),
+            "edit_shortcuts": self._edit_shortcuts,
+            "shortcuts": lambda: show_shortcuts(self._window, self.keymap.actions),
+            "about": lambda: show_about(self._window, __version__),
+        }
+
+    def _edit_shortcuts(self) -> None:
+        dialog = ShortcutEditor(self.keymap, self._window)
+        dialog.exec()
+        dialog.deleteLater()
 
     def end(self) -> None:
         """The window closes as it should."""

@@ -45,6 +45,9 @@ class Settings:
     def set(self, key: str, value: Any) -> None:
         self._store.setValue(key, value)
 
+    def remove(self, key: str) -> None:
+        self._store.remove(key)
+
     def bytes(self, key: str) -> QByteArray:
         value = self._store.value(key)
         return value if isinstance(value, QByteArray) else QByteArray()

@@ -206,6 +206,7 @@ def _style_sheet(t: Theme) -> str:
     QLabel[role="number"] {{ font-weight: 600; }}
     QLabel[role="badge"] {{ border: 1px solid {t.line}; border-radius: 4px; padding: 1px 6px;
                             color: {t.muted}; }}
+    QFrame#palette {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; }}
     QWidget#banner {{ background: {t.raised}; border-left: 4px solid {t.warning}; }}
     QFrame[role="line"] {{ background: {t.line}; border: 0; max-height: 1px; }}
     QPushButton {{ padding: 6px 12px; border: 1px solid {t.line}; border-radius: 4px;

@@ -1,0 +1,1 @@
+"""All commands by name, and the keys that they have."""
