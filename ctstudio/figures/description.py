@@ -1,0 +1,402 @@
+"""What a figure shows and how, as a table that people can read, keep and hand on.
+
+It names layers by what they are, never by a patient or a path, so that it may travel inside the
+files that are made from it and be used on another series.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ctstudio.core.errors import StudioError
+
+VERSION = 1
+KEY = "ctstudio_figure"
+"""The entry that a description begins with: its version."""
+
+T = TypeVar("T")
+
+LayerSource = Literal["series", "method", "difference", "run"]
+Plane = Literal["stored", "axial", "coronal", "sagittal"]
+Place = Literal["lower right", "lower left", "upper right", "upper left", "below"]
+Letters = Literal["none", "a", "A", "(a)"]
+Motion = Literal["slices", "steps", "flicker", "swipe", "blend"]
+MIDDLE, LAST = "middle", "last"
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """Where pictures come from.
+
+    Parameters
+    ----------
+    name
+        What cells call it.
+    source
+        "series": one that is opened, the ``number``-th. "method": what ``method`` (with its
+        ``settings``) makes of the layer ``of``. "difference": ``of`` minus ``minus``. "run":
+        the pictures of a training, ``picture`` of them.
+    """
+
+    name: str
+    source: LayerSource = "series"
+    number: int = 1
+    method: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    of: str = ""
+    minus: str = ""
+    picture: Literal["noisy", "reconstruction", "target", "residual"] = "reconstruction"
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One picture of the grid, or a curve of a training.
+
+    Parameters
+    ----------
+    layer
+        The name of a layer; empty for an empty place.
+    slice
+        A number from 1, "middle", or a part of the way such as "25%".
+    step
+        Of a training: a step, "last", or a part of the way.
+    window
+        A preset's name, width/centre ("400/40"), or "" for the figure's common one. Of a
+        difference: what is shown on either side of zero, such as "100".
+    title, caption
+        Texts above and below; {window}, {slice}, {method}, {metrics} and {step} are filled in.
+    against
+        The layer that {metrics} compare with, under ``protocol``.
+    curve
+        "loss", "psnr", "ssim" or "rmse" of the layer's training, in place of a picture.
+    """
+
+    layer: str = ""
+    slice: str = MIDDLE
+    plane: Plane = "stored"
+    step: str = LAST
+    window: str = ""
+    title: str = ""
+    caption: str = ""
+    against: str = ""
+    protocol: str = "A"
+    curve: Literal["", "loss", "psnr", "ssim", "rmse", "dice"] = ""
+
+
+@dataclass(frozen=True)
+class InsetSpec:
+    """A part of every picture, enlarged: left, top, width, height as parts of the picture.
+
+    ``size`` is the inset's width as a part of the picture's; below it, it is as wide.
+    """
+
+    box: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.2)
+    place: Place = "lower right"
+    size: float = 0.4
+
+
+@dataclass(frozen=True)
+class ArrowSpec:
+    """An arrow in every picture: where its tip is (parts of width, height), whence it comes.
+
+    ``angle`` in degrees: 0 from the right, 90 from above.
+    """
+
+    at: tuple[float, float] = (0.5, 0.5)
+    angle: float = 45.0
+
+
+@dataclass(frozen=True)
+class StyleSpec:
+    """How it looks: sizes in mm and points, as a journal asks for them."""
+
+    width_mm: float = 180.0
+    dpi: int = 300
+    font_pt: float = 8.0
+    theme: Literal["light", "dark"] = "light"
+    letters: Letters = "a"
+    scale_bar: bool = True
+    colour_bar: bool = True
+    orientation: bool = True
+    disclaimer: bool = True
+    pixel_exact: bool = False
+
+
+@dataclass(frozen=True)
+class FilmSpec:
+    """What moves, where a film is made of it.
+
+    ``first`` and ``last`` number slices from 1; 0 is the outermost. ``frames`` is of swipe and
+    blend. ``limit_mb`` of 0 is no limit.
+    """
+
+    over: Motion = "slices"
+    seconds: float = 0.12
+    first: int = 0
+    last: int = 0
+    every: int = 1
+    back: bool = False
+    frames: int = 30
+    greys: int = 256
+    dither: Literal["none", "ordered", "diffusion"] = "none"
+    limit_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure: its layers, its rows of cells, what is marked, how it looks."""
+
+    layers: tuple[LayerSpec, ...]
+    rows: tuple[tuple[CellSpec, ...], ...]
+    title: str = ""
+    footer: str = ""
+    window: str = ""
+    insets: tuple[InsetSpec, ...] = ()
+    arrows: tuple[ArrowSpec, ...] = ()
+    style: StyleSpec = StyleSpec()
+    film: FilmSpec = FilmSpec()
+
+    @property
+    def cells(self) -> list[CellSpec]:
+        """All cells, row by row."""
+        return [cell for row in self.rows for cell in row]
+
+    def layer(self, name: str) -> LayerSpec:
+        """The layer of that name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a file; what is as usual is left out."""
+        data = {KEY: VERSION, **_short(self)}
+        data["rows"] = [{"cells": [_short(cell) for cell in row]} for row in self.rows]
+        return data
+
+    def to_json(self) -> str:
+        """One line of JSON, in ASCII: it fits into any file's metadata."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    def to_toml(self) -> str:
+        """For people."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def parse(cls, text: str) -> FigureSpec:
+        """A description from JSON or TOML.
+
+        Raises
+        ------
+        StudioError
+            When it is neither, of another version, or says what cannot be.
+        """
+        try:
+            data = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise StudioError(
+                "That is not the description of a figure.",
+                hint="Give a TOML or JSON file, or a figure that CT Studio has made.",
+                details=str(error),
+            ) from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FigureSpec:
+        """Check a table and make a description of it.
+
+        Raises
+        ------
+        StudioError
+            Naming the entry that is wrong, and what it may be.
+        """
+        data = dict(data)
+        version = data.pop(KEY, None)
+        if version != VERSION:
+            told = "does not say its version" if version is None else f"is of version {version!r}"
+            raise StudioError(
+                f"The description of the figure {told}.",
+                hint=f"It must begin with {KEY} = {VERSION}.",
+            )
+        rows = data.pop("rows", [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise _wrong("rows", "a list of tables that each have cells")
+        parsed = []
+        for number, row in enumerate(rows, start=1):
+            if set(row) != {"cells"} or not isinstance(row["cells"], list):
+                raise _wrong(f"row {number}", "a table with cells alone")
+            where = f"row {number}, cell"
+            cells = [_make(CellSpec, c, f"{where} {k}") for k, c in enumerate(row["cells"], 1)]
+            parsed.append(tuple(cells))
+        spec = _make(cls, {**data, "rows": ()}, "the figure", given=("rows",))
+        object.__setattr__(spec, "rows", tuple(parsed))
+        _check(spec)
+        return spec
+
+
+def _check(spec: FigureSpec) -> None:
+    """What the types alone do not say."""
+    if not any(spec.rows):
+        raise _wrong("rows", "at least one row of at least one cell")
+    names = [layer.name for layer in spec.layers]
+    for index, layer in enumerate(spec.layers):
+        where = f"layer {layer.name!r}"
+        if not layer.name or names.count(layer.name) > 1:
+            raise _wrong(where, "a name of its own")
+        # Only those before it: so no layer is ever made from itself.
+        needed = {"method": (layer.of,), "difference": (layer.of, layer.minus)}
+        for name in needed.get(layer.source, ()):
+            if name not in names[:index]:
+                raise _wrong(f"{where}: {name!r}", "the name of a layer before it")
+        if layer.source == "method" and not layer.method:
+            raise _wrong(f"{where}: method", "the name of a method, or of a network's file")
+        if layer.source == "series" and layer.number < 1:
+            raise _wrong(f"{where}: number", "a number from 1")
+    for cell in spec.cells:
+        for what in ("layer", "against"):
+            name = getattr(cell, what)
+            if name and name not in names:
+                raise _wrong(f"{what} {name!r}", f"one of {', '.join(names)}")
+        if cell.curve and (not cell.layer or spec.layer(cell.layer).source != "run"):
+            raise _wrong(f"curve {cell.curve!r}", "of a layer that is a training")
+        place(cell.slice, 2)
+        place(cell.step, 2)
+    style, film = spec.style, spec.film
+    for what, value, low, high in (
+        ("width_mm", style.width_mm, 20, 1000), ("dpi", style.dpi, 30, 2400),
+        ("font_pt", style.font_pt, 3, 72), ("seconds", film.seconds, 0.02, 60),
+        ("every", film.every, 1, 10_000), ("frames", film.frames, 2, 10_000),
+        ("greys", film.greys, 2, 256), ("limit_mb", film.limit_mb, 0, 1e5),
+    ):  # fmt: skip
+        if not low <= value <= high:
+            raise _wrong(f"{what} = {value:g}", f"between {low:g} and {high:g}")
+    for inset in spec.insets:
+        left, top, width, height = inset.box
+        inside = min(left, top) >= 0 and max(left + width, top + height) <= 1 + 1e-9
+        if not (inside and min(width, height) > 0.005):
+            raise _wrong(f"box {list(inset.box)}", "parts of the picture, within it")
+        if not 0.05 <= inset.size <= 1:
+            raise _wrong(f"size = {inset.size:g}", "between 0.05 and 1")
+    if not all(0 <= part <= 1 for arrow in spec.arrows for part in arrow.at):
+        raise _wrong("an arrow's tip", "within the picture: two numbers from 0 to 1")
+
+
+def place(text: str, count: int) -> int:
+    """Which of ``count`` things ``text`` means, from 0: a number from 1, "middle", "last", "25%".
+
+    Raises
+    ------
+    StudioError
+        For anything else, or a number above ``count`` (of more than two).
+    """
+    words = text.strip().lower()
+    named = {MIDDLE: count // 2, LAST: count - 1, "first": 0}
+    if words in named:
+        return named[words]
+    try:
+        if words.endswith("%") and 0 <= float(words[:-1]) <= 100:
+            return round(float(words[:-1]) / 100 * (count - 1))
+        if (number := int(words)) >= 1:
+            if number > count > 2:
+                raise StudioError(f"There is no number {number}.", hint=f"There are {count}.")
+            return number - 1
+    except ValueError:
+        pass
+    raise _wrong(f"{text!r}", 'a number from 1, "first", "middle", "last" or a part such as "25%"')
+
+
+def _short(thing: Any) -> dict[str, Any]:
+    """A dataclass as a table of what is not as usual."""
+    result = {}
+    for f in fields(thing):
+        value = getattr(thing, f.name)
+        usual = f.default_factory() if f.default_factory is not MISSING else f.default
+        if value != usual and f.name != "rows":
+            result[f.name] = _plain(value)
+    return result
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _short(value)
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _make(cls: type[T], data: Any, where: str, given: tuple[str, ...] = ()) -> T:
+    """A dataclass from a table, entry by entry."""
+    if not isinstance(data, Mapping):
+        raise _wrong(where, "a table")
+    hints = get_type_hints(cls)
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    for name in data:
+        if name not in names:
+            raise StudioError(
+                f"{where} has no entry {name!r}.".capitalize(), hint=f"It has {', '.join(names)}."
+            )
+    made = {
+        name: value if name in given else _value(hints[name], value, f"{where}: {name}")
+        for name, value in data.items()
+    }
+    try:
+        return cls(**made)
+    except TypeError as error:
+        missing = [
+            f.name
+            for f in fields(cls)  # type: ignore[arg-type]
+            if f.default is MISSING and f.default_factory is MISSING and f.name not in made
+        ]
+        raise _wrong(where, f"a table with {', '.join(missing)}") from error
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """One entry, of the type that its annotation says."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if value not in arguments or isinstance(value, bool):
+            raise _wrong(f"{where} = {value!r}", f"one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise _wrong(where, "a list")
+        kinds = arguments
+        if arguments[-1] is Ellipsis:
+            kinds = arguments[:1] * len(value)
+        elif len(value) != len(arguments):
+            raise _wrong(where, f"a list of {len(arguments)}")
+        return tuple(
+            _value(k, v, f"{where} {n}")
+            for n, (k, v) in enumerate(zip(kinds, value, strict=True), 1)
+        )
+    if origin is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise _wrong(where, "a table")
+        return dict(value)
+    if is_dataclass(kind):
+        table: type[Any] = kind  # type: ignore[assignment]
+        return _make(table, value, where)
+    return _scalar(kind, value, where)
+
+
+def _scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise _wrong(where, "a number")
+        return float(value)
+    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+    raise _wrong(f"{where} = {value!r}", names[kind])
+
+
+def _wrong(what: str, wanted: str) -> StudioError:
+    return StudioError(
+        f"The description of the figure is wrong: {what}.", hint=f"It must be {wanted}."
+    )

@@ -1,0 +1,32 @@
+"""The bundled typeface, cut down to the letters that a file shows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+from ctstudio.figures.fonts import BOLD, REGULAR, font_bytes
+
+
+@lru_cache(maxsize=8)
+def subset(text: str, bold: bool) -> tuple[bytes, Any]:
+    """The font with the letters of ``text`` alone, an OpenType file, and fontTools' view of it.
+
+    The file has no name table beyond the font's own: nothing in it tells who made it or when.
+    """
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    options = Options()
+    options.layout_features = ["kern"]
+    options.notdef_outline = True
+    options.desubroutinize = True
+    whole = TTFont(BytesIO(font_bytes(BOLD if bold else REGULAR)), recalcTimestamp=False)
+    cutter = Subsetter(options)
+    cutter.populate(text="".join(sorted(set(text) | {" "})))
+    cutter.subset(whole)
+    stream = BytesIO()
+    whole.save(stream)
+    data = stream.getvalue()
+    return data, TTFont(BytesIO(data))

@@ -1,0 +1,382 @@
+"""Cells to a scene: where every picture, letter, bar, inset and line of text of a figure goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ctstudio.figures.bars import Bar
+from ctstudio.figures.colours import THEMES, Theme
+from ctstudio.figures.compose import DISCLAIMER
+from ctstudio.figures.description import ArrowSpec, InsetSpec, StyleSpec
+from ctstudio.figures.fonts import font
+from ctstudio.figures.marks import nice_length
+from ctstudio.figures.panel import Panel
+from ctstudio.figures.plot import Plot
+from ctstudio.figures.scene import BLACK, WHITE, Box, Item, Path, Picture, Scene, Text
+from ctstudio.figures.text import Block, wrap
+
+MM_PER_INCH = 25.4
+POINTS_PER_INCH = 72.0
+MARK = (255, 196, 0)
+"""Boxes and arrows: seen on black, on white and on every grey."""
+
+Content = Panel | Plot | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """What a figure is made of.
+
+    Parameters
+    ----------
+    rows
+        The contents, row by row; None is an empty place. Rows may be of different lengths.
+    insets, arrows
+        Marked in every picture alike.
+    """
+
+    rows: Sequence[Sequence[Content]]
+    style: StyleSpec
+    title: str = ""
+    footer: str = ""
+    insets: Sequence[InsetSpec] = ()
+    arrows: Sequence[ArrowSpec] = ()
+
+
+@dataclass
+class _Plan:
+    """The figure while it is laid out."""
+
+    sheet: Sheet
+    em: int
+    theme: Theme
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def gap(self) -> int:
+        return max(round(0.7 * self.em), 2)
+
+    def text(self, block: Block, x: float, y: float, colour: tuple[int, int, int]) -> None:
+        """Lines whose upper left corner is at ``x, y``, as `Block.draw` places them."""
+        ascent, descent = block.font.getmetrics()
+        baseline = (block.line_height + ascent - descent) / 2
+        bold = "Semi" in str(block.font.getname()[1])
+        size = round(block.font.size)
+        for index, line in enumerate(block.lines):
+            at = round(y + index * block.line_height + baseline)
+            self.items.append(Text(x, at, line, size, colour, bold))
+
+
+def arrange(sheet: Sheet) -> Scene:
+    """Work out the figure.
+
+    Its width is that of the style, to the px. With ``pixel_exact`` every pixel of an image is a
+    square of whole px instead, and the resolution on paper is what the width then asks for.
+    """
+    style = sheet.style
+    wide = round(style.width_mm / MM_PER_INCH * style.dpi)
+    em = max(round(style.font_pt / POINTS_PER_INCH * style.dpi), 6)
+    plan = _Plan(sheet, em, THEMES[style.theme])
+    columns = max(len(row) for row in sheet.rows)
+    bars = _bars(sheet, columns)
+    side = [_bar_room(sheet.rows, bars, c, em) for c in range(columns)]
+    margin = round(0.5 * em)
+    spare = wide - 2 * margin - (columns - 1) * plan.gap - sum(side)
+    cell = max(spare // columns, 4 * em)
+    cell = _exact(sheet.rows, cell) if style.pixel_exact else cell
+    width = 2 * margin + columns * cell + (columns - 1) * plan.gap + sum(side)
+    lefts = [margin + sum(cell + side[k] + plan.gap for k in range(c)) for c in range(columns)]
+    y = margin
+    if sheet.title:
+        header = Block.fit(sheet.title, font(round(1.25 * em), bold=True), width - 2 * margin, 3)
+        plan.text(header, margin, y, plan.theme.text)
+        y += header.height + round(0.5 * em)
+    letters = _lettering(sheet)
+    scale: float | None = None
+    for r, row in enumerate(sheet.rows):
+        y, scale = _row(plan, row, lefts, cell, bars[r], letters[r], y, scale)
+        y += round(0.9 * em)
+    y = _footer(plan, margin, width, y - round(0.4 * em))
+    # Exact to the px where the width is asked for; cells are whole px wide.
+    full = width if style.pixel_exact else max(wide, width)
+    dpi = full / style.width_mm * MM_PER_INCH
+    return Scene(full, y + margin, dpi, plan.theme.background, tuple(plan.items))
+
+
+def _exact(rows: Sequence[Sequence[Content]], cell: int) -> int:
+    """The nearest width at which the widest image has whole px for each of its pixels."""
+    widths = [int(p.image.shape[1]) for row in rows for p in row if isinstance(p, Panel)]
+    widest = max(widths, default=0)
+    return widest * max(cell // widest, 1) if widest else cell
+
+
+def _bars(sheet: Sheet, columns: int) -> list[list[bool]]:
+    """Where a colour bar stands: beside the last of neighbours that share a window."""
+    result = []
+    for row in sheet.rows:
+        own = [False] * columns
+        for c, panel in enumerate(row):
+            if sheet.style.colour_bar and isinstance(panel, Panel):
+                after = row[c + 1] if c + 1 < len(row) else None
+                same = isinstance(after, Panel) and _scale_key(after) == _scale_key(panel)
+                own[c] = not same
+        result.append(own)
+    return result
+
+
+def _scale_key(panel: Panel) -> tuple[object, ...]:
+    return panel.colormap, panel.bounds, panel.unit
+
+
+def _bar_room(
+    rows: Sequence[Sequence[Content]], bars: list[list[bool]], column: int, em: int
+) -> int:
+    """How much the bars of a column need beside its pictures."""
+    wanted = [
+        Bar(panel, 10 * em, em).width
+        for row, own in zip(rows, bars, strict=True)
+        if column < len(row) and own[column] and isinstance(panel := row[column], Panel)
+    ]
+    return max(wanted) + round(0.5 * em) if wanted else 0
+
+
+def _lettering(sheet: Sheet) -> list[list[str]]:
+    """A letter for every cell that is not empty, in the order of reading."""
+    style, number, result = sheet.style.letters, 0, []
+    for row in sheet.rows:
+        names = []
+        for content in row:
+            if content is None or style == "none":
+                names.append("")
+                continue
+            name = ""
+            rest = number
+            while rest >= 0:
+                name = chr(ord("a") + rest % 26) + name
+                rest = rest // 26 - 1
+            names.append({"a": name, "A": name.upper(), "(a)": f"({name})"}[style])
+            number += 1
+        result.append(names)
+    return result
+
+
+def _height(content: Content, cell: int, others: Sequence[Content]) -> int:
+    """How high a cell's picture is when it is ``cell`` px wide."""
+    if isinstance(content, Panel):
+        rows, columns = content.natural_size
+        own, across = (int(length) for length in content.image.shape)
+        if abs(rows - own) < 1e-6 and cell % across == 0:
+            return own * (cell // across)
+        return max(round(rows / columns * cell), 1)
+    beside = [_height(panel, cell, ()) for panel in others if isinstance(panel, Panel)]
+    return max(beside) if beside else round(0.72 * cell)
+
+
+def _row(
+    plan: _Plan,
+    row: Sequence[Content],
+    lefts: Sequence[int],
+    cell: int,
+    bars: Sequence[bool],
+    letters: Sequence[str],
+    y: int,
+    scale: float | None,
+) -> tuple[int, float | None]:
+    """Lay out one row from ``y`` on; where it ends, and the scale of its last picture."""
+    em, theme, style = plan.em, plan.theme, plan.sheet.style
+    titles, small = font(em, bold=True), font(round(0.85 * em))
+    heads = []
+    for content, letter in zip(row, letters, strict=True):
+        indent = font(em, bold=True).getlength(f"{letter}  ") if letter else 0.0
+        title = content.title if content is not None else ""
+        lines = wrap(title, titles, cell - indent, 2)
+        heads.append((indent, Block(tuple(lines or ([""] if letter else [])), titles)))
+    band = max((head.height for _, head in heads), default=0)
+    lift = round(0.25 * em) if band else 0
+    unit = any(bars) and any(isinstance(p, Panel) and p.unit for p in row)
+    top = y + max(band + lift, round(1.3 * em) if unit else 0)
+    bottom = top
+    for c, content in enumerate(row):
+        if content is None:
+            continue
+        left, (indent, head) = lefts[c], heads[c]
+        head_top = top - lift - head.height
+        if letters[c]:
+            mark = Block((letters[c],), titles)
+            plan.text(mark, left, head_top, theme.text)
+        plan.text(head, left + indent, head_top, theme.text)
+        height = _height(content, cell, row)
+        if isinstance(content, Plot):
+            plan.items += content.draw(left, top, cell, height, em, theme)
+        else:
+            box = Picture(content, left, top, cell, height)
+            scale = _picture(plan, box, scale)
+            if bars[c]:
+                bar = Bar(content, height, em)
+                plan.items += bar.draw(left + cell + round(0.5 * em), top, theme)
+        under = top + height
+        if isinstance(content, Panel):
+            under = _insets_below(plan, Picture(content, left, top, cell, height), under)
+        caption = Block.fit(content.caption, small, cell, 5)
+        plan.text(caption, left, under + round(0.3 * em), theme.muted)
+        under += caption.height + (round(0.3 * em) if caption.lines else 0)
+        bottom = max(bottom, under)
+    return bottom, scale if style.scale_bar else None
+
+
+def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:
+    """One picture with all that stands on it; its mm a px."""
+    em, style, panel = plan.em, plan.sheet.style, box.panel
+    plan.items.append(box)
+    own = panel.mm_per_px(box.width)
+    corners = {inset.place for inset in plan.sheet.insets}
+    if style.orientation:
+        plan.items += _sides(box, em)
+    for inset in plan.sheet.insets:
+        plan.items.append(_frame(_part(box, inset.box), max(round(em / 8), 1)))
+        if inset.place != "below":
+            plan.items += _corner_inset(box, inset, em)
+    for arrow in plan.sheet.arrows:
+        plan.items += _arrow(box, arrow, em)
+    if style.scale_bar and (scale is None or not math.isclose(scale, own, rel_tol=1e-3)):
+        right = "lower left" in corners and "lower right" not in corners
+        plan.items += _scale_bar(box, em, right)
+    return own
+
+
+def _sides(box: Picture, em: int) -> list[Item]:
+    """Patient sides at the middle of the edges, as `marks.draw_letters` has them."""
+    left, right, top, bottom = box.panel.letters
+    size, edge = round(0.9 * em), round(0.4 * em)
+    cap = -font(size, bold=True).getbbox("R", anchor="ls")[1]
+    middle, half = box.left + box.width / 2, box.top + box.height / 2 + cap / 2
+    low = box.top + box.height - edge
+    stroke = max(round(0.11 * size), 1)
+    return [
+        Text(x, round(y), letter, size, WHITE, True, align, stroke)  # type: ignore[arg-type]
+        for letter, x, y, align in (
+            (left, box.left + edge, half, "left"),
+            (right, box.left + box.width - edge, half, "right"),
+            (top, middle, box.top + edge + cap, "middle"),
+            (bottom, middle, low, "middle"),
+        )
+        if letter
+    ]
+
+
+def _scale_bar(box: Picture, em: int, right: bool) -> list[Item]:
+    """A bar of a round length, three tenths of the width at most, in a lower corner."""
+    per_px = box.panel.mm_per_px(box.width)
+    length = nice_length(box.width * 0.3 * per_px)
+    pixels, margin, thick = max(length / per_px, 1.0), round(0.6 * em), max(round(em / 6), 2)
+    left = box.left + (box.width - margin - pixels if right else margin)
+    bottom = box.top + box.height - margin
+    edge = max(em // 14, 1)
+    unit = "mm" if box.panel.spacing_mm else "px"
+    size = round(0.85 * em)
+    around = (left - edge, bottom - thick - edge, pixels + 2 * edge, thick + 2 * edge)
+    return [
+        Box(*around, fill=BLACK),
+        Box(left, bottom - thick, pixels, thick, fill=WHITE),
+        Text(
+            left + (pixels if right else 0.0), round(bottom - thick - 0.35 * em),
+            f"{length:g} {unit}", size, WHITE, align="right" if right else "left",
+            edge=max(round(0.16 * size), 1),
+        ),
+    ]  # fmt: skip
+
+
+def _part(box: Picture, part: Sequence[float]) -> tuple[int, int, int, int]:
+    """Left, top, width, height in px of a part of a picture, on its pixels' borders."""
+    rows, columns = box.panel.image.shape
+    left, top = round(part[0] * columns), round(part[1] * rows)
+    right = max(round((part[0] + part[2]) * columns), left + 1)
+    bottom = max(round((part[1] + part[3]) * rows), top + 1)
+    x, y = box.width / columns, box.height / rows
+    return (
+        box.left + round(left * x), box.top + round(top * y),
+        max(round((right - left) * x), 1), max(round((bottom - top) * y), 1),
+    )  # fmt: skip
+
+
+def _cropped(panel: Panel, part: Sequence[float]) -> Panel:
+    rows, columns = panel.image.shape
+    left, top = round(part[0] * columns), round(part[1] * rows)
+    right = max(round((part[0] + part[2]) * columns), left + 1)
+    bottom = max(round((part[1] + part[3]) * rows), top + 1)
+    image = panel.image[top:bottom, left:right]
+    return replace(panel, image=image, letters=("", "", "", ""), title="", caption="")
+
+
+def _frame(box: tuple[int, int, int, int], line: int) -> Box:
+    return Box(*box, stroke=MARK, line=line)
+
+
+def _enlarged(panel: Panel, left: int, top: int, width: int, line: int) -> list[Item]:
+    height = _height(panel, width, ())
+    return [
+        Picture(panel, left, top, width, height),
+        _frame((left, top, width, height), line),
+    ]
+
+
+def _corner_inset(box: Picture, inset: InsetSpec, em: int) -> list[Item]:
+    """The enlarged part in a corner, in a frame of the box's colour."""
+    part = _cropped(box.panel, inset.box)
+    rows, columns = part.natural_size
+    width = round(inset.size * box.width)
+    width = min(width, round(0.9 * box.height * columns / rows))
+    height = _height(part, width, ())
+    left = box.left + (box.width - width if "right" in inset.place else 0)
+    top = box.top + (box.height - height if "lower" in inset.place else 0)
+    return _enlarged(part, left, top, width, max(round(em / 8), 1))
+
+
+def _insets_below(plan: _Plan, box: Picture, under: int) -> int:
+    """The enlarged parts that stand under a picture; where they end."""
+    below = [inset for inset in plan.sheet.insets if inset.place == "below"]
+    if not below:
+        return under
+    gap, line = plan.gap // 2, max(round(plan.em / 8), 1)
+    width = (box.width - (len(below) - 1) * gap) // len(below)
+    bottom = under
+    for index, inset in enumerate(below):
+        part = _cropped(box.panel, inset.box)
+        left, top = box.left + index * (width + gap), under + gap
+        plan.items += _enlarged(part, left, top, width, line)
+        bottom = max(bottom, top + _height(part, width, ()))
+    return bottom
+
+
+def _arrow(box: Picture, arrow: ArrowSpec, em: int) -> list[Item]:
+    """An arrow two and a half em long, its tip at the place."""
+    angle = math.radians(arrow.angle)
+    ux, uy = math.cos(angle), -math.sin(angle)
+    x, y = box.left + arrow.at[0] * box.width, box.top + arrow.at[1] * box.height
+    line = max(em / 7, 1.5)
+    head, half, length = 0.9 * em, 0.36 * em, 2.4 * em
+    neck = (x + ux * head, y + uy * head)
+    tip = ((x, y), (neck[0] - uy * half, neck[1] + ux * half),
+           (neck[0] + uy * half, neck[1] - ux * half))  # fmt: skip
+    inside = (x + ux * 0.8 * head, y + uy * 0.8 * head)
+    shaft = (inside, (x + ux * length, y + uy * length))
+    return [
+        Path(shaft, BLACK, line + 2 * max(em / 16, 1)),
+        Path((*tip, tip[0]), BLACK, 2 * max(em / 16, 1)),
+        Path(shaft, MARK, line),
+        Path(tip, MARK, 0, True),
+    ]
+
+
+def _footer(plan: _Plan, margin: int, width: int, y: int) -> int:
+    """The figure's own line and "for research use"; where they end."""
+    em = plan.em
+    words = [plan.sheet.footer, DISCLAIMER if plan.sheet.style.disclaimer else ""]
+    text = "  ·  ".join(word for word in words if word)
+    if not text:
+        return y
+    block = Block.fit(text, font(round(0.75 * em)), width - 2 * margin, 4)
+    plan.text(block, margin, y, plan.theme.faint)
+    return y + block.height
