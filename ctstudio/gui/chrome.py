@@ -12,7 +12,7 @@ from ctstudio.gui.viewer.view_grid import LAYOUTS
 
 FULL_RANGE = "Full range"
 OVERLAYS = ("info", "scale", "letters", "patient")
-LINKS = ("link_scroll", "link_window", "link_framing", "link_crosshair")
+LINKS = ("link_scroll", "link_window", "link_zoom", "link_pan", "link_crosshair")
 LAYOUT_ACTIONS = tuple(f"layout_{name}" for name in LAYOUTS)
 COMPARISONS = (
     "compare_swipe", "compare_swipe_down", "compare_flicker", "compare_checkerboard",
@@ -25,7 +25,8 @@ RECENT_SESSIONS = "recent sessions"
 MENUS: dict[str, tuple[str, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": (
-        *LAYOUT_ACTIONS, "planes", "maximise", "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
+        *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
+        "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
         *LINKS, BREAK, "theme", "full_screen", BREAK,
     ),
     "&Image": (
@@ -73,6 +74,7 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QCom
     bar.addAction(actions["open_folder"])
     bar.addSeparator()
     group = QActionGroup(window)
+    group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
     for name in LAYOUT_ACTIONS:
         group.addAction(actions[name])
         bar.addAction(actions[name])

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QSplitter
 
 from ctstudio.ct.window import PRESETS, Window
 
@@ -29,7 +31,8 @@ def side_by_side(hands: Any, *samples: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("1", (1, 1)), ("1x2", (1, 2)), ("1x3", (1, 3)), ("2x2", (2, 2))]
+    ("name", "shape"),
+    [("1", (1, 1)), ("1x2", (1, 2)), ("1x3", (1, 3)), ("2x2", (2, 2)), ("3x3", (3, 3))],
 )
 def test_layouts(hands: Any, thin: Any, thick: Any, name: str, shape: tuple[int, int]) -> None:
     hands.open(thin, thick)
@@ -38,7 +41,7 @@ def test_layouts(hands: Any, thin: Any, thick: Any, name: str, shape: tuple[int,
     hands.pause(10)
     panes = [pane for pane in hands.grid.panes if pane.isVisible()]
     assert len(panes) == shape[0] * shape[1]
-    places = [pane.geometry() for pane in panes]
+    places = [QRect(pane.mapTo(hands.grid, QPoint(0, 0)), pane.size()) for pane in panes]
     assert len({p.top() for p in places}) == shape[0]
     assert len({p.left() for p in places}) == shape[1]
     assert np.ptp([p.width() for p in places]) <= 2, "panes of a grid are equally wide"
@@ -46,7 +49,7 @@ def test_layouts(hands: Any, thin: Any, thick: Any, name: str, shape: tuple[int,
     assert shown == ["Thick slab", "Thin slab"][: len(panes)]
     assert action.isChecked()
     hands.window.actions_by_name["layout_1"].setChecked(True)
-    assert [pane.isVisible() for pane in hands.grid.panes] == [True, False, False, False]
+    assert [pane.isVisible() for pane in hands.grid.panes] == [True] + 8 * [False]
 
 
 def test_scrolling_follows_millimetres(hands: Any, thin: Any, thick: Any) -> None:
@@ -97,9 +100,30 @@ def test_zoom_and_pan_together_and_apart(hands: Any, thin: Any, thick: Any) -> N
     hands.wheel(one, 3, QPointF(150, 220), Ctrl)
     hands.drag(one, Middle, QPointF(200, 200), QPointF(30, 12))
     assert two.framing == one.framing
-    hands.window.actions_by_name["link_framing"].setChecked(False)
-    hands.wheel(two, -1, modifiers=Ctrl)
-    assert two.framing.scale < one.framing.scale
+    hands.window.actions_by_name["link_zoom"].setChecked(False)
+    kept = two.framing
+    hands.wheel(two, -1, QPointF(90, 90), modifiers=Ctrl)
+    assert one.framing.scale == kept.scale > two.framing.scale
+    assert (one.framing.u, one.framing.v) == (two.framing.u, two.framing.v), "pan is linked still"
+    hands.window.actions_by_name["link_zoom"].setChecked(True)
+    hands.window.actions_by_name["link_pan"].setChecked(False)
+    place = (two.framing.u, two.framing.v)
+    hands.wheel(one, 2, QPointF(200, 90), modifiers=Ctrl)
+    assert two.framing.scale == one.framing.scale
+    assert (two.framing.u, two.framing.v) == place != (one.framing.u, one.framing.v)
+
+
+def test_headers_say_what_is_linked(hands: Any, thin: Any, thick: Any, elsewhere: Any) -> None:
+    side_by_side(hands, thin, thick, elsewhere)
+    marks = [pane.link_mark for pane in hands.grid.visible_panes]
+    assert [mark.isVisible() for mark in marks] == [True, True, False], "another space is alone"
+    assert marks[1].toolTip().endswith("slices, window, zoom, pan, crosshair")
+    for name in ("scroll", "pan"):
+        hands.window.actions_by_name[f"link_{name}"].setChecked(False)
+    assert marks[1].toolTip().endswith(": window, zoom, crosshair")
+    for name in ("window", "zoom", "crosshair"):
+        hands.window.actions_by_name[f"link_{name}"].setChecked(False)
+    assert marks[0].toolTip() == "Not linked"
 
 
 def test_crosshair_and_values_in_every_pane(hands: Any, thin: Any, thick: Any) -> None:
@@ -176,3 +200,82 @@ def test_slider_and_label_follow_the_active_pane(hands: Any, thin: Any, thick: A
     assert grid._label.text() == f"{grid.panes[1].view.index + 1} / 7"
     grid.slider.setValue(0)
     assert [pane.view.index for pane in grid.visible_panes] == [0, 0]
+
+
+def test_lines_between_panes_are_dragged_and_stand_evenly_again(
+    hands: Any, thin: Any, thick: Any
+) -> None:
+    side_by_side(hands, thin, thick)
+    hands.pause(10)
+    one, two = hands.grid.visible_panes
+    splitter = one.parentWidget()
+    assert isinstance(splitter, QSplitter)
+    handle = splitter.handle(1)
+    at = handle.rect().center()
+    QTest.mousePress(handle, Left, pos=at)
+    QTest.mouseMove(handle, at + QPoint(120, 0))
+    QTest.mouseRelease(handle, Left, pos=at)
+    assert one.width() - two.width() == pytest.approx(240, abs=6)
+    assert hands.grid.layout_name == "1x2", "a grid whose lines were dragged is a grid"
+    shares = hands.grid.arrangement["shares"]
+    assert shares[0] / shares[1] == pytest.approx(one.width() / two.width(), rel=0.02)
+    hands.double_click(one.view)
+    hands.double_click(one.view)
+    hands.pause(10)
+    assert one.width() - two.width() == pytest.approx(240, abs=6), "kept while maximised"
+    hands.press(hands.window.toolbar.widgetForAction(hands.window.actions_by_name["layout_1x2"]))
+    hands.pause(10)
+    assert abs(one.width() - two.width()) <= 1
+    assert hands.window.actions_by_name["layout_1x2"].isChecked()
+
+
+def test_free_splits(hands: Any, thin: Any, thick: Any) -> None:
+    hands.open(thin, thick)
+    hands.view.setFocus()
+    grid, actions = hands.grid, hands.window.actions_by_name
+    hands.key(Key.Key_D, Qt.KeyboardModifier.AltModifier)
+    hands.key(Key.Key_D, Qt.KeyboardModifier.AltModifier | Shift)
+    hands.pause(10)
+    left, below, right = grid.visible_panes
+    assert grid.layout_name == "free"
+    assert not any(actions[name].isChecked() for name in actions if name.startswith("layout_"))
+    assert [p.layer.name for p in (left, right, below)] == ["Thick slab", "Thin slab", "Thick slab"]
+    places = [QRect(p.mapTo(grid, QPoint(0, 0)), p.size()) for p in (left, below, right)]
+    assert places[0].left() == places[1].left() < places[2].left()
+    assert places[0].bottom() < places[1].top()
+    assert places[2].height() > 1.9 * places[0].height()
+    kept = grid.arrangement
+    grid.activate(right)
+    hands.key(Key.Key_W, Qt.KeyboardModifier.AltModifier)
+    assert grid.visible_panes == [left, below]
+    assert grid.active_pane is left
+    assert grid.set_arrangement(kept)
+    hands.pause(10)
+    assert grid.visible_panes == [left, below, right]
+    again = [QRect(p.mapTo(grid, QPoint(0, 0)), p.size()) for p in (left, below, right)]
+    assert all(
+        abs(a.x() - b.x()) <= 2 and abs(a.width() - b.width()) <= 2
+        for a, b in zip(places, again, strict=True)
+    )
+    for nonsense in (None, {}, 12, {"across": True, "parts": [0, 0], "shares": [1, 1]}, [1]):
+        assert not grid.set_arrangement(nonsense)
+    assert grid.visible_panes == [left, below, right]
+
+
+def test_nine_panes_are_the_most_and_one_stays(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    hands.view.setFocus()
+    for _ in range(12):
+        hands.key(Key.Key_D, Qt.KeyboardModifier.AltModifier)
+    assert len(hands.grid.visible_panes) == 9
+    assert all(pane.layer is not None for pane in hands.grid.visible_panes)
+    for _ in range(12):
+        hands.key(Key.Key_W, Qt.KeyboardModifier.AltModifier)
+    assert len(hands.grid.visible_panes) == 1
+
+
+def test_the_panes_menu_splits_and_closes(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    offered = hands.pick("nothing")
+    hands.click(hands.view, Qt.MouseButton.RightButton)
+    assert {"Split pane: left and right", "Split pane: above and below", "Close pane"} <= {*offered}

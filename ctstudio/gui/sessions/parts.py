@@ -71,10 +71,10 @@ class ViewPart:
 
     def state(self, key_of: KeyOf) -> dict[str, Any]:
         grid = self._grid
-        shown = grid.visible_panes
         return {
             "layout": grid.layout_name,
-            "maximised": len(shown) == 1 and LAYOUTS[grid.layout_name] != (1, 1),
+            "arrangement": grid.arrangement,
+            "maximised": grid.maximised is not None,
             "active": grid.panes.index(grid.active_pane),
             "panes": [self._pane(pane, key_of) for pane in grid.panes],
         }
@@ -99,7 +99,7 @@ class ViewPart:
     def restore(self, state: Fields, layer_of: LayerOf) -> None:
         grid = self._grid
         layout = state.text("layout", "1")
-        if layout in LAYOUTS:
+        if not grid.set_arrangement(state.everything().get("arrangement")) and layout in LAYOUTS:
             grid.set_layout(layout)
         grid.arrange_now()
         panes = list(zip(grid.panes, state.objects("panes"), strict=False))

@@ -18,7 +18,7 @@ from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.pane import Pane
-from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
+from ctstudio.gui.viewer.view_grid import LAYOUTS, MAX_PANES, ViewGrid
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.gui.words import plain_title
 
@@ -75,13 +75,14 @@ class ViewControl(QObject):
             "scale": lambda on: self._overlay("show_scale", on),
             "letters": lambda on: self._overlay("show_letters", on),
             "patient": self._show_patient,
-            "link_scroll": lambda on: setattr(grid.links, "scroll", on),
-            "link_window": lambda on: setattr(grid.links, "window", on),
-            "link_framing": lambda on: setattr(grid.links, "framing", on),
-            "link_crosshair": lambda on: setattr(grid.links, "crosshair", on),
+            "split_across": lambda: self._split(True),
+            "split_down": lambda: self._split(False),
+            "close_pane": self._close_pane,
         }
         table |= self.comparing.handlers()
         table["lens"] = self.lens.set_on
+        for name in ("scroll", "window", "zoom", "pan", "crosshair"):
+            table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)
         for plane in PLANES:
             table[plane] = lambda plane=plane: grid.cutting.set_plane(grid.active_pane, plane)
         table["planes"] = grid.cutting.show_planes
@@ -145,6 +146,22 @@ class ViewControl(QObject):
         if on and self._grid.layout_name != name:
             self._grid.set_layout(name)
             self._fill_new_panes()
+        elif not on and self._grid.layout_name == name:
+            self._grid.set_layout(name)  # once more: lines that were dragged stand evenly again
+
+    def _split(self, across: bool) -> None:
+        made = self._grid.split(self._grid.active_pane, across)
+        if made is None:
+            self._session.message.emit(f"There are at most {MAX_PANES} panes.", 6000)
+        elif made.layer is None:
+            self._fill_new_panes()
+            active = self._session.active
+            if made.layer is None and active is not None:
+                self._grid.show_in(made, active)  # the same once more, for another plane
+
+    def _close_pane(self) -> None:
+        if not self._grid.close_pane(self._grid.active_pane):
+            self._session.message.emit("The last pane stays.", 6000)
 
     def _fill_new_panes(self) -> None:
         """Give empty panes something related to see: the family's other layers, then others."""
@@ -161,7 +178,11 @@ class ViewControl(QObject):
                     shown.append(spare)
 
     def _layout_changed(self, name: str) -> None:
-        self._actions[f"layout_{name}"].setChecked(True)
+        for known in LAYOUTS:
+            action = self._actions[f"layout_{known}"]
+            if action.isChecked() != (known == name):
+                with QSignalBlocker(action):
+                    action.setChecked(known == name)
 
     def _overlay(self, name: str, on: bool) -> None:
         for pane in self._grid.panes:
@@ -199,7 +220,10 @@ class ViewControl(QObject):
         presets = menu.addMenu("Window preset")
         for name in [*PRESETS, chrome.FULL_RANGE]:
             presets.addAction(name).setData(name)
-        for name in ("fit", "maximise", "screenshot", "close_layer"):
+        for name in ("fit", "maximise", "split_across", "split_down", "close_pane"):
+            menu.addAction(self._actions[name])
+        menu.addSeparator()
+        for name in ("screenshot", "close_layer"):
             menu.addAction(self._actions[name])
         picked = menu.exec(at)
         menu.deleteLater()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer
 
 from ctstudio.ct.planes import PLANES, Plane, Projection, stored_plane
-from ctstudio.gui.viewer.linking import framing_in, matching_slice
+from ctstudio.gui.viewer.linking import framing_in, joined, matching_slice
 from ctstudio.gui.viewer.pane import Pane
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ class Cutting(QObject):
         view.set_crosshair(None)
         if twin is not None and self._grid.links.scroll:
             view.show_slice(matching_slice(twin, view.stack))
-        if twin is not None and self._grid.links.framing and not twin.fitted:
-            view.set_framing(framing_in(view.stack.geometry, twin, twin.framing))
-        else:
-            view.fit()
+        view.fit()
+        links = self._grid.links
+        if twin is not None and (links.zoom or links.pan) and not twin.fitted:
+            there = framing_in(view.stack.geometry, twin, twin.framing)
+            view.set_framing(joined(links, view.framing, there))
         self._seen_otherwise(pane)
 
     def set_slab(self, pane: Pane, slab: tuple[Projection, float] | None) -> None:

@@ -24,8 +24,27 @@ class Links:
 
     scroll: bool = True
     window: bool = True
-    framing: bool = True
+    zoom: bool = True
+    pan: bool = True
     crosshair: bool = True
+
+    @property
+    def words(self) -> str:
+        """What is linked, for people: "slices, window, zoom"; empty where nothing is."""
+        named = {
+            "slices": self.scroll,
+            "window": self.window,
+            "zoom": self.zoom,
+            "pan": self.pan,
+            "crosshair": self.crosshair,
+        }
+        return ", ".join(name for name, on in named.items() if on)
+
+
+def joined(links: Links, own: Framing, other: Framing) -> Framing:
+    """``own``, with the centre and the scale of ``other`` as far as these are linked."""
+    centre = other if links.pan else own
+    return Framing(centre.u, centre.v, other.scale if links.zoom else own.scale)
 
 
 def carried(plane: QPointF, view: PictureView, geometry: Geometry) -> QPointF:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+)
 
 from ctstudio.ct.planes import PLANES, Projection
 from ctstudio.gui import theme
@@ -56,9 +64,12 @@ class Pane(QFrame):
         self._plane_menu.aboutToShow.connect(self._fill_plane_menu)
         self._plane_menu.triggered.connect(self._pick_plane)
         self.plane_button.setMenu(self._plane_menu)
+        self.link_mark = QLabel()
+        self.link_mark.setAccessibleName("What this pane does together with the active one")
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 2, 0)
         header.addWidget(self.button, 1)
+        header.addWidget(self.link_mark)
         header.addWidget(self.plane_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -89,6 +100,14 @@ class Pane(QFrame):
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
         tip = f"{layer.name}\nClick to show another layer in this pane"
         self.button.setToolTip(plain_tip(tip))
+
+    def show_links(self, words: str | None) -> None:
+        """Say what is linked, "slices, zoom"; empty: nothing of what might be; None: alone."""
+        self.link_mark.setVisible(words is not None)
+        if words is not None and self.link_mark.toolTip() != (tip := _links(words)):
+            icon = theme.icon("mdi6.link-variant" if words else "mdi6.link-variant-off", "muted")
+            self.link_mark.setPixmap(icon.pixmap(14, 14))
+            self.link_mark.setToolTip(tip)
 
     def _plane_text(self) -> str:
         view = self.view
@@ -140,3 +159,7 @@ class Pane(QFrame):
         layer = action.data()
         if isinstance(layer, Layer):
             self.chosen.emit(layer)
+
+
+def _links(words: str) -> str:
+    return f"Linked with the other panes of this place: {words}" if words else "Not linked"
