@@ -188,7 +188,7 @@ class Journey:
     def _compare(self, truth: Layer, noisy: Layer, denoised: Layer) -> None:
         self._say("Comparing")
         window = self.window
-        window.tabs.setCurrentIndex(2)
+        window.tabs.setCurrentIndex(3)
         window.compare_panel.set_reference(truth)
         tv = next(la for la in self.session.layers if la.name.startswith("Preview: Total"))
         self.session.hang.emit([noisy, tv, denoised, truth])

@@ -28,7 +28,7 @@ from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
 from ctstudio.gui.inspection.inspector import Inspector
 from ctstudio.gui.manners import leave_keys_to_the_images
-from ctstudio.gui.masks.menu import MaskMenu
+from ctstudio.gui.masks.desk import MaskDesk
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.masks.painter import Painter
@@ -77,8 +77,9 @@ class MainWindow(QMainWindow):
         self.resize(1440, 900)
         self.actions_by_name = action_table.make_actions(self, self.grid)
         self._build_centre()
-        folder = runs_folder or Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
-        self._build_docks(folder)
+        folder = Path(platformdirs.user_data_dir("ctstudio", False)) / "runs"
+        self.runs_folder = runs_folder or folder
+        self._build_docks(self.runs_folder)
         self._build_chrome()
         self._build_status()
         self._connect()
@@ -117,7 +118,7 @@ class MainWindow(QMainWindow):
         for panel, title in (
             (chrome.scrolling(self.denoise_panel), "Denoise"),
             (self.train_panel, "Train"),
-            (chrome.scrolling(self.compare_panel), "Compare && export"),
+            (chrome.scrolling(self.compare_panel), "Compare"),
         ):
             self.tabs.addTab(panel, title)
         self.tabs.setMinimumWidth(340)
@@ -159,9 +160,8 @@ class MainWindow(QMainWindow):
             self, self.actions_by_name, [dock.toggleViewAction() for dock in docks]
         )
         self.asker.keep_filled(self.recent_menu)
-        self.mask_menu = MaskMenu(
-            self.session, self.masks, self.painter, self.actions_by_name, self
-        )
+        self.mask_desk = MaskDesk(self)
+        self.mask_menu = self.mask_desk.menu
         self.undoing = Undoing(self.session, self.actions_by_name)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
@@ -233,7 +233,7 @@ class MainWindow(QMainWindow):
             "full_screen": self._full_screen,
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
-        handlers |= self.mask_menu.handlers() | self.undoing.handlers() | self.measuring.handlers()
+        handlers |= self.mask_desk.handlers() | self.undoing.handlers() | self.measuring.handlers()
         handlers |= Reproducer(session).handlers(self) | self.services.handlers()
         action_table.connect(self.actions_by_name, handlers)
 
@@ -320,9 +320,10 @@ class MainWindow(QMainWindow):
                 self.train_panel.show_panels(None)
         self._update_enabled()
 
-    def _use_network(self, _model: object) -> None:
-        self.tabs.setCurrentIndex(0)
-        self.denoise_panel.choose("network")
+    def _use_network(self, model: object) -> None:
+        if not self.mask_desk.use(model):
+            self.tabs.setCurrentIndex(0)
+            self.denoise_panel.choose("network")
 
     def _simulate(self) -> None:
         layer = self.session.active

@@ -47,6 +47,8 @@ SECTIONS = (
     ("cadence", "Showing and saving", False),
 )  # key, title, unfolded
 BASIC = ("patch_px", "batch", "seed")
+MASKS = "unet-masks"
+"""The recipe for masks, unless another is in the form."""
 
 
 class RecipeForm(QWidget):
@@ -115,6 +117,15 @@ class RecipeForm(QWidget):
         self._noise_free = False
         self.set_recipe(recipe)
         self.offered.emit()
+
+    def learn_labels(self, highest: int) -> None:
+        """Show a recipe that learns masks with labels up to ``highest``, if there is none yet."""
+        learns = "labels" in self.task.tags
+        recipe = self.recipe() if learns else self._recipes[MASKS]
+        classes = recipe.phases[0].model.params.get("classes")
+        if classes is not None and classes <= highest:
+            recipe = recipe.with_setting("phases.0.model.classes", highest + 1)
+        self.set_recipe(recipe)
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Show ``recipe`` exactly as it is."""

@@ -119,7 +119,8 @@ class RunControls(QWidget):
 
     def show_result(self, state: str | None, *, denoises: bool = True) -> None:
         """Offer what can be done with the network of a run that ended; None while there is none."""
-        self.use.setVisible(state is not None and denoises)
+        self.use.setText("Use in Denoise" if denoises else "Use in Segment")
+        self.use.setVisible(state is not None)
         self.save.setVisible(state is not None)
         # A stopped training can go on: that takes the place of what a running one offers.
         for button in (self.pause, self.stop):

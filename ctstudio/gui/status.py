@@ -18,6 +18,7 @@ from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 MEMORY_MS = 2000
 CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
+    "agreement",
     "autosave",
     "preview",
     "metrics",

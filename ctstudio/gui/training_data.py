@@ -27,6 +27,8 @@ Data: TypeAlias = "Volume | SeriesInfo"
 """Images that are open, or a series that the training has yet to read."""
 
 NO_SERIES, NO_TARGET = "Open a series first", "No target"
+MASK = "Mask"
+"""What the target is called where classes are learnt."""
 
 
 class Row(QWidget):
@@ -145,7 +147,14 @@ class TrainingData(QWidget):
         self._target_label, self._needs_targets = label, needed
         for row in self.rows:
             row.show_target(label)
+            self._fill_row(row)
         self.changed.emit()
+
+    def learn_mask(self, mask: Layer) -> None:
+        """Learn ``mask`` from the scan that it was drawn on."""
+        self.select(mask.scan)
+        self._fill_row(self.rows[0])
+        _point_at(self.rows[0].target, mask)
 
     def add_row(self) -> None:
         """Offer a further series."""
@@ -185,10 +194,16 @@ class TrainingData(QWidget):
         others = [(info.title, info) for info in unopened]
         nothing = [] if layers or (others and not first) else [(NO_SERIES, None)]
         _refill(row.source, [*nothing, *sources, *([] if first else others)])
-        _refill(row.target, [(NO_TARGET, None), *sources, *others])
+        masks = self._masks() if self._target_label == MASK else []
+        _refill(row.target, [(NO_TARGET, None), *masks, *sources, *others])
 
     def _layers(self) -> list[Layer]:
         return [la for la in self._session.layers if la.is_scan]
+
+    def _masks(self) -> list[tuple[str, Layer]]:
+        """Masks of whole series, by name; those of a running training are one slice."""
+        layers = [la for la in self._session.layers if la.kind == "mask" and la.volume is not None]
+        return [(la.name, la) for la in layers]
 
     def _unopened(self) -> list[SeriesInfo]:
         return [s for s in self._session.series if self._session.layer_of(s) is None]

@@ -169,7 +169,10 @@ def test_classes_are_learnt_and_shown(trainer: Any) -> None:
     run = trainer.session.run
     assert run.model is not None
     assert trainer.session.models == [], "it does not denoise"
-    assert not panel.controls.use.isVisible()
+    assert panel.controls.use.text() == "Use in Segment"
+    assert trainer.window.mask_desk.panel.models == [run.model]
+    trainer.press(panel.controls.use)
+    assert trainer.window.tabs.tabText(trainer.window.tabs.currentIndex()) == "Segment"
     kept = run.panels(run.previews[0])
     truth = mask.slice_hu(run.slice_index)
     assert np.array_equal(kept["residual"], kept["reconstruction"] - truth)

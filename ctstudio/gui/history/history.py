@@ -71,7 +71,14 @@ class History(QObject):
 
     def _use(self, run: RunSummary, model: TrainedModel) -> None:
         """The same network is not listed twice, however often it is opened."""
+        from ctstudio.learn.recipe_check import learns_classes
+
         known = self._opened.setdefault((run.folder, run.stamp), model)
+        if learns_classes(known.recipe):
+            if self.window is not None:
+                self.window.say(f"{known.title}: now in Segment")
+            self.use_requested.emit(known)
+            return
         if known in self._session.models:
             self._session.models.remove(known)  # the newest stands first in Denoise
         self._session.models.append(known)

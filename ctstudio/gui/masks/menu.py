@@ -28,6 +28,11 @@ from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.words import plain_title
 
+FIRST = (
+    ("open_mask", "paint", "segment", "train_on_mask"),
+    ("masks", "show_truth", "show_prediction", "show_difference", "show_probability"),
+    ("mask_scores",),
+)
 MOST_LISTED = 60  # labels of a mask in its menu
 FILES = "Masks (*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz);;All files (*)"
 
@@ -91,10 +96,10 @@ class MaskMenu(QObject):
         """The entries for the masks there are now."""
         menu, masks = self.menu, self._masks
         menu.clear()
-        menu.addAction(self._actions["open_mask"])
-        menu.addAction(self._actions["paint"])
-        menu.addAction(self._actions["masks"])
-        menu.addSeparator()
+        for names in FIRST:
+            for name in names:
+                menu.addAction(self._actions[name])
+            menu.addSeparator()
         layers = masks.layers
         for layer in layers:
             self._mask(menu.addMenu(plain_title(layer.name)), layer)
@@ -103,10 +108,7 @@ class MaskMenu(QObject):
         menu.addSeparator()
         if len(layers) > 1:
             self._differences(menu.addMenu("Difference"), layers)
-        outlines = menu.addAction("Outlines instead of areas")
-        outlines.setCheckable(True)
-        outlines.setChecked(masks.contour)
-        outlines.toggled.connect(masks.set_contour)
+        menu.addAction(self._actions["mask_outlines"])
         self._opacity.follow()
         menu.addAction(self._opacity)
 

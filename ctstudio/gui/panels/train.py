@@ -18,7 +18,7 @@ from ctstudio.gui.run_log import SMALL_NEWS
 from ctstudio.gui.run_numbers import RunNumbers, estimate
 from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
-from ctstudio.gui.training_data import TrainingData
+from ctstudio.gui.training_data import MASK, TrainingData
 from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
@@ -115,13 +115,22 @@ class TrainPanel(QWidget):
         """Learn from ``layer``, and go on doing so when another pane becomes active."""
         self.data.select(layer)
 
+    def learn_from_mask(self, mask: Layer) -> None:
+        """Put a mask and its series into the form, and a recipe that learns its labels."""
+        if not self._engine:
+            self._session.message.emit("The learning engine is still loading.", 6000)
+            return
+        if mask.volume is not None:
+            self.form.learn_labels(max((la.number for la in mask.volume.labels), default=1))
+        self.data.learn_mask(mask)
+
     def _suit_noise(self) -> None:
         if self.data.layer is not None:
             self.form.suit(self.data.layer.noise_free)
 
     def _suit_task(self) -> None:
         tags = self.form.task.tags
-        needed = "Mask" if "labels" in tags else "Target"
+        needed = MASK if "labels" in tags else "Target"
         label = needed if "targets" in tags else "Judge by" if "reference" in tags else ""
         self.data.ask_for_targets(label, needed="targets" in tags)
 
@@ -343,7 +352,7 @@ class TrainPanel(QWidget):
             self._status.setText(f"{trained} is now a method in Denoise.")
             self._status.setToolTip(f"The training is kept in {run.folder}")
             if run.newest is not None and run.newest.labels:
-                self._status.setText(f"{trained} is kept in the run's folder.")
+                self._status.setText(f"{trained} is now in Segment.")
                 self.controls.show_result(run.state, denoises=False)
             else:
                 self._session.models.append(model)
