@@ -110,6 +110,8 @@ SPECS: tuple[Spec, ...] = (
          "Show or hide the measurements upon the images", True),
     Spec("save_measurements", "Save measurements ...", "Ctrl+Shift+M", "",
          "Save the measurements of all layers as CSV or JSON"),
+    Spec("noise_tools", "Noise and sharpness", "Ctrl+Shift+N", "mdi6.waveform",
+         "Noise spectrum, MTF, local noise and contrast to noise of all layers side by side"),
     Spec("compare_swipe", "Swipe", "W", "mdi6.compare-horizontal",
          "Two layers in the active pane, one on either side of a line to drag", True),
     Spec("compare_swipe_down", "Swipe up and down", "Shift+W", "mdi6.compare-vertical",

@@ -374,7 +374,7 @@ class MainWindow(QMainWindow):
         if not state.isEmpty():
             self._laid_out = self.restoreState(state, STATE_VERSION)
         self.curves_dock.hide()
-        self.measuring.dock.hide()
+        self.measuring.hide()
         with QSignalBlocker(self.actions_by_name["theme"]):
             self.actions_by_name["theme"].setChecked(theme.current() is theme.LIGHT)
 

@@ -29,6 +29,7 @@ QUIET = (
     "history preview",
     "tags",
     "report",
+    "noise",
 )  # too short or too humble to be announced
 
 

@@ -141,7 +141,7 @@ def save_plots(path: Path, tool: Tool, findings: Sequence[Finding], footer: str)
     pictures = [f for f in findings if f.picture is not None]
     if pictures:
         shown = [np.asarray(f.picture) for f in pictures]
-        top = max(float(np.nanpercentile(p, 99.5)) for p in shown)
+        top = max(float(np.nanpercentile(p, 98.0)) for p in shown)
         unit = pictures[0].unit if tool == "map" else axis_units("spectrum", pictures[0])[1]
         for f, picture in zip(pictures, shown, strict=True):
             text = f"{f.layer}\n{caption(tool, f)}"

@@ -34,6 +34,7 @@ TITLES: dict[Tool, str] = {
 }
 KINDS: dict[EdgeKind, str] = {"straight": "straight edge", "circular": "round edge"}
 SMALL = "The region holds no square of 8 px."
+COARSE = "the lowest frequencies stand out: is the region uniform?"
 NO_EDGE = "The region holds no edge that stands out from the noise."
 
 CURVE_NAMES: dict[str, tuple[str, str]] = {
@@ -184,6 +185,7 @@ def _spectrum(
         curves={"spectrum": found.radial},
         picture=found.power.astype(np.float32),
         spacing=(1 / (side * dy), 1 / (side * dx)),
+        note=COARSE if found.peak == found.radial[0][0] else "",
     )
 
 

@@ -16,6 +16,7 @@ from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.measuring.entries import Entry, Measurements
+from ctstudio.gui.measuring.noise_tools import NoiseTools
 from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.panel import MeasurePanel
 from ctstudio.gui.measuring.tool import MeasureTool
@@ -56,6 +57,7 @@ class Measuring(QObject):
         self.dock = QDockWidget("Measurements", window)
         self.dock.setObjectName("measurements_dock")
         self.dock.setWidget(self.panel)
+        self.noise = NoiseTools(session, grid, self.measurements, window)
         self._button: QToolButton | None = None
         self.panel.jump_requested.connect(self.jump)
         self.panel.save_requested.connect(self.ask_file)
@@ -74,6 +76,7 @@ class Measuring(QObject):
             "measure_delete": self._delete,
             "measurements": self.measurements.set_shown,
             "save_measurements": self.ask_file,
+            "noise_tools": self.noise.show,
         }
         for name, kind in ACTIONS.items():
             table[name] = lambda on, kind=kind: self._choose(kind, on)
@@ -83,6 +86,7 @@ class Measuring(QObject):
         """Stand in the toolbar: the tool used last, the others below its arrow."""
         menu = self._window.menuBar().findChild(QMenu, MENU)
         assert isinstance(menu, QMenu)
+        self._window.tabifyDockWidget(self.dock, self.noise.dock)
         menu.addAction(self.dock.toggleViewAction())
         self._button = QToolButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -205,7 +209,13 @@ class Measuring(QObject):
         except StudioError as error:
             self._session.report(error)
 
+    def hide(self) -> None:
+        """Close the docks: a window begins without them."""
+        self.dock.hide()
+        self.noise.dock.hide()
+
     def retheme(self) -> None:
         """Take the colours of the theme in force."""
         self.panel.plot.retheme()
         self.panel.read()
+        self.noise.page.retheme()
