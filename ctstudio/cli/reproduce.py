@@ -17,6 +17,7 @@ from ctstudio.cli.progress import drain
         "ctstudio reproduce residual-1a --out reproductions",
         "ctstudio reproduce autoencoder-sgd path/to/series --slices 10 --out reproductions",
         "ctstudio reproduce --all path/to/series --slices 10 --minutes 5 --out reproductions",
+        "ctstudio reproduce lai-article path/to/images-and-masks --out reproductions",
     ),
 )
 @click.argument("arguments", nargs=-1, metavar="[NAME] [SERIES]")
@@ -54,6 +55,13 @@ from ctstudio.cli.progress import drain
     help="Where to compute; by default what the recipes say.",
 )
 @series_option
+@click.option(
+    "--masks",
+    type=EXISTING,
+    multiple=True,
+    metavar="PATH",
+    help="Masks of the series, for experiments on masks, where they are not found with it.",
+)
 def command(
     arguments: tuple[str, ...],
     listing: bool,
@@ -65,19 +73,22 @@ def command(
     minutes: float,
     device: str | None,
     selector: str | None,
+    masks: tuple[Path, ...],
 ) -> None:
     """Reproduce the experiment NAME of the articles, faithfully and repaired.
 
     SERIES (a folder, a zip archive or files of DICOM, pictures or NIfTI) is by default the
-    built-in phantom. The folder NAME in --out receives both runs, the article's figures and films,
-    the cost curves and report.md with all numbers; index.html gathers the reports. What is
-    finished is skipped, and what was interrupted goes on: Ctrl+C saves. To train one form again,
-    delete its folder and report.md.
+    built-in phantom. Experiments on masks need these with it: pictures paired by their names, a
+    DICOM segmentation, NIfTI labels. The folder NAME in --out receives both runs, the article's
+    figures and films, the cost curves and report.md with all numbers; index.html gathers the
+    reports. What is finished is skipped, and what was interrupted goes on: Ctrl+C saves. To train
+    one form again, delete its folder and report.md.
     """
     from ctstudio.workflows.reproduce.data import load
     from ctstudio.workflows.reproduce.experiments import FORMS, find, known
     from ctstudio.workflows.reproduce.plan import Wish
     from ctstudio.workflows.reproduce.run import reproduce_all
+    from ctstudio.workflows.reproduce.segment_data import load_masks
 
     if listing:
         click.echo(as_text())
@@ -96,7 +107,13 @@ def command(
     path = EXISTING.convert(places[0], None, context) if places else None
     forms = tuple(FORMS) if form == "both" else (form,)
     wish = Wish(epochs=epochs, slices=slices, minutes=minutes, device=device, forms=forms)
-    work = reproduce_all(experiments, lambda: load(path, selector), out, wish)
+    work = reproduce_all(
+        experiments,
+        lambda: load(path, selector),
+        out,
+        wish,
+        lambda: load_masks(path, masks, selector),
+    )
     page = drain(work, "Reproducing")
     click.echo(f"The reports are gathered in {page}")
 

@@ -13,10 +13,11 @@ from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import sampling
 from ctstudio.learn.recipe import default_recipe
-from ctstudio.workflows.reproduce import figures, measure
+from ctstudio.workflows.reproduce import figures, measure, segment_measure
 from ctstudio.workflows.reproduce.data import excerpt, fit, from_volume, split
 from ctstudio.workflows.reproduce.experiments import EXPERIMENTS, FAITHFUL, REPAIRED, find, known
 from ctstudio.workflows.reproduce.plan import Wish, epoch_steps, make_plan, with_steps
+from ctstudio.workflows.reproduce.segment_experiments import Segmentation
 
 
 def numbered(slices: int, rows: int = 16, columns: int = 16) -> Volume:
@@ -50,10 +51,15 @@ def test_every_experiment_is_whole() -> None:
     names = [experiment.name for experiment in EXPERIMENTS]
     assert len(names) == len(set(names))
     for experiment in EXPERIMENTS:
-        assert set(experiment.sights) <= set(measure.SIGHTS)
+        on_masks = isinstance(experiment, Segmentation)
+        sights = segment_measure.SIGHTS if on_masks else measure.SIGHTS
+        assert set(experiment.sights) <= set(sights)
         assert experiment.seen.endswith(".")
         assert experiment.why.endswith(".")
     assert {sight.measure for sight in measure.SIGHTS.values()} <= set(measure.MEASURES)
+    assert {sight.measure for sight in segment_measure.SIGHTS.values()} <= set(
+        segment_measure.LOOKS
+    )
 
 
 def test_an_unknown_experiment_names_the_nearest() -> None:

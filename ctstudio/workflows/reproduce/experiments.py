@@ -1,7 +1,8 @@
 """The table of experiments: whatever recipe stands in it can be reproduced.
 
-The articles are J. D. Seo's of 2018 on denoising lung CT: part 1 "Only Numpy Medical: Denoising
-Lung CT Scans using Auto Encoders", and its successors. The words about what they show are ours.
+The articles are J. D. Seo's of 2018. Those on denoising lung CT stand here: part 1 "Only Numpy
+Medical: Denoising Lung CT Scans using Auto Encoders", and its successors; `segment_experiments` has
+those on masks. The words about what they show are ours.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 from ctstudio.core.errors import StudioError
 from ctstudio.learn.recipe import bundled
 from ctstudio.workflows.reproduce.experiment import FAITHFUL, FORMS, REPAIRED, Experiment
+from ctstudio.workflows.reproduce.segment_experiments import SEGMENTATIONS
 
 __all__ = ["EXPERIMENTS", "FAITHFUL", "FORMS", "REPAIRED", "Experiment", "find", "known"]
 
@@ -264,6 +266,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _adversarial("all-convolutional", "all-convolutional critic",
                  "The critic has no fully connected layer: it judges each neighbourhood by itself, "
                  "whatever the size of the patch."),
+    *SEGMENTATIONS,
 )  # fmt: skip
 """Every experiment, in the order of the articles. One line more makes a recipe an experiment."""
 

@@ -12,6 +12,8 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.workflows.reproduce.experiments import EXPERIMENTS, FAITHFUL, FORMS
 from ctstudio.workflows.reproduce.figures import SLICES_GIF, curves_file, epochs_file, grid_file
 from ctstudio.workflows.reproduce.report import NUMBERS, REPORT, number, table
+from ctstudio.workflows.reproduce.segment_report import KIND as MASKS
+from ctstudio.workflows.reproduce.segment_report import summary
 
 TITLE = "Reproductions"
 INTRODUCTION = (
@@ -60,15 +62,42 @@ def finished(out: Path) -> list[dict[str, Any]]:
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:
-    """The numbers of a row: the noisy input, then each form."""
+    """The numbers of a row: the noisy input (of masks the mean mask), then each form."""
+    if one.get("kind") == MASKS:
+        return list(summary(one))
     forms = one["forms"]
     noisy = next(iter(forms.values()))["noisy"]["psnr_unit"]
     values = [noisy, *(forms[f]["numbers"]["psnr_unit"] if f in forms else None for f in FORMS)]
     return [number(value) for value in values]
 
 
+ON_MASKS = (
+    "His experiments on masks, likewise. Dice and AUC over all pixels of held-out images, and "
+    "beside them those of the mean mask of the images that were learnt from, where these have one "
+    "size."
+)
+
+
 HEAD = ("Experiment", "The author saw", "Seen here", "Noisy (dB)", *(f"{f} (dB)" for f in
         FORMS.values()))  # fmt: skip
+
+
+MASKS_HEAD = (
+    "Experiment", "The author saw", "Seen here",
+    *(f"{form}, {name}" for form in ("Mean mask", *FORMS.values()) for name in ("Dice", "AUC")),
+)  # fmt: skip
+
+
+def _kinds(told: Sequence[Mapping[str, Any]]) -> list[tuple[str, tuple[str, ...], list[Any]]]:
+    """Introduction, heading and reports of each kind that there is."""
+    masks = [one for one in told if one.get("kind") == MASKS]
+    others = [one for one in told if one.get("kind") != MASKS]
+    kinds: list[tuple[str, tuple[str, ...], list[Any]]] = []
+    if others or not masks:
+        kinds.append((INTRODUCTION, HEAD, others))
+    if masks:
+        kinds.append((ON_MASKS, MASKS_HEAD, masks))
+    return kinds
 
 
 def _seen(one: Mapping[str, Any]) -> str:
@@ -81,11 +110,13 @@ def _seen(one: Mapping[str, Any]) -> str:
 
 def as_markdown(told: Sequence[Mapping[str, Any]]) -> str:
     """The gallery as Markdown."""
-    rows = [
-        (f"[{one['title']}]({one['name']}/{REPORT})", one["seen"], _seen(one), *_cells(one))
-        for one in told
-    ]
-    parts = [f"# {TITLE}", INTRODUCTION, table(HEAD, rows)]
+    parts = [f"# {TITLE}"]
+    for introduction, head, some in _kinds(told):
+        rows = [
+            (f"[{one['title']}]({one['name']}/{REPORT})", one["seen"], _seen(one), *_cells(one))
+            for one in some
+        ]
+        parts += [introduction, table(head, rows)]
     for one in told:
         parts.append(f"## {one['title']}")
         for form in one["forms"]:
@@ -96,18 +127,10 @@ def as_markdown(told: Sequence[Mapping[str, Any]]) -> str:
 
 def as_html(told: Sequence[Mapping[str, Any]]) -> str:
     """The gallery as a page of its own; pictures load as they come into view."""
-    head = "".join(
-        f"<th{' class=n' if place > 2 else ''}>{html.escape(text)}</th>"
-        for place, text in enumerate(HEAD)
-    )
-    rows, sections = [], []
+    tables = "".join(_table(*kind) for kind in _kinds(told))
+    sections = []
     for one in told:
         name, title = html.escape(one["name"]), html.escape(one["title"])
-        values = "".join(f"<td class=n>{html.escape(cell)}</td>" for cell in _cells(one))
-        rows.append(
-            f'<tr><td><a href="#{name}">{title}</a></td><td>{html.escape(one["seen"])}</td>'
-            f"<td>{_seen(one)}</td>{values}</tr>"
-        )
         figures = "".join(_form(one["name"], form) for form in one["forms"])
         why = html.escape(one["why"])
         sections.append(
@@ -119,9 +142,27 @@ def as_html(told: Sequence[Mapping[str, Any]]) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f"<h1>{TITLE}</h1><p>{html.escape(INTRODUCTION)}</p><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>{''.join(sections)}<p>{DISCLAIMER}</p>"
+        f"<h1>{TITLE}</h1>{tables}{''.join(sections)}<p>{DISCLAIMER}</p>"
         "</body></html>\n"
+    )
+
+
+def _table(introduction: str, head: Sequence[str], some: Sequence[Mapping[str, Any]]) -> str:
+    titles = "".join(
+        f"<th{' class=n' if place > 2 else ''}>{html.escape(text)}</th>"
+        for place, text in enumerate(head)
+    )
+    rows = []
+    for one in some:
+        name, title = html.escape(one["name"]), html.escape(one["title"])
+        values = "".join(f"<td class=n>{html.escape(cell)}</td>" for cell in _cells(one))
+        rows.append(
+            f'<tr><td><a href="#{name}">{title}</a></td><td>{html.escape(one["seen"])}</td>'
+            f"<td>{_seen(one)}</td>{values}</tr>"
+        )
+    return (
+        f"<p>{html.escape(introduction)}</p><table><thead><tr>{titles}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 

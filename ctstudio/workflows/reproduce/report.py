@@ -88,11 +88,16 @@ def finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
 
 def write(told: Mapping[str, Any], folder: Path) -> Path:
     """Write the numbers, then the report, which so stands for a finished experiment."""
-    with atomic_file(folder / NUMBERS) as temporary:
-        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    write_numbers(told, folder)
     with atomic_file(folder / REPORT) as temporary:
         temporary.write_text(as_markdown(told), encoding="utf-8")
     return folder / REPORT
+
+
+def write_numbers(told: Mapping[str, Any], folder: Path) -> None:
+    """Write what is told for programs."""
+    with atomic_file(folder / NUMBERS) as temporary:
+        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def as_markdown(told: Mapping[str, Any]) -> str:
@@ -109,7 +114,7 @@ def as_markdown(told: Mapping[str, Any]) -> str:
         parts += ["## Why the faithful run looks as it does", told["why"]]
     else:
         parts += ["## About", told["why"]]
-    parts += ["## Runs and settings", _runs(forms), _settings(forms)]
+    parts += ["## Runs and settings", _runs(forms), settings_table(forms)]
     parts.append("For research use, not for diagnosis.")
     return "\n\n".join(parts) + "\n"
 
@@ -183,7 +188,8 @@ def _runs(forms: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
-def _settings(forms: Mapping[str, Any]) -> str:
+def settings_table(forms: Mapping[str, Any]) -> str:
+    """The settings in which two forms differ; of one form all."""
     if len(forms) < 2:
         settings = next(iter(forms.values()))["settings"]
         single = [(short_key(k), in_words(v)) for k, v in settings.items() if k != "title"]

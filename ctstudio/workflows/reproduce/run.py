@@ -9,27 +9,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Work
+from ctstudio.ct.volume import Volume
 from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce.data import Data
 from ctstudio.workflows.reproduce.experiments import FORMS, Experiment
-from ctstudio.workflows.reproduce.plan import Run, Wish, make_plan
+from ctstudio.workflows.reproduce.plan import Wish, make_plan
 from ctstudio.workflows.reproduce.report import NUMBERS, REPORT
+from ctstudio.workflows.reproduce.segment_data import MaskData, load_masks
+from ctstudio.workflows.reproduce.segment_experiments import Segmentation
+from ctstudio.workflows.reproduce.segment_plan import plan_runs
 from ctstudio.workflows.stages import stage
 
 
 def reproduce_all(
-    experiments: Sequence[Experiment], series: Callable[[], Work[Data]], out: Path, wish: Wish
+    experiments: Sequence[Experiment],
+    series: Callable[[], Work[Data]],
+    out: Path,
+    wish: Wish,
+    masks: Callable[[], Work[MaskData]] = lambda: load_masks(None),
 ) -> Work[Path]:
     """Reproduce experiments one after the other; returns the gallery's page.
 
-    ``series`` loads what they learn from, and is called where there is anything to do. Those
-    whose report stands in ``out`` with all forms wished for are skipped. It may be closed at any
-    time: what is being trained is saved, and the same call goes on with it, bit for bit where
-    steps and not time end a training.
+    ``series`` loads what they learn from, and ``masks`` what those do that learn from masks; each
+    is called where there is anything to do. Those whose report stands in ``out`` with all forms
+    wished for are skipped. It may be closed at any time: what is being trained is saved, and the
+    same call goes on with it, bit for bit where steps and not time end a training.
 
     Raises
     ------
@@ -53,13 +62,15 @@ def reproduce_all(
         yield Note(f"Finished already, and skipped: {', '.join(done)}.")
     if not waiting:
         return write_gallery(out)
-    data = yield from series()
+    sources = Sources(series, masks)
+    if not all(isinstance(experiment, Segmentation) for experiment in waiting):
+        yield from sources.series()  # without it there is little to do
     began = time.monotonic()
     failed: dict[str, StudioError] = {}
     for number, experiment in enumerate(waiting, 1):
         where = f" ({number} of {len(waiting)})" if len(waiting) > 1 else ""
         try:
-            report = yield from reproduce(experiment, data, out, wish, where)
+            report = yield from _one(experiment, sources, out, wish, where)
         except StudioError as error:
             if len(waiting) == 1:
                 raise
@@ -80,6 +91,42 @@ def reproduce_all(
             details="\n".join(f"{title}: {error}" for title, error in failed.items()),
         )
     return page
+
+
+class Sources:
+    """What experiments learn from, each kind loaded when it is first wanted."""
+
+    def __init__(
+        self, series: Callable[[], Work[Data]], masks: Callable[[], Work[MaskData]]
+    ) -> None:
+        self._load_series, self._load_masks = series, masks
+        self._series: Data | None = None
+        self._masks: MaskData | StudioError | None = None
+
+    def series(self) -> Work[Data]:
+        """The series to denoise."""
+        if self._series is None:
+            self._series = yield from self._load_series()
+        return self._series
+
+    def masks(self) -> Work[MaskData]:
+        """Images and masks; where there are none, nobody looks for them twice."""
+        if self._masks is None:
+            try:
+                self._masks = yield from self._load_masks()
+            except StudioError as error:
+                self._masks = error
+        if isinstance(self._masks, StudioError):
+            raise self._masks
+        return self._masks
+
+
+def _one(experiment: Experiment, sources: Sources, out: Path, wish: Wish, where: str) -> Work[Path]:
+    if isinstance(experiment, Segmentation):
+        pairs = yield from sources.masks()
+        return (yield from reproduce_masks(experiment, pairs, out, wish, where))
+    data = yield from sources.series()
+    return (yield from reproduce(experiment, data, out, wish, where))
 
 
 def finished_forms(out: Path, experiment: Experiment) -> set[str]:
@@ -112,24 +159,51 @@ def reproduce(
     _make(folder)
     for form, run in plan.runs.items():
         text = f"{experiment.title}{where}, {FORMS[form].lower()}"
-        yield from stage(_train(run, folder / form), text)
+        yield from stage(_train(run.recipe, folder / form, [run.volume]), text)
     clean, outcomes = yield from judge(plan, folder)
     yield from draw(plan, clean, outcomes, folder)
     runs = {form: summarise(folder / form) for form in plan.runs}
     return report.write(report.collect(plan, clean, outcomes, runs), folder)
 
 
-def _train(run: Run, folder: Path) -> Work[None]:
+def reproduce_masks(
+    experiment: Segmentation, data: MaskData, out: Path, wish: Wish, where: str = ""
+) -> Work[Path]:
+    """`reproduce` for an experiment that learns from masks."""
+    from ctstudio.workflows.reproduce import segment_report
+    from ctstudio.workflows.reproduce.segment_figures import draw_masks
+    from ctstudio.workflows.reproduce.segment_judge import judge_masks
+    from ctstudio.workflows.runs import summarise
+
+    folder = Path(out) / experiment.name
+    forms = wish.of(experiment) | finished_forms(out, experiment)
+    runs = plan_runs(experiment, data, replace(wish, forms=tuple(forms)))
+    _make(folder)
+    for form, run in runs.items():
+        text = f"{experiment.title}{where}, {FORMS[form].lower()}"
+        mine = run.data
+        work = _train(
+            run.recipe, folder / form, mine.images, targets=mine.masks, show_held_out=True
+        )
+        yield from stage(work, text)
+    outcomes, rival = yield from judge_masks(data, runs, folder)
+    yield from draw_masks(experiment.title, data, runs, outcomes, folder)
+    done = {form: summarise(folder / form) for form in runs}
+    told = segment_report.collect(experiment, data, runs, outcomes, rival, done)
+    return segment_report.write(told, folder)
+
+
+def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) -> Work[None]:
     """Train into a folder, or go on with what is in it."""
     from ctstudio.workflows.training import as_progress, train_on
 
     begun = (folder / "recipe.toml").is_file()
     if begun:
-        _require_same(run.recipe, folder)
+        _require_same(recipe, folder)
     elif folder.is_dir():
         shutil.rmtree(folder)  # cut off before its recipe was written: there is nothing in it
-    work = train_on(run.recipe, [run.volume], folder, resume=begun)
-    yield from as_progress(work, run.recipe)
+    work = train_on(recipe, volumes, folder, resume=begun, **how)
+    yield from as_progress(work, recipe)
 
 
 def _require_same(recipe: Recipe, folder: Path) -> None:

@@ -1,0 +1,83 @@
+"""From an experiment on masks to its trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctstudio.learn.recipe import Recipe
+from ctstudio.workflows.reproduce.experiment import FAITHFUL
+from ctstudio.workflows.reproduce.plan import Wish, epoch_steps, with_steps
+from ctstudio.workflows.reproduce.segment_data import MaskData
+from ctstudio.workflows.reproduce.segment_experiments import Segmentation
+
+BLACK_HU, WIDTH_HU = -1000, 2000
+"""What networks that count from black take for 0 and 1 where the values are HU."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskRun:
+    """One training; an epoch of the faithful form is ``epoch_steps``."""
+
+    form: str
+    recipe: Recipe
+    data: MaskData
+    epoch_steps: int = 0
+
+    @property
+    def slices(self) -> int:
+        """How many slices or pictures it learns from."""
+        return len(self.data.split[0])
+
+
+def plan_runs(experiment: Segmentation, data: MaskData, wish: Wish) -> Mapping[str, MaskRun]:
+    """The trainings of an experiment, by form.
+
+    Raises
+    ------
+    StudioError
+        When a recipe is missing, or has no such settings.
+    """
+    runs = {}
+    for form, recipe in experiment.forms().items():
+        if form not in wish.forms:
+            continue
+        mine = data.limited(wish.slices) if form == FAITHFUL and wish.slices else data
+        recipe = fitted(recipe, mine)
+        if wish.device:
+            recipe = recipe.with_setting("device", wish.device)
+        if form == FAITHFUL:
+            shape = mine.images[0].shape[1:]
+            each = epoch_steps(recipe, len(mine.split[0]), shape)
+            recipe = with_steps(recipe, each * (wish.epochs or experiment.epochs))
+            recipe = recipe.with_setting("validation.every_steps", 10 * each)
+            recipe = recipe.with_setting("cadence.preview_every_steps", each)
+            runs[form] = MaskRun(form, recipe, mine, each)
+        else:
+            recipe = recipe.with_setting("stopping.seconds", 60 * wish.minutes)
+            runs[form] = MaskRun(form, recipe, mine)
+    return runs
+
+
+def fitted(recipe: Recipe, data: MaskData) -> Recipe:
+    """The recipe for these labels and this kind of values.
+
+    Of greys the network's 0 and 1 are set by their mean and spread, of HU they stay the recipe's.
+    """
+    recipe = recipe.with_setting("validation.share", data.share)
+    for number, phase in enumerate(recipe.phases):
+        at = f"phases.{number}.model"
+        settings = phase.model.params
+        if settings.get("classes", 1) > 1:
+            highest = max((label.number for label in data.labels), default=1)
+            recipe = recipe.with_setting(f"{at}.classes", highest + 1)
+        if "black" in settings and data.hu:
+            recipe = recipe.with_setting(f"{at}.black", BLACK_HU)
+            recipe = recipe.with_setting(f"{at}.width", WIDTH_HU)
+        if "centre" in settings and not data.hu:
+            greys = np.concatenate([data.image(where)[::4, ::4].ravel() for where in data.split[0]])
+            recipe = recipe.with_setting(f"{at}.centre", float(np.rint(greys.mean())))
+            recipe = recipe.with_setting(f"{at}.width", float(max(np.rint(greys.std()), 1)))
+    return recipe
