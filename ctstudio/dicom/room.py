@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.core.places import cache_folder
+
 _SHARE = 0.7  # of the memory that is free: what is made of a volume needs some too
 _SPARE_DISK = 1 << 30
+_limit: list[int] = []
 
 
 def make_room(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -41,11 +44,18 @@ def make_room(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> NDArray[Any]
         raise MemoryError(str(error)) from error
 
 
+def limit_memory(size: int | None) -> None:
+    """Let this process take at most ``size`` bytes for volumes from now on; None: what is free."""
+    _limit[:] = [size] if size is not None else []
+
+
 def free_memory() -> int:
     """How many bytes this process may still take without others being pushed out."""
     import psutil
 
     free = int(psutil.virtual_memory().available)
+    if _limit:
+        free = min(free, max(0, _limit[0] - int(psutil.Process().memory_info().rss)))
     # A container or a batch system may grant less than the machine has.
     group = Path("/sys/fs/cgroup")
     try:
@@ -56,9 +66,7 @@ def free_memory() -> int:
 
 
 def _in_a_file(shape: tuple[int, int, int], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
-    import platformdirs
-
-    folder = Path(platformdirs.user_cache_dir("ctstudio", appauthor=False))
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < size + _SPARE_DISK:
         raise OSError(f"there is no room for {size / 1e9:.1f} GB in {folder}")

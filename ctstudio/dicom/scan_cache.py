@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 import pydicom
 
 from ctstudio import __version__
+from ctstudio.core.places import cache_folder
 from ctstudio.dicom.headers import Header
 from ctstudio.dicom.places import Stamp
 
@@ -120,9 +121,7 @@ def default_cache() -> ScanCache | None:
     """The user's cache; None where the environment says ``CTSTUDIO_SCAN_CACHE=off``."""
     if os.environ.get(_SWITCH, "").lower() == "off":
         return None
-    import platformdirs
-
-    return ScanCache(Path(platformdirs.user_cache_dir("ctstudio", appauthor=False)) / "scans.db")
+    return ScanCache(cache_folder() / "scans.db")
 
 
 def key(name: str) -> str:

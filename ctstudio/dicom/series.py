@@ -93,9 +93,9 @@ def group(headers: Iterable[Header]) -> list[Group]:
         studies.setdefault(uid, set()).add(header.study_uid)
         series.setdefault((header.study_uid, uid), []).append(header)
     found: list[Group] = []
-    for (_, uid), members in series.items():
+    for key, members in series.items():
         patients = by_patient(members)
-        odd = (*of_studies(len(studies[uid])), *of_patients(len(patients)))
+        odd = (*of_studies(len(studies[key[1]])), *of_patients(len(patients)))
         for images in patients:
             stacks, spaces = _stacks(images)
             mixture = (*of_mixture(stacks), *spaces, *odd)

@@ -27,8 +27,7 @@ def bits_in_use(header: Header) -> int | None:
     if not header.native or in_archive or header.frame_bytes > _LARGEST_BYTES or refusal(header):
         return None
     try:
-        order = "<" if header.little_endian else ">"
-        kind = dtype_of(header).newbyteorder(order)
+        kind = dtype_of(header).newbyteorder("<" if header.little_endian else ">")
         values = np.frombuffer(PixelReader().coded(header), kind)
         high, low = int(values.max()), int(values.min())
     except Exception:  # whatever a broken file raises: reading it will tell

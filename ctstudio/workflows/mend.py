@@ -153,7 +153,7 @@ def mend_series(
 
 
 def _without_depth(geometry: Geometry) -> bool:
-    return len(geometry.positions_mm) > 1 and np.ptp(geometry.offsets_mm) < _SAME_MM
+    return len(geometry.positions_mm) > 1 and float(np.ptp(geometry.offsets_mm)) < _SAME_MM
 
 
 def _require_distance(geometry: Geometry, spacing_mm: float | None) -> None:

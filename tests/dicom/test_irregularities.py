@@ -126,7 +126,8 @@ def test_another_series_in_the_folder_mixes_nothing(stack, slice_file):
 
 def test_a_real_head_with_tilt_and_three_distances(test_data):
     series = only(test_data / "awkward" / "ge_head_gantry_tilt_variable_spacing")
-    assert kinds(series) == [Kind.VARIABLE_SPACING, Kind.GANTRY_TILT]
+    assert kinds(series) == [Kind.VARIABLE_SPACING, Kind.GANTRY_TILT, Kind.MIXED_THICKNESS]
+    assert "The slices are 4 to 7 mm thick." in series.irregularities[2].sentence
     volume = finish(read(series))
     (upright,) = finish(mend(volume, Fix.SHEAR))
     (even,) = finish(mend(upright, Fix.UNIFORM))

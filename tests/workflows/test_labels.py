@@ -127,7 +127,7 @@ def test_a_segmentation_without_the_patient(labels, volume, tmp_path):
 
 def test_what_is_no_label_map():
     geometry = Geometry.axial(1)
-    for numbers in ([[[-1]]], [[[70000]]], [[[0.5]]]):
+    for numbers in ([[[-2]]], [[[70000]]], [[[0.5]]]):
         with pytest.raises(ValueError, match="label"):
             label_map(np.array(numbers), geometry, Volume.from_hu(
                 np.zeros((1, 1, 1), np.float32), geometry).source)  # fmt: skip
