@@ -77,8 +77,11 @@ class InMemory:
         raise NotImplementedError
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Any]:
-        """What belongs to the ``learn`` slices of series ``number``, of which ``stack`` has the
-        HU ``(z, y, x)``."""
+        """What belongs to the ``learn`` slices of series ``number``.
+
+        ``stack`` ``(z, y, x)`` has their HU and, behind them, those of slices that are there as
+        neighbours only.
+        """
         raise NotImplementedError
 
     def ready(self, number: int, series: Series) -> Work[None]:
@@ -238,7 +241,7 @@ class InMemory:
             rows = [row for row, use in enumerate(usable) if use]
             found = np.concatenate([np.insert(anywhere, 0, row, axis=1) for row in rows])
         tensor = torch.from_numpy(stack).to(device)
-        partner = yield from self.join(number, slices, tensor[: len(slices)])
+        partner = yield from self.join(number, slices, tensor)
         pixels = len(slices) * height * width
         return Series(tensor, torch.from_numpy(found), patch, around, pixels, partner)
 

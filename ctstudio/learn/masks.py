@@ -50,7 +50,7 @@ class Masks(InMemory):
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Annotation]:
         """The classes of the ``learn`` slices, and where each of them is."""
-        labels = np.empty(tuple(stack.shape), np.int16)
+        labels = np.empty((len(learn), *stack.shape[1:]), np.int16)
         for row, z in enumerate(learn):
             yield Progress(row, len(learn), "Reading the masks")
             labels[row] = self.classes(number, z)

@@ -32,7 +32,7 @@ class Pairs(InMemory):
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Tensor]:
         """The target's slices ``(z, y, x)`` float32 on the device of ``stack``."""
-        target = np.empty(tuple(stack.shape), np.float32)
+        target = np.empty((len(learn), *stack.shape[1:]), np.float32)
         for row, z in enumerate(learn):
             yield Progress(row, len(learn), "Reading the targets")
             target[row] = clean_slice(self.targets[number], z)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
-from ctstudio.learn import sampling
+from ctstudio.learn.context import neighbours
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.noise import NOISES, Noise
 from ctstudio.learn.tasks import Batch, Pair
@@ -17,7 +17,9 @@ VALIDATION_SEED = 20_000
 
 
 class SyntheticNoise(InMemory):
-    """Pairs by adding noise to clean images."""
+    """Pairs by adding noise to clean images; neighbouring slices have noise of their own."""
+
+    shows_neighbours = True
 
     def require(self) -> None:
         if self.targets:
@@ -32,18 +34,33 @@ class SyntheticNoise(InMemory):
         yield from noise.prepare(
             stack,
             self.volumes[number].geometry.spacing_mm,
-            slices=range(len(learn)),
+            slices=range(len(stack)),
             seed=self.recipe.seed + number,
         )
         return noise
 
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
-        clean = sampling.cut(series.stack, where, series.patch)
-        return Batch(series.partner.patches(clean, where, generator), clean)
+        noise: Noise = series.partner
+        clean = self.cut(series, where)
+        if self.context.slices == 1:
+            return Batch(noise.patches(clean, where, generator), clean)
+        noisy = torch.empty_like(clean)
+        rows = series.around[where[:, 0]]
+        for k in range(self.context.slices):
+            there = torch.column_stack([rows[:, k], where[:, 1:]])
+            noisy[:, k : k + 1] = noise.patches(clean[:, k : k + 1], there, generator)
+        middle = self.context.slices // 2
+        return Batch(noisy, clean[:, middle : middle + 1])
 
     def pair(self, number: int, z: int) -> Pair:
         volume = self.volumes[number]
-        clean = torch.from_numpy(clean_slice(volume, z))
         noise: Noise = NOISES.make(self.recipe.noise)
-        noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=VALIDATION_SEED + z)
-        return Pair(z, noisy.float(), clean)
+        wanted = neighbours(z, len(volume), self.context.slices)
+        noisy = {}
+        for beside in dict.fromkeys(wanted):
+            clean = torch.from_numpy(clean_slice(volume, beside))
+            seed = VALIDATION_SEED + beside
+            noisy[beside] = noise.slice(clean, volume.geometry.spacing_mm, seed=seed).float()
+        target = torch.from_numpy(clean_slice(volume, z))
+        around = torch.stack([noisy[beside] for beside in wanted]) if len(wanted) > 1 else None
+        return Pair(z, noisy[z], target, around)

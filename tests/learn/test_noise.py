@@ -13,6 +13,7 @@ import torch
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, finish
 from ctstudio.core.registry import Choice
+from ctstudio.learn.kernels import KERNELS
 from ctstudio.learn.noise import MU_WATER_PER_MM, NOISES, ArticleGaussian, Gaussian, LowDose, bank
 from ctstudio.learn.projection import apodisation
 
@@ -301,3 +302,32 @@ def test_article_gaussian_takes_the_slice_maximum() -> None:
     patches = noise.patches(clean, where, torch.Generator().manual_seed(1))
     assert float(patches[0].std()) == pytest.approx(300, rel=0.03)
     assert float(patches[1].std()) == pytest.approx(600, rel=0.03)
+
+
+def test_many_low_doses_are_each_of_one_kind() -> None:
+    """The variance of each slice's patches lies between those of the two doses, times the square
+    of the patch's amplitude, and of the kinds there are all."""
+    noise = NOISES.make(Choice("low_doses", {"least": 0.1, "most": 0.5, "fields": 2}))
+    hu = WATER.expand(24, -1, -1)
+    finish(noise.prepare(hu, SPACING, slices=range(24), seed=4))
+    kinds = noise._kinds
+    assert {kind.kernel for kind in kinds} == set(KERNELS)
+    assert min(kind.dose for kind in kinds) == pytest.approx(0.1)
+    assert max(kind.dose for kind in kinds) == pytest.approx(0.5)
+    where = torch.tensor([[z, 64, 64] for z in range(24)])
+    clean = WATER[None, None, 64:96, 64:96].expand(24, -1, -1, -1).contiguous()
+    one = noise.patches(clean, where, torch.Generator().manual_seed(1)) - clean
+    again = noise.patches(clean, where, torch.Generator().manual_seed(1)) - clean
+    other = noise.patches(clean, where, torch.Generator().manual_seed(2)) - clean
+    assert torch.equal(one, again)
+    sd, other_sd = one.flatten(1).std(dim=1), other.flatten(1).std(dim=1)
+    # Apart from the few fields' own spread, the same kind with two amplitudes.
+    ratio = other_sd / sd
+    assert 1 / 3.5 < float(ratio.min()) < 0.8
+    assert 1.2 < float(ratio.max()) < 3.5
+    assert float(sd.max() / sd.min()) > 4  # sharp at a low dose, smooth at a high one
+
+
+def test_low_doses_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(StudioError, match=r"0\.5, is not below the highest, 0\.5"):
+        NOISES.make(Choice("low_doses", {"least": 0.5, "most": 0.5}))

@@ -32,6 +32,10 @@ def dilated_fcn(
     output: Annotated[
         Output, Param("Logits for a softmax, or the mask itself for a squared error")
     ] = "logits",
+    shrink: Annotated[
+        int, Param("Images are reduced by so much beforehand, and its answer is enlarged", 1, 16)
+    ] = 1,
+    calm: Annotated[bool, Param("The last layer begins at 0: no class is likelier")] = False,
     centre: Annotated[float, Param("HU that the network takes for 0", -1000, 1000, "HU")] = 0.0,
     width: Annotated[float, Param("HU that it takes for 1", 1, 4000, "HU", log=True)] = 500.0,
 ) -> DilatedFcn:  # fmt: skip
@@ -50,6 +54,8 @@ def dilated_fcn(
         residual=residual,
         dropout=dropout,
         output=output,
+        shrink=shrink,
+        calm=calm,
         centre=centre,
         width=width,
     )
