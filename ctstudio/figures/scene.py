@@ -131,7 +131,8 @@ def draw16(scene: Scene) -> NDArray[np.uint16]:
     canvas[:] = np.array(scene.background, np.uint16) * 257
     waiting: list[Item] = []
     for item in scene.items:
-        if isinstance(item, Picture) and item.panel.colormap == "grey":
+        plain = isinstance(item, Picture) and item.panel.overlay is None
+        if plain and isinstance(item, Picture) and item.panel.colormap == "grey":
             _lay_over(canvas, waiting, scene)
             waiting = []
             size = (item.height, item.width)

@@ -306,8 +306,12 @@ def _cropped(panel: Panel, part: Sequence[float]) -> Panel:
     left, top = round(part[0] * columns), round(part[1] * rows)
     right = max(round((part[0] + part[2]) * columns), left + 1)
     bottom = max(round((part[1] + part[3]) * rows), top + 1)
-    image = panel.image[top:bottom, left:right]
-    return replace(panel, image=image, letters=("", "", "", ""), title="", caption="")
+    where = (slice(top, bottom), slice(left, right))
+    over = None if panel.overlay is None else panel.overlay[where]
+    none = ("", "", "", "")
+    return replace(
+        panel, image=panel.image[where], overlay=over, letters=none, title="", caption=""
+    )
 
 
 def _frame(box: tuple[int, int, int, int], line: int) -> Box:

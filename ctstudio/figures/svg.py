@@ -66,20 +66,7 @@ def _element(item: Item, dark: bool) -> str:
     if isinstance(item, Strip):
         return _image(item.pixels, item)
     if isinstance(item, Text):
-        weight = ' font-weight="600"' if item.bold else ""
-        edge = ""
-        if item.edge:
-            edge = (
-                f' stroke="#000000" stroke-width="{2 * item.edge}" stroke-linejoin="round" '
-                'paint-order="stroke"'
-            )
-        # Programs without the typeface keep to the room that it takes.
-        return (
-            f'<text x="{item.x:g}" y="{item.y:g}" font-size="{item.size}"{weight} '
-            f'fill="{_hex(item.colour)}" text-anchor="{ANCHORS[item.align]}" '
-            f'textLength="{item.length:.2f}" lengthAdjust="spacingAndGlyphs"{edge}>'
-            f"{escape(item.text)}</text>"
-        )
+        return _text(item)
     if isinstance(item, Box):
         inset = item.line / 2 if item.stroke else 0.0
         fill = _hex(item.fill) if item.fill else "none"
@@ -90,6 +77,23 @@ def _element(item: Item, dark: bool) -> str:
             f'height="{max(item.height - 2 * inset, 0):g}" fill="{fill}"{line}/>'
         )
     return _path(item)
+
+
+def _text(item: Text) -> str:
+    weight = ' font-weight="600"' if item.bold else ""
+    # Programs without the typeface keep to the room that it takes.
+    place = (
+        f'x="{item.x:g}" y="{item.y:g}" font-size="{item.size}"{weight} '
+        f'text-anchor="{ANCHORS[item.align]}" textLength="{item.length:.2f}" '
+        'lengthAdjust="spacingAndGlyphs"'
+    )
+    words = escape(item.text)
+    letters = f'<text {place} fill="{_hex(item.colour)}">{words}</text>'
+    if not item.edge:
+        return letters
+    # The edge apart and below: not every program knows an order of painting.
+    line = f'stroke="#000000" stroke-width="{2 * item.edge}" stroke-linejoin="round"'
+    return f'<text {place} fill="#000000" {line} aria-hidden="true">{words}</text>{letters}'
 
 
 def _path(item: Path) -> str:

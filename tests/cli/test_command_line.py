@@ -184,9 +184,9 @@ def test_figure_as_png_and_gif(series_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--slice", "7", "--out", "a.png"], 1, "slices 1 to 6"),
+        (["--slice", "7", "--out", "a.png"], 1, "There are 6"),
         (["--slice", "1", "--out", "a.gif"], 2, "all slices"),
-        (["--out", "a.bmp"], 2, ".png or .gif"),
+        (["--out", "a.bmp"], 2, ".png, .tif"),
         (["--window", "dim", "--out", "a.png"], 1, "Mediastinum"),
         (["--out", "missing/a.png"], 1, "folder"),
     ],

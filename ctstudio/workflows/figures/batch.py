@@ -1,0 +1,106 @@
+"""The same figure of many: of every series that was found, of every training in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Progress, Work
+from ctstudio.figures.description import FigureSpec
+from ctstudio.workflows.figures.make import make
+from ctstudio.workflows.figures.material import gather
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from ctstudio.ct.series import SeriesInfo
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """``figure.png`` -> ``figure-1.png`` and so on, with as many digits as the last one has."""
+    digits = len(str(count))
+    return [path.with_stem(f"{path.stem}-{k:0{digits}d}") for k in range(1, count + 1)]
+
+
+def existing(paths: Sequence[Path]) -> list[Path]:
+    """Which of them are there already."""
+    return [path for path in paths if path.exists()]
+
+
+def require_new(paths: Sequence[Path]) -> None:
+    """Refuse to overwrite.
+
+    Raises
+    ------
+    StudioError
+        Naming the first file that is there already.
+    """
+    found = existing(paths)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise StudioError(
+            f"{found[0]}{more} exists already.",
+            hint="Choose another name, or allow to overwrite.",
+            path=found[0],
+        )
+
+
+def make_each(
+    spec: FigureSpec,
+    series: Sequence[SeriesInfo],
+    runs: Sequence[Path],
+    path: Path,
+    *,
+    bits: int = 8,
+    overwrite: bool = False,
+) -> Work[list[Path]]:
+    """The figure of each of ``series``, or of each of ``runs`` where there are any.
+
+    Files are numbered in that order. What fails is told as a Note, and the others are made.
+    Returns the files that were written.
+
+    Raises
+    ------
+    StudioError
+        When there is nothing to make it of, a file is there already, or every one failed.
+    """
+    jobs: list[tuple[Sequence[SeriesInfo], Path | None]] = [(series[:1], run) for run in runs]
+    jobs = jobs or [([one], None) for one in series]
+    if not jobs:
+        raise StudioError("There is nothing to make figures of.", hint="Choose another folder.")
+    targets = numbered(path, len(jobs))
+    if not overwrite:
+        require_new(targets)
+    written: list[Path] = []
+    failure: StudioError | None = None
+    for done, ((some, run), target) in enumerate(zip(jobs, targets, strict=True)):
+        yield Progress(done, len(jobs), f"{target.name}")
+        try:
+            # The parts' own progress would run back to nothing at each of them.
+            material = yield from _notes(gather(spec, some, run))
+            yield from _notes(make(spec, material, target, bits=bits))
+        except StudioError as error:
+            failure = error
+            yield Note(f"{target.name}: {error}")
+        else:
+            written.append(target)
+    if failure is not None and not written:
+        raise failure
+    return written
+
+
+def _notes(work: Work[T]) -> Work[T]:
+    """Pass on the notes of ``work``, and the moments at which it may be cancelled."""
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(event, Note):
+                yield event
+    finally:
+        work.close()

@@ -1,0 +1,310 @@
+"""A description and what there is for it, to a sheet: every cell gets its pixels and its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.errors import StudioError
+from ctstudio.ct.labels import LABEL_UNIT
+from ctstudio.ct.metrics import PROTOCOLS, evaluate
+from ctstudio.ct.planes import in_plane
+from ctstudio.ct.views import SliceStack
+from ctstudio.ct.volume import Geometry
+from ctstudio.ct.window import Window, automatic
+from ctstudio.figures.description import CellSpec, FigureSpec, place
+from ctstudio.figures.panel import Panel
+from ctstudio.figures.plot import Plot
+from ctstudio.figures.sheet import Content, Sheet
+from ctstudio.workflows.figure import parse_window, residual_limit
+from ctstudio.workflows.figures.material import Material, Training
+
+FOOTER_KEYS = ("slice", "step")
+CURVES = {"psnr": "dB", "ssim": "", "rmse": "HU", "dice": ""}
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a film stands: a slice of the first layer, or a step of the trainings, from 0."""
+
+    slice: int | None = None
+    step: int | None = None
+
+
+@dataclass
+class Builder:
+    """Makes sheets of one description; windows and limits are found once, and hold for a film."""
+
+    spec: FigureSpec
+    material: Material
+    _windows: dict[str, Window] = field(default_factory=dict)
+    _limit: float = 0.0
+
+    @property
+    def leader(self) -> SliceStack | None:
+        """The stack whose slices the figure counts: that of the first cell that shows slices."""
+        for cell in self.spec.cells:
+            if cell.layer in self.material.stacks:
+                return self._stack(cell)
+        return None
+
+    @property
+    def training(self) -> Training | None:
+        """The training whose steps the figure counts."""
+        shown = (cell.layer for cell in self.spec.cells)
+        found = (self.material.trainings.get(name) for name in shown)
+        return next((training for training in found if training is not None), None)
+
+    def sheet(self, at: At = At(), rows: Sequence[Sequence[CellSpec]] | None = None) -> Sheet:
+        """The figure, at one place of a film; ``rows`` are other cells than the description's.
+
+        Raises
+        ------
+        StudioError
+            When a slice, a step or a window that it names is not there.
+        """
+        cells = self.spec.rows if rows is None else rows
+        contents = [[self._content(cell, at) for cell in row] for row in cells]
+        first = next((c for row in cells for c in row if c.layer and not c.curve), None)
+        footer = self.spec.footer
+        if first is not None and "{" in footer:
+            footer = self._fill(footer, self._words(first, at, None, None))
+        return Sheet(
+            contents, self.spec.style, self.spec.title, footer, self.spec.insets, self.spec.arrows
+        )
+
+    def _content(self, cell: CellSpec, at: At) -> Content:
+        if not cell.layer:
+            return None
+        training = self.material.trainings.get(cell.layer)
+        if cell.curve:
+            assert training is not None  # the description was checked
+            return _curve(cell, training, at)
+        if training is not None:
+            return self._from_training(cell, training, at)
+        stack = self._stack(cell)
+        index = self.index(cell, stack, at)
+        image = stack.slice_hu(index)
+        signed = self.spec.layer(cell.layer).source == "difference"
+        window = self._signed_window(cell) if signed else self._window(cell, stack)
+        words = self._words(cell, at, window, image)
+        geometry = stack.geometry
+        return Panel(
+            image,
+            window,
+            title=self._title(cell, words),
+            caption=self._fill(cell.caption, words),
+            spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
+            unit="" if stack.unit == LABEL_UNIT else stack.unit,
+            colormap="diverging" if signed else "grey",
+            letters=_short(geometry),
+        )
+
+    # -- where ------------------------------------------------------------------------------------
+
+    def _stack(self, cell: CellSpec) -> SliceStack:
+        stack = self.material.stacks[cell.layer]
+        return stack if cell.plane == "stored" else in_plane(stack, cell.plane)
+
+    def index(self, cell: CellSpec, stack: SliceStack, at: At) -> int:
+        """Which slice of its stack a cell shows: the one where the first layer's lies."""
+        leader = self.leader
+        assert leader is not None
+        alike = stack.geometry.normal @ leader.geometry.normal > 0.99
+        if at.slice is not None and alike:
+            wanted = at.slice
+        else:
+            wanted = place(cell.slice, len(leader if alike else stack))
+            count = len(leader if alike else stack)
+            if not 0 <= wanted < count:
+                raise StudioError(
+                    f"There is no slice {wanted + 1}.", hint=f"There are {count}, from 1."
+                )
+        if not alike or len(stack) == len(leader):
+            return min(wanted, len(stack) - 1)
+        return stack.geometry.nearest_slice(leader.geometry.positions_mm[wanted])
+
+    def step(self, cell: CellSpec, training: Training, at: At) -> int:
+        """Which step of its training a cell shows: the last with a picture up to the one named."""
+        steps = training.steps
+        if at.step is not None:
+            return steps[min(at.step, len(steps) - 1)]
+        words = cell.step.strip()
+        if words.isdigit():
+            return max((s for s in steps if s <= int(words)), default=steps[0])
+        return steps[place(words, len(steps))]
+
+    # -- windows ----------------------------------------------------------------------------------
+
+    def _window(self, cell: CellSpec, stack: SliceStack) -> Window:
+        """Its own, the figure's, the header's, or the one that the first picture suggests."""
+        text = cell.window or self.spec.window
+        key = text or f"of {cell.layer if not self.spec.window else ''}"
+        if text:
+            return self._windows.setdefault(key, parse_window(text))
+        common = "of all"
+        if common not in self._windows:
+            leader = self.leader
+            assert leader is not None
+            middle = leader.slice_hu(len(leader) // 2)
+            self._windows[common] = leader.source.window or automatic(middle)
+        if stack.unit == LABEL_UNIT:
+            return self._windows.setdefault(key, Window(0.5, 1.0))
+        return self._windows[common]
+
+    def _signed_window(self, cell: CellSpec) -> Window:
+        """What is shown on either side of zero, the same for all differences of a figure."""
+        if cell.window:
+            try:
+                return Window(0.0, 2 * abs(float(cell.window)))
+            except ValueError:
+                raise StudioError(
+                    f"A difference has no window {cell.window!r}.",
+                    hint="Give the greatest value of its scale, for example 100.",
+                ) from None
+        if not self._limit:
+            shown = {c.layer: c for c in self.spec.cells if c.layer in self.material.stacks}
+            images = []
+            for name, other in shown.items():
+                if self.spec.layer(name).source == "difference":
+                    stack = self._stack(other)
+                    images.append(stack.slice_hu(self.index(other, stack, At())))
+            self._limit = residual_limit(images)
+        return Window(0.0, 2 * self._limit)
+
+    # -- words ------------------------------------------------------------------------------------
+
+    def _title(self, cell: CellSpec, words: Mapping[str, str]) -> str:
+        title = cell.title or self.material.hide(self.material.titles.get(cell.layer, cell.layer))
+        return self._fill(title, words)
+
+    def _fill(self, text: str, words: Mapping[str, str]) -> str:
+        for key, value in words.items():
+            text = text.replace("{" + key + "}", value)
+        return "\n".join(line.strip(" ,") for line in text.splitlines() if line.strip(" ,"))
+
+    def _words(
+        self, cell: CellSpec, at: At, window: Window | None, image: NDArray[np.float32] | None
+    ) -> dict[str, str]:
+        words = dict.fromkeys(("window", "slice", "method", "metrics", "step"), "")
+        words["method"] = self.material.hide(self.material.methods.get(cell.layer, ""))
+        if cell.layer not in self.material.stacks:
+            return words
+        stack = self._stack(cell)
+        if window is not None:
+            words["window"] = _window_words(window, stack.unit, self.spec.layer(cell.layer).source)
+        words["slice"] = f"slice {self.index(cell, stack, at) + 1} of {len(stack)}"
+        if image is not None and cell.against:
+            words["metrics"] = self._metrics(cell, at, image)
+        return words
+
+    def _metrics(self, cell: CellSpec, at: At, image: NDArray[np.float32]) -> str:
+        other = replace(cell, layer=cell.against)
+        truth = self._stack(other)
+        target = truth.slice_hu(self.index(other, truth, at))
+        if target.shape != image.shape or truth.unit != "HU":
+            return ""
+        if cell.protocol not in PROTOCOLS:
+            raise StudioError(
+                f"There is no protocol {cell.protocol!r}.",
+                hint=f"There are {', '.join(PROTOCOLS)}.",
+            )
+        found = evaluate(image, target, cell.protocol)
+        title = self.material.titles.get(cell.against, cell.against).lower()
+        return metric_words(found, cell.protocol, f", against {self.material.hide(title)}")
+
+    # -- trainings --------------------------------------------------------------------------------
+
+    def _from_training(self, cell: CellSpec, training: Training, at: At) -> Panel | None:
+        layer = self.spec.layer(cell.layer)
+        preview = training.preview(self.step(cell, training, at))
+        image = preview.panels.get(layer.picture)
+        if image is None:
+            return None
+        signed = layer.picture == "residual"
+        if signed and not cell.window and not self._limit:
+            self._limit = residual_limit([training.preview(training.steps[-1]).panels["residual"]])
+        if preview.labels and layer.picture != "noisy":
+            highest = max(float(np.max(preview.panels.get("target", image))), 1.0)
+            window = Window(0, 2 * highest) if signed else Window(highest / 2, highest)
+        elif signed:
+            window = self._signed_window(cell)
+        else:
+            text = cell.window or self.spec.window
+            start = training.preview(training.steps[0]).panels
+            found = parse_window(text) if text else automatic(start.get("target", start["noisy"]))
+            window = self._windows.setdefault(text or f"training {training.folder}", found)
+        unit = "" if preview.labels and layer.picture != "noisy" else preview.unit
+        shown = preview.metrics if layer.picture == "reconstruction" else {}
+        words = {
+            "window": _window_words(window, unit, "difference" if signed else "run"),
+            "slice": f"slice {preview.slice + 1}",
+            "step": f"Step {preview.step:,}",
+            "method": "",
+            "metrics": metric_words(shown, "A", "") if "psnr" in shown else "",
+        }
+        if "dice" in shown:
+            words["metrics"] = f"Dice {shown['dice']:.3f}"
+        geometry = training.geometry
+        known = geometry is not None and geometry.spacing_known
+        return Panel(
+            image,
+            window,
+            title=self._title(cell, words),
+            caption=self._fill(cell.caption, words),
+            spacing_mm=geometry.spacing_mm if geometry is not None and known else None,
+            unit=unit,
+            colormap="diverging" if signed else "grey",
+            letters=_short(geometry) if geometry is not None else ("", "", "", ""),
+        )
+
+
+def _short(geometry: Geometry) -> tuple[str, str, str, str]:
+    left, right, top, bottom = (letters[:2] for letters in geometry.edge_letters)
+    return left, right, top, bottom
+
+
+def _window_words(window: Window, unit: str, source: str) -> str:
+    if source == "difference":
+        return f"± {window.width_hu / 2:g} {unit}".strip()
+    return f"{window} {unit}".strip()
+
+
+def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
+    """ "PSNR 33.1 dB, SSIM 0.91, RMSE 9.4 HU (protocol A, against reference)"."""
+    parts = []
+    for key, name, digits, unit in (
+        ("psnr", "PSNR", 2, " dB"), ("ssim", "SSIM", 3, ""), ("rmse", "RMSE", 1, " HU"),
+    ):  # fmt: skip
+        value = found.get(key, math.nan)
+        if math.isfinite(value):
+            parts.append(f"{name} {value:.{digits}f}{unit}")
+    if not parts:
+        return "equal to it" if math.isinf(found.get("psnr", 0.0)) else ""
+    return f"{', '.join(parts)} (protocol {protocol}{against})"
+
+
+def _curve(cell: CellSpec, training: Training, at: At) -> Plot:
+    history = training.history
+    mark = None
+    if at.step is not None:
+        mark = float(training.steps[min(at.step, len(training.steps) - 1)])
+    title = cell.title or cell.curve.upper()
+    if cell.curve == "loss":
+        lines = {name: (history.step, values) for name, values in history.losses.items()}
+        return Plot(lines, title, cell.caption, logarithmic=True, mark=mark)
+    values = history.validation.get(cell.curve)
+    lines = {} if values is None else {"validation": (history.validation_step, values)}
+    level = history.baseline.get(cell.curve)
+    return Plot(
+        lines,
+        title,
+        cell.caption,
+        CURVES[cell.curve],
+        level=None if level is None else (level, "noisy input"),
+        mark=mark,
+    )

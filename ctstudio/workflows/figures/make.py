@@ -1,0 +1,179 @@
+"""A description to a file: a still or a film, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work
+from ctstudio.figures import film as films
+from ctstudio.figures import stills
+from ctstudio.figures.description import CellSpec, FigureSpec
+from ctstudio.figures.film import Film, Quality, save_film, shrink
+from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
+from ctstudio.figures.scene import Scene, draw
+from ctstudio.figures.sheet import MM_PER_INCH, arrange
+from ctstudio.workflows.figures.build import At, Builder
+from ctstudio.workflows.figures.material import Material
+
+SUFFIXES = (*stills.SUFFIXES, *films.SUFFIXES)
+FILM_PX = 1600
+"""A film is at most so wide: what a screen or a slide shows."""
+
+
+def travelling(spec: FigureSpec, *, keep_paths: bool = False) -> str:
+    """The description as it goes into a file: of networks their files' names, not where they lie.
+
+    One line of ASCII.
+    """
+    if keep_paths:
+        return spec.to_json()
+    layers = tuple(
+        replace(layer, method=Path(layer.method).name) if layer.method else layer
+        for layer in spec.layers
+    )
+    return replace(spec, layers=layers).to_json()
+
+
+def make(
+    spec: FigureSpec, material: Material, path: Path, *, bits: int = 8, keep_paths: bool = False
+) -> Work[Path]:
+    """Write the figure by the ending of ``path``: a still, or a film of what its ``film`` says.
+
+    Yields Progress. ``keep_paths`` lets the places of network files travel in the metadata.
+
+    Raises
+    ------
+    StudioError
+        For another ending, a slice or step that is not there, a limit that cannot be kept.
+    """
+    suffix = path.suffix.lower()
+    text = travelling(spec, keep_paths=keep_paths)
+    if suffix in stills.SUFFIXES:
+        yield Progress(0, 2, "Drawing")
+        scene = still(spec, material)
+        yield Progress(1, 2, "Writing")
+        return stills.save_still(scene, path, description=text, bits=bits)
+    if suffix not in films.SUFFIXES:
+        raise StudioError(
+            f"{path.name} does not say what kind of file it is.",
+            hint=f"Give a name that ends in {', '.join(SUFFIXES)}.",
+            path=path,
+        )
+    yield Progress(0, 0, "Drawing")
+    limit = round(spec.film.limit_mb * 1e6) or None
+    quality = Quality(spec.film.greys, spec.film.dither, limit)
+    return (yield from save_film(film(spec, material, text), path, quality))
+
+
+def still(spec: FigureSpec, material: Material) -> Scene:
+    """The figure as a scene: for a still, and for what the window shows of it."""
+    return arrange(Builder(spec, material).sheet())
+
+
+def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
+    """The film that a description asks for; its frames are drawn when they are needed.
+
+    Raises
+    ------
+    StudioError
+        When there is nothing that could move.
+    """
+    builder = Builder(spec, material)
+    motion = spec.film.over
+    if motion == "slices":
+        draw_frame, count = _over_slices(builder)
+    elif motion == "steps":
+        draw_frame, count = _over_steps(builder)
+    else:
+        draw_frame, count = _between(builder)
+    return Film(draw_frame, count, spec.film.seconds, comment)
+
+
+class _Frames:
+    """Sheets to frames of one size, `FILM_PX` wide at most."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._sizes: dict[float, tuple[int, int]] = {}
+
+    def draw(
+        self, at: At, scale: float, rows: Sequence[Sequence[CellSpec]] | None = None
+    ) -> Image.Image:
+        """One frame. What follows the first is cut or filled to its size."""
+        sheet = self._builder.sheet(at, rows)
+        style = sheet.style
+        dpi = min(style.dpi, FILM_PX / style.width_mm * MM_PER_INCH) * scale
+        if not style.pixel_exact:
+            sheet = replace(sheet, style=replace(style, dpi=round(dpi)))
+        scene = arrange(sheet)
+        image = draw(scene)
+        if style.pixel_exact and scale != 1.0:
+            image = shrink(image, scale)
+        size = self._sizes.setdefault(scale, image.size)
+        if image.size != size:
+            # A caption of another length moves what is below it.
+            whole = Image.new("RGB", size, scene.background)
+            whole.paste(image, (0, 0))
+            image = whole
+        return image
+
+
+def _over_slices(builder: Builder) -> tuple[Draw, int]:
+    leader, wanted = builder.leader, builder.spec.film
+    if leader is None or len(leader) < 2:
+        raise StudioError(
+            "A film over slices needs a series of at least two slices.",
+            hint="Show a series, or choose another kind of film.",
+        )
+    last = min(wanted.last or len(leader), len(leader)) - 1
+    first = min(max(wanted.first, 1), len(leader)) - 1
+    order = cine_order(first, last, step=wanted.every, back=wanted.back)
+    frames = _Frames(builder)
+    return (lambda index, scale: frames.draw(At(slice=order[index]), scale)), len(order)
+
+
+def _over_steps(builder: Builder) -> tuple[Draw, int]:
+    training = builder.training
+    if training is None:
+        raise StudioError(
+            "A film over a training needs one.", hint="Give the folder of a training."
+        )
+    count = len(training.steps)
+    order = cine_order(0, count - 1, step=builder.spec.film.every, back=builder.spec.film.back)
+    if order[-1] != count - 1 and not builder.spec.film.back:
+        order.append(count - 1)  # where it came to is what people want to see
+    frames = _Frames(builder)
+    return (lambda index, scale: frames.draw(At(step=order[index]), scale)), len(order)
+
+
+def _between(builder: Builder) -> tuple[Draw, int]:
+    """Flicker, swipe or blend between the pictures of the first row, in one and the same place."""
+    cells = [cell for cell in builder.spec.rows[0] if cell.layer and not cell.curve]
+    if len(cells) < 2:
+        raise StudioError(
+            f"To {builder.spec.film.over} takes two pictures in the first row.",
+            hint="Add a picture, or choose another kind of film.",
+        )
+    frames = _Frames(builder)
+    kept: dict[tuple[int, float], Image.Image] = {}
+
+    def picture(number: int) -> Draw:
+        def one(_index: int, scale: float) -> Image.Image:
+            key = (number, scale)
+            if key not in kept:
+                kept[key] = frames.draw(At(), scale, [[cells[number]]])
+            return kept[key]
+
+        return one
+
+    motion, wanted = builder.spec.film.over, builder.spec.film
+    if motion == "flicker":
+        return flicker([picture(k) for k in range(len(cells))])
+    if motion == "swipe":
+        return swipe(picture(0), picture(1), wanted.frames)
+    return blend(picture(0), picture(1), wanted.frames)

@@ -1,0 +1,191 @@
+"""What a description's layers stand for: slices at hand, pictures of a training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Preview, Work
+from ctstudio.ct.views import Difference, OnBase, SliceStack
+from ctstudio.ct.volume import Geometry, Source, Volume
+from ctstudio.figures.description import FigureSpec, LayerSpec
+from ctstudio.workflows.stages import stage
+
+if TYPE_CHECKING:
+    from ctstudio.ct.series import SeriesInfo
+    from ctstudio.figures.curves import History
+    from ctstudio.workflows.denoise import Method
+
+NAME_PARTS = re.compile(r"[\^\s,=]+")
+HIDDEN = "…"
+MOST_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Training:
+    """The pictures and curves of a run folder; ``geometry`` says how large their pixels are."""
+
+    folder: Path
+    geometry: Geometry | None = None
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """Those of which there is a picture.
+
+        Raises
+        ------
+        StudioError
+            Where there is none.
+        """
+        from ctstudio.learn.run_folder import preview_steps
+
+        found = preview_steps(self.folder)
+        if not found:
+            raise StudioError(
+                f"There are no pictures of a training in {self.folder}.",
+                hint="Choose the folder of a training that has run for a while.",
+                path=self.folder,
+            )
+        return found
+
+    def preview(self, step: int) -> Preview:
+        """The pictures of one step."""
+        from ctstudio.workflows.runs import preview_at
+
+        found = preview_at(self.folder, step)
+        if found is None:
+            raise StudioError(f"The pictures in {self.folder} are damaged.", path=self.folder)
+        return found
+
+    @cached_property
+    def history(self) -> History:
+        """Its curves."""
+        from ctstudio.workflows.runs import load_history
+
+        return load_history(self.folder)
+
+
+@dataclass(eq=False)
+class Treated(OnBase):
+    """Slices as a method makes them, each when it is asked for; the last few are kept."""
+
+    base: SliceStack
+    method: Method
+    kept: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def derivation(self) -> tuple[str, ...]:
+        return (*self.base.derivation, self.method.description)
+
+    def slice_hu(self, index: int) -> NDArray[np.float32]:
+        if index not in self.kept:
+            if len(self.kept) >= MOST_KEPT:
+                del self.kept[next(iter(self.kept))]
+            self.kept[index] = self.method.denoise_slice(self.base.slice_hu(index))
+        return self.kept[index]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What there is for a description.
+
+    Parameters
+    ----------
+    stacks
+        By the layer's name: slices of a series, of what a method made, of a difference.
+    trainings
+        By the layer's name.
+    titles, methods
+        What a layer is called, and how it was made, in words that tell nothing of a patient.
+    """
+
+    stacks: Mapping[str, SliceStack]
+    trainings: Mapping[str, Training] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
+
+    def hide(self, text: str) -> str:
+        """``text`` without what the series say of their patients."""
+        for stack in self.stacks.values():
+            text = without_patient(text, stack.source)
+        return text
+
+
+def without_patient(text: str, source: Source) -> str:
+    """``text`` with every part of the patient's name, number and date left out, in any case."""
+    parts = [part for part in NAME_PARTS.split(source.patient_name) if len(part) > 2]
+    date = source.study_date
+    dates = [date, f"{date[:4]}-{date[4:6]}-{date[6:]}"] if len(date) == 8 else []
+    for secret in (*parts, source.patient_id, *dates):
+        if len(secret) > 2:
+            text = re.sub(re.escape(secret), HIDDEN, text, flags=re.IGNORECASE)
+    return text
+
+
+def gather(
+    spec: FigureSpec, series: Sequence[SeriesInfo], run: Path | None = None
+) -> Work[Material]:
+    """Read the series that a description needs; methods are applied slice by slice, when drawn.
+
+    Parameters
+    ----------
+    series
+        In the order of their numbers in the description.
+    run
+        The folder of a training, for layers that are one.
+
+    Raises
+    ------
+    StudioError
+        When there are too few series, no training where one is needed, or one cannot be read.
+    """
+    from ctstudio.workflows.denoise import method_from
+
+    read: dict[int, Volume] = {}
+    stacks: dict[str, SliceStack] = {}
+    trainings: dict[str, Training] = {}
+    titles: dict[str, str] = {}
+    methods: dict[str, str] = {}
+    for layer in spec.layers:
+        if layer.source == "series":
+            if layer.number not in read:
+                read[layer.number] = yield from _read(layer, series)
+            stacks[layer.name] = read[layer.number]
+            titles[layer.name] = "Original" if layer.number == 1 else "Reference"
+        elif layer.source == "method":
+            method = method_from(layer.method, layer.settings)
+            stacks[layer.name] = Treated(stacks[layer.of], method)
+            titles[layer.name], methods[layer.name] = method.title, method.description
+        elif layer.source == "difference":
+            stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
+            titles[layer.name] = f"{titles.get(layer.of, layer.of)} minus {layer.minus}"
+        else:
+            if run is None:
+                raise StudioError(
+                    "The figure shows a training, but none was given.",
+                    hint="Give the folder of a training (--run FOLDER).",
+                )
+            geometry = read[1].geometry if 1 in read else None
+            trainings[layer.name] = Training(Path(run), geometry)
+            titles[layer.name] = layer.picture.capitalize()
+    return Material(stacks, trainings, titles, methods)
+
+
+def _read(layer: LayerSpec, series: Sequence[SeriesInfo]) -> Work[Volume]:
+    from ctstudio.workflows.open import read
+
+    if layer.number > len(series):
+        given = f"{len(series)} was given" if len(series) == 1 else f"{len(series)} were given"
+        raise StudioError(
+            f"The figure shows {layer.number} series, but {given}.",
+            hint="Give a path for each, in order.",
+        )
+    return (yield from stage(read(series[layer.number - 1]), "Reading"))

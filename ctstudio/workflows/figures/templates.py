@@ -1,0 +1,226 @@
+"""The figures that people make again and again, as descriptions to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ctstudio.core.errors import StudioError
+from ctstudio.figures.description import (
+    CellSpec,
+    FigureSpec,
+    FilmSpec,
+    InsetSpec,
+    LayerSpec,
+    StyleSpec,
+)
+
+ORIGINAL, REFERENCE, TRAINING = "original", "reference", "training"
+METRICS = "{metrics}\n{window}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What there is to show.
+
+    ``methods`` are names or network files in order; ``series`` counts the series that are opened,
+    of which the first is the original, the second what it is compared with.
+    """
+
+    methods: Sequence[str] = ()
+    series: int = 1
+    training: bool = False
+    window: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """One of them: its name on the command line, its title, what it is good for."""
+
+    name: str
+    title: str
+    help: str
+    make: Callable[[Given], FigureSpec]
+
+
+def template(name: str) -> Template:
+    """The template of that name.
+
+    Raises
+    ------
+    StudioError
+        Where there is none.
+    """
+    if name in TEMPLATES:
+        return TEMPLATES[name]
+    raise StudioError(f"There is no template {name!r}.", hint=f"There are {', '.join(TEMPLATES)}.")
+
+
+def _layers(given: Given, *, differences: bool = False) -> list[LayerSpec]:
+    """The series, what each method makes of the first, and what it changes."""
+    layers = [LayerSpec(ORIGINAL)]
+    if given.series > 1:
+        layers.append(LayerSpec(REFERENCE, number=2))
+    for number, method in enumerate(given.methods, start=1):
+        layers.append(LayerSpec(_denoised(number), "method", method=method, of=ORIGINAL))
+    if differences:
+        for number in range(1, len(given.methods) + 1):
+            layers.append(
+                LayerSpec(f"residual {number}", "difference", of=_denoised(number), minus=ORIGINAL)
+            )
+    return layers
+
+
+def _denoised(number: int) -> str:
+    return f"denoised {number}"
+
+
+def _against(given: Given) -> str:
+    return REFERENCE if given.series > 1 else ""
+
+
+def _cell(given: Given, layer: str, title: str = "") -> CellSpec:
+    against = "" if layer == REFERENCE else _against(given)
+    caption = METRICS if against else "{window}"
+    return CellSpec(layer, title=title, caption=caption, against=against)
+
+
+def _single(given: Given) -> FigureSpec:
+    return FigureSpec(
+        (LayerSpec(ORIGINAL),),
+        ((CellSpec(ORIGINAL, caption="{slice}, {window}"),),),
+        window=given.window,
+        style=StyleSpec(width_mm=85, letters="none"),
+    )
+
+
+def _residual(given: Given) -> FigureSpec:
+    rows = []
+    for number in range(1, len(given.methods) + 1):
+        rows.append(
+            (
+                _cell(given, ORIGINAL, "Original"),
+                _cell(given, _denoised(number)),
+                CellSpec(f"residual {number}", title="Residual", caption="{window}"),
+            )
+        )
+    if not rows:
+        raise _needs("residual", "a method")
+    layers = _layers(given, differences=True)
+    if given.series < 2:
+        layers = [layer for layer in layers if layer.name != REFERENCE]
+    return FigureSpec(tuple(layers), tuple(rows), window=given.window, footer="{slice}")
+
+
+def _grid(given: Given) -> FigureSpec:
+    """The articles' two by two: original, noise, denoised, an empty place."""
+    if given.series < 2 or not given.methods:
+        raise _needs("grid", "two series, the noisy one first, and a method")
+    rows = (
+        (_cell(given, REFERENCE, "Original"), _cell(given, ORIGINAL, "Noise")),
+        (_cell(given, _denoised(1), "Denoised"), CellSpec()),
+    )
+    style = StyleSpec(width_mm=120, letters="none")
+    layers = tuple(_layers(given))
+    return FigureSpec(layers, rows, window=given.window, footer="{slice}", style=style)
+
+
+def _five(given: Given) -> FigureSpec:
+    if given.series < 2 or not given.methods:
+        raise _needs("five", "two series, the noisy one first, and a method")
+    layers = _layers(given, differences=True)
+    layers.append(LayerSpec("error", "difference", of=_denoised(1), minus=REFERENCE))
+    rows = (
+        (
+            _cell(given, REFERENCE, "Reference"),
+            _cell(given, ORIGINAL, "Noisy"),
+            _cell(given, _denoised(1)),
+            CellSpec("residual 1", title="Taken away", caption="denoised minus noisy\n{window}"),
+            CellSpec("error", title="Error", caption="denoised minus reference\n{window}"),
+        ),
+    )
+    style = StyleSpec(width_mm=180, font_pt=6)
+    layers_ = tuple(layers)
+    return FigureSpec(layers_, rows, window=given.window, footer="{slice}", style=style)
+
+
+def _methods(given: Given) -> FigureSpec:
+    if not given.methods:
+        raise _needs("methods", "at least one method")
+    shown = [REFERENCE] if given.series > 1 else []
+    titles = {REFERENCE: "Reference", ORIGINAL: "Original"}
+    shown += [ORIGINAL, *(_denoised(k) for k in range(1, len(given.methods) + 1))]
+    differences = tuple(
+        CellSpec(f"residual {k}", title="minus original", caption="{window}")
+        for k in range(1, len(given.methods) + 1)
+    )
+    empty = (CellSpec(),) * (len(shown) - len(differences))
+    return FigureSpec(
+        tuple(_layers(given, differences=True)),
+        (tuple(_cell(given, name, titles.get(name, "")) for name in shown), empty + differences),
+        window=given.window,
+        footer="{slice}",
+        insets=(InsetSpec((0.55, 0.5, 0.2, 0.2), "below"),),
+        style=StyleSpec(font_pt=7),
+    )
+
+
+def _progress(given: Given) -> FigureSpec:
+    if not given.training:
+        raise _needs("progress", "a training (--run FOLDER)")
+    layers = (
+        LayerSpec("noisy", "run", picture="noisy"),
+        LayerSpec(TRAINING, "run"),
+        LayerSpec("difference", "run", picture="residual"),
+        LayerSpec("target", "run", picture="target"),
+    )
+    pictures = tuple(
+        CellSpec(TRAINING, step=step, title="{step}", caption="{metrics}")
+        for step in ("first", "10%", "last")
+    )
+    return FigureSpec(
+        layers,
+        (
+            pictures,
+            (
+                CellSpec("target", title="Target", caption="{window}"),
+                CellSpec(TRAINING, curve="loss", title="Loss"),
+                CellSpec(TRAINING, curve="psnr", title="PSNR, protocol A"),
+            ),
+        ),
+        window=given.window,
+        film=FilmSpec(over="steps", seconds=0.25),
+    )
+
+
+def _needs(name: str, what: str) -> StudioError:
+    return StudioError(f"The template {name} needs {what}.", hint="Give it, or take another one.")
+
+
+TEMPLATES: dict[str, Template] = {
+    t.name: t
+    for t in (
+        Template("single", "One picture", "A slice as it is", _single),
+        Template(
+            "residual", "Original, denoised, residual",
+            "A row for each method, with what it took away", _residual,
+        ),
+        Template(
+            "grid", "Two by two", "The articles' original, noise, denoised, with an empty place",
+            _grid,
+        ),
+        Template(
+            "five", "Five panels", "Reference, noisy, denoised, what was taken away, error", _five
+        ),
+        Template(
+            "methods", "Methods compared",
+            "All methods side by side, an enlarged part below each, and a row of differences",
+            _methods,
+        ),
+        Template(
+            "progress", "Training progress", "Pictures from the first step to the last, and curves",
+            _progress,
+        ),
+    )
+}  # fmt: skip
+"""By name."""
