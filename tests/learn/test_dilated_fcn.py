@@ -116,3 +116,19 @@ def test_a_mask_is_inside_above_a_half_and_logits_above_zero() -> None:
 def test_dilations_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(StudioError, match="dilations = "):
         MODELS.make(Choice("dilated_fcn", {"dilations": text}))
+
+
+def test_shrunk_it_works_on_means_and_gives_the_whole_image() -> None:
+    small, large = network(maps=3, classes=1), network(maps=3, classes=1, shrink=4)
+    large.load_state_dict(small.state_dict())
+    hu = 300 * torch.randn(1, 1, 40, 48, dtype=torch.float64)
+    means = hu.reshape(1, 1, 10, 4, 12, 4).mean((3, 5))
+    got = large(hu)
+    assert got.shape == hu.shape
+    # Linear between the centres of the squares: their means are nearly what was told of each.
+    inner = got.reshape(1, 1, 10, 4, 12, 4).mean((3, 5))[..., 1:-1, 1:-1]
+    smooth = F.avg_pool2d(F.interpolate(small(means), scale_factor=4, mode="bilinear"), 4)
+    assert torch.allclose(inner, smooth[..., 1:-1, 1:-1])
+    odd = 300 * torch.randn(1, 1, 41, 50, dtype=torch.float64)
+    assert large(odd).shape == odd.shape
+    assert network(maps=3, calm=True)(hu).abs().max() == 0

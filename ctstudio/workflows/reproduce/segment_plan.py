@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctstudio.ct.surfaces import surface
 from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce.experiment import FAITHFUL
 from ctstudio.workflows.reproduce.plan import Wish, epoch_steps, with_steps
 from ctstudio.workflows.reproduce.segment_data import MaskData
 from ctstudio.workflows.reproduce.segment_experiments import Segmentation
 
+LEAST_THICK_PX, MOST_SHRUNK = 10, 4
 BLACK_HU, WIDTH_HU = -1000, 2000
 """What networks that count from black take for 0 and 1 where the values are HU."""
 
@@ -56,9 +58,33 @@ def plan_runs(experiment: Segmentation, data: MaskData, wish: Wish) -> Mapping[s
             recipe = recipe.with_setting("cadence.preview_every_steps", each)
             runs[form] = MaskRun(form, recipe, mine, each)
         else:
+            recipe = _reduced(recipe, mine)
             recipe = recipe.with_setting("stopping.seconds", 60 * wish.minutes)
             runs[form] = MaskRun(form, recipe, mine)
     return runs
+
+
+def _reduced(recipe: Recipe, data: MaskData) -> Recipe:
+    """The recipe with its network at a lower resolution, as far as the masks allow.
+
+    With patches that have the same number of pixels then as the recipe's have.
+    """
+    before = recipe.phases[0].model.params.get("shrink")
+    if before is None:
+        return recipe
+    by = int(np.clip(thickness_px(data) // LEAST_THICK_PX, 1, MOST_SHRUNK))
+    recipe = recipe.with_setting("patch_px", recipe.patch_px * by // before)
+    return recipe.with_setting("phases.0.model.shrink", by)
+
+
+def thickness_px(data: MaskData) -> float:
+    """How thick what is learnt is: twice its area over the pixels along its edge; 1 for lines."""
+    area = edge = 0
+    for where in data.split[0]:
+        inside = data.truth(where) > 0
+        area += int(np.count_nonzero(inside))
+        edge += len(surface(inside))
+    return 2 * area / edge if edge else 1.0
 
 
 def fitted(recipe: Recipe, data: MaskData) -> Recipe:
