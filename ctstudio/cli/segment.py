@@ -17,6 +17,7 @@ from ctstudio.cli.progress import drain
         "ctstudio segment my-run path/to/series -o masks",
         "ctstudio segment my-run/best.pt path/to/series -o masks --largest 1",
         "ctstudio segment my-run path/to/series -o masks --as nifti --least-mm3 50",
+        "ctstudio segment my-run path/to/series -o masks --truth true-mask.nii.gz",
     ),
 )
 @click.argument("model", type=EXISTING)
@@ -44,6 +45,14 @@ from ctstudio.cli.progress import drain
     help="Leave out connected pieces that are smaller.",
 )
 @click.option(
+    "--truth",
+    type=EXISTING,
+    multiple=True,
+    metavar="PATH",
+    help="The true mask (DICOM SEG, NIfTI, pictures), to be compared with: Dice, IoU, sensitivity, "
+    "specificity, Hausdorff and surface distance, weighted accuracy and AUC.",
+)
+@click.option(
     "--deidentify",
     is_flag=True,
     help="Leave names, numbers and dates of the patient out of DICOM files.",
@@ -56,6 +65,7 @@ def command(
     kind: Literal["dicom", "nifti"] | None,
     largest: int,
     least_mm3: float,
+    truth: tuple[Path, ...],
     deidentify: bool,
 ) -> None:
     """Tell the class of every voxel of the series in PATH with the network MODEL.
@@ -65,13 +75,17 @@ def command(
     from ctstudio.learn.blobs import Blobs
     from ctstudio.workflows.deidentify import deidentifier
     from ctstudio.workflows.denoise import require_free_folder
-    from ctstudio.workflows.segment import network_of_classes, segment_series
+    from ctstudio.workflows.segment import AGREEMENT, network_of_classes, segment_series
 
     require_free_folder(out)
     network = network_of_classes(model)
     series = open_series([path], selector)
     blobs = Blobs(largest=largest, least_mm3=least_mm3)
     cleaner = deidentifier() if deidentify else None
-    files = drain(segment_series(series, network, out, kind, blobs=blobs, deidentify=cleaner))
+    files = drain(
+        segment_series(series, network, out, kind, blobs=blobs, deidentify=cleaner, truth=truth)
+    )
     count = "1 file" if len(files) == 1 else f"{len(files)} files"
     click.echo(f"{count} written to {out} ({network.method})")
+    if truth:
+        click.echo((out / AGREEMENT).read_text(encoding="utf-8").rstrip().replace(",", "  "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import nibabel
@@ -116,3 +117,38 @@ def test_a_denoiser_is_refused_on_the_command_line(
     arguments = ["segment", str(tmp_path / "net.pt"), str(tmp_path), "-o", str(tmp_path / "out")]
     assert main.run(arguments) == 1
     assert "denoises; it tells no classes" in capsys.readouterr().err
+
+
+def test_a_segmentation_is_compared_with_the_truth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import SimpleITK as sitk  # noqa: N813
+
+    volume, affine = series(), np.diag([-0.5, -0.5, 2.0, 1.0])
+    true = np.zeros(volume.shape, np.uint8)
+    true[1:4, 5:11, 4:9] = 1
+    nibabel.save(nibabel.Nifti1Image(volume.hu().T.copy(), affine), tmp_path / "ct.nii.gz")
+    # Stored from the other side: only its affine says where it lies.
+    turned = np.diag([0.5, 0.5, 2.0, 1.0])
+    turned[:2, 3] = -0.5 * 23, -0.5 * 19
+    stored = nibabel.Nifti1Image(true[:, ::-1, ::-1].T.copy(), turned)
+    nibabel.save(stored, tmp_path / "truth.nii.gz")
+    checkpoint.save(above_zero(), tmp_path / "net.pt")
+    arguments = ["segment", str(tmp_path / "net.pt"), str(tmp_path / "ct.nii.gz"), "--as", "nifti"]
+    arguments += ["-o", str(tmp_path / "out"), "--truth", str(tmp_path / "truth.nii.gz")]
+    assert main.run(arguments) == 0
+    with (tmp_path / "out" / "agreement.csv").open() as stream:
+        rows = {row["label"]: row for row in csv.DictReader(stream)}
+    found = (volume.hu() > 0).astype(np.uint8)
+    peer = sitk.LabelOverlapMeasuresImageFilter()
+    peer.Execute(sitk.GetImageFromArray(found), sitk.GetImageFromArray(true))
+    mean = {name: float(value) for name, value in rows["mean"].items() if name != "label"}
+    assert len(rows) == 2
+    assert mean["dice"] == pytest.approx(peer.GetDiceCoefficient(1), rel=1e-5)
+    assert mean["iou"] == pytest.approx(peer.GetJaccardCoefficient(1), rel=1e-5)
+    assert mean["sensitivity"] == pytest.approx(1 - peer.GetFalseNegativeError(1), rel=1e-5)
+    both = (1 - peer.GetFalseNegativeError(1) + 1 - peer.GetFalsePositiveError(1)) / 2
+    assert mean["weighted_accuracy"] == pytest.approx(both, rel=1e-5)
+    assert 0.5 < mean["auc"] < 1
+    assert mean["hd95_mm"] > 0
+    assert "dice" in capsys.readouterr().out
