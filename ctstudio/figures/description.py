@@ -337,7 +337,8 @@ def _make(cls: type[T], data: Any, where: str, given: tuple[str, ...] = ()) -> T
     for name in data:
         if name not in names:
             raise StudioError(
-                f"{where} has no entry {name!r}.".capitalize(), hint=f"It has {', '.join(names)}."
+                f"{where[0].upper()}{where[1:]} has no entry {name!r}.",
+                hint=f"It has {', '.join(names)}.",
             )
     made = {
         name: value if name in given else _value(hints[name], value, f"{where}: {name}")

@@ -19,9 +19,9 @@ def subset(text: str, bold: bool) -> tuple[bytes, Any]:
     from fontTools.ttLib import TTFont
 
     options = Options()
-    options.layout_features = ["kern"]
+    options.layout_features = []
+    options.drop_tables += ["GSUB", "GPOS", "GDEF"]
     options.notdef_outline = True
-    options.desubroutinize = True
     whole = TTFont(BytesIO(font_bytes(BOLD if bold else REGULAR)), recalcTimestamp=False)
     cutter = Subsetter(options)
     cutter.populate(text="".join(sorted(set(text) | {" "})))

@@ -137,7 +137,11 @@ def _bar_room(
     wanted = [
         Bar(panel, 10 * em, em).width
         for row, own in zip(rows, bars, strict=True)
-        if column < len(row) and own[column] and isinstance(panel := row[column], Panel)
+        if column < len(row)
+        and own[column]
+        and isinstance(panel := row[column], Panel)
+        # Beside an empty place there is room as it is.
+        and not (column + 1 < len(row) and row[column + 1] is None)
     ]
     return max(wanted) + round(0.5 * em) if wanted else 0
 

@@ -166,7 +166,8 @@ def _from_tiff(file: Path) -> str:
     import tifffile
 
     with tifffile.TiffFile(file) as tiff:
-        return str(tiff.pages[0].tags["ImageDescription"].value)
+        tag = tiff.pages[0].tags.get("ImageDescription")
+        return "" if tag is None else str(tag.value)
 
 
 def _from_text(file: Path) -> str:
