@@ -127,5 +127,5 @@ def paint_probability(
     picture[..., :3] = table[np.rint(known * (len(table) - 1)).astype(np.intp)]
     picture[..., 3] = np.where(known >= LEAST_SHOWN, round(255 * opacity), 0)
     if threshold is not None:
-        picture[outline(known > threshold)] = 255
+        picture[outline(known > threshold) > 0] = 255
     return picture

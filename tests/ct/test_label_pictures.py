@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, outline, paint
+from ctstudio.ct.label_pictures import (
+    DIFFERENCE_LABELS,
+    difference,
+    outline,
+    paint,
+    paint_probability,
+)
 from ctstudio.ct.labels import Label, default_colour
 
 
@@ -82,3 +88,20 @@ def test_what_is_not_annotated_is_hatched() -> None:
     assert (picture[4:12, 4:12, :3] == default_colour(1)).all()
     assert not paint(numbers, hidden=(-1,))[unknown].any()
     assert (paint(numbers.astype(np.float32)) == picture).all()
+
+
+def test_probabilities_have_the_table_s_colours_and_a_white_outline() -> None:
+    y, x = np.mgrid[:40, :50]
+    values = np.clip(1 - np.hypot(y - 20, x - 25) / 18, 0, 1)
+    table = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
+    picture = paint_probability(values, table, opacity=0.5)
+    shown = picture[..., 3] > 0
+    assert (shown == (values >= 0.01)).all()
+    assert (picture[shown][:, 0] == np.rint(255 * values[shown].astype(np.float32))).all()
+    edged = paint_probability(values, table, opacity=0.5, threshold=0.6)
+    edge = outline((values > 0.6).astype(np.uint8)) > 0
+    assert edge.any()
+    assert (edged[edge] == 255).all()
+    assert (edged[~edge] == picture[~edge]).all()
+    hole = np.where(y < 3, np.nan, values)
+    assert not paint_probability(hole, table)[:3, :, 3].any()

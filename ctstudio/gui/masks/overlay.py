@@ -22,7 +22,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.linking import facing, parallel, same_space
 from ctstudio.gui.viewer.picture_view import PictureView
 
-LEAST_OPACITY = 0.3  # of probabilities, whose colours have to be told apart
+LEAST_OPACITY = 0.5  # of what says something by its colour: difference and probability
 NEAR = 0.6  # of the distance between slices: a mask further away is of another slice
 
 
@@ -179,6 +179,8 @@ class Masks(QObject):
         found = []
         likely = self.likely(base) if self.probability else None
         instead: tuple[Layer, ...] = self.compared or (() if likely is None else (likely,))
+        truth, prediction = self.roles.truth(base), self.roles.prediction(base)
+        both = truth is not None and self.style(truth).visible
         for layer in self.layers:
             style = self.style(layer)
             if layer not in instead and style.visible and same_space(layer, base):
@@ -189,7 +191,8 @@ class Masks(QObject):
                         _numbers(stack, index),
                         self.labels(layer),
                         opacity=self.opacity,
-                        contour=self.contour,
+                        # Above the truth, which may have the same colours.
+                        contour=self.contour or (both and layer is prediction),
                         hidden=style.hidden,
                     )
                     found.append(facing(picture, stack, index, view))
@@ -227,7 +230,8 @@ class Masks(QObject):
         if true.shape != predicted.shape:
             return []
         codes = difference(true, predicted)
-        picture = paint(codes, DIFFERENCE_LABELS, opacity=self.opacity, contour=self.contour)
+        opacity = max(self.opacity, LEAST_OPACITY)
+        picture = paint(codes, DIFFERENCE_LABELS, opacity=opacity, contour=self.contour)
         return [facing(picture, *one, view)]
 
 

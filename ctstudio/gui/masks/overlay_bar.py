@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -26,6 +26,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.words import plain_title
 
 TOGGLES = ("show_truth", "show_prediction", "show_difference", "show_probability")
+LEAST_PX = 480
 SHORT = dict(zip(TOGGLES, ("Truth", "Prediction", "Difference", "Probability"), strict=True))
 
 
@@ -74,14 +75,15 @@ class OverlayBar(QFrame):
         self.numbers.setAccessibleName("Agreement of prediction and truth")
         self.numbers.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.numbers.clicked.connect(actions["mask_scores"].trigger)
-        first.addWidget(self.numbers)
         self.legend = _legend()
         self.scale = ThresholdBar()
         self.scale.moved.connect(masks.set_threshold)
+        self._first = first
         second = QHBoxLayout()
         second.addWidget(self.legend)
         second.addWidget(self.scale)
         second.addStretch(1)
+        second.addWidget(self.numbers)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 2, 8, 2)
         layout.setSpacing(2)
@@ -109,6 +111,24 @@ class OverlayBar(QFrame):
             button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.buttons[name] = button
         return button
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the pictures alone: where there is no room, the words go."""
+        return QSize(LEAST_PX, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._suit_width()
+
+    def _suit_width(self) -> None:
+        """Words beside the pictures, as far as there is room for them."""
+        styles = Qt.ToolButtonStyle
+        for style in (styles.ToolButtonTextBesideIcon, styles.ToolButtonIconOnly):
+            for name in TOGGLES:
+                self.buttons[name].setToolButtonStyle(style)
+            self._first.invalidate()
+            if self._first.sizeHint().width() + 16 <= self.width():
+                break
 
     def _offer(self, menu: QMenu, name: str) -> None:
         """The masks that may count as the truth, or as the prediction."""
@@ -168,6 +188,7 @@ class OverlayBar(QFrame):
         text = self._agreements.text()
         self.numbers.setText(text)
         self.numbers.setVisible(bool(text))
+        self._suit_width()
 
 
 def _shown(masks: Masks, layer: Layer | None) -> bool:

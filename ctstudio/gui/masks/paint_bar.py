@@ -203,7 +203,7 @@ def _combo(name: str) -> QComboBox:
     box.setAccessibleName(name)
     box.setToolTip(name)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(5)
     box.setMaximumWidth(140)
     return box
 
@@ -211,7 +211,6 @@ def _combo(name: str) -> QComboBox:
 def _hu(name: str) -> QSpinBox:
     box = QSpinBox()
     box.setRange(-32768, 65535)
-    box.setSuffix(" HU")
-    box.setMaximumWidth(86)
+    box.setMaximumWidth(68)
     box.setAccessibleName(name)
     return box

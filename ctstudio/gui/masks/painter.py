@@ -73,7 +73,9 @@ class Painter(QObject):
                 self.choose(layer)
             else:
                 fitting = [m for m in self._masks.layers if self._fits(m, layer)]
-                self.choose(fitting[-1]) if fitting else self.new_mask(layer)
+                truth = self._masks.roles.truth(layer)
+                best = truth if truth in fitting else fitting[-1] if fitting else None
+                self.choose(best) if best is not None else self.new_mask(layer)
         self.on = on
         for view in self._views:
             view.tool = self if on else None
