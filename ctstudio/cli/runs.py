@@ -23,6 +23,9 @@ METRICS = {
     "ssim": "SSIM",
     "rmse": "RMSE HU",
     "dice": "Dice",
+    "iou": "IoU",
+    "auc": "AUC",
+    "hd95_mm": "HD95 mm",
     "loss": "Held-out loss",
 }
 LEFT = 4  # so many columns of words, then numbers

@@ -169,11 +169,15 @@ def existing(argument: str) -> Path:
 
 def describe_validation(event: Validation) -> str:
     """One line: the metrics with their protocol, and what the noisy input has."""
+    from ctstudio.learn.metrics_log import LABEL_METRICS
+
     units = {"psnr": " dB", "rmse": " HU"}
+    names = {"dice": "Dice", **LABEL_METRICS}
 
     def words(metrics: Mapping[str, float]) -> str:
         return ", ".join(
-            f"{name.upper()} {value:.4g}{units.get(name, '')}" for name, value in metrics.items()
+            f"{names.get(name, name.upper())} {value:.4g}{units.get(name, '')}"
+            for name, value in metrics.items()
         )
 
     if set(event.metrics) == {"loss"}:

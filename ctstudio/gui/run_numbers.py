@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from ctstudio.core.events import Validation
 from ctstudio.gui.session import Run
 from ctstudio.gui.words import seconds_in_words
+from ctstudio.learn.metrics_log import LABEL_METRICS
 
 LEFT = (
     ("step", "Step"),
@@ -91,8 +92,16 @@ class RunNumbers(QWidget):
                 )
         for key, words in (("dice", "Dice"), ("loss", "Held-out loss")):
             if key in event.metrics:
-                self.protocol.setText(f"{words} {event.metrics[key]:.4g}")
-                self.protocol.setToolTip("Of held-out slices, which are not learnt from")
+                text = f"{words} {event.metrics[key]:.4g}"
+                text += f", AUC {event.metrics['auc']:.3g}" if "auc" in event.metrics else ""
+                self.protocol.setText(text)
+                others = [
+                    f"{title}: {event.metrics[name]:.4g}"
+                    for name, title in LABEL_METRICS.items()
+                    if name in event.metrics
+                ]
+                first = "Of held-out slices, which are not learnt from"
+                self.protocol.setToolTip("\n".join([first, *others]))
                 return
         self.protocol.setText(f"protocol {event.protocol}, held-out slices")
 

@@ -14,10 +14,16 @@ from ctstudio.core.errors import StudioError
 
 FILE = "metrics.csv"
 METRICS = ("psnr", "ssim", "rmse", "dice")
-LABEL_METRICS = (
-    "iou", "sensitivity", "specificity", "weighted_accuracy", "auc", "hd95_mm", "surface_mm",
-)  # fmt: skip
-"""Beside Dice, where classes are learnt."""
+LABEL_METRICS = {
+    "iou": "IoU",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "weighted_accuracy": "Weighted accuracy",
+    "auc": "AUC",
+    "hd95_mm": "HD95 mm",
+    "surface_mm": "Surface distance mm",
+}
+"""Beside Dice, where classes are learnt, with the words for each."""
 NEEDED = {"step", "epoch", "seconds", "lr", "protocol"}
 MOST_S = 1e10  # three centuries: no training takes longer
 LONGEST = 100_000  # characters of a line; no row of ours comes near

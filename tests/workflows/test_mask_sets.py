@@ -132,9 +132,8 @@ def test_a_folder_is_trained_on_from_the_command_line(
     assert main.run(arguments) == 0
     told = capsys.readouterr()
     text = told.out + told.err
-    assert re.search(r"DICE 0?\.?\d*", text)
-    for name in ("IOU", "SENSITIVITY", "SPECIFICITY", "WEIGHTED_ACCURACY", "AUC"):
-        assert name in text
+    for name in ("Dice", "IoU", "Sensitivity", "Specificity", "Weighted accuracy", "AUC"):
+        assert re.search(rf"{name} [0-9.]+", text)
     assert (tmp_path / "run" / "best.pt").is_file()
 
 
