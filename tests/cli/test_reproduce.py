@@ -193,7 +193,7 @@ def test_other_settings_do_not_go_on_with_a_run(
     work.close()
     arguments = ["residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
     assert main.run(["reproduce", *arguments]) == 1
-    assert "other settings" in capsys.readouterr().err
+    assert "other settings: steps 6, now 1." in capsys.readouterr().err
 
 
 def test_one_failure_does_not_end_the_others(

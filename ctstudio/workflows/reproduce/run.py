@@ -207,11 +207,21 @@ def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) 
 
 
 def _require_same(recipe: Recipe, folder: Path) -> None:
-    if Recipe.load(folder / "recipe.toml") != recipe.checked():
+    """The run in a folder has this recipe, but for how closely it was watched."""
+    from ctstudio.workflows.run_settings import differences, flatten, in_words, short_key
+
+    there = Recipe.load(folder / "recipe.toml").to_dict()
+    changed = differences(flatten(there), flatten(recipe.checked().to_dict()))
+    told = [
+        f"{short_key(key)} {in_words(old)}, now {in_words(new)}"
+        for key, (old, new) in changed.items()
+        if not key.startswith("cadence.")
+    ]
+    if told:
         raise StudioError(
-            f"{folder} holds a run with other settings (epochs, slices, minutes or device).",
-            hint="Give the same settings to go on with it, choose another folder for --out, or "
-            "delete this one.",
+            f"{folder} holds a run with other settings: {'; '.join(told)}.",
+            hint="Give the same epochs, slices, minutes and device to go on with it, choose "
+            "another folder for --out, or delete this one.",
             path=folder,
         )
 
