@@ -9,32 +9,71 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.ct.oblique import (
+    FLAT_MM,
+    SCREEN,
+    NamedPlane,
+    Oblique,
+    ObliqueStack,
+)
 from ctstudio.ct.views import Blend, Difference, LiveSlices, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Volume
 
-Plane = Literal["axial", "coronal", "sagittal"]
 Projection = Literal["maximum", "minimum", "mean"]
+Plane = NamedPlane | Oblique
 
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-SCREEN: dict[Plane, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    "axial": ((1, 0, 0), (0, 1, 0)),
-    "coronal": ((1, 0, 0), (0, 0, -1)),
-    "sagittal": ((0, 1, 0), (0, 0, -1)),
-}
-"""What points to the right and down on the screen: patient left and back, left and feet, back and
-feet."""
+PLANES: tuple[NamedPlane, ...] = ("axial", "coronal", "sagittal")
 
 MOST_ROWS = 4096
 TOUCH = 1e-3  # of a voxel: as near to the outermost centres counts as inside
-FLAT_MM = 0.01  # slices displaced by no more along their plane are not tilted
 
 
-def stored_plane(geometry: Geometry) -> Plane:
+def plane_name(plane: Plane) -> str:
+    """ "axial", "coronal", "sagittal" or "oblique"."""
+    return "oblique" if isinstance(plane, Oblique) else plane
+
+
+def plane_data(plane: Plane) -> str | dict[str, Any]:
+    """A plane in numbers, lists and words alone, for a file."""
+    if not isinstance(plane, Oblique):
+        return plane
+    return {
+        "centre_mm": list(plane.centre_mm),
+        "row": list(plane.row),
+        "column": list(plane.column),
+        "base": plane.base,
+    }
+
+
+def plane_from_data(data: object) -> Plane | None:
+    """The plane that `plane_data` wrote; None where it is none."""
+    if isinstance(data, str):
+        return next((plane for plane in PLANES if plane == data), None)
+    if not isinstance(data, dict):
+        return None
+    base = next((plane for plane in PLANES if plane == data.get("base")), None)
+    try:
+        centre, row, column = (
+            np.array([float(v) for v in data[key]]) for key in ("centre_mm", "row", "column")
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    vectors = np.concatenate([centre, row, column])
+    square = vectors.shape == (9,) and bool(np.isfinite(vectors).all())
+    if base is None or not square or abs(float(row @ column)) > 1e-6:
+        return None
+    if max(abs(float(v @ v) - 1) for v in (row, column)) > 1e-6:
+        return None
+    (a, b, c), (d, e, f), (g, h, i) = centre.tolist(), row.tolist(), column.tolist()
+    return Oblique((a, b, c), (d, e, f), (g, h, i), base)
+
+
+def stored_plane(geometry: Geometry) -> NamedPlane:
     """The plane that the slices lie in, or are nearest to; "axial" where nobody knows."""
     if not geometry.orientation_known:
         return "axial"
@@ -46,6 +85,8 @@ def in_plane(stack: SliceStack, plane: Plane) -> SliceStack:
     """``stack`` seen in ``plane``: itself where its slices lie so, or where it has but one."""
     if len(stack) < 2 or plane == stored_plane(stack.geometry):
         return stack
+    if isinstance(plane, Oblique):
+        return ObliqueStack(stack, plane)
     return Reformatted(stack, plane)
 
 
@@ -57,7 +98,7 @@ class Reformatted(OnBase):
     """
 
     base: SliceStack
-    plane: Plane
+    plane: NamedPlane
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -109,7 +150,7 @@ class _Layout:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, base: Geometry, shape: tuple[int, int, int], plane: Plane) -> _Layout:
+    def of(cls, base: Geometry, shape: tuple[int, int, int], plane: NamedPlane) -> _Layout:
         """The layout of ``plane`` through slices ``(z, y, x)`` of ``base``."""
         right, down = (np.array(v, float) for v in SCREEN[plane])
         axes = {0: base.normal, 1: base.column_direction, 2: base.row_direction}

@@ -11,7 +11,7 @@ from ctstudio.ct.window import PRESETS
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
 FULL_RANGE = "Full range"
-OVERLAYS = ("info", "scale", "letters", "patient")
+OVERLAYS = ("info", "scale", "letters", "plane_lines", "patient")
 LINKS = ("link_scroll", "link_window", "link_zoom", "link_pan", "link_crosshair")
 LAYOUT_ACTIONS = tuple(f"layout_{name}" for name in LAYOUTS)
 COMPARISONS = (
@@ -26,7 +26,8 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": (
         *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
-        "next_pane", BREAK, *PLANES, BREAK, *OVERLAYS, BREAK,
+        "next_pane", BREAK, *PLANES, "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
+        BREAK, *OVERLAYS, BREAK,
         *LINKS, BREAK, "theme", "full_screen", BREAK,
     ),
     "&Image": (

@@ -17,7 +17,7 @@ from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.ct.measure import Shape, edge_width, profile, slice_of, statistics, values
 from ctstudio.ct.metrics import RoiStatistics
-from ctstudio.ct.planes import Plane, in_plane
+from ctstudio.ct.planes import Plane, in_plane, plane_name
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Source
 
@@ -137,7 +137,8 @@ def _rows(one: Measured) -> list[list[str]]:
     length = one.shape.length if kind in ("distance", "profile") else None
     places = "; ".join(" ".join(f"{c:.3f}" for c in point) for point in one.shape.points_mm)
     head = [
-        one.name, kind, one.plane, _number(length), one.length_unit if length is not None else "",
+        one.name, kind, plane_name(one.plane), _number(length),
+        one.length_unit if length is not None else "",
         _number(one.shape.angle if kind == "angle" else None),
     ]  # fmt: skip
     rows = []
@@ -156,7 +157,7 @@ def _as_json(one: Measured) -> dict[str, Any]:
     told: dict[str, Any] = {
         "name": one.name,
         "kind": shape.kind,
-        "plane": one.plane,
+        "plane": plane_name(one.plane),
         "points_mm": np.round(shape.points_mm, 4).tolist(),
         "normal": np.round(shape.normal, 6).tolist(),
     }

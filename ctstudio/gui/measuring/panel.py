@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.ct.planes import plane_name
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
@@ -239,7 +240,7 @@ class MeasurePanel(QWidget):
 
     def _place(self, entry: Entry) -> str:
         size = self._numbers.size(entry)
-        return f"{entry.plane.capitalize()} {size[0] + 1}" if size is not None else ""
+        return f"{plane_name(entry.plane).capitalize()} {size[0] + 1}" if size is not None else ""
 
     def _value(self, entry: Entry) -> str:
         shape = entry.shape

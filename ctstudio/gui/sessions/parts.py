@@ -10,7 +10,7 @@ import numpy as np
 from PySide6.QtGui import QAction
 
 from ctstudio.ct.measure import Kind, Shape
-from ctstudio.ct.planes import PLANES, Projection
+from ctstudio.ct.planes import Projection, plane_data, plane_from_data
 from ctstudio.ct.window import Window
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.measuring.entries import Measurements
@@ -89,7 +89,7 @@ class ViewPart:
             "window": [view.window.centre_hu, view.window.width_hu],
         }
         if view.plane is not None:
-            data["plane"] = view.plane
+            data["plane"] = plane_data(view.plane)
         if view.slab is not None:
             data["slab"] = {"how": view.slab[0], "mm": view.slab[1]}
         if not view.fitted:
@@ -118,8 +118,7 @@ class ViewPart:
     def _show(self, pane: Pane, layer: Layer, data: Fields) -> None:
         view = pane.view
         pane.set_layer(None)
-        plane = data.text("plane", "")
-        view.plane = next((known for known in PLANES if known == plane), None)
+        view.plane = plane_from_data(data.everything().get("plane"))
         view.slab = None
         if "slab" in data:
             slab = data.inner("slab")
@@ -203,7 +202,7 @@ class MeasurePart:
                         "kind": entry.shape.kind,
                         "points": entry.shape.points_mm.ravel().tolist(),
                         "normal": entry.shape.normal.tolist(),
-                        "plane": entry.plane,
+                        "plane": plane_data(entry.plane),
                         "on": on,
                     }
                 )
@@ -213,7 +212,7 @@ class MeasurePart:
         for item in state.objects("items"):
             layer = layer_of(item.text("on"))
             kind = next((k for k in get_args(Kind) if k == item.text("kind")), None)
-            plane = next((p for p in PLANES if p == item.text("plane", "axial")), None)
+            plane = plane_from_data(item.everything().get("plane", "axial"))
             if layer is None or kind is None or plane is None:
                 continue
             points = np.array(item.numbers("points"))

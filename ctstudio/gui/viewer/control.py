@@ -17,13 +17,16 @@ from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.oblique_bar import ObliqueBar
 from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.plane_lines import PlaneLines, as_oblique, turning_point
 from ctstudio.gui.viewer.view_grid import LAYOUTS, MAX_PANES, ViewGrid
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.gui.words import plain_title
 
 CINE_MS = 80
 ZOOM = 1.25
+TILT = 5.0  # degrees by one key
 CLOSE = 0.4  # of a slice: who sees no more of it looks at a part
 
 
@@ -44,7 +47,11 @@ class ViewControl(QObject):
         self.comparing = Comparing(session, grid, actions)
         bar = CompareBar(self.comparing, grid, actions)
         leave_keys_to_the_images(bar)
-        grid.bars.addWidget(bar)
+        angles = ObliqueBar(grid)
+        leave_keys_to_the_images(angles)
+        for widget in (bar, angles):
+            grid.bars.addWidget(widget)
+        self.lines = PlaneLines(grid, grid.cutting.turn)
         self.lens = LensTool(session, grid, Qt.Key.Key_Q)
         self.lens.shown.connect(actions["lens"].setChecked)
         actions["lens"].setAutoRepeat(False)
@@ -75,6 +82,12 @@ class ViewControl(QObject):
             "scale": lambda on: self._overlay("show_scale", on),
             "letters": lambda on: self._overlay("show_letters", on),
             "patient": self._show_patient,
+            "oblique": lambda: grid.cutting.set_oblique(grid.active_pane),
+            "tilt_up": lambda: self._tilt(0, TILT),
+            "tilt_down": lambda: self._tilt(0, -TILT),
+            "turn_left": lambda: self._tilt(1, -TILT),
+            "turn_right": lambda: self._tilt(1, TILT),
+            "plane_lines": self.lines.set_shown,
             "split_across": lambda: self._split(True),
             "split_down": lambda: self._split(False),
             "close_pane": self._close_pane,
@@ -89,6 +102,16 @@ class ViewControl(QObject):
         for name in LAYOUTS:
             table[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
         return table
+
+    def _tilt(self, axis: int, degrees: float) -> None:
+        """Turn the active pane's plane about the screen's horizontal (0) or vertical (1) line."""
+        pane = self._grid.active_pane
+        if pane.layer is None or len(pane.layer.stack) < 2:
+            return
+        geometry = pane.view.stack.geometry
+        plane = as_oblique(pane.view, turning_point(pane.view))
+        about = (geometry.row_direction, geometry.column_direction)[axis]
+        self._grid.cutting.turn(pane, plane.turned(about, degrees))
 
     def visible_slice(self, layer: Layer) -> int:
         """The slice of ``layer`` that lies where the active (or a linked) pane looks."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer
 
+from ctstudio.ct.oblique import Oblique
 from ctstudio.ct.planes import PLANES, Plane, Projection, stored_plane
 from ctstudio.gui.viewer.linking import framing_in, joined, matching_slice
 from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.places import Framing
+from ctstudio.gui.viewer.plane_lines import as_oblique
 
 if TYPE_CHECKING:
     from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -59,6 +63,48 @@ class Cutting(QObject):
             view.set_framing(joined(links, view.framing, there))
         self._seen_otherwise(pane)
 
+    def set_oblique(self, pane: Pane) -> None:
+        """Show the plane that the pane shows as one that can be turned; see `turn`."""
+        view = pane.view
+        if view.layer is None or len(view.layer.stack) < 2:
+            return
+        if not isinstance(view.shown_plane, Oblique):
+            self.turn(pane, as_oblique(view, view.centre_mm))
+
+    def turn(self, pane: Pane, plane: Oblique) -> None:
+        """Show ``plane`` in ``pane``, and in those that show the same one and scroll with it.
+
+        The slice goes through the plane's centre, which stays where it is on the screen.
+        """
+        before = pane.view.shown_plane
+        panes = [pane]
+        if self._grid.links.scroll and isinstance(before, Oblique):
+            panes += [p for p in self._grid.linked(pane) if p.view.shown_plane == before]
+        for one in panes:
+            view = one.view
+            if view.layer is None or len(view.layer.stack) < 2:
+                continue
+            if not isinstance(view.shown_plane, Oblique):
+                view.left_at[view.shown_plane] = view.index
+            framing, fitted = view.framing, view.fitted
+            old = view.stack.geometry
+            centre = np.array(plane.centre_mm)
+            across = framing.u - float(centre @ old.row_direction)
+            down = framing.v - float(centre @ old.column_direction)
+            view.plane = plane
+            new = view.stack.geometry
+            view.show_slice(new.nearest_slice(centre))
+            view.set_crosshair(None)
+            if fitted:
+                view.fit()
+            else:
+                u, v = float(centre @ new.row_direction), float(centre @ new.column_direction)
+                view.set_framing(Framing(u + across, v + down, framing.scale))
+            one.refresh_header()
+        self._grid.sync()
+        self._grid.reprobe()
+        self._grid.moved.emit(pane)
+
     def set_slab(self, pane: Pane, slab: tuple[Projection, float] | None) -> None:
         """Show single slices, or a projection ``(how, mm)`` of several, in ``pane``."""
         if pane.view.layer is not None and pane.view.slab != slab:
@@ -70,6 +116,8 @@ class Cutting(QObject):
         pane.refresh_header()
         self._grid.sync()
         self._grid.reprobe()
+        self._grid.show_links()
+        self._grid.moved.emit(pane)
 
     def show_planes(self) -> None:
         """The active layer in three panes: axial, coronal, sagittal."""

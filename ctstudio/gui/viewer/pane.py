@@ -14,7 +14,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from ctstudio.ct.planes import PLANES, Projection
+from ctstudio.ct.oblique import Oblique
+from ctstudio.ct.planes import PLANES, Projection, plane_name
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.slice_view import SliceView
@@ -38,6 +39,7 @@ class Pane(QFrame):
 
     chosen = Signal(object)  # Layer, picked in the header's menu
     plane_chosen = Signal(object)  # Plane
+    oblique_chosen = Signal()  # a plane of any direction, beginning with the one shown
     slab_chosen = Signal(object)  # tuple[Projection, float] | None
 
     def __init__(self, session: Session) -> None:
@@ -90,7 +92,7 @@ class Pane(QFrame):
         layer = self.view.layer
         self.plane_button.setVisible(layer is not None and len(layer.stack) > 1)
         self.plane_button.setText(self._plane_text())
-        self.plane_button.setToolTip("Axial, coronal or sagittal; slabs of several slices")
+        self.plane_button.setToolTip("Axial, coronal, sagittal or oblique; slabs of several slices")
         if layer is None:
             self.button.setText("Empty pane")
             self.button.setIcon(theme.icon("mdi6.crop-square"))
@@ -111,7 +113,7 @@ class Pane(QFrame):
 
     def _plane_text(self) -> str:
         view = self.view
-        plane = view.shown_plane.capitalize()
+        plane = plane_name(view.shown_plane).capitalize()
         if view.slab is None:
             return plane
         how, thickness = view.slab
@@ -125,6 +127,10 @@ class Pane(QFrame):
             action.setCheckable(True)
             action.setChecked(plane == view.shown_plane)
             action.setData(("plane", plane))
+        oblique = menu.addAction("Oblique")
+        oblique.setCheckable(True)
+        oblique.setChecked(isinstance(view.shown_plane, Oblique))
+        oblique.setData(("oblique", None))
         menu.addSeparator()
         single = menu.addAction("Single slices")
         single.setCheckable(True)
@@ -142,7 +148,10 @@ class Pane(QFrame):
         data = action.data()
         if data is not None:
             what, choice = data
-            (self.plane_chosen if what == "plane" else self.slab_chosen).emit(choice)
+            if what == "oblique":
+                self.oblique_chosen.emit()
+            else:
+                (self.plane_chosen if what == "plane" else self.slab_chosen).emit(choice)
 
     def _fill_menu(self) -> None:
         self._menu.clear()

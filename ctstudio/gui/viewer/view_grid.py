@@ -69,6 +69,7 @@ class ViewGrid(LinkedPanes):
         view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
         pane.chosen.connect(lambda layer: self.show_in(pane, layer))
         pane.plane_chosen.connect(lambda plane: self.cutting.set_plane(pane, plane))
+        pane.oblique_chosen.connect(lambda: self.cutting.set_oblique(pane))
         pane.slab_chosen.connect(lambda slab: self.cutting.set_slab(pane, slab))
 
     # -- layout ----------------------------------------------------------------------------------
