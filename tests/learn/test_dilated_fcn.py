@@ -132,3 +132,13 @@ def test_shrunk_it_works_on_means_and_gives_the_whole_image() -> None:
     odd = 300 * torch.randn(1, 1, 41, 50, dtype=torch.float64)
     assert large(odd).shape == odd.shape
     assert network(maps=3, calm=True)(hu).abs().max() == 0
+
+
+def test_repeated_edges_leave_no_border() -> None:
+    """Of an image that is constant along a row, the answer is, too."""
+    column = 200 * torch.randn(1, 1, 40, 1, dtype=torch.float64)
+    stripes = column.expand(1, 1, 40, 60)
+    for edges, same in (("replicate", True), ("zeros", False)):
+        told = network(maps=3, edges=edges)(stripes)
+        spread = float(told.detach().std(dim=3).max())
+        assert (spread < 1e-9) is same

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Norm = Literal["instance", "batch"]
 Output = Literal["logits", "mask"]
+Edges = Literal["zeros", "replicate"]
 FURTHEST_PX = 1024
 
 
@@ -35,6 +36,9 @@ def dilated_fcn(
     shrink: Annotated[
         int, Param("Images are reduced by so much beforehand, and its answer is enlarged", 1, 16)
     ] = 1,
+    edges: Annotated[
+        Edges, Param("What stands beyond the image: zeros, whose border shows, or its last pixels")
+    ] = "zeros",
     calm: Annotated[bool, Param("The last layer begins at 0: no class is likelier")] = False,
     centre: Annotated[float, Param("HU that the network takes for 0", -1000, 1000, "HU")] = 0.0,
     width: Annotated[float, Param("HU that it takes for 1", 1, 4000, "HU", log=True)] = 500.0,
@@ -55,6 +59,7 @@ def dilated_fcn(
         dropout=dropout,
         output=output,
         shrink=shrink,
+        edges=edges,
         calm=calm,
         centre=centre,
         width=width,

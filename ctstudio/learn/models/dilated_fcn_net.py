@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ctstudio.learn.models.dilated_fcn import Norm, Output
+    from ctstudio.learn.models.dilated_fcn import Edges, Norm, Output
 
 EPSILON = 1e-3
 
@@ -42,6 +42,7 @@ class DilatedFcn(nn.Module):
         dropout: float,
         output: Output,
         shrink: int,
+        edges: Edges,
         calm: bool,
         centre: float,
         width: float,
@@ -52,13 +53,13 @@ class DilatedFcn(nn.Module):
         self.residual, self.shrink = residual, shrink
         self.entrance = _Normalised(1, norm)
         self.dilated = nn.ModuleList(
-            _Layer(before, maps, 3, dilation, norm)
+            _Layer(before, maps, 3, dilation, norm, edges)
             for before, dilation in zip([1] + [maps] * len(dilations), dilations, strict=False)
         )
         self.dropout = nn.Dropout(dropout)
         joined = 1 + maps * len(dilations)
         self.hidden = nn.ModuleList(
-            _Layer(before, after, 1, 1, norm)
+            _Layer(before, after, 1, 1, norm, edges)
             for before, after in zip([joined, *hidden], hidden, strict=False)
         )
         self.head = nn.Conv2d([joined, *hidden][-1], classes, 1)
@@ -108,9 +109,12 @@ class _Normalised(nn.Module):
 class _Layer(nn.Sequential):
     """A convolution that keeps the size, ``z + norm(z)``, and a ReLU."""
 
-    def __init__(self, before: int, after: int, side: int, dilation: int, norm: Norm) -> None:
+    def __init__(
+        self, before: int, after: int, side: int, dilation: int, norm: Norm, edges: Edges
+    ) -> None:
+        reach = dilation * (side // 2)
         convolution = nn.Conv2d(
-            before, after, side, padding=dilation * (side // 2), dilation=dilation
+            before, after, side, padding=reach, dilation=dilation, padding_mode=edges
         )
         _he_normal(convolution)
         super().__init__(convolution, _Normalised(after, norm), nn.ReLU())
