@@ -7,10 +7,20 @@ from pathlib import Path
 
 SWITCH = "CTSTUDIO_CACHE"
 
+_chosen: list[Path] = []
+
+
+def use_cache_folder(folder: Path | None) -> None:
+    """Let ``folder`` be the cache from now on; None: the user's own again."""
+    _chosen[:] = [folder] if folder is not None else []
+
 
 def cache_folder() -> Path:
-    """The cache: the folder that the environment names in ``CTSTUDIO_CACHE``, else the user's."""
+    """The cache: as the environment says in ``CTSTUDIO_CACHE``, as chosen, else the user's own."""
     import platformdirs
 
-    chosen = os.environ.get(SWITCH, "")
-    return Path(chosen or platformdirs.user_cache_dir("ctstudio", appauthor=False))
+    if named := os.environ.get(SWITCH, ""):
+        return Path(named)
+    if _chosen:
+        return _chosen[0]
+    return Path(platformdirs.user_cache_dir("ctstudio", appauthor=False))

@@ -25,6 +25,7 @@ from ctstudio import __version__
 from ctstudio.gui import theme
 from ctstudio.gui.collector import GuiCollector
 from ctstudio.gui.main_window import MainWindow
+from ctstudio.gui.preferences.values import Preferences
 from ctstudio.gui.segmentations import Segmentations
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.status import NO_ENGINE
@@ -58,10 +59,11 @@ class Program:
     def __init__(self, settings: Settings | None = None, runs_folder: Path | None = None) -> None:
         self.app = make_application()
         self.settings = settings or Settings()
-        chosen = self.settings.get("theme", "dark")
-        theme.apply(self.app, theme.THEMES.get(chosen, theme.DARK))
+        preferences = Preferences(self.settings)
+        preferences.prepare(self.app)
+        theme.apply(self.app, preferences.theme(self.app))
         self.collector = GuiCollector()
-        self.window = MainWindow(self.settings, runs_folder)
+        self.window = MainWindow(self.settings, runs_folder or preferences.runs_folder)
         self.segmentations = Segmentations(self.window.session, self.window.opener)
         self.engine: Engine | None = None
 

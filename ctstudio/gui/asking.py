@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from ctstudio.core.places import cache_folder
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.settings import Settings
@@ -55,7 +55,7 @@ class Asker(QObject):
         menu.addAction("Forget these").triggered.connect(self._forget)
 
     def _remember(self, paths: list[Path]) -> None:
-        cache = platformdirs.user_cache_dir("ctstudio", False)
+        cache = str(cache_folder())
         for path in paths:
             if not str(path).startswith(cache):  # where the demo lies
                 self._settings.add_recent(path.absolute())

@@ -23,12 +23,12 @@ BREAK = ""  # a separator
 RECENT_SESSIONS = "recent sessions"
 
 MENUS: dict[str, tuple[str, ...]] = {
-    "&Edit": ("undo", "redo"),
+    "&Edit": ("undo", "redo", BREAK, "preferences"),
     "&View": (
         *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
         "next_pane", BREAK, *PLANES, "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
         BREAK, *OVERLAYS, BREAK,
-        *LINKS, BREAK, "theme", "full_screen", BREAK,
+        *LINKS, BREAK, "log", "theme", "full_screen", BREAK,
     ),
     "&Image": (
         "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
@@ -48,7 +48,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         "report", "tags", BREAK, "simulate", "history", "reproduce", BREAK, "preview_back",
         "preview_on",
     ),
-    "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "about"),
+    "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "problem", "about"),
 }  # fmt: skip
 
 

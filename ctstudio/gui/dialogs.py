@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QLabel,
-    QMessageBox,
     QPlainTextEdit,
     QScrollArea,
     QVBoxLayout,
@@ -59,20 +58,6 @@ def show_shortcuts(parent: QWidget, actions: Mapping[str, QAction]) -> None:
     area.setWidgetResizable(True)
     area.setWidget(label)
     _run(dialog, area)
-
-
-def show_about(parent: QWidget, version: str) -> None:
-    box = QMessageBox(parent)
-    box.setWindowTitle("About CT Studio")
-    box.setText(f"<h3>CT Studio {version}</h3>A desktop viewer and trainer for CT.")
-    box.setInformativeText(
-        "<b>For research use, not for diagnosis.</b><br><br>MIT licence. Text on images is set in "
-        "Inter (SIL Open Font License). Built with Qt for Python (LGPL), pyqtgraph, PyTorch, "
-        "pydicom, imagecodecs, scikit-image, NumPy, SciPy, Pillow, matplotlib and QtAwesome "
-        "(Material Design Icons)."
-    )
-    box.exec()
-    box.deleteLater()
 
 
 def ask_where_to_save(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import platformdirs
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QApplication,
     QDockWidget,
     QLabel,
     QMainWindow,
@@ -207,9 +209,7 @@ class MainWindow(QMainWindow):
         session.run_grew.connect(self.curves.touch)
         session.trouble.connect(self.banner.show_trouble)
         session.message.connect(self.message_label.say)
-        self.banner.details_requested.connect(
-            lambda title, details: dialogs.show_details(self, title, details)
-        )
+        self.banner.details_requested.connect(partial(dialogs.show_details, self))
         self.timeline.picked.connect(self.train_panel.show_panels)
         self.timeline.picked.connect(self.compare_panel.show_step)
         handlers: dict[str, Any] = {
@@ -230,7 +230,7 @@ class MainWindow(QMainWindow):
             "preview_back": lambda: self.timeline.step(-1),
             "preview_on": lambda: self.timeline.step(1),
             "theme": self._set_light,
-            "full_screen": self._full_screen,
+            "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
         handlers |= self.mask_desk.handlers() | self.undoing.handlers() | self.measuring.handlers()
@@ -341,18 +341,16 @@ class MainWindow(QMainWindow):
     # -- theme, places, end ----------------------------------------------------------------------
 
     def _set_light(self, on: bool) -> None:
-        from PySide6.QtWidgets import QApplication
+        self.settings.set("theme", "light" if on else "dark")
+        self.paint(theme.LIGHT if on else theme.DARK)
 
+    def paint(self, chosen: theme.Theme) -> None:
+        """Show everything in a theme, with the size of texts in force."""
         app = QApplication.instance()
         if isinstance(app, QApplication):
-            theme.apply(app, theme.LIGHT if on else theme.DARK)
-            self.settings.set("theme", "light" if on else "dark")
-            self.curves.retheme()
-            self.history.retheme()
-            self.measuring.retheme()
-
-    def _full_screen(self, on: bool) -> None:
-        self.showFullScreen() if on else self.showNormal()
+            theme.apply(app, chosen)
+            for part in (self.curves, self.history, self.measuring):
+                part.retheme()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -1,4 +1,4 @@
-"""What surrounds the images: session files, the command palette, keys."""
+"""What surrounds the images: session files, commands and keys, preferences, the log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from ctstudio import __version__
 from ctstudio.gui.chrome import RECENT_SESSIONS
-from ctstudio.gui.dialogs import show_about, show_shortcuts
+from ctstudio.gui.dialogs import show_shortcuts
 from ctstudio.gui.palette.editor import ShortcutEditor
 from ctstudio.gui.palette.keymap import Keymap
 from ctstudio.gui.palette.palette import CommandPalette
+from ctstudio.gui.preferences.preferences import PreferenceKeeper
 from ctstudio.gui.sessions.sessions import Sessions
+from ctstudio.gui.support.support import Support
 
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
@@ -27,7 +28,9 @@ class Services(QObject):
     def __init__(self, window: MainWindow, presets: list[QAction]) -> None:
         super().__init__(window)
         self._window = window
+        self.support = Support(window)
         self.sessions = Sessions(window)
+        self.preferences = PreferenceKeeper(window, self.sessions)
         recent = window.menuBar().findChild(QMenu, RECENT_SESSIONS)
         assert isinstance(recent, QMenu)
         self.sessions.keep_filled(recent)
@@ -40,10 +43,11 @@ class Services(QObject):
         """What each action does, by the action's name."""
         return {
             **self.sessions.handlers(),
+            **self.preferences.handlers(),
+            **self.support.handlers(),
             "commands": lambda: self.palette.open_over(self._window),
             "edit_shortcuts": self._edit_shortcuts,
             "shortcuts": lambda: show_shortcuts(self._window, self.keymap.actions),
-            "about": lambda: show_about(self._window, __version__),
         }
 
     def _edit_shortcuts(self) -> None:
@@ -54,3 +58,5 @@ class Services(QObject):
     def end(self) -> None:
         """The window closes as it should."""
         self.sessions.end()
+        self.preferences.end()
+        self.support.end()

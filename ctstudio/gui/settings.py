@@ -48,6 +48,10 @@ class Settings:
     def remove(self, key: str) -> None:
         self._store.remove(key)
 
+    def everything(self) -> dict[str, Any]:
+        """All that is stored, by key."""
+        return {key: self._store.value(key) for key in self._store.allKeys()}
+
     def bytes(self, key: str) -> QByteArray:
         value = self._store.value(key)
         return value if isinstance(value, QByteArray) else QByteArray()

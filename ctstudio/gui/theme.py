@@ -24,6 +24,8 @@ from PySide6.QtWidgets import QApplication
 
 from ctstudio.resources import resource
 
+TEXT_PX = 13
+_text_px = [TEXT_PX]
 GRID = 8  # px: every margin and gap is a multiple of it, or half of it
 
 
@@ -98,10 +100,15 @@ def apply(app: QApplication, theme: Theme) -> None:
         palette.setColor(QPalette.ColorGroup.Disabled, role, _between(theme.text, theme.window))
     app.setPalette(palette)
     font = app.font()
-    font.setPixelSize(13)
+    font.setPixelSize(_text_px[0])
     app.setFont(font)
     app.setStyleSheet(_style_sheet(theme))
     app.setProperty("ctstudioTheme", theme.name)
+
+
+def set_text_size(pixels: int) -> None:
+    """The size of texts, in force when a theme is applied next."""
+    _text_px[0] = min(max(pixels, 10), 24)
 
 
 def current() -> Theme:

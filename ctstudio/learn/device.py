@@ -61,6 +61,11 @@ def thread_count() -> int:
     return max(1, cores - 1)
 
 
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` threads, at most `thread_count`; 0: as many as that."""
+    torch.set_num_threads(min(count, thread_count()) if count > 0 else thread_count())
+
+
 def cap_threads() -> None:
     """Let torch use at most `thread_count` threads; a smaller number set before stays."""
     torch.set_num_threads(min(torch.get_num_threads(), thread_count()))

@@ -18,6 +18,7 @@ import numpy as np
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Partial, Progress, Work
+from ctstudio.core.places import cache_folder
 from ctstudio.core.registry import Choice
 
 if TYPE_CHECKING:
@@ -91,9 +92,7 @@ def ensure_demo(cache_folder: Path | None = None) -> Work[DemoSeries]:
 
 def _cache_folder() -> Path:
     """The user's cache, or a folder of theirs among the temporary ones where that is closed."""
-    import platformdirs
-
-    folder = Path(platformdirs.user_cache_dir("ctstudio", appauthor=False))
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):

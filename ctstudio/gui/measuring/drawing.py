@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from ctstudio.ct.measure import Shape, statistics
-from ctstudio.gui import theme
+from ctstudio.gui import theme, units
 from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.linking import patient_point
@@ -159,7 +159,7 @@ def words_for(shape: Shape, view: PictureView) -> list[str]:
     """What ``shape`` measures upon the picture that ``view`` shows."""
     unit = "mm" if view.stack.geometry.spacing_known else "px"
     if shape.kind in ("distance", "profile"):
-        return [f"{shape.length:.1f} {unit}"]
+        return [units.length(shape.length, known=view.stack.geometry.spacing_known)]
     if shape.kind == "angle":
         return ["" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"]
     hu = view.hu
@@ -167,7 +167,8 @@ def words_for(shape: Shape, view: PictureView) -> list[str]:
     if found is None:
         return ["no pixel"]
     value = view.stack.unit
-    area = f"{found.area:.1f} mm²  " if found.area_unit == "mm2" else ""
+    area = f"{units.area(found.area)}  " if found.area_unit == "mm2" else ""
+    about = "" if most is None or found.n <= most else "≈ "
     return [
         f"{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
         f"{found.min:g} to {found.max:g} {value}".rstrip(),

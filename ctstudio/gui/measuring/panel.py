@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.ct.planes import plane_name
+from ctstudio.gui import units
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
@@ -247,9 +248,9 @@ class MeasurePanel(QWidget):
         if shape.kind == "angle":
             return "" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"
         if not shape.is_region:
-            return f"{shape.length:.1f} {entry.length_unit}"
+            return units.length(shape.length, known=entry.spacing_known)
         _, count, area = self._numbers.size(entry) or (0, 0, 0.0)
-        return f"{area:.1f} mm²" if entry.spacing_known else f"{count} px"
+        return units.area(area) if entry.spacing_known else f"{count} px"
 
     # -- doing -----------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class Autosave(QObject):
         self._complained = False
         self.folder = home / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.on = True  # off while a session is being opened
+        self.wanted = True
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(EVERY_MS)
@@ -53,8 +54,17 @@ class Autosave(QObject):
 
     def touch(self, *_: object) -> None:
         """Something has changed: write it before long."""
-        if not self._timer.isActive() and not self._session.closing:
+        if self.wanted and not self._timer.isActive() and not self._session.closing:
             self._timer.start()
+
+    def set_wanted(self, on: bool) -> None:
+        """Keep the session from now on, or not; what was kept goes then."""
+        self.wanted = on
+        if on:
+            self.touch()
+        else:
+            self._timer.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def save(self) -> None:
         """Write the session as it is now, in the background."""

@@ -44,7 +44,7 @@ class Sessions(QObject):
         self._window, self._session = window, window.session
         self._settings = window.settings
         self.path: Path | None = None  # where the session was saved or opened last
-        self._store: Path | None = None
+        self.store: Path | None = None  # where its pixels are kept
         self.parts: dict[str, Part] = {
             "switches": SwitchPart(window.actions_by_name, (*OVERLAYS, *LINKS, "masks")),
             "view": ViewPart(window.grid),
@@ -128,7 +128,7 @@ class Sessions(QObject):
             return
         if path is not None:
             if path != self.path:
-                self._store = None  # two sessions share no pixels: one may be deleted
+                self.store = None  # two sessions share no pixels: one may be deleted
             self._save(path)
 
     def _save(self, path: Path) -> None:
@@ -137,9 +137,9 @@ class Sessions(QObject):
             return
         document, volumes = self._document()
         sessions = self._settings.cache_folder / "sessions"
-        store = self._store or sessions / uuid.uuid4().hex
+        store = self.store or sessions / uuid.uuid4().hex
         others = self.autosave.folder / "layers"
-        self.path, self._store = path, store
+        self.path, self.store = path, store
         self._session.jobs.start(
             ROLE,
             f"Saving {path.name}",
@@ -178,7 +178,7 @@ class Sessions(QObject):
             return False
         self.autosave.on = False
         self.path = name
-        self._store = store if name is not None else None
+        self.store = store if name is not None else None
         if name is not None:
             self._settings.add_recent_session(name)
         return True

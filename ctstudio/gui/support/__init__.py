@@ -1,0 +1,1 @@
+"""What helps when something goes wrong: the log, reports of problems, About."""
