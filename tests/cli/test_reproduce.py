@@ -15,6 +15,7 @@ from PIL import Image
 from ctstudio.cli import main
 from ctstudio.core.events import Progress, finish
 from ctstudio.learn import checkpoint
+from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.workflows.reproduce import experiments as table
 from ctstudio.workflows.reproduce.data import load
 from ctstudio.workflows.reproduce.plan import Wish
@@ -148,8 +149,22 @@ def test_what_was_interrupted_goes_on(two: None, series_folder: Path, tmp_path: 
         assert film.n_frames == 4  # the first four epochs beside the last four
 
 
+def with_other_words(experiment: table.Experiment) -> dict[str, Recipe]:
+    """The recipes as a later version of the program may have them: a new title, another log."""
+    names = experiment.recipe_names
+    changes = {"title": "Another title", "cadence.gradient_norms_every": 7}
+    recipes = {form: bundled()[name] for form, name in names}
+    for key, value in changes.items():
+        recipes = {form: made.with_setting(key, value) for form, made in recipes.items()}
+    return recipes
+
+
 def test_one_form_follows_the_other(
-    two: None, series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two: None,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arguments = ["reproduce", "residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
     folder = tmp_path / "residual-2a"
@@ -159,10 +174,11 @@ def test_one_form_follows_the_other(
     assert list(first["forms"]) == ["repaired"]
     require_links(folder / "report.md")
     weights = (folder / "repaired" / "best.pt").read_bytes()
+    monkeypatch.setattr(table.Experiment, "forms", with_other_words)
     assert main.run([*arguments, "--form", "faithful"]) == 0
     both = json.loads((folder / "report.json").read_text())
     assert list(both["forms"]) == ["faithful", "repaired"]
-    # Of the first form nothing was trained again.
+    # Of the first form nothing was trained again, although its recipe has another title now.
     assert (folder / "repaired" / "best.pt").read_bytes() == weights
     assert both["forms"]["repaired"]["numbers"] == first["forms"]["repaired"]["numbers"]
     assert both["judged"] == first["judged"]

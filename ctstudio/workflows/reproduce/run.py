@@ -199,19 +199,19 @@ def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) 
 
     begun = (folder / "recipe.toml").is_file()
     if begun:
-        _require_same(recipe, folder)
+        recipe = _its_own(recipe, folder)
     elif folder.is_dir():
         shutil.rmtree(folder)  # cut off before its recipe was written: there is nothing in it
     work = train_on(recipe, volumes, folder, resume=begun, **how)
     yield from as_progress(work, recipe)
 
 
-def _require_same(recipe: Recipe, folder: Path) -> None:
-    """The run in a folder has this recipe, but for how closely it was watched."""
+def _its_own(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe of the run in a folder, which is this one but for how closely it was watched."""
     from ctstudio.workflows.run_settings import differences, flatten, in_words, short_key
 
-    there = Recipe.load(folder / "recipe.toml").to_dict()
-    changed = differences(flatten(there), flatten(recipe.checked().to_dict()))
+    there = Recipe.load(folder / "recipe.toml")
+    changed = differences(flatten(there.to_dict()), flatten(recipe.checked().to_dict()))
     told = [
         f"{short_key(key)} {in_words(old)}, now {in_words(new)}"
         for key, (old, new) in changed.items()
@@ -224,6 +224,7 @@ def _require_same(recipe: Recipe, folder: Path) -> None:
             "another folder for --out, or delete this one.",
             path=folder,
         )
+    return there
 
 
 def _make(folder: Path) -> None:
