@@ -33,7 +33,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&Image": (
         "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
         "slice_down_10", "slice_first", "slice_last", BREAK, "series_next", "series_previous",
-        "cine", BREAK,
+        BREAK, "cine", "cine_faster", "cine_slower", "cine_way", "cine_everywhere", BREAK,
     ),
     "Com&pare": (
         *COMPARISONS, BREAK, "compare_less", "compare_more", "compare_next", "compare_swap",

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QMenu
 
 from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS, Window, full_range
-from ctstudio.gui import chrome, theme
+from ctstudio.gui import chrome
 from ctstudio.gui.comparing.bar import CompareBar
 from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.cine import Cine
 from ctstudio.gui.viewer.oblique_bar import ObliqueBar
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.plane_lines import PlaneLines, as_oblique, turning_point
@@ -24,7 +25,6 @@ from ctstudio.gui.viewer.view_grid import LAYOUTS, MAX_PANES, ViewGrid
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.gui.words import plain_title
 
-CINE_MS = 80
 ZOOM = 1.25
 TILT = 5.0  # degrees by one key
 CLOSE = 0.4  # of a slice: who sees no more of it looks at a part
@@ -41,9 +41,9 @@ class ViewControl(QObject):
         self._grid = grid
         self._actions = actions
         self._preset = preset
-        self._cine = QTimer(self)
-        self._cine.setInterval(CINE_MS)
-        self._cine.timeout.connect(self._cine_step)
+        self.cine = Cine(grid, actions)
+        leave_keys_to_the_images(self.cine.strip)
+        grid.below.addWidget(self.cine.strip)
         self.comparing = Comparing(session, grid, actions)
         bar = CompareBar(self.comparing, grid, actions)
         leave_keys_to_the_images(bar)
@@ -77,7 +77,6 @@ class ViewControl(QObject):
             "slice_down_10": lambda: grid.step(-10),
             "slice_first": lambda: grid.go_to(0),
             "slice_last": lambda: grid.go_to(-1),
-            "cine": self._toggle_cine,
             "info": lambda on: self._overlay("show_info", on),
             "scale": lambda on: self._overlay("show_scale", on),
             "letters": lambda on: self._overlay("show_letters", on),
@@ -92,7 +91,7 @@ class ViewControl(QObject):
             "split_down": lambda: self._split(False),
             "close_pane": self._close_pane,
         }
-        table |= self.comparing.handlers()
+        table |= self.comparing.handlers() | self.cine.handlers()
         table["lens"] = self.lens.set_on
         for name in ("scroll", "window", "zoom", "pan", "crosshair"):
             table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)
@@ -155,7 +154,7 @@ class ViewControl(QObject):
 
     def stop(self) -> None:
         """End what runs by itself."""
-        self._cine.stop()
+        self.cine.stop()
         self.comparing.stop()
 
     def _window_changed(self, window: Window) -> None:
@@ -215,22 +214,6 @@ class ViewControl(QObject):
     def _show_patient(self, on: bool) -> None:
         self._overlay("show_patient", on)
         self._session.set_show_patient(on)
-
-    def _toggle_cine(self, on: bool) -> None:
-        self._actions["cine"].setIcon(theme.icon("mdi6.pause" if on else "mdi6.play-outline"))
-        if on:
-            self._cine.start()
-        else:
-            self._cine.stop()
-
-    def _cine_step(self) -> None:
-        layer = self._session.active
-        view = self._grid.active_pane.view
-        if layer is None or len(view.stack) < 2:
-            self._actions["cine"].setChecked(False)
-            return
-        last = view.index >= len(view.stack) - 1
-        self._grid.go_to(0) if last else self._grid.step(1)
 
     def _pane_menu(self, pane: Pane, at: QPoint) -> None:
         menu = QMenu(self._grid)

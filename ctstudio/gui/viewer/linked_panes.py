@@ -46,10 +46,10 @@ class LinkedPanes(QWidget):
         self._label = QLabel("")
         self._label.setMinimumWidth(72)
         self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._below = QHBoxLayout()
-        self._below.setContentsMargins(8, 0, 8, 0)
-        self._below.addWidget(self.slider, 1)
-        self._below.addWidget(self._label)
+        self.below = QHBoxLayout()  # what stands below the panes
+        self.below.setContentsMargins(8, 0, 8, 0)
+        self.below.addWidget(self.slider, 1)
+        self.below.addWidget(self._label)
         for pane in self.panes:
             view = pane.view
             # Lambdas are called in the GUI thread here: every signal of a pane is emitted in it.

@@ -53,7 +53,7 @@ class ViewGrid(LinkedPanes):
         layout.setSpacing(4)
         layout.addLayout(self.bars)
         layout.addWidget(self._arranged, 1)
-        layout.addLayout(self._below)
+        layout.addLayout(self.below)
         self.cutting = Cutting(self)
         for pane in self.panes:
             self._connect(pane)
