@@ -287,9 +287,12 @@ def profile(
     left = np.minimum(x.astype(int), max(columns - 2, 0))
     bottom, right = np.minimum(top + 1, rows - 1), np.minimum(left + 1, columns - 1)
     v, u = y - top, x - left
-    image = picture.astype(np.float64, copy=False)
-    upper = (1 - u) * image[top, left] + u * image[top, right]
-    lower = (1 - u) * image[bottom, left] + u * image[bottom, right]
+
+    def at(row: NDArray[np.intp], column: NDArray[np.intp]) -> NDArray[np.float64]:
+        return picture[row, column].astype(np.float64)
+
+    upper = (1 - u) * at(top, left) + u * at(top, right)
+    lower = (1 - u) * at(bottom, left) + u * at(bottom, right)
     found: NDArray[np.float64] = np.where(known, (1 - v) * upper + v * lower, np.nan)
     return found
 

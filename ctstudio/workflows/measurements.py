@@ -58,9 +58,17 @@ class Measured:
 
 
 def read(
-    shape: Shape, plane: Plane, name: str, stack: SliceStack, at_mm: NDArray[np.float64]
+    shape: Shape,
+    plane: Plane,
+    name: str,
+    stack: SliceStack,
+    at_mm: NDArray[np.float64],
+    most: int | None = None,
 ) -> Reading | None:
-    """What ``shape``, drawn in ``plane``, says of ``stack``; None where it has no such slice."""
+    """What ``shape``, drawn in ``plane``, says of ``stack``; None where it has no such slice.
+
+    ``most`` estimates a region from about so many of its pixels.
+    """
     seen = in_plane(stack, plane)
     geometry = seen.geometry
     index = slice_of(shape, geometry)
@@ -69,8 +77,8 @@ def read(
     found, samples, edge = None, np.empty(0), math.nan
     if shape.is_region:
         picture = seen.slice_hu(index)
-        found = statistics(shape, picture, geometry, index)
-        samples = values(shape, picture, geometry, index)
+        found = statistics(shape, picture, geometry, index, most)
+        samples = values(shape, picture, geometry, index, most)
     elif shape.kind == "profile":
         samples = profile(shape, seen.slice_hu(index), geometry, index, at_mm)
         edge = edge_width(at_mm, samples)

@@ -13,6 +13,8 @@ import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QFileDialog
 
+from ctstudio.gui.measuring import numbers
+from ctstudio.gui.measuring import tool as measuring_tool
 from ctstudio.gui.measuring.drawing import COLOUR, SELECTED
 
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -462,6 +464,49 @@ def test_escape_lets_go_of_what_is_dragged(studio: Any) -> None:
     assert only(studio).shape.points_mm == pytest.approx(before)
     studio.mouse(view, QEvent.Type.MouseButtonRelease, place_of(view, 60, 60), Left)
     assert only(studio).shape.points_mm == pytest.approx(before)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_large_region_is_estimated_while_it_is_dragged(
+    studio: Any, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, and is exact as soon as it is let go."""
+    for module in (measuring_tool, numbers):
+        monkeypatch.setattr(module, "ROUGH_PIXELS", 400)
+    studio.measuring.dock.show()
+    tool(studio, "rectangle")
+    draw(studio, (20.5, 10.5), (70.5, 60.5))
+    tool(studio, "end")
+    view, before = studio.view, only(studio).shape
+
+    def told() -> tuple[str, int, int]:
+        ((_, reading),) = studio.measuring.numbers.read(only(studio))
+        words = studio.measuring.tool._told(only(studio), view)
+        return words[0], reading.statistics.n, len(reading.samples)
+
+    exact = told()
+    assert exact[1] == exact[2] == 50 * 50
+    assert not exact[0].startswith("≈")
+    studio.mouse(view, QEvent.Type.MouseButtonPress, place_of(view, 20.5, 35), Left, Left)
+    studio.mouse(view, QEvent.Type.MouseMove, place_of(view, 28.5, 35), held=Left)
+    studio.pause(150)
+    text, n, read = told()
+    assert text.startswith("≈ ")
+    assert n == pytest.approx(2500, rel=0.1)
+    assert read <= 400
+    assert float(studio.panel.table.item(0, 5).text()) == n
+    drawn = studio.panel.plot.curves[0].getData()[1][1:-1].reshape(-1, 2)[:, 0].sum()
+    assert drawn == pytest.approx(n), "the histogram does not jump when it is let go"
+    if not kept:
+        studio.key(Qt.Key.Key_Escape)
+    studio.mouse(view, QEvent.Type.MouseButtonRelease, place_of(view, 28.5, 35), Left)
+    after = told()
+    assert after[1:] == (2500, 2500)
+    assert (after == exact) is not kept
+    assert (only(studio).shape.points_mm == pytest.approx(before.points_mm)) is not kept
+    studio.pause(150)
+    if kept:  # else nothing is selected
+        assert studio.panel.table.item(0, 5).text() == "2500"
 
 
 def test_values_follow_the_layers(studio: Any, thin: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,18 +76,19 @@ def grip_at(entries: list[Entry], plane: QPointF, view: PictureView, points: boo
                 return Grip(entry, number)
     if not points:
         for entry in reversed(entries):
-            line = outline(entry.shape, view)
-            if any(_distance(at, a, b) <= REACH for a, b in pairwise(line)):
+            line = np.array([(p.x(), p.y()) for p in outline(entry.shape, view)])
+            if _distance(np.array([at.x(), at.y()]), line) <= REACH:
                 return Grip(entry, None)
     return None
 
 
-def _distance(at: QPointF, start: QPointF, end: QPointF) -> float:
-    way, there = end - start, at - start
-    square = QPointF.dotProduct(way, way)
-    part = min(max(QPointF.dotProduct(there, way) / square, 0.0), 1.0) if square else 0.0
-    off = there - way * part
-    return math.hypot(off.x(), off.y())
+def _distance(at: NDArray[np.float64], line: NDArray[np.float64]) -> float:
+    """From a place ``(2,)`` to the nearest of the stretches between points ``(n, 2)``, px."""
+    ways, there = np.diff(line, axis=0), at - line[:-1]
+    squares = np.maximum((ways * ways).sum(axis=1), 1e-12)
+    part = ((there * ways).sum(axis=1) / squares).clip(0.0, 1.0)
+    off = there - ways * part[:, None]
+    return float(np.hypot(off[:, 0], off[:, 1]).min())
 
 
 def paint_shape(
@@ -155,22 +155,27 @@ def paint_words(
         overlay.outlined(painter, baseline, text, SELECTED if selected else COLOUR)
 
 
-def words_for(shape: Shape, view: PictureView) -> list[str]:
-    """What ``shape`` measures upon the picture that ``view`` shows."""
+def words_for(shape: Shape, view: PictureView, most: int | None = None) -> list[str]:
+    """What ``shape`` measures upon the picture that ``view`` shows.
+
+    With ``most`` regions are estimated from about so many pixels, and say so.
+    """
     unit = "mm" if view.stack.geometry.spacing_known else "px"
     if shape.kind in ("distance", "profile"):
         return [units.length(shape.length, known=view.stack.geometry.spacing_known)]
     if shape.kind == "angle":
         return ["" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"]
     hu = view.hu
-    found = statistics(shape, hu, view.stack.geometry, view.index) if hu is not None else None
+    geometry, index = view.stack.geometry, view.index
+    found = statistics(shape, hu, geometry, index, most) if hu is not None else None
     if found is None:
         return ["no pixel"]
     value = view.stack.unit
     area = f"{units.area(found.area)}  " if found.area_unit == "mm2" else ""
     about = "" if most is None or found.n <= most else "≈ "
+    about = "" if most is None or found.n <= most else "≈ "
     return [
-        f"{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
+        f"{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
         f"{found.min:g} to {found.max:g} {value}".rstrip(),
         f"{area}{found.n} px",
     ]

@@ -79,6 +79,7 @@ class Measurements(QObject):
         self._drawn = 0
         self._selected: int | None = None
         self.shown = True
+        self.dragging: int | None = None  # the number of what is being dragged
         self._slices: dict[tuple[int, int], tuple[Shape, Geometry, int | None]] = {}
         session.layer_removed.connect(self._layer_removed)
 
@@ -147,13 +148,17 @@ class Measurements(QObject):
         if entry.number in self._entries:
             moved = replace(self._entries[entry.number], shape=shape)
             self._entries[entry.number] = moved
+            self.dragging = entry.number
             self.moved.emit(moved)
 
     def drop(self, before: Entry) -> None:
         """The drag that began at ``before`` has ended."""
+        self.dragging = None
         after = self._entries.get(before.number)
         if after is not None and after.shape is not before.shape:
             self._do(f"Move {after.name}", [(before, after)])
+        elif after is not None:
+            self.moved.emit(after)
 
     def delete(self, entries: list[Entry]) -> None:
         """Remove measurements."""
@@ -185,6 +190,8 @@ class Measurements(QObject):
                     del self._slices[key]
                 if old.number == self._selected:
                     self.select(None)
+                if old.number == self.dragging:
+                    self.dragging = None
         elif self.layers(new):  # else its series was closed meanwhile
             self._entries[new.number] = new
 

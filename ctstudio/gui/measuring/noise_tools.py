@@ -55,7 +55,6 @@ class NoiseTools(QObject):
         self.page.save_requested.connect(self.ask_file)
         measurements.changed.connect(self._offer)
         measurements.selected.connect(self._selected)
-        measurements.moved.connect(self.touch)
         session.layer_changed.connect(self.touch)
         session.layer_added.connect(self.touch)
         session.layer_removed.connect(self.touch)

@@ -17,7 +17,8 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.workflows.measurements import Measured, Reading, public_name, read
 
 Size = tuple[int, int, float]  # the slice from 0, pixels inside, their area in mm2
-Held = tuple[Shape, SliceStack, int, Reading | None]
+Held = tuple[Shape, SliceStack, int, bool, Reading | None]
+ROUGH_PIXELS = 10_000  # of a region that is being dragged
 
 
 class Numbers(QObject):
@@ -33,19 +34,24 @@ class Numbers(QObject):
         measurements.changed.connect(self._tidy)
 
     def read(self, entry: Entry) -> list[tuple[Layer, Reading]]:
-        """What ``entry`` says of each layer that has its slice, in the session's order."""
+        """What ``entry`` says of each layer that has its slice, in the session's order.
+
+        An estimate for as long as it is dragged.
+        """
         layers = [layer for layer in self._measurements.layers(entry) if not is_mask(layer)]
         at_mm = self.places(entry, layers)
+        rough = entry.number == self._measurements.dragging
+        most = ROUGH_PIXELS if rough else None
         found = []
         for layer in layers:
             key = (entry.number, id(layer))
             held = self._held.get(key)
             same = held is not None and held[0] is entry.shape and held[1] is layer.stack
-            if held is None or not same or held[2] != len(at_mm):
-                reading = read(entry.shape, entry.plane, layer.name, layer.stack, at_mm)
-                held = self._held[key] = (entry.shape, layer.stack, len(at_mm), reading)
-            if held[3] is not None:
-                found.append((layer, held[3]))
+            if held is None or not same or held[2:4] != (len(at_mm), rough):
+                reading = read(entry.shape, entry.plane, layer.name, layer.stack, at_mm, most)
+                held = self._held[key] = (entry.shape, layer.stack, len(at_mm), rough, reading)
+            if held[4] is not None:
+                found.append((layer, held[4]))
         return found
 
     def places(self, entry: Entry, layers: list[Layer] | None = None) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ class MeasurePanel(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLE_MS)
-        self._timer.timeout.connect(self.read)
+        self._timer.timeout.connect(self._settled)
         measurements.changed.connect(self._changed)
         measurements.moved.connect(self._moved)
         measurements.selected.connect(self._selected)
@@ -164,11 +164,16 @@ class MeasurePanel(QWidget):
             item.setText(1, self._place(entry))
             item.setText(2, self._value(entry))
 
-    def _moved(self, entry: Entry) -> None:
-        with QSignalBlocker(self.list):
-            self._tell(self._item(entry.number), entry)
+    def _moved(self, _entry: Entry) -> None:
         if not self._timer.isActive():
             self._timer.start()
+
+    def _settled(self) -> None:
+        entry = self._measurements.selection
+        if entry is not None and self.isVisible():
+            with QSignalBlocker(self.list):
+                self._tell(self._item(entry.number), entry)
+        self.read()
 
     def _selected(self, entry: Entry | None) -> None:
         item = self._item(entry.number) if entry is not None else None

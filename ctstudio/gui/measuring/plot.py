@@ -70,20 +70,19 @@ class MeasurePlot(pg.PlotWidget):
                 *((f"{reading.layer} ({reading.unit})", reading.samples) for reading in readings),
             ]
         elif entry.shape.is_region:
-            edges, counts = histogram([reading.samples for reading in readings])
-            stairs = np.repeat(edges, 2)
-            lines = [
-                (stairs, np.concatenate([[0.0], np.repeat(c, 2), [0.0]]).astype(float))
-                for c in counts
+            edges, numbers = histogram([reading.samples for reading in readings])
+            counts = [
+                # Of a region that is being dragged the samples are few of its pixels.
+                np.asarray(c * (r.statistics.n / max(len(r.samples), 1) if r.statistics else 1.0))
+                for r, c in zip(readings, numbers, strict=True)
             ]
+            stairs = np.repeat(edges, 2)
+            lines = [(stairs, np.concatenate([[0.0], np.repeat(c, 2), [0.0]])) for c in counts]
             self._name(values, "Pixels")
             self.columns = [
                 ("from", edges[:-1]),
                 ("to", edges[1:]),
-                *(
-                    (f"{r.layer} (pixels)", c.astype(float))
-                    for r, c in zip(readings, counts, strict=True)
-                ),
+                *((f"{r.layer} (pixels)", c) for r, c in zip(readings, counts, strict=True)),
             ]
         while len(self.curves) < len(lines):
             curve = self.plotItem.plot(connect="finite")

@@ -18,6 +18,7 @@ from ctstudio.gui.measuring.drawing import (
     words_for,
 )
 from ctstudio.gui.measuring.entries import Entry, Measurements, Space
+from ctstudio.gui.measuring.numbers import ROUGH_PIXELS
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.slice_view import CLICK_SLOP, SliceView
 
@@ -43,7 +44,7 @@ class MeasureTool(QObject):
         self._grip: Grip | None = None
         self._from: NDArray[np.float64] = np.zeros(3)
         self._moving = False  # a press that moves less is a click
-        self._words: dict[tuple[int, int], tuple[object, Shape, list[str]]] = {}
+        self._words: dict[tuple[int, int], tuple[object, Shape, bool, list[str]]] = {}
         for view in views:
             view.grips.append(self)
             view.upon.append(self.paint)
@@ -158,10 +159,9 @@ class MeasureTool(QObject):
     def _let_go(self, *, keep: bool) -> None:
         if self._grip is not None:
             before, self._grip = self._grip.entry, None
-            if keep:
-                self._measurements.drop(before)
-            else:
+            if not keep:
                 self._measurements.drag(before, before.shape)
+            self._measurements.drop(before)
 
     # -- what is being drawn ---------------------------------------------------------------------
 
@@ -217,13 +217,17 @@ class MeasureTool(QObject):
                 paint_words(painter, view, line, self._told(pending, view), False)
 
     def _told(self, entry: Entry, view: PictureView) -> list[str]:
-        """The words beside a measurement; read anew when it or the picture is another."""
-        key = (id(view), entry.number)
+        """The words beside a measurement; read anew when it or the picture is another.
+
+        While it is drawn or dragged they are an estimate.
+        """
+        key, rough = (id(view), entry.number), entry.number in (0, self._measurements.dragging)
         known = self._words.get(key)
-        if known is None or known[0] is not view.hu or known[1] is not entry.shape:
-            known = (view.hu, entry.shape, words_for(entry.shape, view))
+        what = (view.hu, entry.shape, rough)
+        if known is None or any(a is not b for a, b in zip(known, what, strict=False)):
+            known = (*what, words_for(entry.shape, view, ROUGH_PIXELS if rough else None))
             self._words[key] = known
-        return known[2]
+        return known[3]
 
     def _redraw(self, *_: object) -> None:
         there = {0, *(entry.number for entry in self._measurements.entries)}
