@@ -109,10 +109,12 @@ def _blocks(case: str, title: str, seen: str, why: str) -> Experiment:
 
 NEAR_NOTHING = (
     "First weights of 0.001 in three layers one after the other answer with far less than a "
-    "millionth of the input, and the gradient that reaches the first layer is as small. So the "
-    "network begins as one flat grey, and nothing happens for long. With one channel a layer a "
-    "ReLU whose sums turn out negative is silent for good, and even at its best a chain of three "
-    "3 x 3 kernels is a small blur. "
+    "millionth of the input, and the gradients are as small. So the network begins as one flat "
+    "grey, and for long nothing can be seen but the gradients, which grow; then all three layers "
+    "grow within some dozens of steps, to three small blurs one after the other. There the cost "
+    "stays, since one channel of 3 x 3 a layer has no more to give. Which way it goes is decided "
+    "by the dice: a ReLU whose sums begin negative is silent for good, and the grey stays. The "
+    "article's rate of learning is not known; this one lets the weights grow and stay finite. "
 )
 LESS_CLEAR = (
     "Less clear than with dilated gradients and gradient noise together, which the article calls "
