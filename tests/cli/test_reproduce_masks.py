@@ -78,6 +78,7 @@ def test_both_forms_are_reproduced(
             assert film.n_frames >= 2
     with Image.open(folder / "slices.gif") as film:
         assert film.n_frames == 2
+    assert (folder / "slices.mp4").stat().st_size > 1000
     # The numbers are those of the network in the run's folder, on the last two pictures.
     model = checkpoint.load(folder / "faithful" / "last.pt")
     both = true = found = 0

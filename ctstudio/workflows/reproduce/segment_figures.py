@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctstudio.core.events import Work
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Work
 from ctstudio.ct.window import Window, automatic
 from ctstudio.workflows.reproduce.experiment import FORMS
 from ctstudio.workflows.reproduce.figures import (
@@ -93,9 +94,10 @@ def _window(data: MaskData, shown: Segmented) -> Window:
 
 
 def epochs_film(data: MaskData, run: MaskRun, folder: Path, path: Path) -> Work[Path]:
-    """Five panels over the course of a training, on a held-out slice, from its previews."""
-    from ctstudio.figures.animation import save_gif
-    from ctstudio.figures.compose import compose
+    """Five panels over the course of a training, on a held-out slice, from its previews.
+
+    As a GIF at ``path``, and as MP4 beside it.
+    """
     from ctstudio.figures.five_panels import Segmented
     from ctstudio.learn.run_folder import preview_steps, read_previews
     from ctstudio.learn.sampling import spread
@@ -110,25 +112,39 @@ def epochs_film(data: MaskData, run: MaskRun, folder: Path, path: Path) -> Work[
                     seen["noisy"], seen["target"], seen["reconstruction"], preview.inside
                 )
                 when = f"epoch {step // run.epoch_steps}" if run.epoch_steps else f"step {step:,}"
-                panels = _film_panels(data, shown, when)
-                yield compose(
-                    panels, columns=5, height_px=FILM_PX, scale_bar=False, colour_bar=False
-                )
+                yield _frame(data, shown, when)
 
-    return save_gif(frames(), path, seconds_per_frame=SECONDS_PER_FRAME, total=len(steps))
+    return (yield from _save(frames, path, SECONDS_PER_FRAME, len(steps)))
 
 
-def _film_panels(data: MaskData, shown: Segmented, caption: str) -> list[Panel]:
+def _frame(data: MaskData, shown: Segmented, caption: str) -> Image.Image:
+    from ctstudio.figures.compose import compose
     from ctstudio.figures.five_panels import five_panels
 
     window = _window(data, shown)
-    return five_panels(shown, window, labels=data.labels, caption=caption, unit=data.unit)
+    panels = five_panels(shown, window, labels=data.labels, caption=caption, unit=data.unit)
+    return compose(panels, columns=5, height_px=FILM_PX, scale_bar=False, colour_bar=False)
+
+
+def _save(
+    frames: Callable[[], Iterator[Image.Image]], path: Path, seconds: float, count: int
+) -> Work[Path]:
+    """A GIF, and the same as MP4 where there is an encoder for it."""
+    from ctstudio.figures.animation import save_gif
+    from ctstudio.figures.video import save_video
+
+    yield from save_gif(frames(), path, seconds_per_frame=seconds, total=count)
+    try:
+        yield from save_video(
+            frames(), path.with_suffix(".mp4"), seconds_per_frame=seconds, total=count
+        )
+    except (ImportError, StudioError) as error:
+        yield Note(f"There is no MP4 of {path.name}: {error}")
+    return path
 
 
 def slices_film(data: MaskData, told: Told, path: Path) -> Work[Path]:
     """Five panels over the slices, or over the pictures that were held out."""
-    from ctstudio.figures.animation import save_gif
-    from ctstudio.figures.compose import compose
     from ctstudio.figures.five_panels import Segmented
     from ctstudio.learn.sampling import spread
 
@@ -153,8 +169,7 @@ def slices_film(data: MaskData, told: Told, path: Path) -> Work[Path]:
             number = at[0] if several else at[1]
             seen = "held out" if at in held else "learnt from"
             caption = f"{'picture' if several else 'slice'} {number + 1}, {seen}"
-            panels = _film_panels(data, shown, caption)
-            yield compose(panels, columns=5, height_px=FILM_PX, scale_bar=False, colour_bar=False)
+            yield _frame(data, shown, caption)
 
-    film = save_gif(frames(), path, seconds_per_frame=2 * SECONDS_PER_FRAME, total=len(where))
+    film = _save(frames, path, 2 * SECONDS_PER_FRAME, len(where))
     return (yield from stage(film, "Drawing the film over the slices"))

@@ -121,6 +121,7 @@ def _figures(forms: Mapping[str, Any]) -> list[str]:
             f"![{order}]({grid_file(form)})",
             f"{order}, of a held-out image.",
             f"![The same over the training]({epochs_file(form)})",
+            "Beside each film lies the same as MP4.",
             f"![Cost]({curves_file(form)})",
         ]
     return [*parts, "### Over the slices", f"![Over the slices]({SLICES_GIF})"]
