@@ -89,10 +89,11 @@ def denoise_slice(
 ) -> NDArray[np.float32]:
     """Denoise one slice ``(y, x)`` float32 HU; the result is a new array of its shape.
 
-    A network that wants neighbouring slices is shown this one in their place.
+    A network that wants neighbouring slices may be given these, ``(n, y, x)`` with the slice in the
+    middle; else it is shown the slice in their place.
     """
     module, device = _ready(model)
-    shown = np.repeat(hu[None], context_of(module).slices, axis=0)
+    shown = np.repeat(hu[None], context_of(module).slices, axis=0) if hu.ndim == 2 else hu
     return finish(_tiled(Tiler(module, device, budget_bytes=budget_bytes), shown))
 
 

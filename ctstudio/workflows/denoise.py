@@ -53,7 +53,10 @@ class Method(Protocol):
         """
 
     def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One slice ``(y, x)`` float32 HU, same shape back: for live previews and figures."""
+        """One slice ``(y, x)`` float32 HU, same shape back: for live previews and figures.
+
+        Networks that look at ``n`` slices may be given ``(n, y, x)``, the slice in the middle.
+        """
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""``ctstudio evaluate``: methods beside one another on series whose truth is known."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctstudio.cli.common import (
+    ANY_PATH,
+    EXISTING,
+    examples,
+    open_series,
+    parse_settings,
+    series_option,
+    settings_option,
+)
+from ctstudio.cli.progress import drain
+from ctstudio.core.errors import StudioError
+
+if TYPE_CHECKING:
+    from ctstudio.core.registry import Choice
+    from ctstudio.workflows.evaluation.cases import Case
+
+
+@click.command(
+    "evaluate",
+    epilog=examples(
+        "ctstudio evaluate --demo --method tv --method nlm --out evaluation",
+        "ctstudio evaluate full-dose --method tv --method runs/mine --set dose=0.1 --out tenth",
+        "ctstudio evaluate low-dose --truth full-dose --method runs/mine --out measured",
+    ),
+)
+@click.argument("paths", nargs=-1, type=EXISTING, metavar="[PATH...]")
+@click.option("--demo", is_flag=True, help="The built-in phantom: quarter dose and its truth.")
+@click.option(
+    "--truth",
+    type=EXISTING,
+    help="What the series in PATH should be. Without it PATH is the truth, and noise is simulated.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    required=True,
+    metavar="NAME|CHECKPOINT",
+    help="A name from `ctstudio methods`, a trained network or a run folder; repeatable.",
+)
+@click.option("--noise", default="low_dose", show_default=True, help="The noise to simulate.")
+@settings_option
+@series_option
+@click.option(
+    "--slices", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each series."
+)
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="NAME",
+    help='"A", "B chest", "B abdomen", "B head" or "full"; repeatable. Default all but the head.',
+)
+@click.option(
+    "--as-set",
+    is_flag=True,
+    help="Leave classical methods their default strength instead of the best one for the truth.",
+)
+@click.option("--out", type=ANY_PATH, required=True, help="A new folder for tables and pictures.")
+def command(
+    paths: tuple[Path, ...],
+    demo: bool,
+    truth: Path | None,
+    methods: tuple[str, ...],
+    noise: str,
+    settings: tuple[str, ...],
+    selector: str | None,
+    slices: int,
+    protocols: tuple[str, ...],
+    as_set: bool,
+    out: Path,
+) -> None:
+    """Judge denoising methods on slices whose truth is known.
+
+    Every PATH is a series of full dose that noise is simulated for, or with --truth one noisy
+    series. --set changes settings of the noise, such as dose=0.1. Writes evaluation.md, .csv and
+    .json, and a picture of each series.
+    """
+    from ctstudio.core.atomic import atomic_folder
+    from ctstudio.workflows.denoise import method_from, require_free_folder
+    from ctstudio.workflows.evaluation import contest, picture, table
+
+    if demo == bool(paths):
+        raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
+    if truth and len(paths) != 1:
+        raise click.UsageError("--truth belongs to one series.")
+    used = _protocols(protocols)
+    require_free_folder(out)
+    chosen = [method_from(name) for name in methods]
+    around = contest.neighbours_of(chosen)
+    cases: list[Case] = []
+    if demo:
+        cases.append(_demo(slices, around))
+    for path in paths:
+        if truth:
+            cases.append(_pair(path, truth, selector, slices, around))
+        else:
+            cases.append(_simulated(path, selector, _noise(noise, settings), slices, around))
+    entries = drain(contest.evaluate(cases, chosen, protocols=used, tune=not as_set))
+    line = "ctstudio " + shlex.join(sys.argv[1:])
+    with atomic_folder(out) as folder:
+        table.write(folder, cases, entries, line)
+        for number, case in enumerate(cases, 1):
+            mine = [entry for entry in entries if entry.case == case.name]
+            picture.draw(case, mine).save(folder / f"case-{number}.png")
+    click.echo((out / "evaluation.md").read_text(encoding="utf-8"))
+    click.echo(f"Written to {out}")
+
+
+def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
+    from ctstudio.ct.metrics import PROTOCOLS
+    from ctstudio.workflows.evaluation.contest import PROTOCOLS_USED
+
+    for name in names:
+        if name not in PROTOCOLS:
+            raise StudioError(
+                f"There is no protocol {name!r}.",
+                hint="Choose among " + ", ".join(map(repr, PROTOCOLS)) + ".",
+            )
+    return tuple(dict.fromkeys(names)) or PROTOCOLS_USED
+
+
+def _noise(name: str, settings: tuple[str, ...]) -> Choice:
+    from ctstudio.core.registry import Choice, parse_value
+    from ctstudio.learn.noise import NOISES
+
+    entry = NOISES[name]
+    fields = {field.name: field for field in entry.fields}
+    values = {
+        key: parse_value(fields[key], text, f"{name}.{key}") if key in fields else text
+        for key, text in parse_settings(settings).items()
+    }
+    return NOISES.resolve(Choice(name, values))
+
+
+def _demo(slices: int, around: int) -> Case:
+    from ctstudio.workflows.demo_series import ensure_demo
+    from ctstudio.workflows.evaluation.cases import paired
+    from ctstudio.workflows.open import read
+
+    demo = drain(ensure_demo(), "Making the demo")
+    noisy, clean = (drain(read(open_series([folder]))) for folder in demo.folders)
+    return paired("Demo phantom, quarter dose", noisy, clean, count=slices, neighbours=around)
+
+
+def _pair(path: Path, truth: Path, selector: str | None, slices: int, around: int) -> Case:
+    from ctstudio.workflows.evaluation.cases import paired
+    from ctstudio.workflows.open import read
+
+    noisy, clean = (drain(read(open_series([each], selector))) for each in (path, truth))
+    return paired(path.name, noisy, clean, count=slices, neighbours=around)
+
+
+def _simulated(path: Path, selector: str | None, noise: Choice, slices: int, around: int) -> Case:
+    from ctstudio.workflows.evaluation.cases import simulated
+    from ctstudio.workflows.open import read
+
+    volume = drain(read(open_series([path], selector)))
+    return drain(simulated(path.name, volume, noise, count=slices, neighbours=around))

@@ -1,0 +1,121 @@
+"""Methods on cases: classical ones at their best, networks as they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work
+from ctstudio.workflows.denoise import ClassicalMethod, Method, NetworkMethod, method_from_choice
+from ctstudio.workflows.evaluation.cases import Case
+from ctstudio.workflows.evaluation.measure import Ground, measure
+
+TUNED_ON = 2  # slices
+NOISY = "Noisy input"
+PROTOCOLS_USED = ("A", "B chest", "B abdomen", "full")
+
+
+@dataclass(eq=False)
+class Entry:
+    """What one method made of one case.
+
+    ``rows`` holds the measures of each slice (see `measure`), ``images`` the slices ``(y, x)`` HU,
+    ``seconds`` the time of each; ``parameters`` is the number of a network's weights, 0 for others.
+    """
+
+    case: str
+    method: str
+    settings: str
+    parameters: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    images: list[NDArray[np.float32]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def neighbours_of(methods: Sequence[Method]) -> int:
+    """The most neighbouring slices, themselves included, that any of the methods looks at."""
+    return max((_slices(method) for method in methods), default=1)
+
+
+def evaluate(
+    cases: Sequence[Case],
+    methods: Sequence[Method],
+    *,
+    protocols: Sequence[str] = PROTOCOLS_USED,
+    tune: bool = True,
+) -> Work[list[Entry]]:
+    """Every method on every case, the noisy input first.
+
+    Parameters
+    ----------
+    tune
+        Whether a classical method gets the strength that brings it closest to the truth (protocol
+        A, on two of the slices): an oracle, so that no rival is weak. Else it has the settings
+        that it came with.
+
+    Raises
+    ------
+    StudioError
+        For no case.
+    """
+    if not cases:
+        raise StudioError("There is nothing to evaluate on.", hint="Give a series, or --demo.")
+    entries: list[Entry] = []
+    total = sum(len(case.slices) for case in cases) * (len(methods) + 1)
+    done = 0
+    for case in cases:
+        grounds = []
+        for one in case.slices:
+            yield Progress(done, total, f"{case.name}: looking for edges and uniform tissue")
+            grounds.append(Ground.of(one.truth, case.spacing_mm))
+        noisy = Entry(case.name, NOISY, case.noise)
+        for one, ground in zip(case.slices, grounds, strict=True):
+            noisy.images.append(one.input)
+            noisy.rows.append(measure(one.input, ground, protocols))
+            done += 1
+            yield Progress(done, total, f"{case.name}: the noisy input")
+        entries.append(noisy)
+        for method in methods:
+            if tune and isinstance(method, ClassicalMethod):
+                method = yield from _at_its_best(method, case)
+            entry = Entry(case.name, method.title, method.description, _weights(method))
+            for one, ground in zip(case.slices, grounds, strict=True):
+                start = time.perf_counter()
+                image = method.denoise_slice(one.among(_slices(method)))
+                entry.seconds.append(time.perf_counter() - start)
+                entry.images.append(image)
+                entry.rows.append(measure(image, ground, protocols))
+                done += 1
+                yield Progress(done, total, f"{case.name}: {method.title}")
+            entries.append(entry)
+    return entries
+
+
+def _at_its_best(method: ClassicalMethod, case: Case) -> Work[ClassicalMethod]:
+    from ctstudio.classical.apply import best_setting
+
+    count = len(case.slices)
+    chosen = sorted({count // 4, (3 * count) // 4})[:TUNED_ON]
+    noisy = np.stack([case.slices[k].input for k in chosen])
+    truth = np.stack([case.slices[k].truth for k in chosen])
+    best = yield from best_setting(noisy, truth, method.choice, "A")
+    return method_from_choice(best)
+
+
+def _slices(method: Method) -> int:
+    if not isinstance(method, NetworkMethod):
+        return 1
+    from ctstudio.learn.context import context_of
+
+    return context_of(method.model.module).slices
+
+
+def _weights(method: Method) -> int:
+    if not isinstance(method, NetworkMethod):
+        return 0
+    return sum(weight.numel() for weight in method.model.module.parameters())

@@ -1,0 +1,169 @@
+"""An evaluation as a table: for people (Markdown), spreadsheets (CSV) and programs (JSON)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ctstudio import __version__
+from ctstudio.core.atomic import atomic_file
+from ctstudio.workflows.evaluation.cases import Case
+from ctstudio.workflows.evaluation.contest import Entry
+from ctstudio.workflows.evaluation.measure import CONFIDENCE, MEASURES, mean
+
+UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
+DIGITS = {"psnr": 2, "ssim": 4, "rmse": 2, "bias_hu": 2, "noise_sd_hu": 2, "noise_frequency": 3,
+          "edge_width": 3}  # fmt: skip
+
+
+def write(
+    folder: Path, cases: Sequence[Case], entries: Sequence[Entry], command: str
+) -> list[Path]:
+    """Write ``evaluation.md``, ``.csv`` and ``.json`` into the folder; returns their paths."""
+    texts = {
+        "evaluation.md": markdown(cases, entries, command),
+        "evaluation.csv": as_csv(entries),
+        "evaluation.json": as_json(cases, entries, command),
+    }
+    paths = []
+    for name, text in texts.items():
+        with atomic_file(folder / name) as part:
+            part.write_text(text, encoding="utf-8")
+        paths.append(folder / name)
+    return paths
+
+
+def title(measure: str) -> str:
+    """What a measure is called, with its unit and protocol."""
+    kind, _, protocol = measure.partition(" ")
+    return f"{UNITS[kind]}, {protocol}" if kind in UNITS else MEASURES[measure]
+
+
+def number(measure: str, value: float) -> str:
+    """A value with as many digits as mean something."""
+    if not math.isfinite(value):
+        return "-" if math.isnan(value) else "inf"
+    return f"{value:.{DIGITS[measure.partition(' ')[0]]}f}"
+
+
+def markdown(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> str:
+    """A page with one table for each case: means, and the interval of the first measure."""
+    lines = ["# Evaluation of denoisers", ""]
+    if command:
+        lines += ["Made by", "", f"    {command}", ""]
+    for case in cases:
+        mine = [entry for entry in entries if entry.case == case.name]
+        slices = ", ".join(str(one.index + 1) for one in case.slices)
+        lines += [f"## {case.name}", "", f"Noise: {case.noise}. Slices {slices}.", ""]
+        measures = list(mine[0].rows[0])
+        lines += _table(mine, [m for m in measures if m not in MEASURES], _nothing)
+        lines += ["", *_table(mine, [m for m in measures if m in MEASURES], _cost), ""]
+        lines += ["Settings:", ""]
+        lines += [f"- {entry.method}: {entry.settings}" for entry in mine[1:]]
+        lines.append("")
+    lines += [
+        "## How to read it",
+        "",
+        f"- Means over the slices; in brackets the interval that holds the mean with "
+        f"{CONFIDENCE:.0%} confidence (bootstrap over the slices of one series).",
+        "- A: clip to [-160, 240] HU, data range 400 HU. B: the window of the body region. full: "
+        "no clip, range 4096 HU.",
+        "- Where the strength of a classical method was tuned it is the one that suits the truth "
+        "best (an oracle), so that no rival is weak; the settings are listed.",
+        "- Bias, noise SD and the mean frequency of the noise are those of image less truth in "
+        "uniform soft tissue. Edge width: the frequency at which half of the contrast is left in "
+        "the truth, over that of the image; the median of straight edges.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def as_csv(entries: Sequence[Entry]) -> str:
+    """One line for each slice and method."""
+    out = io.StringIO()
+    measures = list(entries[0].rows[0])
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["case", "method", "slice", *measures, "seconds"])
+    for entry in entries:
+        for k, row in enumerate(entry.rows):
+            seconds = f"{entry.seconds[k]:.4g}" if entry.seconds else ""
+            values = [f"{row[m]:.6g}" for m in measures]
+            writer.writerow([entry.case, entry.method, k + 1, *values, seconds])
+    return out.getvalue()
+
+
+def as_json(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> str:
+    """All that was measured, with means and intervals; what is not known is null."""
+    document: dict[str, Any] = {
+        "program": f"CT Studio {__version__}",
+        "command": command,
+        "cases": [
+            {"name": case.name, "noise": case.noise, "slices": [one.index for one in case.slices]}
+            for case in cases
+        ],
+        "entries": [
+            {
+                "case": entry.case,
+                "method": entry.method,
+                "settings": entry.settings,
+                "parameters": entry.parameters,
+                "seconds": [_known(s) for s in entry.seconds],
+                "slices": [{k: _known(v) for k, v in row.items()} for row in entry.rows],
+                "means": {
+                    measure: {
+                        "value": _known(got.value),
+                        "low": _known(got.low),
+                        "high": _known(got.high),
+                    }
+                    for measure in entry.rows[0]
+                    for got in [mean([row[measure] for row in entry.rows])]
+                },
+            }
+            for entry in entries
+        ],
+    }
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _table(
+    entries: Sequence[Entry],
+    measures: Sequence[str],
+    more: Callable[[Entry | None], list[str]],
+) -> list[str]:
+    """Lines of a table of means; ``more`` gives further headings (for None) and cells."""
+    head = ["Method", *map(title, measures), *more(None)]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for entry in entries:
+        cells = [entry.method]
+        for measure in measures:
+            got = mean([row[measure] for row in entry.rows])
+            cell = number(measure, got.value)
+            if measure.startswith("psnr"):
+                cell += f" ({number(measure, got.low)} to {number(measure, got.high)})"
+            cells.append(cell)
+        lines.append(_row([*cells, *more(entry)]))
+    return lines
+
+
+def _nothing(entry: Entry | None) -> list[str]:
+    return []
+
+
+def _cost(entry: Entry | None) -> list[str]:
+    if entry is None:
+        return ["s a slice", "Weights"]
+    seconds = f"{mean(entry.seconds).value:.3g}" if entry.seconds else "-"
+    return [seconds, f"{entry.parameters:,}" if entry.parameters else "-"]
+
+
+def _known(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

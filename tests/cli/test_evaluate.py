@@ -1,0 +1,79 @@
+"""``ctstudio evaluate``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ctstudio.cli import main
+
+
+def test_a_series_with_simulated_noise(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--noise", "gaussian", "--set", "sd=35", "--slices", "2", "--out", str(out)]
+    assert main.run(["evaluate", str(series_folder), "--method", "tv", *arguments]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "case-1.png", "evaluation.csv", "evaluation.json", "evaluation.md",
+    ]  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "| Total variation |" in shown
+    assert "sd 35" in shown
+    assert "Secret" not in shown
+    document = json.loads((out / "evaluation.json").read_text())
+    noisy, tv = document["entries"]
+    assert tv["means"]["psnr A"]["value"] > noisy["means"]["psnr A"]["value"] + 1
+    assert list(noisy["means"])[:3] == ["psnr A", "ssim A", "rmse A"]
+
+
+def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["--truth", str(series_folder), "--method", "wavelet", "--protocol", "full"]
+    arguments += ["--as-set", "--slices", "1", "--out", str(out)]
+    assert main.run(["evaluate", str(series_folder), *arguments]) == 0
+    noisy = json.loads((out / "evaluation.json").read_text())["entries"][0]
+    assert noisy["means"]["rmse full"]["value"] == 0
+    assert noisy["means"]["psnr full"]["value"] is None  # infinite
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Give a series to evaluate on, or --demo"),
+        (["SERIES", "--demo"], "not both"),
+        (["SERIES", "--protocol", "C"], "There is no protocol 'C'"),
+        (["SERIES", "--noise", "grain"], "There is no noise 'grain'"),
+        (["SERIES", "--set", "doze=1"], "doze"),
+        (["SERIES", "SERIES", "--truth", "SERIES"], "--truth belongs to one series"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    arguments: list[str],
+    words: str,
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    given = [str(series_folder) if each == "SERIES" else each for each in arguments]
+    assert main.run(["evaluate", *given, "--method", "tv", "--out", str(out)]) != 0
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_truth_of_another_size_is_refused(
+    series_folder: Path,
+    make_series: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = make_series("other")
+    (other / "005.dcm").unlink()
+    out = tmp_path / "out"
+    given = [str(series_folder), "--truth", str(other), "--method", "tv", "--out", str(out)]
+    assert main.run(["evaluate", *given]) != 0
+    assert "different sizes" in capsys.readouterr().err

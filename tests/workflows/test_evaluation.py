@@ -1,0 +1,143 @@
+"""Evaluations against closed forms, on slices that are drawn for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import finish
+from ctstudio.core.registry import Choice
+from ctstudio.ct.phantom import phantom
+from ctstudio.workflows.denoise import method_from_choice
+from ctstudio.workflows.evaluation import picture, table
+from ctstudio.workflows.evaluation.cases import Case, Slice, paired, simulated
+from ctstudio.workflows.evaluation.contest import NOISY, evaluate, neighbours_of
+from ctstudio.workflows.evaluation.measure import Ground, mean, measure
+
+SPACING = (0.8, 0.8)
+
+
+def edges(sigma: float) -> np.ndarray:
+    """Soft tissue beside a slanted edge of 300 HU, blurred by a Gaussian."""
+    y, x = np.mgrid[:160, :160].astype(float)
+    step = np.where(x + 0.2 * y > 96, 60.0, -240.0)
+    return ndimage.gaussian_filter(step, sigma, mode="nearest").astype(np.float32)
+
+
+def test_what_is_off_by_a_constant_has_that_bias_and_its_psnr() -> None:
+    truth = edges(1.0)
+    found = measure(truth + 5, Ground.of(truth, SPACING), ["A", "full"])
+    assert found["bias_hu"] == pytest.approx(5)
+    assert found["rmse full"] == pytest.approx(5)
+    assert found["psnr full"] == pytest.approx(20 * math.log10(4096 / 5))
+    assert found["noise_sd_hu"] == pytest.approx(0, abs=1e-4)
+    assert found["edge_width"] == pytest.approx(1, abs=0.01)
+
+
+def test_noise_is_that_of_what_is_left() -> None:
+    truth = edges(1.0)
+    noise = np.random.default_rng(1).normal(0, 12, truth.shape)
+    found = measure((truth + noise).astype(np.float32), Ground.of(truth, SPACING), ["A"])
+    assert found["noise_sd_hu"] == pytest.approx(12, rel=0.05)
+    smooth = ndimage.gaussian_filter(noise, 2)
+    coarse = measure((truth + smooth).astype(np.float32), Ground.of(truth, SPACING), ["A"])
+    assert coarse["noise_frequency"] < 0.4 * found["noise_frequency"]
+
+
+@pytest.mark.parametrize("sigma", [1.5, 2.5])
+def test_edges_are_wider_by_the_ratio_of_their_blurs(sigma) -> None:
+    """The MTF of a Gaussian falls to a half at a frequency that goes with 1 / sigma."""
+    found = measure(edges(sigma), Ground.of(edges(1.2), SPACING), ["A"])
+    assert found["edge_width"] == pytest.approx(sigma / 1.2, rel=0.03)
+
+
+def test_where_nothing_is_uniform_and_no_edge_stands_nothing_is_said() -> None:
+    air = np.full((64, 64), -1000, np.float32)
+    found = measure(air, Ground.of(air, SPACING), ["A"])
+    assert math.isnan(found["bias_hu"])
+    assert math.isnan(found["edge_width"])
+    assert found["psnr A"] == math.inf
+
+
+def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        got = mean(draw.normal(7, 2, 25))
+        held += got.low <= 7 <= got.high
+    assert 0.88 < held / 200 <= 0.99  # percentile intervals of 25 values are a little narrow
+    assert mean([math.nan, 4.0, 4.0]) == mean([4.0, 4.0])
+    assert math.isnan(mean([math.nan]).value)
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return finish(phantom(slices=8, size=128))
+
+
+def test_simulated_cases_have_new_noise_and_neighbours(volume) -> None:
+    white = Choice("gaussian", {"sd": 20})
+    case = finish(simulated("phantom", volume, white, count=3, neighbours=3))
+    assert [one.index for one in case.slices] == [1, 4, 6]
+    for one in case.slices:
+        assert one.noisy.shape == (3, 128, 128)
+        assert np.array_equal(one.among(1), one.noisy[1])
+        assert np.array_equal(one.among(3), one.noisy)
+        assert float((one.input - one.truth).std()) == pytest.approx(20, rel=0.05)
+        assert np.array_equal(one.truth, volume.slice_hu(one.index))
+    again = finish(simulated("phantom", volume, white, count=3))
+    assert np.array_equal(again.slices[0].input, case.slices[0].input)
+
+
+def test_pairs_must_be_of_one_place(volume) -> None:
+    other = finish(phantom(slices=9, size=128))
+    with pytest.raises(StudioError, match="different sizes"):
+        paired("phantom", other, volume, count=2)
+
+
+def test_a_classical_method_is_tuned_and_reported(volume) -> None:
+    case = finish(simulated("phantom", volume, Choice("gaussian", {"sd": 40}), count=2))
+    tv = method_from_choice(Choice("tv", {"strength": 1.0}))
+    assert neighbours_of([tv]) == 1
+    tuned = finish(evaluate([case], [tv], protocols=["A"]))
+    plain = finish(evaluate([case], [tv], protocols=["A"], tune=False))
+    assert [entry.method for entry in tuned] == [NOISY, "Total variation"]
+    assert "strength 1 HU" in plain[1].settings
+    gain = {
+        name: mean([row["psnr A"] for row in entries[1].rows]).value
+        - mean([row["psnr A"] for row in entries[0].rows]).value
+        for name, entries in {"tuned": tuned, "plain": plain}.items()
+    }
+    assert gain["tuned"] > gain["plain"] + 2
+
+    text = table.markdown([case], tuned, "ctstudio evaluate")
+    assert "| Total variation |" in text
+    rows = list(csv.DictReader(io.StringIO(table.as_csv(tuned))))
+    assert len(rows) == 4
+    assert float(rows[2]["psnr A"]) == pytest.approx(tuned[1].rows[0]["psnr A"], rel=1e-5)
+    document = json.loads(table.as_json([case], tuned, ""))
+    got = mean([row["psnr A"] for row in tuned[1].rows])
+    assert document["entries"][1]["means"]["psnr A"]["value"] == pytest.approx(got.value, rel=1e-5)
+    drawn = picture.draw(case, tuned)
+    assert drawn.width > drawn.height > 500
+
+
+def test_json_has_no_numbers_that_are_none() -> None:
+    air = np.full((64, 64), -1000, np.float32)
+    case = Case("air", "none", SPACING, (Slice(0, air[None], air),))
+    entries = finish(evaluate([case], [], protocols=["A"]))
+    document = json.loads(table.as_json([case], entries, ""))
+    assert document["entries"][0]["slices"][0]["bias_hu"] is None
+    assert document["entries"][0]["slices"][0]["psnr A"] is None
+
+
+def test_nothing_to_evaluate_on() -> None:
+    with pytest.raises(StudioError, match="nothing to evaluate"):
+        finish(evaluate([], []))
