@@ -228,6 +228,21 @@ def test_ctrl_and_wheel_size_the_brush_and_nothing_else(studio: Any) -> None:
     assert view.framing != framing, "without a brush it zooms, as always"
 
 
+def test_the_circle_is_there_as_soon_as_the_brush_is(studio: Any) -> None:
+    view = studio.view
+    studio.move(view, place_of(view, 40, 30))
+    view.setFocus()
+    studio.key(Qt.Key.Key_F)
+    studio.pause(150)
+    assert view._brush is None
+    studio.key(Qt.Key.Key_B)
+    studio.pause(150)
+    assert view._brush is not None, "though the mouse was not moved"
+    framing = view.framing
+    studio.wheel(view, 1, place_of(view, 40, 30), Ctrl)
+    assert view.framing == framing
+
+
 def test_annotating_in_part(studio: Any) -> None:
     view, bar = studio.view, studio.bar
     studio.click(view, Left, place_of(view, 30, 30))

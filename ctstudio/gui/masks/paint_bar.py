@@ -139,8 +139,7 @@ class PaintBar(QFrame):
 
     def _choose_tool(self, name: Tool, on: bool) -> None:
         if on and self._painter.tool != name:
-            self._painter.tool = name
-            self._painter.changed.emit()
+            self._painter.set_tool(name)
 
     def _choose_mask(self, row: int) -> None:
         layer = self.mask_box.itemData(row)

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QPointF, Signal
-from PySide6.QtGui import QUndoCommand
+from PySide6.QtCore import QCoreApplication, QObject, QPointF, Qt, QTimer, Signal
 
 from ctstudio.ct import painting
 from ctstudio.ct.labels import (
@@ -22,6 +21,7 @@ from ctstudio.ct.labels import (
 )
 from ctstudio.ct.painting import Change
 from ctstudio.ct.volume import Volume
+from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.masks.overlay import Masks, is_mask
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.linking import carried, same_space
@@ -31,6 +31,7 @@ Tool = Literal["brush", "eraser", "fill"]
 LEAST_MM, MOST_MM = 0.5, 100.0
 MOST_LABELS = 255
 BACKGROUND = Label(0, "Background", (70, 70, 70))
+REDRAW_MS = 16
 WHEEL_STEP = 1.15  # of the brush's radius, a notch
 
 
@@ -53,6 +54,10 @@ class Painter(QObject):
         self._index = 0
         self._last: tuple[float, float] | None = None
         self._hovered: tuple[SliceView, QPointF | None] | None = None
+        self._soon = QTimer(self)  # a fast mouse moves more often than a picture can be drawn
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REDRAW_MS)
+        self._soon.timeout.connect(lambda: self._show(self._index))
         session.layer_removed.connect(self._removed)
         for view in views:
             view.brush_scrolled.connect(lambda notches: self.resize_brush(WHEEL_STEP**notches))
@@ -77,9 +82,13 @@ class Painter(QObject):
                 best = truth if truth in fitting else fitting[-1] if fitting else None
                 self.choose(best) if best is not None else self.new_mask(layer)
         self.on = on
+        # Where moves of the mouse are left out, a stroke cuts corners.
+        compress = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
+        QCoreApplication.setAttribute(compress, not on)
         for view in self._views:
             view.tool = self if on else None
             view.set_brush(None)
+        self._hovered = None
         self.changed.emit()
         return on
 
@@ -148,6 +157,13 @@ class Painter(QObject):
         """How many slices have no label at all."""
         return 0 if self.mask is None else sum(not (each > 0).any() for each in self._array)
 
+    def set_tool(self, tool: Tool) -> None:
+        """Use another tool, and show what it would cover."""
+        self.tool = tool
+        if self._hovered is not None:
+            self.hover(*self._hovered)
+        self.changed.emit()
+
     def set_sparse(self, on: bool, *, whole_slices: bool = False) -> None:
         """Let what was not painted count as not annotated, or as background again.
 
@@ -175,9 +191,8 @@ class Painter(QObject):
             self._session.layer_changed.emit(mask, -1)
             self.changed.emit()
 
-        put(becomes, new)
         text = "Annotate in part" if on else "Annotate all"
-        self._session.undo.push(_Stroke(text, lambda: put(was, labels), lambda: put(becomes, new)))
+        self._session.undo.push(Deed(text, lambda: put(was, labels), lambda: put(becomes, new)))
 
     def add_label(self, name: str) -> None:
         """A label of its own, to be painted next."""
@@ -247,6 +262,8 @@ class Painter(QObject):
             return
         change = painting.difference(self._before, self._array[self._index], self._index)
         self._before = self._last = None
+        self._soon.stop()
+        self._show(self._index)
         if change is not None:
             self._remember(change, {"brush": "Paint", "eraser": "Erase", "fill": "Fill"}[self.tool])
 
@@ -317,7 +334,8 @@ class Painter(QObject):
             slice_[marked & (slice_ == self.number)] = self.empty
         else:
             slice_[marked & self._allowed()] = self.number
-        self._show(self._index)
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _fill(self, view: SliceView, y: float, x: float) -> None:
         slice_ = self._array[self._index]
@@ -358,25 +376,9 @@ class Painter(QObject):
                 do(array)
                 self._session.layer_changed.emit(mask, -1)
 
-        self._session.undo.push(_Stroke(text, lambda: made(change.undo), lambda: made(change.redo)))
+        undo, redo = (lambda: made(change.undo)), (lambda: made(change.redo))
+        self._session.undo.push(Deed(text, undo, redo, done=True))
 
     def _show(self, index: int) -> None:
         if self.mask is not None:
             self._session.layer_changed.emit(self.mask, index)
-
-
-class _Stroke(QUndoCommand):
-    """A change of a mask that has been made already."""
-
-    def __init__(self, text: str, undo: Callable[[], None], redo: Callable[[], None]) -> None:
-        super().__init__(text)
-        self._undo, self._redo = undo, redo
-        self._first = True
-
-    def undo(self) -> None:
-        self._undo()
-
-    def redo(self) -> None:
-        if not self._first:
-            self._redo()
-        self._first = False

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoCommand
 
 from ctstudio.core.events import Event, Note, Progress, Work
 from ctstudio.ct.volume import Volume
+from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.session import Layer, Session
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Segmenter(QObject):
             if source in session.layers:
                 session.add_layer(layer)
 
-        session.undo.push(_Deed("Segment", lambda: session.remove_layer(layer), add))
+        session.undo.push(Deed("Segment", lambda: session.remove_layer(layer), add))
         voxels = int((np.asarray(labels.voxels) > 0).sum())
         self.said.emit(
             f"{layer.name}: {voxels:,} voxels." if voxels else "Nothing was found in this series."
@@ -152,24 +151,10 @@ class Segmenter(QObject):
                 session.layer_changed.emit(layer, -1)
 
             undo, redo = (lambda: put(old, before)), (lambda: put(labels, threshold))
-            session.undo.push(_Deed("Move threshold", undo, redo))
+            session.undo.push(Deed("Move threshold", undo, redo))
         wanted, self._wanted = self._wanted, None
         if wanted is not None:
             self.cut(*wanted)
-
-
-class _Deed(QUndoCommand):
-    """Something that is done when it is pushed."""
-
-    def __init__(self, text: str, undo: Callable[[], None], redo: Callable[[], object]) -> None:
-        super().__init__(text)
-        self._undo, self._redo = undo, redo
-
-    def undo(self) -> None:
-        self._undo()
-
-    def redo(self) -> None:
-        self._redo()
 
 
 def _segment(
