@@ -11,7 +11,10 @@ from ctstudio.ct.window import PRESETS
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
 FULL_RANGE = "Full range"
-OVERLAYS = ("info", "scale", "letters", "plane_lines", "patient")
+OVERLAYS = (
+    "info", "scale", "letters", "crosshair", "grid", "plane_lines", "metrics", "patient",
+)  # fmt: skip
+OFF_AT_FIRST = ("grid", "metrics")
 LINKS = ("link_scroll", "link_window", "link_zoom", "link_pan", "link_crosshair")
 LAYOUT_ACTIONS = tuple(f"layout_{name}" for name in LAYOUTS)
 COMPARISONS = (
@@ -27,7 +30,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&View": (
         *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
         "next_pane", BREAK, *PLANES, "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
-        BREAK, *OVERLAYS, BREAK,
+        BREAK, *OVERLAYS, "hide_all", BREAK,
         *LINKS, BREAK, "log", "theme", "full_screen", BREAK,
     ),
     "&Image": (
@@ -83,14 +86,15 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QCom
     actions[LAYOUT_ACTIONS[0]].setChecked(True)
     bar.addSeparator()
     bar.addWidget(preset)
-    for names in (OVERLAYS, LINKS):
+    for names in (("masks", *OVERLAYS), LINKS):
         bar.addSeparator()
         for name in names:
-            actions[name].setChecked(True)
+            actions[name].setChecked(name not in OFF_AT_FIRST)
             bar.addAction(actions[name])
+        if OVERLAYS[0] in names:
+            bar.addAction(actions["hide_all"])
     bar.addSeparator()
-    actions["masks"].setChecked(True)
-    for name in ("masks", "fit", "cine", "screenshot"):
+    for name in ("fit", "cine", "screenshot"):
         bar.addAction(actions[name])
     for button in bar.findChildren(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -174,6 +174,8 @@ class Session(QObject):
     run_changed = Signal(object)  # Run: begun, paused, ended; a picture, a validation
     run_grew = Signal(object)  # Run: more steps, many times a second
     privacy_changed = Signal()  # patient details are to be shown, or hidden
+    metrics_wanted = Signal(bool)  # numbers are to stand upon the images, or no more
+    metrics_changed = Signal()  # `metrics_of` says something else
     methods_changed = Signal()  # a network was trained or loaded
     message = Signal(str, int)  # text for the status bar, milliseconds (0: until the next)
     trouble = Signal(str, str, str)  # what happened, what to do, details
@@ -195,6 +197,8 @@ class Session(QObject):
         self.undo.setUndoLimit(MOST_UNDONE)
         # Set by the window: which slice of a layer is on screen (previews are made for it).
         self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
+        # And what its metrics are, in words, with their protocol and reference; empty: not known.
+        self.metrics_of: Callable[[Layer], str] = lambda layer: ""
         # And which part of it, as (top, left, height, width), where somebody looks closely.
         self.region_in_view: Callable[[Layer], tuple[int, int, int, int] | None]
         self.region_in_view = lambda layer: None

@@ -65,13 +65,15 @@ class ComparePanel(QWidget):
         self._exporter = exporter
         self._rows: list[Row] = []
         self._again = False
+        self._wanted = False  # also while the panel is not seen
         self._picked: tuple[Run | None, KeptPreview | None] = (None, None)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._measure)
         self._build()
-        exporter.captions = self.caption
+        exporter.captions = session.metrics_of = self.caption
+        session.metrics_wanted.connect(self._want)
         session.layer_added.connect(self._fill_references)
         session.layer_removed.connect(self._fill_references)
         session.layer_changed.connect(self._later)
@@ -193,8 +195,13 @@ class ComparePanel(QWidget):
         whose, kept = self._picked
         return kept.step if kept is not None and whose is run else run.newest.step
 
+    def _want(self, on: bool) -> None:
+        """The metrics stand upon the images, too, or no more."""
+        self._wanted = on
+        self._later()
+
     def _later(self, *_: object) -> None:
-        if self.isVisible():
+        if self.isVisible() or self._wanted:
             self._settle.start()
 
     def showEvent(self, event: object) -> None:
@@ -243,6 +250,7 @@ class ComparePanel(QWidget):
 
     def _measured(self, rows: list[Row]) -> None:
         self._rows = rows
+        self._session.metrics_changed.emit()
         self.table.setRowCount(len(rows))
         for k, row in enumerate(rows):
             values = (

@@ -17,8 +17,10 @@ from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.cine import Cine
 from ctstudio.gui.viewer.oblique_bar import ObliqueBar
+from ctstudio.gui.viewer.overlays import Overlays
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.plane_lines import PlaneLines, as_oblique, turning_point
 from ctstudio.gui.viewer.view_grid import LAYOUTS, MAX_PANES, ViewGrid
@@ -51,6 +53,7 @@ class ViewControl(QObject):
         leave_keys_to_the_images(angles)
         for widget in (bar, angles):
             grid.bars.addWidget(widget)
+        self.overlays = Overlays(session, grid, actions)
         self.lines = PlaneLines(grid, grid.cutting.turn)
         self.lens = LensTool(session, grid, Qt.Key.Key_Q)
         self.lens.shown.connect(actions["lens"].setChecked)
@@ -77,10 +80,6 @@ class ViewControl(QObject):
             "slice_down_10": lambda: grid.step(-10),
             "slice_first": lambda: grid.go_to(0),
             "slice_last": lambda: grid.go_to(-1),
-            "info": lambda on: self._overlay("show_info", on),
-            "scale": lambda on: self._overlay("show_scale", on),
-            "letters": lambda on: self._overlay("show_letters", on),
-            "patient": self._show_patient,
             "oblique": lambda: grid.cutting.set_oblique(grid.active_pane),
             "tilt_up": lambda: self._tilt(0, TILT),
             "tilt_down": lambda: self._tilt(0, -TILT),
@@ -91,7 +90,7 @@ class ViewControl(QObject):
             "split_down": lambda: self._split(False),
             "close_pane": self._close_pane,
         }
-        table |= self.comparing.handlers() | self.cine.handlers()
+        table |= self.comparing.handlers() | self.cine.handlers() | self.overlays.handlers()
         table["lens"] = self.lens.set_on
         for name in ("scroll", "window", "zoom", "pan", "crosshair"):
             table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)
@@ -174,7 +173,7 @@ class ViewControl(QObject):
     def _split(self, across: bool) -> None:
         made = self._grid.split(self._grid.active_pane, across)
         if made is None:
-            self._session.message.emit(f"There are at most {MAX_PANES} panes.", 6000)
+            self._session.message.emit(tr("There are at most {0} panes.").format(MAX_PANES), 6000)
         elif made.layer is None:
             self._fill_new_panes()
             active = self._session.active
@@ -183,7 +182,7 @@ class ViewControl(QObject):
 
     def _close_pane(self) -> None:
         if not self._grid.close_pane(self._grid.active_pane):
-            self._session.message.emit("The last pane stays.", 6000)
+            self._session.message.emit(tr("The last pane stays."), 6000)
 
     def _fill_new_panes(self) -> None:
         """Give empty panes something related to see: the family's other layers, then others."""
@@ -206,15 +205,6 @@ class ViewControl(QObject):
                 with QSignalBlocker(action):
                     action.setChecked(known == name)
 
-    def _overlay(self, name: str, on: bool) -> None:
-        for pane in self._grid.panes:
-            setattr(pane.view, name, on)
-            pane.view.viewport().update()
-
-    def _show_patient(self, on: bool) -> None:
-        self._overlay("show_patient", on)
-        self._session.set_show_patient(on)
-
     def _pane_menu(self, pane: Pane, at: QPoint) -> None:
         menu = QMenu(self._grid)
         for layer in self._session.layers:
@@ -223,7 +213,7 @@ class ViewControl(QObject):
             action.setChecked(layer is pane.layer)
             action.setData(layer)
         menu.addSeparator()
-        presets = menu.addMenu("Window preset")
+        presets = menu.addMenu(tr("Window preset"))
         for name in [*PRESETS, chrome.FULL_RANGE]:
             presets.addAction(name).setData(name)
         for name in ("fit", "maximise", "split_across", "split_down", "close_pane"):
