@@ -39,7 +39,7 @@ def dilated_fcn(
     edges: Annotated[
         Edges, Param("What stands beyond the image: zeros, whose border shows, or its last pixels")
     ] = "zeros",
-    calm: Annotated[bool, Param("The last layer begins at 0: no class is likelier")] = False,
+    calm: Annotated[bool, Param("Small first weights, and a last layer that begins at 0")] = False,
     centre: Annotated[float, Param("HU that the network takes for 0", -1000, 1000, "HU")] = 0.0,
     width: Annotated[float, Param("HU that it takes for 1", 1, 4000, "HU", log=True)] = 500.0,
 ) -> DilatedFcn:  # fmt: skip
