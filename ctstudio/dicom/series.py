@@ -216,7 +216,7 @@ def _info(
     )
     middle = headers[len(headers) // 2]
     odd += of_stack(geometry, thickness)
-    odd += [*uneven, *of_values(middle, bits_in_use(middle))]
+    odd += [*uneven, *of_values(middle, bits_in_use(middle) or bits_in_use(headers[0]))]
     remarks = [*notes, *(entry.sentence for entry in odd if entry.warns)]
     if any(h.codestream_disagrees for h in headers):
         remarks.append(

@@ -217,3 +217,20 @@ def test_an_oddity_without_a_cure_can_be_dismissed(hands: Any, thin: Any, tmp_pa
     assert bar.leave.text() == "Dismiss"
     hands.press(bar.leave)
     assert not bar.isVisible()
+
+
+def test_two_patients_of_one_uid_stand_apart(hands: Any, thin: Any, tmp_path: Path) -> None:
+    for path in sorted(thin.folder.iterdir()):
+        data = pydicom.dcmread(path)
+        data.save_as(tmp_path / path.name)
+        data.PatientName, data.PatientID = "Other^Person", "ID-1"
+        data.save_as(tmp_path / f"other-{path.name}")
+    hands.window.open_paths([tmp_path])
+    hands.wait(lambda: hands.layer("Thin slab", complete=True))
+    hands.idle()
+    assert bar_of(hands).text.text().startswith("Thin slab: Files of 2 patients share this series")
+    tree = hands.window.series_panel.tree
+    headings = [tree.topLevelItem(k) for k in range(tree.topLevelItemCount())]
+    assert [heading.childCount() for heading in headings] == [1, 1]
+    names = {heading.text(0).split(" - ")[0] for heading in headings}
+    assert names == {"Other^Person", "Secret^Name"}

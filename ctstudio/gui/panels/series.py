@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import KIND_ICONS
 from ctstudio.gui.words import plain_tip
 
@@ -45,12 +46,12 @@ class SeriesPanel(QWidget):
         self.tree.setIndentation(8)
         self.tree.setRootIsDecorated(False)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.tree.setAccessibleName("Series")
-        self.tree.setToolTip("Click a series to open it")
+        self.tree.setAccessibleName(tr("Series"))
+        self.tree.setToolTip(tr("Click a series to open it"))
         self.tree.itemClicked.connect(self._clicked)
         self.tree.itemActivated.connect(self._clicked)
         self.list = QListWidget()
-        self.list.setAccessibleName("Layers")
+        self.list.setAccessibleName(tr("Layers"))
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -62,8 +63,8 @@ class SeriesPanel(QWidget):
             view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
-        splitter.addWidget(_titled("Series", self.tree))
-        splitter.addWidget(_titled("Layers", self.list))
+        splitter.addWidget(_titled(tr("Series"), self.tree))
+        splitter.addWidget(_titled(tr("Layers"), self.list))
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 2)
         layout = QVBoxLayout(self)
@@ -83,10 +84,12 @@ class SeriesPanel(QWidget):
         icons = {key: item.icon(0) for key, item in self._items.items()}
         self.tree.clear()
         self._items.clear()
-        studies: dict[str, QTreeWidgetItem] = {}
+        studies: dict[tuple[str, str], QTreeWidgetItem] = {}
         for info in self._session.series:
             source = info.source
-            key = source.study_uid or source.study_description
+            # Files of two patients may name one study.
+            whose = source.patient_id or source.patient_name.casefold()
+            key = (source.study_uid or source.study_description, whose)
             if key not in studies:
                 patient = source.patient_name if self._session.show_patient else ""
                 words = [w for w in (patient, source.study_description) if w]
@@ -181,9 +184,9 @@ class SeriesPanel(QWidget):
             return
         layer = item.data(ROLE)
         menu = QMenu(self)
-        show = menu.addAction(theme.icon("mdi6.eye-outline"), "Show in the active pane")
-        rename = menu.addAction(theme.icon("mdi6.pencil-outline"), "Rename ...")
-        remove = menu.addAction(theme.icon("mdi6.close"), "Close layer")
+        show = menu.addAction(theme.icon("mdi6.eye-outline"), tr("Show in the active pane"))
+        rename = menu.addAction(theme.icon("mdi6.pencil-outline"), tr("Rename ..."))
+        remove = menu.addAction(theme.icon("mdi6.close"), tr("Close layer"))
         picked = menu.exec(self.list.mapToGlobal(at))
         menu.deleteLater()
         if picked is show:

@@ -14,6 +14,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
 
 MARGIN = 8.0
+LETTERS = 32.0  # px that the letters in the middle of an edge may take
 
 
 @dataclass
@@ -56,7 +57,9 @@ def describe(
     thickness = f"thickness {source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
     kernel = source.kernel.replace("\\", " ")
     turn, turns = slice_number(stack, index)
-    number = f"{source.series_number}: " if source.series_number is not None else ""
+    numbered = "" if source.series_number is None else f"{source.series_number}"
+    known = ": ".join(filter(None, (numbered, source.description)))
+    series = known if source.description else f"Series {numbered}"
     person = dict.fromkeys((source.patient_name, source.patient_id)) if patient else ()
     top_right = (source.study_description, source.study_date if patient else "")
     bottom_left = (
@@ -66,7 +69,7 @@ def describe(
     )
     bottom_right = (
         stack.derivation[-1] if stack.derivation else "",
-        f"{number}{source.description or 'Series'}",
+        series,
         f"{kernel}  {thickness}",
     )
     return OverlayState(
@@ -97,7 +100,7 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
     if state.crosshair is not None:
         _crosshair(painter, size, state.crosshair)
     if state.show_info and not compact:
-        width = size.width() / 2 - 2 * MARGIN
+        width = size.width() / 2 - 2 * MARGIN - LETTERS / 2
         # A small pane keeps what changes while one works; the rest would cover the image.
         if not small:
             _corner(painter, metrics, size, state.top_left, "top left", width)
