@@ -21,6 +21,7 @@ from ctstudio.ct.labels import Label
 from ctstudio.ct.views import SliceStack
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.mask_scores import Scores, score
 
 SETTLE_MS = 400
@@ -110,7 +111,7 @@ class Agreements(QObject):
         known = self._whole[2] if self._whole is not None and self._whole[:2] == pair else None
         self._session.jobs.start(
             "agreement",
-            "Comparing masks",
+            tr("Comparing masks"),
             lambda: _scores(other, one, index, known),
             succeeded=lambda found: self._done(truth, prediction, index, *found),
             cancelled=self._ended,
@@ -155,20 +156,22 @@ class AgreementWindow(QDialog):
     def __init__(self, agreements: Agreements, masks: Masks, parent: QWidget) -> None:
         super().__init__(parent)
         self._agreements, self._masks = agreements, masks
-        self.setWindowTitle("Masks compared")
+        self.setWindowTitle(tr("Masks compared"))
         self.about = QLabel()
         self.about.setWordWrap(True)
         self.table = QTableWidget(0, 1 + len(NAMES))
-        self.table.setAccessibleName("Scores of each label")
-        self.table.setHorizontalHeaderLabels(["Label", *NAMES.values()])
+        self.table.setAccessibleName(tr("Scores of each label"))
+        self.table.setHorizontalHeaderLabels([tr("Label"), *NAMES.values()])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         note = QLabel(
-            "Of the voxels that the truth annotates. HD95: 95th percentile of the surfaces' "
-            "distances, the larger of both directions; Surface: their mean."
+            tr(
+                "Of the voxels that the truth annotates. HD95: 95th percentile of the "
+                "surfaces' distances, the larger of both directions; Surface: their mean."
+            )
         )
         note.setWordWrap(True)
         note.setProperty("role", "muted")
@@ -186,11 +189,13 @@ class AgreementWindow(QDialog):
         found = self._agreements.newest
         self.table.setRowCount(0)
         if found is None:
-            self.about.setText("There is no prediction beside a truth.")
+            self.about.setText(tr("There is no prediction beside a truth."))
             return
         shown = found.whole or found.here
         where = "the whole series" if found.whole is not None else f"slice {found.slice + 1}"
-        self.about.setText(f"{found.prediction.name} against {found.truth.name}: {where}")
+        self.about.setText(
+            tr("{0} against {1}: {2}").format(found.prediction.name, found.truth.name, where)
+        )
         names = {la.number: la for la in self._masks.labels(found.truth)}
         for label, row in shown.by_label.items():
             named = names.get(label, Label(label, f"Label {label}", (0, 0, 0)))

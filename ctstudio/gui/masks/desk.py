@@ -10,16 +10,19 @@ from PySide6.QtCore import QObject
 from ctstudio.gui import chrome
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.agreement import Agreements, AgreementWindow
+from ctstudio.gui.masks.found_masks import FoundMasks
 from ctstudio.gui.masks.menu import MaskMenu
 from ctstudio.gui.masks.overlay_bar import OverlayBar
 from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.masks.segment_panel import SegmentPanel
 from ctstudio.gui.session import Layer
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
 
 TAB = 2
+HINT = "Masks > Train on this mask learns from them."
 
 
 class MaskDesk(QObject):
@@ -42,6 +45,11 @@ class MaskDesk(QObject):
         window.train_panel.trained.connect(self.take)
         for paint_bar in window.findChildren(PaintBar):
             paint_bar.train_requested.connect(self._train)
+        self._found = FoundMasks(session, window.opener)
+        self._found.truth_found.connect(self._masks.roles.choose_truth)
+        self._found.understood.connect(
+            lambda text, details: session.trouble.emit(text, HINT, details)
+        )
         self._scores: AgreementWindow | None = None
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -113,7 +121,7 @@ class MaskDesk(QObject):
         made = self.panel.segmenter.threshold_of(layer)
         self._masks.threshold = self.panel.threshold.value() if made is None else made
         self._masks.roles.choose_prediction(layer)
-        self._window.session.message.emit(f"{layer.name}: shown over the images", 6000)
+        self._window.session.message.emit(tr("{0}: shown over the images").format(layer.name), 6000)
 
     def _cut(self, threshold: float) -> None:
         base = self._window.session.active
@@ -129,7 +137,7 @@ class MaskDesk(QObject):
         painted = window.painter.mask if window.painter.on else None
         mask = painted or (self._masks.roles.truth(base) if base is not None else None)
         if mask is None:
-            window.session.message.emit("Paint a mask first, or open one.", 6000)
+            window.session.message.emit(tr("Paint a mask first, or open one."), 6000)
             return
         self._train(mask)
 

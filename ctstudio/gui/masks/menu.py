@@ -26,6 +26,7 @@ from ctstudio.ct.labels import Label
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 
 FIRST = (
@@ -76,7 +77,7 @@ class MaskMenu(QObject):
             button.setMenu(self.menu)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         menus = self._window.menuBar()
-        before = next((a for a in menus.actions() if a.text() == "&Tools"), None)
+        before = next((m.menuAction() for m in menus.findChildren(QMenu, "&Tools")), None)
         if before is not None:
             menus.insertMenu(before, self.menu)
 
@@ -85,10 +86,10 @@ class MaskMenu(QObject):
         layer = self._session.active
         if layer is None or layer.volume is None:
             self._session.trouble.emit(
-                "A mask belongs to a series.", "Open the series first, then its mask.", ""
+                tr("A mask belongs to a series."), tr("Open the series first, then its mask."), ""
             )
             return
-        names, _ = QFileDialog.getOpenFileNames(self._window, "Open a mask", "", FILES)
+        names, _ = QFileDialog.getOpenFileNames(self._window, tr("Open a mask"), "", FILES)
         if names:
             self._masks.read([Path(name) for name in names], layer)
 
@@ -104,17 +105,17 @@ class MaskMenu(QObject):
         for layer in layers:
             self._mask(menu.addMenu(plain_title(layer.name)), layer)
         if not layers:
-            menu.addAction("No mask is open").setEnabled(False)
+            menu.addAction(tr("No mask is open")).setEnabled(False)
         menu.addSeparator()
         if len(layers) > 1:
-            self._differences(menu.addMenu("Difference"), layers)
+            self._differences(menu.addMenu(tr("Difference")), layers)
         menu.addAction(self._actions["mask_outlines"])
         self._opacity.follow()
         menu.addAction(self._opacity)
 
     def _mask(self, menu: QMenu, layer: Layer) -> None:
         masks, style = self._masks, self._masks.style(layer)
-        show = menu.addAction("Show")
+        show = menu.addAction(tr("Show"))
         show.setCheckable(True)
         show.setChecked(style.visible)
         show.toggled.connect(lambda on: masks.set_visible(layer, on))
@@ -128,11 +129,11 @@ class MaskMenu(QObject):
                 lambda on, number=label.number: masks.set_label_visible(layer, number, on)
             )
         if len(labels) > MOST_LISTED:
-            menu.addAction(f"and {len(labels) - MOST_LISTED} more").setEnabled(False)
+            menu.addAction(tr("and {0} more").format(len(labels) - MOST_LISTED)).setEnabled(False)
 
     def _differences(self, menu: QMenu, layers: list[Layer]) -> None:
         masks = self._masks
-        none = menu.addAction("None")
+        none = menu.addAction(tr("None"))
         none.setCheckable(True)
         none.setChecked(masks.compared is None)
         none.triggered.connect(lambda: masks.compare(None))
@@ -161,9 +162,9 @@ class _Opacity(QWidgetAction):
         widget = QWidget()
         layout = QHBoxLayout(widget)
         layout.setContentsMargins(12, 4, 12, 4)
-        layout.addWidget(QLabel("Opacity"))
+        layout.addWidget(QLabel(tr("Opacity")))
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Opacity of the masks")
+        self.slider.setAccessibleName(tr("Opacity of the masks"))
         self.slider.setRange(5, 100)
         self.slider.setMinimumWidth(120)
         layout.addWidget(self.slider, 1)

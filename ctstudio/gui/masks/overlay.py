@@ -19,6 +19,7 @@ from ctstudio.gui.masks.roles import LIVE_PREDICTION, LIVE_TRUTH, Roles
 from ctstudio.gui.masks.roles import is_mask as is_mask
 from ctstudio.gui.masks.threshold_bar import probability_table
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import facing, parallel, same_space
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -88,7 +89,7 @@ class Masks(QObject):
 
         self._session.jobs.start(
             "masks",
-            "Reading a mask",
+            tr("Reading a mask"),
             lambda: read_masks(paths, volume),
             succeeded=lambda found: self._read(found, layer),
             failed=self._session.fail,

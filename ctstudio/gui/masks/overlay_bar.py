@@ -23,6 +23,7 @@ from ctstudio.gui.masks.menu import MaskMenu, swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.threshold_bar import ThresholdBar
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 
 TOGGLES = ("show_truth", "show_prediction", "show_difference", "show_probability")
@@ -54,8 +55,8 @@ class OverlayBar(QFrame):
         first.addSpacing(4)
         first.addWidget(self._toggle("mask_outlines", text=False))
         self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.opacity.setAccessibleName("Opacity of what lies over the images")
-        self.opacity.setToolTip("Opacity of masks, difference and probability")
+        self.opacity.setAccessibleName(tr("Opacity of what lies over the images"))
+        self.opacity.setToolTip(tr("Opacity of masks, difference and probability"))
         self.opacity.setRange(5, 100)
         self.opacity.setFixedWidth(72)
         self.opacity.valueChanged.connect(lambda value: masks.set_opacity(value / 100))
@@ -63,8 +64,8 @@ class OverlayBar(QFrame):
         more = QToolButton()
         more.setIcon(theme.icon("mdi6.format-list-checks"))
         more.setAutoRaise(True)
-        more.setToolTip("Labels and masks: which are shown")
-        more.setAccessibleName("Labels and masks")
+        more.setToolTip(tr("Labels and masks: which are shown"))
+        more.setAccessibleName(tr("Labels and masks"))
         more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         more.setMenu(menu.menu)
         first.addWidget(more)
@@ -72,7 +73,7 @@ class OverlayBar(QFrame):
         self.numbers = QToolButton()
         self.numbers.setAutoRaise(True)
         self.numbers.setToolTip(TIP)
-        self.numbers.setAccessibleName("Agreement of prediction and truth")
+        self.numbers.setAccessibleName(tr("Agreement of prediction and truth"))
         self.numbers.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.numbers.clicked.connect(actions["mask_scores"].trigger)
         self.legend = _legend()
@@ -198,7 +199,7 @@ def _shown(masks: Masks, layer: Layer | None) -> bool:
 def _legend() -> QWidget:
     """What the colours of the difference mean."""
     widget = QWidget()
-    widget.setAccessibleName("Colours of the difference")
+    widget.setAccessibleName(tr("Colours of the difference"))
     layout = QHBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 2)
     layout.setSpacing(6)

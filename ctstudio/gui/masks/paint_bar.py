@@ -22,6 +22,7 @@ from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.masks.menu import swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 
 TOOLS: tuple[tuple[Tool, str, str, str], ...] = (
@@ -54,21 +55,23 @@ class PaintBar(QFrame):
             group.addButton(button)
             layout.addWidget(button)
             self.tools[name] = button
-        self.mask_box = _combo("Mask that is painted")
+        self.mask_box = _combo(tr("Mask that is painted"))
         self.mask_box.activated.connect(self._choose_mask)
-        self.label_box = _combo("Label that is painted")
+        self.label_box = _combo(tr("Label that is painted"))
         self.label_box.activated.connect(self._choose_label)
         self.radius = QDoubleSpinBox()
         self.radius.setRange(LEAST_MM, MOST_MM)
         self.radius.setDecimals(1)
         self.radius.setSuffix(" mm")
         self.radius.setMaximumWidth(86)
-        self.radius.setAccessibleName("Radius of the brush")
-        self.radius.setToolTip("Radius of the brush ([ and ], or Ctrl+wheel over the image)")
+        self.radius.setAccessibleName(tr("Radius of the brush"))
+        self.radius.setToolTip(tr("Radius of the brush ([ and ], or Ctrl+wheel over the image)"))
         self.radius.valueChanged.connect(self._set_radius)
-        self.limited = QCheckBox("HU limits")
-        self.limited.setToolTip("Paint only where the image has these HU; fill grows within them")
-        self.to = QLabel("to")
+        self.limited = QCheckBox(tr("HU limits"))
+        self.limited.setToolTip(
+            tr("Paint only where the image has these HU; fill grows within them")
+        )
+        self.to = QLabel(tr("to"))
         self.low, self.high = (_hu(name) for name in ("Lowest HU", "Highest HU"))
         self.low.setValue(-200)
         self.high.setValue(300)
@@ -79,20 +82,22 @@ class PaintBar(QFrame):
             QShortcut(QKeySequence(key), self).activated.connect(
                 lambda factor=factor: self.radius.setValue(self.radius.value() * factor)
             )
-        self.between = picture_button("mdi6.layers-plus", "Fill the slices between those drawn")
+        self.between = picture_button("mdi6.layers-plus", tr("Fill the slices between those drawn"))
         self.between.clicked.connect(painter.fill_between)
         self.sparse = picture_button(
             "mdi6.texture",
-            "Annotate in part: what is not painted counts as not annotated (hatched), and the "
-            "background is painted like a label",
+            tr(
+                "Annotate in part: what is not painted counts as not annotated "
+                "(hatched), and the background is painted like a label"
+            ),
         )
-        self.sparse.setAccessibleName("Annotate in part")
+        self.sparse.setAccessibleName(tr("Annotate in part"))
         self.sparse.setCheckable(True)
         self.sparse.toggled.connect(painter.set_sparse)
-        self.train = picture_button("mdi6.school-outline", "Train on what is painted")
+        self.train = picture_button("mdi6.school-outline", tr("Train on what is painted"))
         self.train.clicked.connect(self._train)
-        self.done = picture_button("mdi6.check", "Done")
-        self.done.setText("Done")
+        self.done = picture_button("mdi6.check", tr("Done"))
+        self.done.setText(tr("Done"))
         self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.done.clicked.connect(lambda: painter.set_on(False))
         for widget in (
@@ -120,13 +125,13 @@ class PaintBar(QFrame):
             for layer in self._masks.layers:
                 if layer.volume is not None:
                     self.mask_box.addItem(plain_title(layer.name), layer)
-            self.mask_box.addItem("New mask ...", None)
+            self.mask_box.addItem(tr("New mask ..."), None)
             self.mask_box.setCurrentIndex(max(self.mask_box.findData(painter.mask), 0))
             self.label_box.clear()
             for label in painter.paintable:
                 self.label_box.addItem(swatch(label), plain_title(label.name), label.number)
-            self.label_box.addItem("New label ...", None)
-            self.label_box.addItem("Rename this label ...", "rename")
+            self.label_box.addItem(tr("New label ..."), None)
+            self.label_box.addItem(tr("Rename this label ..."), "rename")
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
             self.sparse.setChecked(painter.sparse)
@@ -172,10 +177,10 @@ class PaintBar(QFrame):
         if empty and not painter.sparse:
             box = QMessageBox(self)
             box.setIcon(QMessageBox.Icon.Question)
-            box.setText(f"{count - empty} of {count} slices are painted.")
-            box.setInformativeText("What are the others?")
-            apart = box.addButton("Not annotated", QMessageBox.ButtonRole.AcceptRole)
-            box.addButton("All background", QMessageBox.ButtonRole.AcceptRole)
+            box.setText(tr("{0} of {1} slices are painted.").format(count - empty, count))
+            box.setInformativeText(tr("What are the others?"))
+            apart = box.addButton(tr("Not annotated"), QMessageBox.ButtonRole.AcceptRole)
+            box.addButton(tr("All background"), QMessageBox.ButtonRole.AcceptRole)
             cancel = box.addButton(QMessageBox.StandardButton.Cancel)
             box.setDefaultButton(apart)
             box.exec()

@@ -24,6 +24,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.masks.overlay import Masks, is_mask
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import carried, same_space
 from ctstudio.gui.viewer.slice_view import SliceView
 
@@ -72,7 +73,9 @@ class Painter(QObject):
         if on:
             layer = self._session.active
             if layer is None or layer.volume is None or not layer.complete:
-                self._session.message.emit("Open a series first: a mask is painted upon it.", 6000)
+                self._session.message.emit(
+                    tr("Open a series first: a mask is painted upon it."), 6000
+                )
                 on = False
             elif is_mask(layer):
                 self.choose(layer)
@@ -201,7 +204,9 @@ class Painter(QObject):
         taken = {label.number for label in self.labels}
         number = next((n for n in range(1, MOST_LABELS + 1) if n not in taken), None)
         if number is None:
-            self._session.message.emit(f"A mask has at most {MOST_LABELS} labels.", 6000)
+            self._session.message.emit(
+                tr("A mask has at most {0} labels.").format(MOST_LABELS), 6000
+            )
             return
         label = Label(number, name.strip() or f"Label {number}", default_colour(number))
         labels = tuple(sorted((*self.labels, label), key=lambda la: la.number))
@@ -289,7 +294,7 @@ class Painter(QObject):
         made = painting.between(labels, self.number, geometry.offsets_mm, geometry.spacing_mm)
         if not made:
             self._session.message.emit(
-                "Draw the label in two slices that are not neighbours first.", 6000
+                tr("Draw the label in two slices that are not neighbours first."), 6000
             )
             return
         numbers = tuple(made)
@@ -315,7 +320,7 @@ class Painter(QObject):
             return None
         geometry = mask.stack.geometry
         if view.cut:
-            self._session.message.emit("Masks are painted in the plane of the slices.", 4000)
+            self._session.message.emit(tr("Masks are painted in the plane of the slices."), 4000)
             return None
         here = view.stack.geometry
         index = geometry.nearest_slice(here.positions_mm[view.index])

@@ -28,6 +28,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.masks.roles import is_mask
 from ctstudio.gui.masks.segmenter import Segmenter
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class SegmentPanel(QWidget):
         self._of.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._of.setWordWrap(True)
         layout.addWidget(self._of)
-        layout.addWidget(_heading("Network"))
+        layout.addWidget(_heading(tr("Network")))
         self.model = QComboBox()
-        self.model.setAccessibleName("Network that segments")
-        self.model.setToolTip("A network that was trained on masks")
+        self.model.setAccessibleName(tr("Network that segments"))
+        self.model.setToolTip(tr("A network that was trained on masks"))
         self.model.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -80,12 +81,12 @@ class SegmentPanel(QWidget):
         self.load_button = QToolButton()
         self.load_button.setIcon(theme.icon("mdi6.folder-open-outline"))
         self.load_button.setAutoRaise(True)
-        self.load_button.setToolTip("Open a trained network, or the folder of a training")
-        self.load_button.setAccessibleName("Open a network that segments")
+        self.load_button.setToolTip(tr("Open a trained network, or the folder of a training"))
+        self.load_button.setAccessibleName(tr("Open a network that segments"))
         self.load_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.load_button)
-        menu.addAction("Trained network ...").triggered.connect(self._ask_file)
-        menu.addAction("Folder of a training ...").triggered.connect(self._ask_folder)
+        menu.addAction(tr("Trained network ...")).triggered.connect(self._ask_file)
+        menu.addAction(tr("Folder of a training ...")).triggered.connect(self._ask_folder)
         self.load_button.setMenu(menu)
         row = QHBoxLayout()
         row.setSpacing(4)
@@ -96,13 +97,13 @@ class SegmentPanel(QWidget):
         self._about.setProperty("role", "muted")
         self._about.setWordWrap(True)
         layout.addWidget(self._about)
-        layout.addWidget(_heading("How"))
+        layout.addWidget(_heading(tr("How")))
         layout.addLayout(self._settings())
-        self.apply_button = QPushButton("Segment the series")
+        self.apply_button = QPushButton(tr("Segment the series"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.clicked.connect(self.apply)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; nothing is changed")
+        self.cancel_button = QPushButton(tr("Cancel"))
+        self.cancel_button.setToolTip(tr("Stop; nothing is changed"))
         self.cancel_button.clicked.connect(self.segmenter.cancel)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -122,44 +123,48 @@ class SegmentPanel(QWidget):
         form = QFormLayout()
         form.setSpacing(8)
         self.region = QComboBox()
-        self.region.setAccessibleName("Region")
-        self.region.setToolTip("Where the network is asked; elsewhere is background")
+        self.region.setAccessibleName(tr("Region"))
+        self.region.setToolTip(tr("Where the network is asked; elsewhere is background"))
         for title, name in REGIONS:
             self.region.addItem(title, name)
-        form.addRow("Region", self.region)
+        form.addRow(tr("Region"), self.region)
         self.threshold = QDoubleSpinBox()
         self.threshold.setRange(0.01, 0.99)
         self.threshold.setSingleStep(0.05)
         self.threshold.setValue(HALF)
-        self.threshold.setAccessibleName("Threshold")
+        self.threshold.setAccessibleName(tr("Threshold"))
         self.threshold.setToolTip(
-            "A voxel is inside where the network is more sure than this. Afterwards the colour bar "
-            "of the probability moves it."
+            tr(
+                "A voxel is inside where the network is more sure than this. Afterwards "
+                "the colour bar of the probability moves it."
+            )
         )
-        form.addRow("Threshold", self.threshold)
+        form.addRow(tr("Threshold"), self.threshold)
         about = {field.name: field.param for field in read_fields(Blobs)}
         self.least = QDoubleSpinBox()
         self.least.setDecimals(0)
         self.least.setRange(0, 1e9)
         self.least.setSuffix(" mm³")
-        self.least.setAccessibleName("Smallest piece")
-        self.least.setToolTip(f"{about['least_mm3'].help}; smaller ones are left out")
-        form.addRow("Smallest piece", self.least)
+        self.least.setAccessibleName(tr("Smallest piece"))
+        self.least.setToolTip(tr("{0}; smaller ones are left out").format(about["least_mm3"].help))
+        form.addRow(tr("Smallest piece"), self.least)
         self.largest = QSpinBox()
         self.largest.setRange(0, 999)
-        self.largest.setSpecialValueText("All")
-        self.largest.setAccessibleName("Largest pieces")
+        self.largest.setSpecialValueText(tr("All"))
+        self.largest.setAccessibleName(tr("Largest pieces"))
         self.largest.setToolTip(about["largest"].help)
-        form.addRow("Largest pieces", self.largest)
+        form.addRow(tr("Largest pieces"), self.largest)
         self.every = QSpinBox()
         self.every.setRange(1, 8)
         self.every.setPrefix("1 in ")
-        self.every.setAccessibleName("Voxels that are asked for")
+        self.every.setAccessibleName(tr("Voxels that are asked for"))
         self.every.setToolTip(
-            "A network of single voxels takes long: one voxel in so many, along rows and columns, "
-            "stands for those around it"
+            tr(
+                "A network of single voxels takes long: one voxel in so many, along rows "
+                "and columns, stands for those around it"
+            )
         )
-        self._every_label = QLabel("Voxels")
+        self._every_label = QLabel(tr("Voxels"))
         form.addRow(self._every_label, self.every)
         return form
 
@@ -178,13 +183,13 @@ class SegmentPanel(QWidget):
         self._model_changed()
 
     def _ask_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a trained network", "", KINDS)
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open a trained network"), "", KINDS)
         if path:
             self.load(Path(path))
 
     def _ask_folder(self) -> None:
         start = str(self._runs_folder)
-        path = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
+        path = QFileDialog.getExistingDirectory(self, tr("Open the folder of a training"), start)
         if path:
             self.load(Path(path))
 
@@ -193,7 +198,7 @@ class SegmentPanel(QWidget):
         if not self._session.jobs.busy("network"):
             self._session.jobs.start(
                 "network",
-                "Opening a network",
+                tr("Opening a network"),
                 lambda: _load(path),
                 succeeded=self.add_model,
                 failed=self._session.fail,
@@ -206,7 +211,10 @@ class SegmentPanel(QWidget):
                 self.model.clear()
                 self.model.addItem(NONE_YET, None)
             self._about.setText(
-                "Train one on masks (Train, recipe U-Net masks), or open one with the button above."
+                tr(
+                    "Train one on masks (Train, recipe U-Net masks), or open one with the "
+                    "button above."
+                )
             )
         else:
             words = [f"{model.recipe.title or 'Trained in CT Studio'}."]
@@ -229,7 +237,7 @@ class SegmentPanel(QWidget):
             base = base.parent
         self._source = base if base is not None and base in self._session.layers else None
         name = self._source.name if self._source is not None else ""
-        self._of.setText(f"Segments {name}" if name else "Open a series first.")
+        self._of.setText(tr("Segments {0}").format(name) if name else tr("Open a series first."))
         self._enable()
 
     def _layer_changed(self, layer: Layer, index: int) -> None:
@@ -247,7 +255,7 @@ class SegmentPanel(QWidget):
             why = "A series is being segmented"
         self.apply_button.setEnabled(not why)
         self.apply_button.setToolTip(
-            plain_tip(why or "Tell every voxel's class in the background; the result is a mask")
+            plain_tip(why or tr("Tell every voxel's class in the background; the result is a mask"))
         )
         self.cancel_button.setVisible(busy)
 
@@ -269,7 +277,7 @@ class SegmentPanel(QWidget):
         every = self.every.value() if self.every.isVisible() else 1
         region = self.region.currentData()
         self.segmenter.start(source, source.volume, model, self.blobs, threshold, region, every)
-        self._say("Beginning ...")
+        self._say(tr("Beginning ..."))
         self._enable()
 
     def _say(self, text: str) -> None:

@@ -12,6 +12,7 @@ from ctstudio.core.events import Event, Note, Progress, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.learn.blobs import Blobs
@@ -52,7 +53,7 @@ class Segmenter(QObject):
         self._source, self._title = source, model.title
         self._session.jobs.start(
             "segment",
-            f"Segmenting: {model.title}",
+            tr("Segmenting: {0}").format(model.title),
             lambda: _segment(volume, model, blobs, threshold, region, every),
             stepped=self._stepped,
             succeeded=lambda made: self._done(source, blobs, threshold, *made),
@@ -71,7 +72,9 @@ class Segmenter(QObject):
             if isinstance(event, Note):
                 self._session.message.emit(event.text, 8000)
             elif isinstance(event, Progress) and event.total:
-                self.said.emit(f"Slice {min(event.done + 1, event.total)} of {event.total}")
+                self.said.emit(
+                    tr("Slice {0} of {1}").format(min(event.done + 1, event.total), event.total)
+                )
 
     def _done(
         self,
@@ -96,13 +99,15 @@ class Segmenter(QObject):
         session.undo.push(Deed("Segment", lambda: session.remove_layer(layer), add))
         voxels = int((np.asarray(labels.voxels) > 0).sum())
         self.said.emit(
-            f"{layer.name}: {voxels:,} voxels." if voxels else "Nothing was found in this series."
+            tr("{0}: {1:,} voxels.").format(layer.name, voxels)
+            if voxels
+            else tr("Nothing was found in this series.")
         )
         self.ended.emit()
         self.finished.emit(layer)
 
     def _stopped(self) -> None:
-        self.said.emit("Cancelled; nothing was changed.")
+        self.said.emit(tr("Cancelled; nothing was changed."))
         self.ended.emit()
 
     def _failed(self, error: Exception) -> None:
@@ -132,7 +137,7 @@ class Segmenter(QObject):
         told, blobs, before = made
         self._session.jobs.start(
             "cut",
-            "Moving the threshold",
+            tr("Moving the threshold"),
             lambda: _cut(told, blobs, threshold),
             succeeded=lambda labels: self._cut_done(layer, labels, before, threshold),
             failed=self._session.fail,

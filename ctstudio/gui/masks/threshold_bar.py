@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ctstudio.figures.colours import sequence
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 
 ENTRIES = 256
 LEAST, MOST, STEP = 0.01, 0.99, 0.01
@@ -44,9 +45,9 @@ class ThresholdBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.value = 0.5
-        self.setAccessibleName("Threshold of the probability")
+        self.setAccessibleName(tr("Threshold of the probability"))
         self.setToolTip(
-            "Probability from 0 to 1; drag the handle to move the threshold (white outline)"
+            tr("Probability from 0 to 1; drag the handle to move the threshold (white outline)")
         )
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
