@@ -73,10 +73,9 @@ class DilatedFcn(nn.Module):
 
         ``z + norm(z)`` doubles what He's weights hand on, layer by layer, to a thousandfold.
         """
-        for layer in (*self.dilated, *self.hidden):
-            assert isinstance(layer, _Layer)
-            with torch.no_grad():
-                layer[0].weight.mul_(QUIET)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data.mul_(QUIET)
         nn.init.zeros_(self.head.weight)
 
     def forward(self, hu: Tensor) -> Tensor:
