@@ -147,6 +147,24 @@ def test_the_faithful_run_saturates_to_a_disc_and_never_comes_near() -> None:
     assert picture[lungs].mean() > 0.95
 
 
+def test_the_first_pictures_of_a_faithful_run_stand_on_their_head() -> None:
+    """Three convolutions on the way back to the decoder's first layer turn its gradient once."""
+    clean = torch.full((1, 1, 64, 64), -1000.0)
+    clean[..., 8:24, 12:52] = 0  # a bar in the upper half
+
+    def upper_share(gradients: str) -> float:
+        torch.manual_seed(3)
+        settings = {**small(recipe("adam-high")).params, "gradients": gradients}
+        module = MODELS.make(Choice("autoencoder_numpy", settings))
+        GRADIENTS.make(Choice("manual"))(module, clean, lambda p: (p - clean).square().sum())
+        found = module.get_parameter("decoder.full").grad
+        each = found.square().sum(0).reshape(8, 8)
+        return float(each[:4].sum() / each.sum())
+
+    assert upper_share("exact") > 0.8
+    assert upper_share("article") < 0.2
+
+
 @pytest.mark.parametrize("run", TABLE)
 def test_no_faithful_run_leaves_what_a_sigmoid_can_give(run: str) -> None:
     losses, picture = learnt(recipe(run), 20)
