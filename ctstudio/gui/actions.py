@@ -106,6 +106,8 @@ SPECS: tuple[Spec, ...] = (
          "Draw the masks' outlines alone", True),
     Spec("mask_scores", "Scores of the masks ...", "Ctrl+D", "",
          "Dice, IoU, surface distances of the prediction against the truth, label by label"),
+    Spec("mask_figure", "Five panels of the masks ...", "Ctrl+Shift+F", "",
+         "Image, true and generated mask, and both over the image: PNG, or a GIF or MP4 of all"),
     Spec("segment", "Segment ...", "Ctrl+J", "mdi6.shape-outline",
          "Apply a trained network to the series: the result is a mask"),
     Spec("train_on_mask", "Train on this mask", "Ctrl+Shift+T", "mdi6.school-outline",

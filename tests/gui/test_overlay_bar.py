@@ -154,3 +154,35 @@ def test_a_segmentation_is_taken_back(hands: Any, segmented: Any) -> None:
 def test_there_is_no_bar_without_a_mask(hands: Any, thin: Any) -> None:
     hands.open(thin)
     assert not hands.window.mask_desk.bar.isVisible()
+
+
+@pytest.mark.parametrize(("ending", "frames"), [("png", 1), ("gif", 14)])
+def test_five_panels_are_taken_away(
+    hands: Any, segmented: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, ending: str,
+    frames: int,
+) -> None:  # fmt: skip
+    from PIL import Image
+    from PySide6.QtWidgets import QFileDialog
+
+    path = tmp_path / f"masks.{ending}"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    hands.view.setFocus()
+    hands.key(Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    hands.wait(path.exists, "for the file")
+    hands.idle()
+    with Image.open(path) as image:
+        assert getattr(image, "n_frames", 1) == frames
+        width, height = image.size
+        image.seek(frames // 2)
+        pixels = np.asarray(image.convert("RGB"), int)
+    assert width > 3.5 * height, "five in a row"
+    # The second and third panel are black and white, the fourth and fifth have colours.
+    colour = np.ptp(pixels, axis=2) > 40
+    fifths = np.array_split(colour, 5, axis=1)
+    assert [bool(part.mean() > 0.005) for part in fifths] == [False, False, False, True, True]
+
+
+def test_without_a_prediction_there_is_no_figure(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    hands.window.actions_by_name["mask_figure"].trigger()
+    assert "need a true mask and a prediction" in hands.banner()

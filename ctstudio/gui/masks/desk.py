@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from ctstudio.gui import chrome
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.agreement import Agreements, AgreementWindow
+from ctstudio.gui.masks.figure import FigureOfMasks
 from ctstudio.gui.masks.found_masks import FoundMasks
 from ctstudio.gui.masks.menu import MaskMenu
 from ctstudio.gui.masks.overlay_bar import OverlayBar
@@ -50,6 +51,7 @@ class MaskDesk(QObject):
         self._found.understood.connect(
             lambda text, details: session.trouble.emit(text, HINT, details)
         )
+        self._figure = FigureOfMasks(session, self._masks, window.grid, window)
         self._scores: AgreementWindow | None = None
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -62,6 +64,7 @@ class MaskDesk(QObject):
             "show_probability": self._masks.set_probability,
             "mask_outlines": self._masks.set_contour,
             "mask_scores": self._show_scores,
+            "mask_figure": self._figure.ask,
             "segment": self.show_panel,
             "train_on_mask": self._train_on_active,
         }

@@ -32,7 +32,7 @@ from ctstudio.gui.words import plain_title
 FIRST = (
     ("open_mask", "paint", "segment", "train_on_mask"),
     ("masks", "show_truth", "show_prediction", "show_difference", "show_probability"),
-    ("mask_scores",),
+    ("mask_scores", "mask_figure"),
 )
 MOST_LISTED = 60  # labels of a mask in its menu
 FILES = "Masks (*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz);;All files (*)"
