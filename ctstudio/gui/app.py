@@ -29,6 +29,7 @@ from ctstudio.gui.preferences.values import Preferences
 from ctstudio.gui.segmentations import Segmentations
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.status import NO_ENGINE
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.warm_up import Engine, warm_up
 
 
@@ -73,7 +74,7 @@ class Program:
             return
         self.window.session.jobs.start(
             "warm-up",
-            "Loading the learning engine",
+            tr("Loading the learning engine"),
             warm_up,
             succeeded=self._engine_loaded,
             failed=self._engine_failed,

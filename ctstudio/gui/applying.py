@@ -9,6 +9,7 @@ from ctstudio.ct.views import Blend, Difference
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.denoise import Method
 
 
@@ -35,7 +36,7 @@ class Applier(QObject):
         self._fraction = fraction
         return self._session.jobs.start(
             "denoise",
-            f"Denoising: {method.title}",
+            tr("Denoising: {0}").format(method.title),
             lambda: method.denoise(volume),
             stepped=self._stepped,
             succeeded=self._done,
@@ -55,7 +56,9 @@ class Applier(QObject):
             elif isinstance(event, Progress) and self._source is not None:
                 # A network may count in tiles, several to a slice.
                 count = len(self._source.stack)
-                self.said.emit(f"Slice {event.done * count // max(1, event.total)} of {count}")
+                self.said.emit(
+                    tr("Slice {0} of {1}").format(event.done * count // max(1, event.total), count)
+                )
 
     def _make_layers(self, volume: Volume) -> Layer:
         source, method = self._source, self._method
@@ -83,7 +86,7 @@ class Applier(QObject):
         layer.complete = True
         self._layer = None
         self._session.layer_changed.emit(layer, -1)
-        self.said.emit(f"{layer.name}: all {len(volume)} slices are done.")
+        self.said.emit(tr("{0}: all {1} slices are done.").format(layer.name, len(volume)))
         self.ended.emit()
         self.finished.emit(layer)
 
@@ -94,7 +97,7 @@ class Applier(QObject):
             self._session.remove_layer(layer)
             if source in self._session.layers:
                 self._session.hang.emit([source])
-        self.said.emit("Cancelled; nothing was changed.")
+        self.said.emit(tr("Cancelled; nothing was changed."))
         self.ended.emit()
 
     def _failed(self, error: Exception) -> None:

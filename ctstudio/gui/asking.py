@@ -11,6 +11,7 @@ from ctstudio.core.places import cache_folder
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 
 
@@ -38,7 +39,7 @@ class Asker(QObject):
 
     def ask_files(self) -> None:
         """Let the user choose files."""
-        paths, _ = QFileDialog.getOpenFileNames(self._parent, "Open image files")
+        paths, _ = QFileDialog.getOpenFileNames(self._parent, tr("Open image files"))
         if paths:
             self._opener.open_paths([Path(p) for p in paths])
 
@@ -52,7 +53,7 @@ class Asker(QObject):
             action = menu.addAction(plain_title(str(path)))
             action.triggered.connect(lambda _=False, path=path: self._opener.open_paths([path]))
         menu.addSeparator()
-        menu.addAction("Forget these").triggered.connect(self._forget)
+        menu.addAction(tr("Forget these")).triggered.connect(self._forget)
 
     def _remember(self, paths: list[Path]) -> None:
         cache = str(cache_folder())

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.registry import Choice, Entry, Field
 from ctstudio.gui import theme
 from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.translation.catalogue import tr
 
 SLIDER_STEPS = 1000
 
@@ -79,7 +80,7 @@ class NumberEditor(QWidget):
         if slider and param.low is not None and param.high is not None:
             self.slider = QSlider(Qt.Orientation.Horizontal)
             self.slider.setRange(0, SLIDER_STEPS)
-            self.slider.setAccessibleName(f"{field.label} slider")
+            self.slider.setAccessibleName(tr("{0} slider").format(field.label))
             self.slider.setToolTip(param.help)
             self.slider.valueChanged.connect(self._slider_changed)
             layout.addWidget(self.slider, 1)
@@ -149,10 +150,10 @@ class FileEditor(QLineEdit):
     def __init__(self, field: Field) -> None:
         super().__init__(str(field.default))
         self._field = field
-        self.setPlaceholderText("Choose a file")
+        self.setPlaceholderText(tr("Choose a file"))
         end = QLineEdit.ActionPosition.TrailingPosition
         self.browse = self.addAction(theme.icon("mdi6.folder-open-outline"), end)
-        self.browse.setToolTip(f"Choose a file: {field.label.lower()}")
+        self.browse.setToolTip(tr("Choose a file: {0}").format(field.label.lower()))
         self.browse.triggered.connect(self._ask)
 
     def _ask(self) -> None:

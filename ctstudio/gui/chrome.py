@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QToolB
 
 from ctstudio.ct.planes import PLANES
 from ctstudio.ct.window import PRESETS
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
 FULL_RANGE = "Full range"
@@ -58,20 +59,20 @@ MENUS: dict[str, tuple[str, ...]] = {
 def preset_box() -> QComboBox:
     """The toolbar's list of window presets; the data of each row is its name."""
     box = QComboBox()
-    box.setAccessibleName("Window preset")
-    box.setToolTip(f"Window preset (keys 1 to {len(PRESETS) + 1})")
+    box.setAccessibleName(tr("Window preset"))
+    box.setToolTip(tr("Window preset (keys 1 to {0})").format(len(PRESETS) + 1))
     box.setMinimumWidth(170)
     for number, (name, window) in enumerate(PRESETS.items(), start=1):
         box.addItem(f"{number}  {name}  {window.width_hu:g} / {window.centre_hu:g}", name)
     box.addItem(f"{len(PRESETS) + 1}  {FULL_RANGE}", FULL_RANGE)
-    box.setPlaceholderText("Window")
+    box.setPlaceholderText(tr("Window"))
     box.setCurrentIndex(-1)
     return box
 
 
 def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QComboBox) -> QToolBar:
     """The toolbar; overlays and links start switched on."""
-    bar = QToolBar("Main")
+    bar = QToolBar(tr("Main"))
     bar.setObjectName("toolbar")
     bar.setMovable(False)
     window.addToolBar(bar)
@@ -106,17 +107,17 @@ def build_menus(
 ) -> QMenu:
     """The menu bar; returns the menu of recent folders, which the window fills."""
     bar = window.menuBar()
-    file = bar.addMenu("&File")
+    file = bar.addMenu(tr("&File"))
     for name in ("open_folder", "open_files", "open_demo"):
         file.addAction(actions[name])
-    recent = file.addMenu("Open recent")
+    recent = file.addMenu(tr("Open recent"))
     file.addSeparator()
     file.addAction(actions["open_session"])
-    file.addMenu("Recent sessions").setObjectName(RECENT_SESSIONS)
+    file.addMenu(tr("Recent sessions")).setObjectName(RECENT_SESSIONS)
     for name in ("save_session", "save_session_as"):
         file.addAction(actions[name])
     file.addSeparator()
-    export = file.addMenu("Export")
+    export = file.addMenu(tr("Export"))
     for name in EXPORTS:
         export.addAction(actions[name])
     file.addSeparator()
@@ -136,7 +137,7 @@ def preset_actions(window: QMainWindow, viewer: QWidget) -> dict[str, QAction]:
     """Image > Window preset, with the number keys, which act while the focus is in a pane."""
     image = window.menuBar().findChild(QMenu, "&Image")
     assert isinstance(image, QMenu)
-    menu = image.addMenu("Window preset")
+    menu = image.addMenu(tr("Window preset"))
     made = {}
     for number, name in enumerate([*PRESETS, FULL_RANGE], start=1):
         action = menu.addAction(name)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.errors import StudioError
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 
 MOUSE = (
     ("Left drag", "window: horizontal changes the width, vertical the centre"),
@@ -48,9 +49,11 @@ def show_shortcuts(parent: QWidget, actions: Mapping[str, QAction]) -> None:
         if not a.shortcut().isEmpty()
     )
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Mouse and keys")
+    dialog.setWindowTitle(tr("Mouse and keys"))
     dialog.resize(520, 620)
-    label = QLabel(f"<h3>Mouse</h3><table>{rows}</table><h3>Keys</h3><table>{keys}</table>")
+    label = QLabel(
+        tr("<h3>Mouse</h3><table>{0}</table><h3>Keys</h3><table>{1}</table>").format(rows, keys)
+    )
     label.setAlignment(Qt.AlignmentFlag.AlignTop)
     label.setWordWrap(True)
     label.setMargin(12)
@@ -103,11 +106,11 @@ def ask_new_folder(parent: QWidget, session: Session, title: str, name: str) -> 
 
 def show_details(parent: QWidget, title: str, details: str) -> None:
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Details")
+    dialog.setWindowTitle(tr("Details"))
     dialog.resize(760, 420)
     text = QPlainTextEdit(f"{title}\n\n{details}")
     text.setReadOnly(True)
-    text.setAccessibleName("Details")
+    text.setAccessibleName(tr("Details"))
     _run(dialog, text)
 
 

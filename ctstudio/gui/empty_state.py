@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_tip, plain_title
 
 SHOWN = 6
@@ -27,24 +28,26 @@ class EmptyState(QWidget):
         icon = QLabel()
         icon.setPixmap(theme.icon("mdi6.lungs", "accent").pixmap(72, 72))
         icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        title = QLabel("Drop a folder with CT here")
+        title = QLabel(tr("Drop a folder with CT here"))
         title.setProperty("role", "title")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text = QLabel("DICOM, pictures, NIfTI or NumPy files. Nothing is changed or sent anywhere.")
+        text = QLabel(
+            tr("DICOM, pictures, NIfTI or NumPy files. Nothing is changed or sent anywhere.")
+        )
         text.setProperty("role", "muted")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.folder_button = QPushButton("Open folder ...")
+        self.folder_button = QPushButton(tr("Open folder ..."))
         self.folder_button.setProperty("role", "primary")
         self.folder_button.clicked.connect(self.open_folder)
-        self.demo_button = QPushButton("Open the demo")
-        self.demo_button.setToolTip("A thorax phantom with known truth, full and quarter dose")
+        self.demo_button = QPushButton(tr("Open the demo"))
+        self.demo_button.setToolTip(tr("A thorax phantom with known truth, full and quarter dose"))
         self.demo_button.clicked.connect(self.open_demo)
         row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(self.folder_button)
         row.addWidget(self.demo_button)
         row.addStretch(1)
-        purpose = QLabel("For research use, not for diagnosis")
+        purpose = QLabel(tr("For research use, not for diagnosis"))
         purpose.setProperty("role", "muted")
         purpose.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout = QVBoxLayout(self)
@@ -66,7 +69,7 @@ class EmptyState(QWidget):
             if widget is not None:
                 widget.deleteLater()
         if paths:
-            heading = QLabel("Recent")
+            heading = QLabel(tr("Recent"))
             heading.setProperty("role", "muted")
             heading.setAlignment(Qt.AlignmentFlag.AlignCenter)
             self._recent_box.addWidget(heading)

@@ -23,6 +23,7 @@ from ctstudio.ct.window import Window
 from ctstudio.figures.panel import Panel
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
 
@@ -216,7 +217,7 @@ class Exporter(QObject):
             )
         return self._session.jobs.start(
             "export",
-            f"Export: {what}",
+            tr("Export: {0}").format(what),
             work,
             stepped=self._stepped,
             succeeded=self._done,
@@ -229,7 +230,7 @@ class Exporter(QObject):
                 self._session.message.emit(event.text, 10000)
 
     def _done(self, path: Any) -> None:
-        self._session.message.emit(f"Saved {path}", 10000)
+        self._session.message.emit(tr("Saved {0}").format(path), 10000)
         self.saved.emit(path)
 
 

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.views import Blend, Difference, LiveSlices
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.denoise import Method
 
 SETTLE_MS = 60  # a slider that is being dragged asks for one preview, not for fifty
@@ -117,10 +118,10 @@ class LivePreview(QObject):
             return
         revision = self._revision
         hu = source.stack.slice_hu(index)
-        self.said.emit(f"{method.title}: computing slice {index + 1} ...")
+        self.said.emit(tr("{0}: computing slice {1} ...").format(method.title, index + 1))
         self._session.jobs.start(
             "preview",
-            f"Preview: {method.title}",
+            tr("Preview: {0}").format(method.title),
             lambda: _preview(source, index, revision, hu, method),
             succeeded=self._done,
             cancelled=self._start,
@@ -148,8 +149,9 @@ class LivePreview(QObject):
         removed = result.hu - result.source.stack.slice_hu(result.index)
         sd, mean, unit = float(removed.std()), float(removed.mean()), layer.stack.unit
         self.said.emit(
-            f"Slice {result.index + 1} in {result.seconds:.2f} s. Taken away: SD "
-            f"{sd:.1f} {unit}, mean {round(mean, 2) + 0.0:+.2f} {unit}."
+            tr("Slice {0} in {1:.2f} s. Taken away: SD {2:.1f} {3}, mean {4:+.2f} {5}.").format(
+                result.index + 1, result.seconds, sd, unit, round(mean, 2) + 0.0, unit
+            )
         )
 
     def _failed(self, error: Exception) -> None:

@@ -11,6 +11,7 @@ from ctstudio.core.registry import Choice, Entry, Registry
 from ctstudio.gui import theme
 from ctstudio.gui.choice_form import NumberEditor
 from ctstudio.gui.section import Section
+from ctstudio.gui.translation.catalogue import tr
 
 NEEDY = {"game", "inputs", "network"}
 """Tags of losses that compare by more than an image and its target."""
@@ -29,7 +30,7 @@ class LossTerm(QWidget):
 
         self._registry = registry
         self._heading = "Loss"
-        self.section = Section("Loss", opened=opened)
+        self.section = Section(tr("Loss"), opened=opened)
         self.section.set_choice(registry, choice)
         self.section.changed.connect(self._name)
         self.weight = NumberEditor(WEIGHT, slider=False)
@@ -37,14 +38,14 @@ class LossTerm(QWidget):
         remove = QToolButton()
         remove.setIcon(theme.icon("mdi6.close"))
         remove.setAutoRaise(True)
-        remove.setToolTip("Leave this loss out")
-        remove.setAccessibleName("Remove the loss")
+        remove.setToolTip(tr("Leave this loss out"))
+        remove.setAccessibleName(tr("Remove the loss"))
         remove.clicked.connect(lambda: self.removed.emit(self))
         self.extra = QWidget()
         row = QHBoxLayout(self.extra)
         row.setContentsMargins(20, 0, 0, 8)
         row.setSpacing(8)
-        row.addWidget(QLabel("Weight"))
+        row.addWidget(QLabel(tr("Weight")))
         row.addWidget(self.weight, 1)
         row.addWidget(remove)
         layout = QVBoxLayout(self)
@@ -78,8 +79,8 @@ class LossTerms(QWidget):
         self._fitting: list[Entry] = []
         self._rows = QVBoxLayout()
         self._rows.setSpacing(0)
-        self.add_button = QPushButton("Add a loss")
-        self.add_button.setToolTip("Minimise a weighted sum of several losses")
+        self.add_button = QPushButton(tr("Add a loss"))
+        self.add_button.setToolTip(tr("Minimise a weighted sum of several losses"))
         self.add_button.setProperty("role", "link")
         self.add_button.clicked.connect(self._add_another)
         self.add_button.hide()

@@ -47,6 +47,7 @@ from ctstudio.gui.settings import Settings
 from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, MessageLabel, ProbeLabel
 from ctstudio.gui.timeline import Timeline
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -73,7 +74,7 @@ class MainWindow(QMainWindow):
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
         self._first_windows: dict[int, Window] = {}
-        self.setWindowTitle("CT Studio")
+        self.setWindowTitle(tr("CT Studio"))
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.resize(1440, 900)
@@ -179,7 +180,7 @@ class MainWindow(QMainWindow):
         self.message_label = MessageLabel()
         self.job_strip = JobStrip(self.session.jobs)
         self.device_badge = DeviceBadge()
-        purpose = QLabel("For research use, not for diagnosis")
+        purpose = QLabel(tr("For research use, not for diagnosis"))
         purpose.setProperty("role", "muted")
         bar.addWidget(self.probe_label, 1)
         for widget in (self.message_label, self.job_strip, purpose, self.device_badge):
@@ -193,7 +194,7 @@ class MainWindow(QMainWindow):
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.series_panel.show_requested.connect(self._show_layer)
         self.denoise_panel.applied.connect(
-            lambda layer: self.session.message.emit(f"{layer.name}: done", 6000)
+            lambda layer: self.session.message.emit(tr("{0}: done").format(layer.name), 6000)
         )
         self.train_panel.use_requested.connect(self._use_network)
         self.history.use_requested.connect(self._use_network)
@@ -302,7 +303,7 @@ class MainWindow(QMainWindow):
         active = self.session.active
         a["export_dicom"].setEnabled(active is not None and active.exportable)
         name = active.name if active is not None else ""
-        self.setWindowTitle(f"{name} - CT Studio" if name else "CT Studio")
+        self.setWindowTitle(tr("{0} - CT Studio").format(name) if name else tr("CT Studio"))
 
     # -- training and simulation -----------------------------------------------------------------
 
@@ -384,7 +385,7 @@ class MainWindow(QMainWindow):
             if not self._closing:
                 self._closing = self.session.closing = True
                 self.session.message.emit(
-                    "Closing: waiting for the running job to save its work ...", 0
+                    tr("Closing: waiting for the running job to save its work ..."), 0
                 )
                 jobs.all_ended.connect(self.close)
                 jobs.cancel_all()

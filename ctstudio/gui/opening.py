@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from ctstudio.core.events import Event, Gaze, Note, Partial, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Opener(QObject):
         paths = self._scanning[0]
         self._session.jobs.start(
             "scan",
-            "Looking for series",
+            tr("Looking for series"),
             lambda: _scan(paths),
             succeeded=self._scanned,
             cancelled=self._scan_next,
@@ -72,7 +73,7 @@ class Opener(QObject):
             count = len(result.skipped)
             lines = "\n".join(f"{s.path}: {s.reason}" for s in result.skipped[:500])
             noun = "file was" if count == 1 else "files were"
-            self._session.trouble.emit(f"{count} {noun} left out.", "", lines)
+            self._session.trouble.emit(tr("{0} {1} left out.").format(count, noun), "", lines)
         if show and listed:
             self.open_series(listed[0])
         if result.segmentations:
@@ -112,7 +113,7 @@ class Opener(QObject):
         gaze = self._gaze = Gaze()
         self._session.jobs.start(
             "read",
-            f"Reading {info.title}",
+            tr("Reading {0}").format(info.title),
             lambda: _read(info, gaze),
             stepped=self._read_stepped,
             succeeded=self._read_done,
@@ -183,7 +184,7 @@ class Opener(QObject):
         self._demo_shown = False
         self._session.jobs.start(
             "demo",
-            "Preparing the demo",
+            tr("Preparing the demo"),
             lambda: ensure_demo(),
             stepped=self._demo_stepped,
             succeeded=self._demo_done,

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class PublishDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, name: str) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Publish the network")
+        self.setWindowTitle(tr("Publish the network"))
         self.setMinimumWidth(560)
         about = plain_label(
-            f"{name} will hold the network, and a card beside it says what it is: the recipe, the "
-            "metrics under their protocol, and what you enter here. No patient and no folder is "
-            "named in them unless you do so."
+            tr(
+                "{0} will hold the network, and a card beside it says what it is: the "
+                "recipe, the metrics under their protocol, and what you enter here. No "
+                "patient and no folder is named in them unless you do so."
+            ).format(name)
         )
         about.setWordWrap(True)
         self.lines: dict[str, QLineEdit] = {}
@@ -87,7 +90,7 @@ def save_network(parent: QWidget, session: Session, model: TrainedModel) -> None
 
     try:
         name = f"network{publish.SUFFIX}"
-        path = ask_where_to_save(parent, session, "Save the network", name, NETWORKS)
+        path = ask_where_to_save(parent, session, tr("Save the network"), name, NETWORKS)
         if path is None:
             return
         if path.suffix.lower() != publish.SUFFIX:
@@ -97,6 +100,6 @@ def save_network(parent: QWidget, session: Session, model: TrainedModel) -> None
             publish.publish(model, path, credits=who, force=path.exists())
         else:
             return
-        session.message.emit(f"Saved {path}", 8000)
+        session.message.emit(tr("Saved {0}").format(path), 8000)
     except Exception as error:
         session.report(error)

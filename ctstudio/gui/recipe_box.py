@@ -9,6 +9,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_tip
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class RecipeBox(QComboBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Recipe")
-        self.setToolTip("What to train, and how")
+        self.setAccessibleName(tr("Recipe"))
+        self.setToolTip(tr("What to train, and how"))
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         # A list that drops down has a greatest height; a menu over the box would fill the screen.
         self.setStyleSheet("QComboBox { combobox-popup: 0; }")
@@ -87,7 +88,7 @@ class RecipeBox(QComboBox):
 
     def _tell(self, row: int) -> None:
         tip = self.itemData(row, Qt.ItemDataRole.ToolTipRole) if row >= 0 else ""
-        self.setToolTip(tip or "What to train, and how")
+        self.setToolTip(tip or tr("What to train, and how"))
 
 
 def _heading(text: str) -> QStandardItem:

@@ -22,6 +22,7 @@ from ctstudio.gui.recipe_box import RecipeBox
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.demo_series import NOISE
 
@@ -68,7 +69,7 @@ class RecipeForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        heading = QLabel("Recipe")
+        heading = QLabel(tr("Recipe"))
         heading.setProperty("role", "heading")
         layout.addWidget(heading)
         self.recipe_box = RecipeBox()
@@ -80,16 +81,16 @@ class RecipeForm(QWidget):
         layout.addWidget(self.description)
         row = QHBoxLayout()
         row.setSpacing(8)
-        self.edit_button = QPushButton("Edit as text ...")
-        self.edit_button.setToolTip("The recipe as TOML, the same that the command line takes")
+        self.edit_button = QPushButton(tr("Edit as text ..."))
+        self.edit_button.setToolTip(tr("The recipe as TOML, the same that the command line takes"))
         self.edit_button.clicked.connect(self._edit)
-        self.save_button = QPushButton("Save recipe ...")
-        self.save_button.setToolTip("Write the recipe to a TOML file")
+        self.save_button = QPushButton(tr("Save recipe ..."))
+        self.save_button.setToolTip(tr("Write the recipe to a TOML file"))
         self.save_button.clicked.connect(self._save)
         row.addWidget(self.edit_button)
         row.addWidget(self.save_button)
         layout.addLayout(row)
-        self._loading = QLabel("Loading the learning engine ...")
+        self._loading = QLabel(tr("Loading the learning engine ..."))
         self._loading.setProperty("role", "muted")
         layout.addWidget(self._loading)
         self.sections: dict[str, Section] = {}
@@ -178,7 +179,7 @@ class RecipeForm(QWidget):
         row = next(
             (self.recipe_box.findData(n) for n, r in self._recipes.items() if r == recipe), -1
         )
-        self.recipe_box.setPlaceholderText(recipe.title or "A recipe of your own")
+        self.recipe_box.setPlaceholderText(recipe.title or tr("A recipe of your own"))
         self.recipe_box.setCurrentIndex(row)
         self._shown_row = row
 
@@ -266,7 +267,7 @@ class RecipeForm(QWidget):
             self._shown_row = self.recipe_box.currentIndex()
             self._offer(self._recipes[name])
             return
-        path, _ = QFileDialog.getOpenFileName(self, "Open a recipe", "", "Recipes (*.toml)")
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open a recipe"), "", "Recipes (*.toml)")
         self.recipe_box.setCurrentIndex(self._shown_row)
         if not path:
             return
@@ -290,7 +291,7 @@ class RecipeForm(QWidget):
         except Exception as error:
             self._session.report(error)
             return
-        result = edit_text(self, "Recipe", text, Recipe.from_toml)
+        result = edit_text(self, tr("Recipe"), text, Recipe.from_toml)
         if isinstance(result, Recipe):
             self.set_recipe(result)
 
@@ -298,10 +299,10 @@ class RecipeForm(QWidget):
         try:
             recipe = self.recipe()
             path = ask_where_to_save(
-                self, self._session, "Save the recipe", "recipe.toml", "Recipes (*.toml)"
+                self, self._session, tr("Save the recipe"), "recipe.toml", "Recipes (*.toml)"
             )
             if path is not None:
                 recipe.save(path)
-                self._session.message.emit(f"Saved {path}", 5000)
+                self._session.message.emit(tr("Saved {0}").format(path), 5000)
         except Exception as error:
             self._session.report(error)

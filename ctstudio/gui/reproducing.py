@@ -31,6 +31,7 @@ from ctstudio.core.events import Event, Note, Progress
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.reproduce.experiments import FORMS, Experiment, known
 from ctstudio.workflows.reproduce.plan import MINUTES, Wish
@@ -48,37 +49,42 @@ class ReproduceDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, layers: list[Layer], folder: Path) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Reproduce")
+        self.setWindowTitle(tr("Reproduce"))
         self.resize(620, 620)
         about = plain_label(
-            "Experiments of J. D. Seo's articles on denoising lung CT, each trained as its author "
-            "did and then repaired. Figures, films and a report with numbers are written. What is "
-            "finished in the folder is skipped, and what was interrupted goes on."
+            tr(
+                "Experiments of J. D. Seo's articles on denoising lung CT, each trained "
+                "as its author did and then repaired. Figures, films and a report with "
+                "numbers are written. What is finished in the folder is skipped, and "
+                "what was interrupted goes on."
+            )
         )
         about.setWordWrap(True)
         self.list = QListWidget()
-        self.list.setAccessibleName("Experiments")
+        self.list.setAccessibleName(tr("Experiments"))
         for experiment in known().values():
             item = QListWidgetItem(experiment.title)
             item.setData(Qt.ItemDataRole.UserRole, experiment.name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Unchecked)
-            item.setToolTip(f"{experiment.article}. The author saw: {experiment.seen}")
+            item.setToolTip(
+                tr("{0}. The author saw: {1}").format(experiment.article, experiment.seen)
+            )
             self.list.addItem(item)
         self.list.itemChanged.connect(self._update)
-        everything = QPushButton("All")
-        everything.setToolTip("Choose all, or none")
+        everything = QPushButton(tr("All"))
+        everything.setToolTip(tr("Choose all, or none"))
         everything.clicked.connect(self._choose_all)
         self.series = QComboBox()
-        self.series.setAccessibleName("Series")
+        self.series.setAccessibleName(tr("Series"))
         self.series.addItem(DEMO)
         for layer in layers:
             self.series.addItem(layer.name)
         self.series.setCurrentIndex(1 if layers else 0)
         self.form = QComboBox()
-        self.form.setAccessibleName("Forms")
-        self.form.setToolTip("What to train; the other form can follow later")
-        self.form.addItem("Both", tuple(FORMS))
+        self.form.setAccessibleName(tr("Forms"))
+        self.form.setToolTip(tr("What to train; the other form can follow later"))
+        self.form.addItem(tr("Both"), tuple(FORMS))
         for name, words in FORMS.items():
             self.form.addItem(words, (name,))
         self.epochs = _count("Epochs", "As in the article")
@@ -88,10 +94,10 @@ class ReproduceDialog(QDialog):
         self.minutes.setDecimals(2)
         self.minutes.setValue(MINUTES)
         self.minutes.setSuffix(" min")
-        self.minutes.setAccessibleName("Time for the repaired form")
+        self.minutes.setAccessibleName(tr("Time for the repaired form"))
         self.folder = QLineEdit(str(folder))
-        self.folder.setAccessibleName("Folder")
-        browse = QPushButton("Browse ...")
+        self.folder.setAccessibleName(tr("Folder"))
+        browse = QPushButton(tr("Browse ..."))
         browse.clicked.connect(self._browse)
         place = QHBoxLayout()
         place.addWidget(self.folder, 1)
@@ -99,17 +105,17 @@ class ReproduceDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(12)
         form.setVerticalSpacing(8)
-        form.addRow("Series", self.series)
-        form.addRow("Forms", self.form)
-        form.addRow("Epochs as in the article", self.epochs)
-        form.addRow("Slices to learn from", self.slices)
-        form.addRow("Time for the repaired form", self.minutes)
-        form.addRow("Folder", place)
+        form.addRow(tr("Series"), self.series)
+        form.addRow(tr("Forms"), self.form)
+        form.addRow(tr("Epochs as in the article"), self.epochs)
+        form.addRow(tr("Slices to learn from"), self.slices)
+        form.addRow(tr("Time for the repaired form"), self.minutes)
+        form.addRow(tr("Folder"), place)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
         self.go = buttons.button(QDialogButtonBox.StandardButton.Ok)
-        self.go.setText("Start")
+        self.go.setText(tr("Start"))
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         buttons.addButton(everything, QDialogButtonBox.ButtonRole.ActionRole)
@@ -150,7 +156,7 @@ class ReproduceDialog(QDialog):
 
     def _browse(self) -> None:
         path = QFileDialog.getExistingDirectory(
-            self, "A folder for the reports", self.folder.text()
+            self, tr("A folder for the reports"), self.folder.text()
         )
         if path:
             self.folder.setText(path)
@@ -182,7 +188,7 @@ class Reproducer(QObject):
         """Ask what to reproduce, then start."""
         session = self._session
         if session.jobs.busy(ROLE):
-            session.message.emit("A reproduction is running already; wait for it.", 6000)
+            session.message.emit(tr("A reproduction is running already; wait for it."), 6000)
             return
         layers = [la for la in session.layers if la.is_scan and la.complete and la.volume]
         if session.active in layers:
@@ -203,7 +209,7 @@ class Reproducer(QObject):
         self._stage = ("", 0)
         self._job = self._session.jobs.start(
             ROLE,
-            "Reproducing",
+            tr("Reproducing"),
             lambda: _reproduce(experiments, volume, folder, wish),
             stepped=self._stepped,
             succeeded=self._done,
@@ -233,12 +239,12 @@ class Reproducer(QObject):
 
     def _done(self, page: Path) -> None:
         self._job = None
-        self._session.message.emit(f"The reports are gathered in {page}", 0)
+        self._session.message.emit(tr("The reports are gathered in {0}").format(page), 0)
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
 
     def _stopped(self) -> None:
         self._job = None
-        self._session.message.emit("Stopped; the same reproduction goes on from here.", 10_000)
+        self._session.message.emit(tr("Stopped; the same reproduction goes on from here."), 10_000)
 
     def _failed(self, error: Exception) -> None:
         self._job = None

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 
 
 class RunControls(QWidget):
@@ -36,23 +37,23 @@ class RunControls(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self._parent_row())
-        self.start = QPushButton("Start training")
+        self.start = QPushButton(tr("Start training"))
         self.start.setProperty("role", "primary")
-        self.pause = QPushButton("Pause")
-        self.pause.setToolTip("Wait; nothing is lost")
-        self.stop = QPushButton("Stop")
-        self.stop.setToolTip("Stop and keep the network as it is")
+        self.pause = QPushButton(tr("Pause"))
+        self.pause.setToolTip(tr("Wait; nothing is lost"))
+        self.stop = QPushButton(tr("Stop"))
+        self.stop.setToolTip(tr("Stop and keep the network as it is"))
         self.more = QToolButton()
         self.more.setIcon(theme.icon("mdi6.dots-vertical"))
         self.more.setAutoRaise(True)
-        self.more.setToolTip("Go on from an earlier training")
-        self.more.setAccessibleName("Earlier trainings")
+        self.more.setToolTip(tr("Go on from an earlier training"))
+        self.more.setAccessibleName(tr("Earlier trainings"))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.more)
-        menu.addAction("Continue an earlier training ...").triggered.connect(
+        menu.addAction(tr("Continue an earlier training ...")).triggered.connect(
             lambda: self._ask("Continue a training", self.continue_picked)
         )
-        menu.addAction("Begin with the weights of a training ...").triggered.connect(
+        menu.addAction(tr("Begin with the weights of a training ...")).triggered.connect(
             lambda: self._ask("Begin with the weights of a training", self.branch_picked)
         )
         self.more.setMenu(menu)
@@ -61,16 +62,16 @@ class RunControls(QWidget):
         row.addWidget(self.start, 2)
         row.addWidget(self.pause, 1)
         row.addWidget(self.stop, 1)
-        self.go_on = QPushButton("Continue")
-        self.go_on.setToolTip("Go on where the training was stopped, as if it had not been")
+        self.go_on = QPushButton(tr("Continue"))
+        self.go_on.setToolTip(tr("Go on where the training was stopped, as if it had not been"))
         self.go_on.setVisible(False)
         row.addWidget(self.go_on, 2)
         row.addWidget(self.more)
         layout.addLayout(row)
-        self.use = QPushButton("Use in Denoise")
-        self.save = QPushButton("Save network ...")
+        self.use = QPushButton(tr("Use in Denoise"))
+        self.save = QPushButton(tr("Save network ..."))
         self.save.setToolTip(
-            "Keep the network as a file that Denoise can open again, with a card for others"
+            tr("Keep the network as a file that Denoise can open again, with a card for others")
         )
         after = QHBoxLayout()
         after.setSpacing(8)
@@ -87,8 +88,8 @@ class RunControls(QWidget):
         drop = QToolButton()
         drop.setIcon(theme.icon("mdi6.close"))
         drop.setAutoRaise(True)
-        drop.setToolTip("Begin with random weights instead")
-        drop.setAccessibleName("Begin with random weights")
+        drop.setToolTip(tr("Begin with random weights instead"))
+        drop.setAccessibleName(tr("Begin with random weights"))
         drop.clicked.connect(lambda: self.branch_dropped.emit())
         self._parent_row_widget = QWidget()
         row = QHBoxLayout(self._parent_row_widget)
@@ -105,7 +106,7 @@ class RunControls(QWidget):
 
     def show_parent(self, name: str) -> None:
         """Say whose weights the next training begins with; "" for nobody's."""
-        self._parent_label.setText(f"Weights of {name}")
+        self._parent_label.setText(tr("Weights of {0}").format(name))
         self._parent_label.setToolTip(self._parent_label.text())
         self._parent_row_widget.setVisible(bool(name))
 
@@ -119,7 +120,7 @@ class RunControls(QWidget):
 
     def show_result(self, state: str | None, *, denoises: bool = True) -> None:
         """Offer what can be done with the network of a run that ended; None while there is none."""
-        self.use.setText("Use in Denoise" if denoises else "Use in Segment")
+        self.use.setText(tr("Use in Denoise") if denoises else tr("Use in Segment"))
         self.use.setVisible(state is not None)
         self.save.setVisible(state is not None)
         # A stopped training can go on: that takes the place of what a running one offers.

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from ctstudio.core.events import Validation
 from ctstudio.gui.session import Run
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import seconds_in_words
 from ctstudio.learn.metrics_log import LABEL_METRICS
 
@@ -47,7 +48,7 @@ class RunNumbers(QWidget):
         grid.setColumnStretch(3, 4)
         self.protocol = QLabel("")
         self.protocol.setProperty("role", "muted")
-        self.protocol.setToolTip("The protocol under which PSNR, SSIM and RMSE are computed")
+        self.protocol.setToolTip(tr("The protocol under which PSNR, SSIM and RMSE are computed"))
         grid.addWidget(self.protocol, 3, 2, 1, 2)
 
     def clear(self) -> None:
@@ -68,7 +69,9 @@ class RunNumbers(QWidget):
             return
         step = run.history.step[-1]
         timed = run.recipe.stopping.seconds > 0
-        self.labels["step"].setText(str(step) if timed else f"{step} of {run.recipe.total_steps}")
+        self.labels["step"].setText(
+            str(step) if timed else tr("{0} of {1}").format(step, run.recipe.total_steps)
+        )
         self.labels["loss"].setText(f"{run.history.total_loss[-1]:.4g}")
         if running and run.state == "running":
             self._readings = [*self._readings[-RATE_OVER:], (time.monotonic(), step)]
@@ -103,7 +106,7 @@ class RunNumbers(QWidget):
                 first = "Of held-out slices, which are not learnt from"
                 self.protocol.setToolTip("\n".join([first, *others]))
                 return
-        self.protocol.setText(f"protocol {event.protocol}, held-out slices")
+        self.protocol.setText(tr("protocol {0}, held-out slices").format(event.protocol))
 
 
 def estimate(run: Run) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidg
 from ctstudio.core.registry import Choice, Entry, Registry
 from ctstudio.gui import theme
 from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.translation.catalogue import tr
 
 
 class Section(QWidget):
@@ -27,8 +28,8 @@ class Section(QWidget):
         self._head.setCheckable(True)
         self._head.setChecked(opened)
         self._head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._head.setAccessibleName(f"{title} settings")
-        self._head.setToolTip(f"Show or hide the settings of: {title.lower()}")
+        self._head.setAccessibleName(tr("{0} settings").format(title))
+        self._head.setToolTip(tr("Show or hide the settings of: {0}").format(title.lower()))
         font = self._head.font()
         font.setBold(True)
         self._head.setFont(font)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from ctstudio.core.events import Event, Note, Work
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.ct.volume import Volume
@@ -33,7 +34,7 @@ class Segmentations(QObject):
         self._found += [path for path in paths if path not in self._found]
         if not self._next() and not self._session.jobs.busy("read"):
             self._session.message.emit(
-                "A segmentation was found: open the series that it was made on.", 10000
+                tr("A segmentation was found: open the series that it was made on."), 10000
             )
 
     def _next(self) -> bool:
@@ -61,8 +62,9 @@ class Segmentations(QObject):
         if waiting and not self._session.jobs.busy("scan") and not self._session.jobs.busy("read"):
             one = len(waiting) == 1
             self._session.message.emit(
-                f"{'A segmentation was' if one else f'{len(waiting)} segmentations were'} made on "
-                "another series: open that too.",
+                tr("{0} made on another series: open that too.").format(
+                    "A segmentation was" if one else f"{len(waiting)} segmentations were"
+                ),
                 10000,
             )
 
@@ -70,7 +72,7 @@ class Segmentations(QObject):
         self._layer, self._noted = layer, False
         self._session.jobs.start(
             "labels",
-            "Reading labels",
+            tr("Reading labels"),
             lambda: _read(paths, volume),
             stepped=self._stepped,
             succeeded=self._done,

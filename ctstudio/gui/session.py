@@ -20,6 +20,7 @@ from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Jobs
 from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo, Skipped
@@ -262,14 +263,14 @@ class Session(QObject):
         details = "".join(traceback.format_exception(error))
         if isinstance(error, MemoryError):
             self.trouble.emit(
-                "There is not enough memory for this.",
-                "Close other programs or layers and try again.",
+                tr("There is not enough memory for this."),
+                tr("Close other programs or layers and try again."),
                 details,
             )
             return
         self.trouble.emit(
-            f"Something unexpected went wrong ({type(error).__name__}).",
-            "Nothing was lost. Try again; the details help whoever mends it.",
+            tr("Something unexpected went wrong ({0}).").format(type(error).__name__),
+            tr("Nothing was lost. Try again; the details help whoever mends it."),
             details,
         )
 

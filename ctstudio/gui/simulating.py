@@ -11,6 +11,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.demo_series import NOISE
 from ctstudio.workflows.simulate import simulate
@@ -43,18 +44,18 @@ class Simulator(QObject):
         from ctstudio.learn.noise import NOISES
 
         dialog = QDialog(parent)
-        dialog.setWindowTitle("Simulate low dose")
+        dialog.setWindowTitle(tr("Simulate low dose"))
         dialog.resize(420, 360)
         text = plain_label(
-            f"Adds noise to every slice of {source.name}. The series stays as it is."
+            tr("Adds noise to every slice of {0}. The series stays as it is.").format(source.name)
         )
         text.setWordWrap(True)
-        section = Section("Noise")
+        section = Section(tr("Noise"))
         section.set_choice(NOISES, NOISES.resolve(NOISE if source.noise_free else FOR_A_SCAN))
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
-        buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Simulate")
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Simulate"))
         buttons.accepted.connect(dialog.accept)
         buttons.rejected.connect(dialog.reject)
         layout = QVBoxLayout(dialog)
@@ -71,14 +72,14 @@ class Simulator(QObject):
         """Simulate in the background; the twin grows as a layer beside its source."""
         volume = source.stack
         if self._session.jobs.busy("simulate") or not isinstance(volume, Volume):
-            self._session.message.emit("A simulation is running already; wait for it.", 6000)
+            self._session.message.emit(tr("A simulation is running already; wait for it."), 6000)
             return None
         self._source, self._layer = source, None
         dose = choice.params.get("dose")
         self._name = f"{source.name}, {dose:.0%} dose" if dose else f"{source.name}, noisy"
         return self._session.jobs.start(
             "simulate",
-            "Simulating noise",
+            tr("Simulating noise"),
             lambda: simulate(volume, choice),
             stepped=self._stepped,
             succeeded=self._done,

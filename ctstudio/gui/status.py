@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QT
 from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
@@ -39,7 +40,7 @@ class ProbeLabel(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setAccessibleName("Value at the cursor")
+        self.setAccessibleName(tr("Value at the cursor"))
 
     def show_probes(self, probes: list[tuple[Layer, Probe | None]]) -> None:
         words = []
@@ -95,7 +96,7 @@ class JobStrip(QWidget):
         super().__init__()
         self._jobs: list[Job] = []
         self._text = plain_label()
-        self._text.setAccessibleName("Running job")
+        self._text.setAccessibleName(tr("Running job"))
         self._bar = QProgressBar()
         self._bar.setFixedWidth(140)
         self._bar.setTextVisible(False)
@@ -104,8 +105,8 @@ class JobStrip(QWidget):
         self.cancel = QToolButton()
         self.cancel.setIcon(theme.icon("mdi6.close-circle-outline"))
         self.cancel.setAutoRaise(True)
-        self.cancel.setToolTip("Cancel")
-        self.cancel.setAccessibleName("Cancel the job")
+        self.cancel.setToolTip(tr("Cancel"))
+        self.cancel.setAccessibleName(tr("Cancel the job"))
         self.cancel.clicked.connect(self._cancel)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -149,13 +150,13 @@ class JobStrip(QWidget):
             share, left = estimate
             self._bar.setRange(0, 1000)
             self._bar.setValue(round(share * 1000))
-            self._left.setText("" if job.paused else f"{seconds_in_words(left)} left")
+            self._left.setText("" if job.paused else tr("{0} left").format(seconds_in_words(left)))
         elif progress.total > 0:
             self._bar.setRange(0, progress.total)
             self._bar.setValue(progress.done)
             if progress.done and elapsed > 1 and not job.paused:
                 left = elapsed / progress.done * (progress.total - progress.done)
-                self._left.setText(f"{seconds_in_words(left)} left")
+                self._left.setText(tr("{0} left").format(seconds_in_words(left)))
             else:
                 self._left.setText("")
         else:
@@ -174,8 +175,8 @@ class DeviceBadge(QLabel):
     def __init__(self) -> None:
         super().__init__("...")
         self.setProperty("role", "badge")
-        self.setToolTip("The learning engine is loading")
-        self.setAccessibleName("Device")
+        self.setToolTip(tr("The learning engine is loading"))
+        self.setAccessibleName(tr("Device"))
         self._name, self._reason = "", ""
         self._process = psutil.Process()
         self._timer = QTimer(self)
@@ -225,14 +226,14 @@ class Banner(QWidget):
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._details = ""
         self._more = QToolButton()
-        self._more.setText("Details")
+        self._more.setText(tr("Details"))
         self._more.setAutoRaise(True)
         self._more.clicked.connect(self._ask_details)
         self._close = QToolButton()
         self._close.setIcon(theme.icon("mdi6.close"))
         self._close.setAutoRaise(True)
-        self._close.setToolTip("Dismiss")
-        self._close.setAccessibleName("Dismiss the message")
+        self._close.setToolTip(tr("Dismiss"))
+        self._close.setAccessibleName(tr("Dismiss the message"))
         self._close.clicked.connect(self.hide)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 8, 8, 8)

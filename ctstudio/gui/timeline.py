@@ -18,6 +18,7 @@ from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.picture import grey_image
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import KeptPreview, Run, Session
+from ctstudio.gui.translation.catalogue import tr
 
 PLAY_MS = 180
 SMALL_PX = 32
@@ -45,7 +46,9 @@ class EndButton(QToolButton):
         if preview is not self.preview and preview is not None:
             small = shrunk(preview, 2 * SMALL_PX)
             self.setIcon(QIcon(QPixmap.fromImage(grey_image(small, window))))
-            self.setText(f"{self.title}, step {preview.step}\n{score(preview)}".strip())
+            self.setText(
+                tr("{0}, step {1}\n{2}").format(self.title, preview.step, score(preview)).strip()
+            )
         self.preview = preview
         self.setVisible(preview is not None)
 
@@ -64,24 +67,28 @@ class Timeline(QWidget):
         self._exporter = exporter
         self._run: Run | None = None
         self._shown: KeptPreview | None = None  # an earlier one, while it is looked at
-        self._play = picture_button("mdi6.play", "Play the previews from the first to the newest")
+        self._play = picture_button(
+            "mdi6.play", tr("Play the previews from the first to the newest")
+        )
         self._play.clicked.connect(self._toggle)
-        self.best = EndButton("Best", "Show the best preview")
-        self.last = EndButton("Last", "Show the newest preview, and follow")
+        self.best = EndButton(tr("Best"), "Show the best preview")
+        self.last = EndButton(tr("Last"), "Show the newest preview, and follow")
         self.best.clicked.connect(self._go_best)
         self.last.clicked.connect(self.follow)
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Training preview")
+        self.slider.setAccessibleName(tr("Training preview"))
         self.slider.setPageStep(10)
         self.slider.valueChanged.connect(self._moved)
-        self._label = QLabel("No previews yet")
+        self._label = QLabel(tr("No previews yet"))
         self._label.setProperty("role", "muted")
         self._label.setFixedWidth(LABEL_PX)
-        self.export = picture_button("mdi6.tray-arrow-down", "Save previews as a GIF or a picture")
+        self.export = picture_button(
+            "mdi6.tray-arrow-down", tr("Save previews as a GIF or a picture")
+        )
         self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.export)
-        menu.addAction("All previews as a GIF ...").triggered.connect(self.ask_gif)
-        menu.addAction("This preview as a PNG ...").triggered.connect(self.ask_picture)
+        menu.addAction(tr("All previews as a GIF ...")).triggered.connect(self.ask_gif)
+        menu.addAction(tr("This preview as a PNG ...")).triggered.connect(self.ask_picture)
         self.export.setMenu(menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -166,7 +173,7 @@ class Timeline(QWidget):
     def _describe(self) -> None:
         shown, previews = self.current, self.previews
         if shown is None:
-            self._label.setText("No previews yet")
+            self._label.setText(tr("No previews yet"))
             return
         where = "live" if self.following else f"{self._place() + 1} of {len(previews)}"
         if self._run is not None and self._run.every > 1:
@@ -175,7 +182,7 @@ class Timeline(QWidget):
         if words:
             protocol = "protocol A, " if "psnr" in shown.metrics else ""
             words = f"\n{words} ({protocol}this slice)"
-        self._label.setText(f"Step {shown.step}   {where}{words}")
+        self._label.setText(tr("Step {0}   {1}{2}").format(shown.step, where, words))
 
     # -- going through them ----------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from ctstudio.ct.volume import Volume
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
@@ -40,16 +41,16 @@ class Row(QWidget):
 
     def __init__(self, first: bool) -> None:
         super().__init__()
-        self.source = _combo("Series to learn from", "What the network learns from")
-        self.target = _combo("Target", "An aligned series: what the network is to return")
+        self.source = _combo(tr("Series to learn from"), tr("What the network learns from"))
+        self.target = _combo(tr("Target"), tr("An aligned series: what the network is to return"))
         self.source.activated.connect(self.picked)
         for combo in (self.source, self.target):
             combo.currentIndexChanged.connect(self.changed)
         remove = QToolButton()
         remove.setIcon(theme.icon("mdi6.close"))
         remove.setAutoRaise(True)
-        remove.setToolTip("Do not learn from this series")
-        remove.setAccessibleName("Remove the series")
+        remove.setToolTip(tr("Do not learn from this series"))
+        remove.setAccessibleName(tr("Remove the series"))
         remove.setVisible(not first)
         remove.clicked.connect(lambda: self.removed.emit(self))
         above = QHBoxLayout()
@@ -60,7 +61,7 @@ class Row(QWidget):
         below = QHBoxLayout(self._below)
         below.setContentsMargins(20, 0, 0, 0)
         below.setSpacing(8)
-        self.label = QLabel("Target")
+        self.label = QLabel(tr("Target"))
         below.addWidget(self.label)
         below.addWidget(self.target, 1)
         self._below.hide()
@@ -90,8 +91,8 @@ class TrainingData(QWidget):
         self.rows: list[Row] = []
         self._column = QVBoxLayout()
         self._column.setSpacing(8)
-        self.add_button = QPushButton("Learn from a further series")
-        self.add_button.setToolTip("A network that has seen several scans serves others better")
+        self.add_button = QPushButton(tr("Learn from a further series"))
+        self.add_button.setToolTip(tr("A network that has seen several scans serves others better"))
         self.add_button.clicked.connect(self.add_row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

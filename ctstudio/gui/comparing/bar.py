@@ -10,6 +10,7 @@ from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.comparing.comparing import ACTIONS, Comparing
 from ctstudio.gui.comparing.modes import MODES
 from ctstudio.gui.session import Layer
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip, plain_title
 
@@ -31,8 +32,8 @@ class CompareBar(QFrame):
         self.first.setTextFormat(Qt.TextFormat.PlainText)
         self.swap = _button(actions["compare_swap"])
         self.second = QComboBox()
-        self.second.setAccessibleName("Second layer, which the first is compared with")
-        self.second.setToolTip("The layer that it is compared with (N for the next)")
+        self.second.setAccessibleName(tr("Second layer, which the first is compared with"))
+        self.second.setToolTip(tr("The layer that it is compared with (N for the next)"))
         self.second.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -85,7 +86,7 @@ class CompareBar(QFrame):
             unit = composer.layer.stack.unit or "units"
         self.label.setText(kind.label)
         self.slider.setAccessibleName(f"{kind.title}: {kind.label.lower()}")
-        self.slider.setToolTip(f"{kind.label} ({kind.unit}); keys , and .")
+        self.slider.setToolTip(tr("{0} ({1}); keys , and .").format(kind.label, kind.unit))
         self.value.setText(kind.words(value, unit))
 
     def _choose(self, row: int) -> None:

@@ -13,6 +13,7 @@ from ctstudio.gui.comparing.composer import Composer
 from ctstudio.gui.comparing.marks import paint
 from ctstudio.gui.comparing.modes import MODES, Mode, Values
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.picture_view import PictureView
@@ -95,7 +96,10 @@ class Comparing(QObject):
                 second = next(iter(self.candidates(pane)), None)
             if second is None:
                 self._session.message.emit(
-                    "There is no second layer of this place: denoise the series, or open another.",
+                    tr(
+                        "There is no second layer of this place: denoise the series, or open "
+                        "another."
+                    ),
                     8000,
                 )
             else:

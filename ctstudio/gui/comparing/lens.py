@@ -16,6 +16,7 @@ from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.comparing.second import Second, beside
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import SliceView
@@ -48,7 +49,7 @@ class Lens(QWidget):
         super().__init__(grid)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setAccessibleName("Lens: all layers at one place")
+        self.setAccessibleName(tr("Lens: all layers at one place"))
         self.tiles: list[Tile] = []
         self.hide()
 

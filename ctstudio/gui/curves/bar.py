@@ -23,6 +23,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.curves.lines import PLOTS
 from ctstudio.gui.curves.plot import Shown
 from ctstudio.gui.history.comparison import ElidedLabel
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_tip
 
 SMOOTHINGS = (1, 5, 11, 25, 51, 101, 251, 501, 1001, 2501)
@@ -41,8 +42,8 @@ class RunChip(QWidget):
         self.run = run
         self.box = QCheckBox()
         self.box.setChecked(run.visible)
-        self.box.setAccessibleName(f"Show {run.name}")
-        self.box.setToolTip(plain_tip(f"Show or hide {run.name}"))
+        self.box.setAccessibleName(tr("Show {0}").format(run.name))
+        self.box.setToolTip(plain_tip(tr("Show or hide {0}").format(run.name)))
         self.box.toggled.connect(lambda on: self.toggled.emit(self.run, on))
         self.name = ElidedLabel()
         self.name.show_text(run.name)
@@ -91,12 +92,12 @@ class CurvesBar(QWidget):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(8, 2, 4, 2)
         self._row.setSpacing(2)
-        self._title = QLabel("Training curves")
+        self._title = QLabel(tr("Training curves"))
         self._row.addWidget(self._title)
         self.tabs = QTabBar()
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
-        self.tabs.setAccessibleName("Which curves")
+        self.tabs.setAccessibleName(tr("Which curves"))
         for text, tip in (
             ("Training curves", "Loss, metrics and learning rate"),
             ("Gradients", "How long the gradient of each layer's weights is"),
@@ -113,7 +114,7 @@ class CurvesBar(QWidget):
         self._row.addLayout(self._chips, 1)
         self._row.addStretch(0)
         self.add = small_button("mdi6.plus", "Lay another run over these ...")
-        self.add.setText("Add a run ...")
+        self.add.setText(tr("Add a run ..."))
         self.add.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.add.setMaximumWidth(140)
         self.add.clicked.connect(self.add_requested)
@@ -133,7 +134,7 @@ class CurvesBar(QWidget):
         self.smoothing.setValue(SMOOTHINGS.index(25))
         self.smoothing.setPageStep(1)
         self.smoothing.setFixedWidth(80)
-        self.smoothing.setAccessibleName("Smoothing of the loss")
+        self.smoothing.setAccessibleName(tr("Smoothing of the loss"))
         self._count = QLabel()
         self._count.setProperty("role", "muted")
         self._count.setFixedWidth(self._count.fontMetrics().horizontalAdvance("2501 ") + 4)
@@ -190,9 +191,11 @@ class CurvesBar(QWidget):
 
     def _smoothing_changed(self) -> None:
         window = self.window_length
-        self._count.setText(str(window) if window > 1 else "off")
+        self._count.setText(str(window) if window > 1 else tr("off"))
         self.smoothing.setToolTip(
-            f"The loss is averaged over {window} steps" if window > 1 else "Every step's loss"
+            tr("The loss is averaged over {0} steps").format(window)
+            if window > 1
+            else tr("Every step's loss")
         )
         self.changed.emit()
 

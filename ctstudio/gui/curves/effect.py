@@ -22,6 +22,7 @@ from ctstudio.gui.curves.axes import ValueAxis
 from ctstudio.gui.curves.plot import COLOURS
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 
 ROLE = "gradients"
@@ -116,10 +117,10 @@ class EffectDialog(QDialog):
         self._session, self._folder, self._ask_to_save = session, folder, ask_to_save
         self._again = False
         self.effect: Effect | None = None
-        self.setWindowTitle(f"Effect of dilation: {name}")
+        self.setWindowTitle(tr("Effect of dilation: {0}").format(name))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(760, 620)
-        self.about = plain_label("Comparing ...")
+        self.about = plain_label(tr("Comparing ..."))
         self.about.setWordWrap(True)
         self.legends = (QLabel(), QLabel())
         self.weights = BarPlot("Length of the gradient of each layer's weights")
@@ -127,11 +128,11 @@ class EffectDialog(QDialog):
         self.form = ChoiceForm(sliders=False)
         self.form.set_entry(_entry(), _params(folder))
         self.form.changed.connect(self._settle)
-        self.compare_button = QPushButton("Compare again")
-        self.compare_button.setToolTip("With the network as it is now")
+        self.compare_button = QPushButton(tr("Compare again"))
+        self.compare_button.setToolTip(tr("With the network as it is now"))
         self.compare_button.clicked.connect(self.compare)
-        self.save_button = QPushButton("Save ...")
-        self.save_button.setToolTip("As PNG or CSV")
+        self.save_button = QPushButton(tr("Save ..."))
+        self.save_button.setToolTip(tr("As PNG or CSV"))
         self.save_button.clicked.connect(self._ask_save)
         self.save_button.setEnabled(False)
         for button in (self.compare_button, self.save_button):
@@ -170,7 +171,7 @@ class EffectDialog(QDialog):
 
         folder, dilated, ask = self._folder, self.form.choice, self._ask_to_save
         jobs.start(
-            ROLE, "Comparing gradients",
+            ROLE, tr("Comparing gradients"),
             lambda: effect_in_run(folder, dilated=dilated, ask_to_save=ask),
             succeeded=self._compared, failed=self._failed,
         )  # fmt: skip
@@ -200,7 +201,11 @@ class EffectDialog(QDialog):
 
         if (effect := self.effect) is not None:
             save_in_job(
-                self, self._session, "Save", "dilation.png", lambda path: save_effect(effect, path)
+                self,
+                self._session,
+                tr("Save"),
+                "dilation.png",
+                lambda path: save_effect(effect, path),
             )
 
 
@@ -224,7 +229,7 @@ def save_in_job(
             save(path)
             yield Note(f"Saved {path}")
 
-        session.jobs.start("export", f"Export: {name}", work,
+        session.jobs.start("export", tr("Export: {0}").format(name), work,
                            stepped=session.tell, failed=session.fail)  # fmt: skip
     except Exception as error:
         session.report(error)

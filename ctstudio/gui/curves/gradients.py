@@ -20,6 +20,7 @@ from ctstudio.figures.curves import History
 from ctstudio.gui import theme
 from ctstudio.gui.curves.lines import GRADIENTS, Manner, has
 from ctstudio.gui.curves.plot import STYLES, CurvePlot, Shown, shortened
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 
 LEGEND_PX = 184
@@ -51,13 +52,13 @@ class GradientsPage(QWidget):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(self._layers)
-        self.effect = QPushButton("Dilation ...")
+        self.effect = QPushButton(tr("Dilation ..."))
         self.effect.setToolTip(
-            "Automatic, manual and dilated gradient of the network as it is now, layer by layer"
+            tr("Automatic, manual and dilated gradient of the network as it is now, layer by layer")
         )
         self.effect.clicked.connect(self._ask_effect)
-        self.save = QPushButton("Save ...")
-        self.save.setToolTip("The gradients of all runs shown, as PNG or CSV")
+        self.save = QPushButton(tr("Save ..."))
+        self.save.setToolTip(tr("The gradients of all runs shown, as PNG or CSV"))
         self.save.clicked.connect(self.save_wanted)
         side = QWidget()
         side.setFixedWidth(LEGEND_PX)
@@ -115,7 +116,7 @@ class GradientsPage(QWidget):
         for name, colour in zip(layers, colours, strict=True):
             box = self.boxes[name] = QCheckBox(name.replace("&", "&&"))
             box.setChecked(name not in hidden)
-            box.setToolTip(plain_tip(f"Show or hide {name}"))
+            box.setToolTip(plain_tip(tr("Show or hide {0}").format(name)))
             box.setStyleSheet(
                 f"QCheckBox::indicator {{ border-color: {colour}; }}"
                 f"QCheckBox::indicator:checked {{ background: {colour}; border-color: {colour}; }}"

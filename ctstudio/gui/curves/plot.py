@@ -18,6 +18,7 @@ from ctstudio.gui.curves.axes import RunAxis, ValueAxis, clock
 from ctstudio.gui.curves.legend import Legend
 from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
 from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.translation.catalogue import tr
 
 # After Okabe and Ito, whose colours people with colour blindness tell apart; lighter on dark, and
 # without yellow on white.
@@ -164,7 +165,7 @@ class CurvePlot(pg.PlotWidget):
     def _name(self) -> None:
         protocols = sorted({run.log.protocol for run in self._runs if run.log.validation_step})
         title = self.spec.title(" and ".join(protocols))
-        self.setAccessibleName(f"Curves of {title}")
+        self.setAccessibleName(tr("Curves of {0}").format(title))
         log = " (log)" if self.log else ""
         self.plotItem.setTitle(title + log, color=theme.current().text, size="9pt")
 

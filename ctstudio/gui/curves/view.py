@@ -17,6 +17,7 @@ from ctstudio.gui.curves.lines import GRADIENTS, PLOTS, Manner, has
 from ctstudio.gui.curves.plot import MOST_RUNS, CurvePlot, Shown
 from ctstudio.gui.run_log import RunLog, read_log
 from ctstudio.gui.session import Run, Session
+from ctstudio.gui.translation.catalogue import tr
 
 REDRAW_MS = 800
 CURSOR_MS = 30
@@ -44,7 +45,7 @@ class CurvesView(QWidget):
         self._hovered: CurvePlot | None = None
         self.bar = CurvesBar()
         self.plots = {spec.key: CurvePlot(spec) for spec in PLOTS}
-        self._nothing = QLabel("The curves of a training appear here.")
+        self._nothing = QLabel(tr("The curves of a training appear here."))
         self._nothing.setProperty("role", "muted")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         first = QWidget()
@@ -113,7 +114,7 @@ class CurvesView(QWidget):
     def ask_run(self) -> None:
         """Ask for the folder of a run to lay over the others."""
         start = str(self._runs_folder) if self._runs_folder.is_dir() else ""
-        folder = QFileDialog.getExistingDirectory(self, "The folder of a training", start)
+        folder = QFileDialog.getExistingDirectory(self, tr("The folder of a training"), start)
         if folder:
             self.add_run(Path(folder))
 
@@ -121,10 +122,11 @@ class CurvesView(QWidget):
         """Read the log of a run in a job and lay its curves over the others."""
         listed = [shown.log.folder for shown in self.runs]
         if folder in listed or folder in self._wanted:
-            self._session.message.emit(f"{folder.name} is shown already.", 6000)
+            self._session.message.emit(tr("{0} is shown already.").format(folder.name), 6000)
         elif len(listed) + len(self._wanted) >= MOST_RUNS:
             self._session.message.emit(
-                f"{MOST_RUNS} runs are shown; take one away before you add another.", 8000
+                tr("{0} runs are shown; take one away before you add another.").format(MOST_RUNS),
+                8000,
             )
         else:
             self._wanted.append(folder)
@@ -136,7 +138,7 @@ class CurvesView(QWidget):
             return
         folder = self._wanted[0]
         jobs.start(
-            "curves", f"Reading {folder.name}", lambda: read_log(folder),
+            "curves", tr("Reading {0}").format(folder.name), lambda: read_log(folder),
             succeeded=self._read, cancelled=self._not_read, failed=self._failed,
         )  # fmt: skip
 
@@ -176,7 +178,7 @@ class CurvesView(QWidget):
 
         histories = self.gradients.histories()
         save_in_job(
-            self, self._session, "Save the gradients", "gradients.png",
+            self, self._session, tr("Save the gradients"), "gradients.png",
             lambda path: save_gradients(histories, path),
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ from ctstudio.ct.window import PRESETS, Window
 from ctstudio.figures.curves import History
 from ctstudio.gui.history.picture import Picture, classes_window, grey_image, signed_image
 from ctstudio.gui.history.plots import Plots, colour
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.learn.run_folder import preview_steps
 from ctstudio.workflows.run_settings import differences, in_words, short_key
@@ -120,8 +121,8 @@ class Comparison(QWidget):
         self._previews: list[Preview | None] = []  # on screen
         self._steps: list[int] = []  # along the slider
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Step of the pictures")
-        self.slider.setToolTip("Earlier pictures of both at the same step; right: the newest")
+        self.slider.setAccessibleName(tr("Step of the pictures"))
+        self.slider.setToolTip(tr("Earlier pictures of both at the same step; right: the newest"))
         self.slider.valueChanged.connect(self._scrub)
         right = Qt.TextElideMode.ElideRight
         self.titles = (ElidedLabel(right), ElidedLabel(right))
@@ -129,10 +130,12 @@ class Comparison(QWidget):
         self.captions = (ElidedLabel(), ElidedLabel())
         self.pictures = (Picture("Picture of the first"), Picture("Picture of the second"))
         self.plots = Plots()
-        self.panel = _box("Which picture", "What the pictures show")
+        self.panel = _box(tr("Which picture"), tr("What the pictures show"))
         for name in PANELS:
             self.panel.addItem(name.capitalize(), name)
-        self.window_box = _box("Window of both pictures", "The same window for both pictures")
+        self.window_box = _box(
+            tr("Window of both pictures"), tr("The same window for both pictures")
+        )
         for name, window in PRESETS.items():
             text = f"{name}  {window.width_hu:g} / {window.centre_hu:g}"
             self.window_box.addItem(text, name)
@@ -270,7 +273,7 @@ class Comparison(QWidget):
         other = self._details[1].run.settings if two else most
         changed = differences(first.settings, other) if first.settings and other else {}
         heads = [first.name, self._details[1].run.name if two else MOST]
-        self.table.setHorizontalHeaderLabels(["Setting", *heads])
+        self.table.setHorizontalHeaderLabels([tr("Setting"), *heads])
         for column, head in enumerate(heads, start=1):
             item = self.table.horizontalHeaderItem(column)
             assert item is not None
@@ -321,7 +324,7 @@ def _box(name: str, tip: str) -> QComboBox:
 
 def _table() -> QTableWidget:
     table = QTableWidget(0, 3)
-    table.setAccessibleName("Differences of the recipes")
+    table.setAccessibleName(tr("Differences of the recipes"))
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(24)
     table.setShowGrid(False)

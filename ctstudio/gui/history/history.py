@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from ctstudio.gui.history.window import HistoryWindow
 from ctstudio.gui.panels.train import TrainPanel
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.runs import RunSummary
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class History(QObject):
         known = self._opened.setdefault((run.folder, run.stamp), model)
         if learns_classes(known.recipe):
             if self.window is not None:
-                self.window.say(f"{known.title}: now in Segment")
+                self.window.say(tr("{0}: now in Segment").format(known.title))
             self.use_requested.emit(known)
             return
         if known in self._session.models:
@@ -84,5 +85,5 @@ class History(QObject):
         self._session.models.append(known)
         self._session.methods_changed.emit()
         if self.window is not None:
-            self.window.say(f"{known.title}: now a method in Denoise")
+            self.window.say(tr("{0}: now a method in Denoise").format(known.title))
         self.use_requested.emit(known)

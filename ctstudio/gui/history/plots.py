@@ -14,6 +14,7 @@ from ctstudio.figures.colours import sequence
 from ctstudio.figures.curves import History, smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.history.model import protocol_text
+from ctstudio.gui.translation.catalogue import tr
 
 TITLES = {
     "loss": "Loss (log)",
@@ -158,7 +159,7 @@ class Plots(QWidget):
                 plot.setToolTip(" and ".join(sorted(map(protocol_text, by))))
                 if by <= set(PROTOCOLS):
                     title += f", {plot.toolTip()}"
-            plot.setAccessibleName(f"Curves of {title}")
+            plot.setAccessibleName(tr("Curves of {0}").format(title))
             plot.setTitle(title, color=theme.current().text, size="9pt")
 
     def show_histories(self, histories: list[History | None]) -> None:

@@ -14,6 +14,7 @@ from ctstudio.ct.window import PRESETS
 from ctstudio.gui.history.comparison import RunDetails, read_details, read_earlier
 from ctstudio.gui.history.picture import classes_window, grey_image
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.runs import RunSummary, scan_runs, thumbnail, trash
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Reader(QObject):
         if not self._scan_again and not self._session.closing:
             folder, known = self._folder, list(self._runs)
             self._session.jobs.start(
-                "history", "Reading trainings", lambda: scan_runs(folder, known),
+                "history", tr("Reading trainings"), lambda: scan_runs(folder, known),
                 succeeded=self._scanned, failed=self._failed,
             )  # fmt: skip
 
@@ -89,7 +90,7 @@ class Reader(QObject):
             self._pictures_of.popitem()[1] for _ in range(min(AT_ONCE, len(self._pictures_of)))
         ]
         self._session.jobs.start(
-            "history pictures", "Reading pictures", lambda: _small_pictures(wanted),
+            "history pictures", tr("Reading pictures"), lambda: _small_pictures(wanted),
             succeeded=self._pictured, failed=self._failed,
         )  # fmt: skip
 
@@ -106,7 +107,7 @@ class Reader(QObject):
         elif not self._session.closing:
             self._details_of = None
             self._session.jobs.start(
-                "history details", "Reading a training", lambda: read_details(runs),
+                "history details", tr("Reading a training"), lambda: read_details(runs),
                 succeeded=self._detailed, failed=self._failed,
             )  # fmt: skip
 
@@ -117,7 +118,7 @@ class Reader(QObject):
         elif not self._session.closing:
             self._earlier_of, self._shown_of = None, details
             self._session.jobs.start(
-                "history preview", "Reading pictures", lambda: read_earlier(details, step),
+                "history preview", tr("Reading pictures"), lambda: read_earlier(details, step),
                 succeeded=self._earlier, failed=self._failed,
             )  # fmt: skip
 
@@ -140,7 +141,7 @@ class Reader(QObject):
             return False
         path, self._loading = run.network, run
         self._session.jobs.start(
-            "history network", "Opening a network", lambda: _load(path),
+            "history network", tr("Opening a network"), lambda: _load(path),
             succeeded=self._loaded, failed=self._failed,
         )  # fmt: skip
         return True
@@ -153,7 +154,7 @@ class Reader(QObject):
         if self._session.jobs.busy("history bin"):
             return False
         self._session.jobs.start(
-            "history bin", "Moving to the bin", lambda: _trash(runs),
+            "history bin", tr("Moving to the bin"), lambda: _trash(runs),
             succeeded=self._binned, failed=self._failed,
         )  # fmt: skip
         return True

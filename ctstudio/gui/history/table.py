@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 from ctstudio.gui import theme
 from ctstudio.gui.history.model import COLUMNS, DIFFERENCE, RUN_ROLE, SELDOM, RunsFilter
 from ctstudio.gui.history.plots import colour
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.runs import RunSummary
 
 ROW_PX, PICTURE_PX, PAD_PX, BAR_PX = 60, 48, 8, 4
@@ -198,7 +199,7 @@ class RunsTable(QTableView):
         self.setModel(rows)
         self._delegate = RunDelegate(self)
         self.setItemDelegate(self._delegate)
-        self.setAccessibleName("Trainings")
+        self.setAccessibleName(tr("Trainings"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

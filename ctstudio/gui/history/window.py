@@ -28,6 +28,7 @@ from ctstudio.gui.history.reader import Reader
 from ctstudio.gui.history.table import RunsTable
 from ctstudio.gui.session import Session
 from ctstudio.gui.status import Banner
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.runs import RunSummary
 
 FOLLOW_MS = 3000  # a running training's row is read again that often
@@ -45,7 +46,7 @@ class HistoryWindow(QDialog):
 
     def __init__(self, session: Session, folder: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("History of trainings")
+        self.setWindowTitle(tr("History of trainings"))
         self.setWindowFlags(Qt.WindowType.Window)
         self.engine = False  # whether torch is loaded, so that recipes can be put into the form
         self._session = session
@@ -69,10 +70,10 @@ class HistoryWindow(QDialog):
     def _build(self) -> None:
         self.banner = Banner()
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter by name, state or setting")
-        self.filter.setAccessibleName("Filter")
+        self.filter.setPlaceholderText(tr("Filter by name, state or setting"))
+        self.filter.setAccessibleName(tr("Filter"))
         self.filter.setClearButtonEnabled(True)
-        self.filter.setToolTip('Words that a row must have, such as "gaussian finished"')
+        self.filter.setToolTip(tr('Words that a row must have, such as "gaussian finished"'))
         self.filter.setMaximumWidth(400)
         self._count = QLabel()
         self._count.setProperty("role", "muted")
@@ -81,8 +82,8 @@ class HistoryWindow(QDialog):
         self.refresh_button = QToolButton()
         self.refresh_button.setIcon(theme.icon("mdi6.refresh"))
         self.refresh_button.setAutoRaise(True)
-        self.refresh_button.setToolTip("Read the folder again (F5)")
-        self.refresh_button.setAccessibleName("Refresh")
+        self.refresh_button.setToolTip(tr("Read the folder again (F5)"))
+        self.refresh_button.setAccessibleName(tr("Refresh"))
         where = ElidedLabel()
         where.setProperty("role", "muted")
         where.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -127,12 +128,12 @@ class HistoryWindow(QDialog):
         layout.addWidget(self._pages, 1)
 
     def _buttons(self) -> QHBoxLayout:
-        self.open_button = QPushButton("Open in Denoise")
+        self.open_button = QPushButton(tr("Open in Denoise"))
         self.open_button.setProperty("role", "primary")
-        self.continue_button = QPushButton("Continue")
-        self.branch_button = QPushButton("Begin with its weights")
-        self.folder_button = QPushButton("Show folder")
-        self.trash_button = QPushButton("Delete ...")
+        self.continue_button = QPushButton(tr("Continue"))
+        self.branch_button = QPushButton(tr("Begin with its weights"))
+        self.folder_button = QPushButton(tr("Show folder"))
+        self.trash_button = QPushButton(tr("Delete ..."))
         self._said = ElidedLabel()
         self._said.setProperty("role", "muted")
         row = QHBoxLayout()
@@ -151,14 +152,16 @@ class HistoryWindow(QDialog):
         page = QWidget()
         icon = QLabel()
         icon.setPixmap(theme.icon("mdi6.school-outline", "accent").pixmap(64, 64))
-        title = QLabel("No trainings yet")
+        title = QLabel(tr("No trainings yet"))
         title.setProperty("role", "title")
         text = QLabel(
-            "Open a series, choose a recipe in the Train panel and start.\n"
-            "Every training is kept here with its recipe, curves, pictures and networks."
+            tr(
+                "Open a series, choose a recipe in the Train panel and start.\nEvery "
+                "training is kept here with its recipe, curves, pictures and networks."
+            )
         )
         text.setProperty("role", "muted")
-        self.train_button = QPushButton("Show the Train panel")
+        self.train_button = QPushButton(tr("Show the Train panel"))
         self.train_button.setProperty("role", "primary")
         layout = QVBoxLayout(page)
         layout.setSpacing(12)
@@ -346,13 +349,13 @@ class HistoryWindow(QDialog):
         what = full_name(runs[0]) if len(runs) == 1 else f"{len(runs)} trainings"
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Delete")
+        box.setWindowTitle(tr("Delete"))
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"Move {what} to the bin?")
-        box.setInformativeText("Recipe, curves, pictures and networks go with it.")
+        box.setText(tr("Move {0} to the bin?").format(what))
+        box.setInformativeText(tr("Recipe, curves, pictures and networks go with it."))
         yes = QMessageBox.StandardButton.Yes
         box.setStandardButtons(yes | QMessageBox.StandardButton.Cancel)
-        box.button(yes).setText("Move to the bin")
+        box.button(yes).setText(tr("Move to the bin"))
         agreed = box.exec() == yes.value
         box.deleteLater()
         if agreed:

@@ -12,6 +12,7 @@ from ctstudio.ct.resample import Fix
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.dicom.irregularities import Irregularity
@@ -53,12 +54,12 @@ class Mender(QObject):
         """Apply ``fixes`` to ``source`` in the background."""
         volume = source.volume
         if volume is None or not source.complete or self.busy:
-            self._session.message.emit("Wait until the series is read, or mended.", 6000)
+            self._session.message.emit(tr("Wait until the series is read, or mended."), 6000)
             return None
         self._source, self._fixes = source, tuple(fixes)
         job = self._session.jobs.start(
             "mend",
-            f"Mending {source.name}",
+            tr("Mending {0}").format(source.name),
             lambda: _mend(volume, fixes),
             stepped=self._stepped,
             succeeded=self._done,

@@ -12,6 +12,7 @@ from ctstudio.ct.resample import Fix
 from ctstudio.gui import theme
 from ctstudio.gui.inspection.mending import Mender, oddities_of
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip, plain_title
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class OddityBar(QWidget):
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.menu = QMenu(self)
         self.menu.setToolTipsVisible(True)
-        self.mend = _button(MEND, "What can be done: the result is a new layer")
+        self.mend = _button(MEND, tr("What can be done: the result is a new layer"))
         self.mend.setMenu(self.menu)
         self.mend.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.mend.setIcon(theme.icon("mdi6.image-auto-adjust"))
         self.mend.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.details = _button("Details", "What this series is, and all that is odd about it")
+        self.details = _button(
+            tr("Details"), tr("What this series is, and all that is odd about it")
+        )
         self.leave = _button(Fix.LEAVE.label, Fix.LEAVE.help)
         self.details.clicked.connect(self.details_requested)
         self.leave.clicked.connect(self._leave)
@@ -85,12 +88,12 @@ class OddityBar(QWidget):
         self.text.setToolTip(plain_tip("\n".join(odd.sentence for odd in found)))
         choices = fill_menu(self.menu, found, self._start)
         self.mend.setVisible(bool(choices))
-        self.leave.setText(Fix.LEAVE.label if choices else "Dismiss")
+        self.leave.setText(Fix.LEAVE.label if choices else tr("Dismiss"))
         self._enable()
 
     def _enable(self) -> None:
         self.mend.setEnabled(not self._mender.busy)
-        self.mend.setText("Mending ..." if self._mender.busy else MEND)
+        self.mend.setText(tr("Mending ...") if self._mender.busy else MEND)
 
     def _start(self, fixes: tuple[Fix, ...]) -> None:
         if self._layer is not None:
@@ -116,7 +119,7 @@ def fill_menu(
     for fixes in choices:
         if len(fixes) > 1:
             words = " and ".join(fix.result for fix in fixes)
-            action = menu.addAction(plain_title(f"Make it regular: {words}"))
+            action = menu.addAction(plain_title(tr("Make it regular: {0}").format(words)))
             action.setToolTip(" ".join(fix.help for fix in fixes))
             menu.addSeparator()
         else:

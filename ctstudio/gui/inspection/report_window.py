@@ -25,6 +25,7 @@ from ctstudio.ct.series import ScanResult, Skipped
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.inspection.mending import Mender
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.info import SeriesReport, Values
 
@@ -37,7 +38,7 @@ class ReportWindow(QDialog):
 
     def __init__(self, session: Session, mender: Mender, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Series report")
+        self.setWindowTitle(tr("Series report"))
         self.setWindowFlags(Qt.WindowType.Window)
         self.resize(760, 760)
         self._session, self._mender = session, mender
@@ -67,12 +68,12 @@ class ReportWindow(QDialog):
         self.table.setHeaderHidden(True)
         self.table.setAlternatingRowColors(True)
         self.table.setUniformRowHeights(True)
-        self.table.setAccessibleName("Details of the series")
+        self.table.setAccessibleName(tr("Details of the series"))
         self.table.header().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        self.copy_text = self._button("Copy as text", self._copy_text)
-        self.copy_json = self._button("Copy as JSON", self._copy_json)
-        self.copy_json.setToolTip("The same data as `ctstudio info --json`")
-        close = self._button("Close", self.hide)
+        self.copy_text = self._button(tr("Copy as text"), self._copy_text)
+        self.copy_json = self._button(tr("Copy as JSON"), self._copy_json)
+        self.copy_json.setToolTip(tr("The same data as `ctstudio info --json`"))
+        close = self._button(tr("Close"), self.hide)
         bottom = QHBoxLayout()
         bottom.setSpacing(8)
         bottom.addWidget(self.copy_text)
@@ -155,7 +156,9 @@ class ReportWindow(QDialog):
         told = {entry["detail"] for entry in odd}
         others = [text for text in report.warnings if text not in told]
         some = bool(odd) or bool(others)
-        self.odd_heading.setText("What is odd about it" if some else "Nothing is odd about it.")
+        self.odd_heading.setText(
+            tr("What is odd about it") if some else tr("Nothing is odd about it.")
+        )
         for entry in odd:
             self._add(f"{entry['name'].capitalize()}: {entry['detail']}")
             row = QHBoxLayout()
@@ -224,7 +227,7 @@ class ReportWindow(QDialog):
         self._measuring = layer
         self._session.jobs.start(
             "report",
-            "Measuring values",
+            tr("Measuring values"),
             lambda: measure(volume),
             succeeded=self._measured,
             failed=self._session.fail,

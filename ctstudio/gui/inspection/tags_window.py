@@ -25,6 +25,7 @@ from ctstudio.ct.header import FileHeader
 from ctstudio.ct.series import SeriesInfo
 from ctstudio.gui.inspection.tags_model import NAME, TAG, VR, Node, TagsModel
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 
 SETTLE_MS = 60  # who runs through the slices is shown the header of the one they stop at
@@ -41,7 +42,7 @@ class TagsWindow(QDialog):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Header")
+        self.setWindowTitle(tr("Header"))
         self.setWindowFlags(Qt.WindowType.Window)
         self.resize(860, 720)
         self._session = session
@@ -64,10 +65,10 @@ class TagsWindow(QDialog):
 
     def _build(self) -> None:
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search name, keyword, number or value")
-        self.search.setAccessibleName("Search")
+        self.search.setPlaceholderText(tr("Search name, keyword, number or value"))
+        self.search.setAccessibleName(tr("Search"))
         self.search.setClearButtonEnabled(True)
-        self.search.setToolTip('Words that an element must have, such as "slice thick" or 0018')
+        self.search.setToolTip(tr('Words that an element must have, such as "slice thick" or 0018'))
         self.search.textChanged.connect(self._search)
         self.count = plain_label()
         self.count.setProperty("role", "muted")
@@ -79,7 +80,7 @@ class TagsWindow(QDialog):
         self.tree.setUniformRowHeights(True)  # else Qt would measure every row of a large header
         self.tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.tree.setAlternatingRowColors(True)
-        self.tree.setAccessibleName("Elements of the header")
+        self.tree.setAccessibleName(tr("Elements of the header"))
         self.tree.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.tree.customContextMenuRequested.connect(self._menu)
@@ -90,9 +91,9 @@ class TagsWindow(QDialog):
         head.setStretchLastSection(True)
         for column, width in ((TAG, 150), (NAME, 260), (VR, 44)):
             head.resizeSection(column, width)
-        self.copy_value = QPushButton("Copy value")
-        self.copy_row = QPushButton("Copy rows")
-        self.copy_all = QPushButton("Copy all")
+        self.copy_value = QPushButton(tr("Copy value"))
+        self.copy_row = QPushButton(tr("Copy rows"))
+        self.copy_all = QPushButton(tr("Copy all"))
         for button, slot, tip in (
             (self.copy_value, self._copy_value, "The whole value of the selected element"),
             (self.copy_row, self._copy_rows, "The selected elements as text (Ctrl+C)"),
@@ -175,10 +176,10 @@ class TagsWindow(QDialog):
         key, series, number = self._wanted
         self._reading = key
         if self._shown is None:
-            self.place.setText("Reading the header ...")
+            self.place.setText(tr("Reading the header ..."))
         self._session.jobs.start(
             "tags",
-            "Reading a header",
+            tr("Reading a header"),
             lambda: _header(series, number),
             succeeded=self._read_done,
             cancelled=self._read_again,

@@ -14,6 +14,7 @@ from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.roles import is_live
 from ctstudio.gui.session import Layer, Run, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.workflows.mask_figures import KINDS, MasksShown, over_slices, save_five_panels
@@ -31,7 +32,7 @@ class FigureOfMasks(QObject):
         try:
             shown, at = self.shown()
             path = ask_where_to_save(
-                self._window, self._session, "Save the five panels", "masks.png", KINDS
+                self._window, self._session, tr("Save the five panels"), "masks.png", KINDS
             )
             if path is None:
                 return
@@ -42,9 +43,11 @@ class FigureOfMasks(QObject):
                 )
             self._session.jobs.start(
                 "export",
-                "Export: five panels",
+                tr("Export: five panels"),
                 lambda: save_five_panels(shown, path, at),
-                succeeded=lambda saved: self._session.message.emit(f"Saved {saved}", 10000),
+                succeeded=lambda saved: self._session.message.emit(
+                    tr("Saved {0}").format(saved), 10000
+                ),
                 failed=self._session.fail,
             )
         except Exception as error:

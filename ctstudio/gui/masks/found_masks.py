@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from ctstudio.core.events import Work
 from ctstudio.gui.opening import Opener
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
@@ -45,7 +46,7 @@ class FoundMasks(QObject):
             return
         session.jobs.start(
             "found masks",
-            "Reading masks",
+            tr("Reading masks"),
             lambda: _masks(info, found, volume),
             succeeded=lambda masks: self._done(layer, masks),
             cancelled=self._next,

@@ -131,7 +131,7 @@ class PaintBar(QFrame):
             for label in painter.paintable:
                 self.label_box.addItem(swatch(label), plain_title(label.name), label.number)
             self.label_box.addItem(tr("New label ..."), None)
-            self.label_box.addItem(tr("Rename this label ..."), "rename")
+            self.label_box.addItem(tr("Rename this label ..."), tr("rename"))
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
             self.sparse.setChecked(painter.sparse)

@@ -21,6 +21,7 @@ from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.panel import MeasurePanel
 from ctstudio.gui.measuring.tool import MeasureTool
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.measurements import public_name, save_columns, save_measurements
 
@@ -54,7 +55,7 @@ class Measuring(QObject):
         self.tool = MeasureTool(self.measurements, [pane.view for pane in grid.panes])
         self.panel = MeasurePanel(self.measurements, self.numbers)
         leave_keys_to_the_images(self.panel)
-        self.dock = QDockWidget("Measurements", window)
+        self.dock = QDockWidget(tr("Measurements"), window)
         self.dock.setObjectName("measurements_dock")
         self.dock.setWidget(self.panel)
         self.noise = NoiseTools(session, grid, self.measurements, window)
@@ -102,7 +103,7 @@ class Measuring(QObject):
             if self.tool.kind == kind:
                 self.end()
         elif self._session.active is None:
-            self._session.message.emit("Open a series first: it is what is measured.", 6000)
+            self._session.message.emit(tr("Open a series first: it is what is measured."), 6000)
             self._follow()
         else:
             if self._painter.on:
@@ -176,17 +177,19 @@ class Measuring(QObject):
         measured = [self.numbers.measured(entry) for entry in self.measurements.entries]
         if not measured:
             self._session.trouble.emit(
-                "There is nothing to save.", "Measure something first: D, A, R or Shift+D.", ""
+                tr("There is nothing to save."),
+                tr("Measure something first: D, A, R or Shift+D."),
+                "",
             )
             return
         kinds = "CSV (*.csv);;JSON (*.json)"
         try:
             path = ask_where_to_save(
-                self._window, self._session, "Save measurements", "measurements.csv", kinds
+                self._window, self._session, tr("Save measurements"), "measurements.csv", kinds
             )
             if path is not None:
                 save_measurements(path, measured)
-                self._session.message.emit(f"Saved {path}", 10000)
+                self._session.message.emit(tr("Saved {0}").format(path), 10000)
         except StudioError as error:
             self._session.report(error)
 
@@ -201,11 +204,11 @@ class Measuring(QObject):
             columns = [(name.replace(layer.name, hidden), values) for name, values in columns]
         try:
             path = ask_where_to_save(
-                self._window, self._session, "Save the curves", "profile.csv", "CSV (*.csv)"
+                self._window, self._session, tr("Save the curves"), "profile.csv", "CSV (*.csv)"
             )
             if path is not None:
                 save_columns(path, columns)
-                self._session.message.emit(f"Saved {path}", 10000)
+                self._session.message.emit(tr("Saved {0}").format(path), 10000)
         except StudioError as error:
             self._session.report(error)
 

@@ -28,6 +28,7 @@ from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.measuring.noise_plot import NoisePictures, NoisePlot
 from ctstudio.gui.measuring.plot import colour
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.noise_measures import TITLES, Finding, Settings, Tool, axis_units
 
@@ -134,23 +135,25 @@ class NoisePage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.findings: list[Finding] = []
-        self.tool_box = _box("Noise tool", "What to find out")
+        self.tool_box = _box(tr("Noise tool"), tr("What to find out"))
         for tool, title in TITLES.items():
             self.tool_box.addItem(title, tool)
-        self.region = _box("Region", "The region that is looked at: draw it with R or Shift+R")
-        self.other = _box("Second region", "The region that it is compared with")
-        self.slices = _box("Slices", "How many neighbouring slices are taken together")
+        self.region = _box(
+            tr("Region"), tr("The region that is looked at: draw it with R or Shift+R")
+        )
+        self.other = _box(tr("Second region"), tr("The region that it is compared with"))
+        self.slices = _box(tr("Slices"), tr("How many neighbouring slices are taken together"))
         for count in SLICES:
             text = "This slice" if count == 1 else f"{count} slices"
             self.slices.addItem(text, count)
-        self.side = _box("Squares", "Side of the squares that the region is cut into")
+        self.side = _box(tr("Squares"), tr("Side of the squares that the region is cut into"))
         for side in SIDES:
-            self.side.addItem(f"{side} px" if side else "As large as fits", side)
-        self.kind = _box("Edge", "What kind of edge the region holds")
+            self.side.addItem(f"{side} px" if side else tr("As large as fits"), side)
+        self.kind = _box(tr("Edge"), tr("What kind of edge the region holds"))
         for text, kind in (("Whichever fits", None), ("Straight", "straight"),
                            ("Round", "circular")):  # fmt: skip
             self.kind.addItem(text, kind)
-        self.view_box = _box("Shown", "What the plot shows")
+        self.view_box = _box(tr("Shown"), tr("What the plot shows"))
         self.table = QTableWidget(0, 1)
         self.plot, self.pictures = NoisePlot(), NoisePictures()
         self.note = plain_label()
@@ -167,7 +170,7 @@ class NoisePage(QWidget):
 
     def _build(self) -> None:
         self.save_button = picture_button(
-            "mdi6.content-save-outline", "Save numbers, curves or the plot: CSV, JSON or PNG"
+            "mdi6.content-save-outline", tr("Save numbers, curves or the plot: CSV, JSON or PNG")
         )
         self.save_button.clicked.connect(self.save_requested)
         self._rows: dict[QComboBox, QLabel] = {}
@@ -219,7 +222,7 @@ class NoisePage(QWidget):
         layout.addWidget(self.parts, 1)
 
     def _build_table(self) -> None:
-        self.table.setAccessibleName("What the noise tool says of every layer")
+        self.table.setAccessibleName(tr("What the noise tool says of every layer"))
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(24)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -293,7 +296,7 @@ class NoisePage(QWidget):
         length = first.length_unit if first is not None else "mm"
         self.table.setColumnCount(1 + len(heads))
         self.table.setHorizontalHeaderLabels(
-            ["Layer", *(text.format(unit=unit, length=length) for text, _, _ in heads)]
+            [tr("Layer"), *(text.format(unit=unit, length=length) for text, _, _ in heads)]
         )
         modes = QHeaderView.ResizeMode
         for column, (_, tip, _) in enumerate(heads, 1):
@@ -319,7 +322,7 @@ class NoisePage(QWidget):
     def wait(self) -> None:
         """Say that something is being computed, where there is nothing to see yet."""
         if not self.findings:
-            self.note.setText("Computing ...")
+            self.note.setText(tr("Computing ..."))
 
     def _words(self) -> str:
         """What to do, where there is nothing yet; else what to beware of."""

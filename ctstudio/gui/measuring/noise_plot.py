@@ -16,6 +16,7 @@ from ctstudio.figures.colour_maps import sequential_table
 from ctstudio.figures.marks import bar_ticks, number
 from ctstudio.gui import theme
 from ctstudio.gui.measuring.plot import colour
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.noise_measures import CURVE_NAMES, Finding, axis_units
 
 LEVELS = (0.5, 0.1)
@@ -30,7 +31,7 @@ class NoisePlot(pg.PlotWidget):
         super().__init__(enableMenu=False)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(96)
-        self.setAccessibleName("Curves of the noise tool")
+        self.setAccessibleName(tr("Curves of the noise tool"))
         item = self.plotItem
         item.hideButtons()
         item.showGrid(x=True, y=True, alpha=0.15)
@@ -122,7 +123,7 @@ class NoisePictures(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-        self.setAccessibleName("Pictures of the noise tool")
+        self.setAccessibleName(tr("Pictures of the noise tool"))
         self.setMouseTracking(True)
         self._findings: list[Finding] = []
         self._images: list[QImage] = []

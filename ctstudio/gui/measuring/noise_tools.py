@@ -18,6 +18,7 @@ from ctstudio.gui.masks.overlay import is_mask
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.noise_page import NoisePage
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.measurements import public_name
@@ -42,7 +43,7 @@ class NoiseTools(QObject):
         self._what: tuple[str, dict[str, Any]] = ("", {})  # told in the files
         self.page = NoisePage()
         leave_keys_to_the_images(self.page)
-        self.dock = QDockWidget("Noise and sharpness", window)
+        self.dock = QDockWidget(tr("Noise and sharpness"), window)
         self.dock.setObjectName("noise_dock")
         self.dock.setWidget(self.page)
         self._timer = QTimer(self)
@@ -167,7 +168,11 @@ class NoiseTools(QObject):
         name = TITLES[tool].lower().replace(" ", "-")
         try:
             path = ask_where_to_save(
-                self._window, self._session, f"Save: {TITLES[tool]}", f"{name}.png", KINDS
+                self._window,
+                self._session,
+                tr("Save: {0}").format(TITLES[tool]),
+                f"{name}.png",
+                KINDS,
             )
             if path is None:
                 return
@@ -177,7 +182,7 @@ class NoiseTools(QObject):
                 )
             self._session.jobs.start(
                 EXPORT,
-                f"Export: {TITLES[tool]}",
+                tr("Export: {0}").format(TITLES[tool]),
                 lambda: _write(path, tool, findings, about),
                 succeeded=self._saved,
                 failed=self._session.fail,
@@ -186,7 +191,7 @@ class NoiseTools(QObject):
             self._session.report(error)
 
     def _saved(self, path: Path) -> None:
-        self._session.message.emit(f"Saved {path}", 10000)
+        self._session.message.emit(tr("Saved {0}").format(path), 10000)
 
     def _public(self, finding: Finding) -> Finding:
         for layer in self._session.layers:

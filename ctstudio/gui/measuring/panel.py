@@ -27,6 +27,7 @@ from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.plot import MeasurePlot, colour
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_tip
 from ctstudio.workflows.measurements import Reading
 
@@ -53,8 +54,8 @@ class MeasurePanel(QWidget):
         super().__init__()
         self._measurements, self._numbers = measurements, numbers
         self.list = QTreeWidget()
-        self.list.setAccessibleName("Measurements")
-        self.list.setHeaderLabels(["Name", "Slice", "Value"])
+        self.list.setAccessibleName(tr("Measurements"))
+        self.list.setHeaderLabels([tr("Name"), tr("Slice"), tr("Value")])
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -71,7 +72,7 @@ class MeasurePanel(QWidget):
         delete.setContext(Qt.ShortcutContext.WidgetShortcut)
         delete.activated.connect(self.delete)
         self.table = QTableWidget(0, len(HEADS))
-        self.table.setAccessibleName("What the measurement says of every layer")
+        self.table.setAccessibleName(tr("What the measurement says of every layer"))
         self.table.setHorizontalHeaderLabels(HEADS)
         edge = self.table.horizontalHeaderItem(EDGE)
         if edge is not None:
@@ -104,11 +105,13 @@ class MeasurePanel(QWidget):
 
     def _build(self) -> None:
         self.save_button = picture_button(
-            "mdi6.content-save-outline", "Save all measurements as CSV or JSON"
+            "mdi6.content-save-outline", tr("Save all measurements as CSV or JSON")
         )
-        self.save_plot_button = picture_button("mdi6.chart-line", "Save the plot's curves as CSV")
+        self.save_plot_button = picture_button(
+            "mdi6.chart-line", tr("Save the plot's curves as CSV")
+        )
         self.delete_button = picture_button(
-            "mdi6.delete-outline", "Delete the selected measurements (Del)"
+            "mdi6.delete-outline", tr("Delete the selected measurements (Del)")
         )
         self.save_button.clicked.connect(self.save_requested)
         self.save_plot_button.clicked.connect(self.save_plot_requested)
@@ -227,7 +230,7 @@ class MeasurePanel(QWidget):
         units = {reading.unit for reading in readings}
         head = self.table.horizontalHeaderItem(0)
         if head is not None:
-            head.setText(f"Layer{_of(*units)}" if len(units) == 1 else "Layer")
+            head.setText(tr("Layer{0}").format(_of(*units)) if len(units) == 1 else tr("Layer"))
         for row, reading in enumerate(readings):
             unit = _of(reading.unit) if len(units) > 1 else ""
             cells = [f"{reading.layer}{unit}", *_cells(reading, length_unit)]

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy
 from ctstudio.ct.measure import histogram
 from ctstudio.gui import theme
 from ctstudio.gui.measuring.entries import Entry
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.measurements import Reading
 
 COLOURS = {
@@ -32,7 +33,7 @@ class MeasurePlot(pg.PlotWidget):
         super().__init__(enableMenu=False)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(96)
-        self.setAccessibleName("Profile or histogram of the measurement")
+        self.setAccessibleName(tr("Profile or histogram of the measurement"))
         item = self.plotItem
         item.hideButtons()
         item.showGrid(x=True, y=True, alpha=0.15)

@@ -28,6 +28,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip
 from ctstudio.workflows.denoise import require_free_folder
@@ -87,13 +88,13 @@ class ComparePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
-        layout.addWidget(_heading("Compare with"))
+        layout.addWidget(_heading(tr("Compare with")))
         self.reference = QComboBox()
-        self.reference.setAccessibleName("Reference layer")
-        self.reference.setToolTip("The layer that counts as the truth")
+        self.reference.setAccessibleName(tr("Reference layer"))
+        self.reference.setToolTip(tr("The layer that counts as the truth"))
         self.protocol = QComboBox()
-        self.protocol.setAccessibleName("Protocol")
-        self.protocol.setToolTip("How PSNR, SSIM and RMSE are computed")
+        self.protocol.setAccessibleName(tr("Protocol"))
+        self.protocol.setToolTip(tr("How PSNR, SSIM and RMSE are computed"))
         for box in (self.reference, self.protocol):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -105,7 +106,7 @@ class ComparePanel(QWidget):
         layout.addWidget(self.reference)
         layout.addWidget(self.protocol)
         self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setAccessibleName("Metrics of the visible slice")
+        self.table.setAccessibleName(tr("Metrics of the visible slice"))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.verticalHeader().hide()
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -117,12 +118,14 @@ class ComparePanel(QWidget):
         header.setMinimumSectionSize(40)
         self.table.setMinimumHeight(150)
         layout.addWidget(self.table)
-        self._note = QLabel("Of the visible slice. Bias: mean difference in uniform soft tissue.")
+        self._note = QLabel(
+            tr("Of the visible slice. Bias: mean difference in uniform soft tissue.")
+        )
         self._note.setProperty("role", "muted")
         self._note.setWordWrap(True)
         layout.addWidget(self._note)
         layout.addSpacing(8)
-        layout.addWidget(_heading("Take away"))
+        layout.addWidget(_heading(tr("Take away")))
         self.buttons: dict[str, QPushButton] = {}
         for key, text, icon, tip, slot in (
             ("picture", "Picture of the panes ...", "mdi6.image-outline",
@@ -143,14 +146,16 @@ class ComparePanel(QWidget):
             button.clicked.connect(slot)
             layout.addWidget(button)
             self.buttons[key] = button
-        self.deidentify = QCheckBox("De-identify DICOM")
+        self.deidentify = QCheckBox(tr("De-identify DICOM"))
         self.deidentify.setToolTip(
-            "Leave names, numbers and dates of the patient out (DICOM PS3.15, basic profile)"
+            tr("Leave names, numbers and dates of the patient out (DICOM PS3.15, basic profile)")
         )
         layout.addWidget(self.deidentify)
         private = QLabel(
-            "Pictures, GIFs and curves carry no patient data. "
-            "A DICOM series keeps that of its source, unless it is de-identified."
+            tr(
+                "Pictures, GIFs and curves carry no patient data. A DICOM series keeps "
+                "that of its source, unless it is de-identified."
+            )
         )
         private.setProperty("role", "muted")
         private.setWordWrap(True)
@@ -242,7 +247,7 @@ class ComparePanel(QWidget):
         name = self.protocol.currentData()
         self._session.jobs.start(
             "metrics",
-            "Metrics",
+            tr("Metrics"),
             lambda: _metrics(pairs, reference.name, name),
             succeeded=self._measured,
             failed=self._session.fail,
@@ -314,11 +319,13 @@ class ComparePanel(QWidget):
     def ask_dicom(self) -> None:
         layer = self._session.active
         if layer is None or not layer.exportable:
-            self._session.message.emit("Activate the pane with the denoised series first.", 6000)
+            self._session.message.emit(
+                tr("Activate the pane with the denoised series first."), 6000
+            )
             return
         safe = "".join(c if c.isalnum() or c in " -_." else "-" for c in layer.name).strip()
         folder = ask_new_folder(
-            self, self._session, "Name of the new folder for the series", safe or "denoised"
+            self, self._session, tr("Name of the new folder for the series"), safe or "denoised"
         )
         if folder is None:
             return

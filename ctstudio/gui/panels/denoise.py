@@ -29,6 +29,7 @@ from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
 
@@ -74,8 +75,8 @@ class DenoisePanel(QWidget):
         self._of.setWordWrap(True)
         layout.addWidget(self._of)
         self.method = QComboBox()
-        self.method.setAccessibleName("Method")
-        self.method.setToolTip("How to denoise: a classical filter or a trained network")
+        self.method.setAccessibleName(tr("Method"))
+        self.method.setToolTip(tr("How to denoise: a classical filter or a trained network"))
         self.method.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -83,14 +84,14 @@ class DenoisePanel(QWidget):
         self.load_button = QToolButton()
         self.load_button.setIcon(theme.icon("mdi6.folder-open-outline"))
         self.load_button.setAutoRaise(True)
-        self.load_button.setToolTip("Open a trained network (.pt) from an earlier training")
-        self.load_button.setAccessibleName("Open a trained network")
+        self.load_button.setToolTip(tr("Open a trained network (.pt) from an earlier training"))
+        self.load_button.setAccessibleName(tr("Open a trained network"))
         self.load_button.clicked.connect(self._ask_network)
         choice = QHBoxLayout()
         choice.setSpacing(4)
         choice.addWidget(self.method, 1)
         choice.addWidget(self.load_button)
-        layout.addWidget(_heading("Method"))
+        layout.addWidget(_heading(tr("Method")))
         layout.addLayout(choice)
         self._help = QLabel()
         self._help.setProperty("role", "muted")
@@ -99,10 +100,12 @@ class DenoisePanel(QWidget):
         self.form = ChoiceForm()
         self.form.changed.connect(self._settings_changed)
         layout.addWidget(self.form)
-        self.preview = QPushButton("Preview on the visible slice")
+        self.preview = QPushButton(tr("Preview on the visible slice"))
         self.preview.setIcon(theme.icon("mdi6.eye-outline"))
         self.preview.setCheckable(True)
-        self.preview.setToolTip("Show original | denoised | residual, live while you change things")
+        self.preview.setToolTip(
+            tr("Show original | denoised | residual, live while you change things")
+        )
         self.preview.toggled.connect(self._preview_toggled)
         layout.addWidget(self.preview)
         self._status = plain_label(" ")
@@ -116,23 +119,25 @@ class DenoisePanel(QWidget):
         line.setFixedHeight(1)
         layout.addWidget(line)
         row = QHBoxLayout()
-        row.addWidget(_heading("Blend"))
+        row.addWidget(_heading(tr("Blend")))
         row.addStretch(1)
-        self._blend_label = QLabel("100 % denoised")
+        self._blend_label = QLabel(tr("100 % denoised"))
         row.addWidget(self._blend_label)
         layout.addLayout(row)
         self.blend = QSlider(Qt.Orientation.Horizontal)
         self.blend.setRange(0, 100)
         self.blend.setValue(100)
-        self.blend.setAccessibleName("Blend")
-        self.blend.setToolTip("0 %: the original; 100 %: fully denoised")
+        self.blend.setAccessibleName(tr("Blend"))
+        self.blend.setToolTip(tr("0 %: the original; 100 %: fully denoised"))
         self.blend.valueChanged.connect(self._blend_changed)
         layout.addWidget(self.blend)
-        self.apply_button = QPushButton("Apply to the series")
+        self.apply_button = QPushButton(tr("Apply to the series"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.setIcon(theme.icon("mdi6.creation", "on_accent"))
         self.apply_button.setIconSize(QSize(16, 16))
-        self.apply_button.setToolTip("Denoise every slice in the background; the result is a layer")
+        self.apply_button.setToolTip(
+            tr("Denoise every slice in the background; the result is a layer")
+        )
         self.apply_button.clicked.connect(self.apply)
         layout.addSpacing(8)
         layout.addWidget(self.apply_button)
@@ -148,7 +153,9 @@ class DenoisePanel(QWidget):
         self.method.blockSignals(True)
         self.method.clear()
         for model in reversed(self._session.models):
-            self.method.addItem(theme.icon("mdi6.graph-outline"), f"Network: {model.title}", model)
+            self.method.addItem(
+                theme.icon("mdi6.graph-outline"), tr("Network: {0}").format(model.title), model
+            )
         for entry in DENOISERS:
             self.method.addItem(theme.icon("mdi6.function-variant"), entry.title, entry.name)
         known = [self.method.itemData(k) for k in range(self.method.count())]
@@ -163,13 +170,13 @@ class DenoisePanel(QWidget):
 
     def _ask_network(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a trained network", "", "Trained networks (*.safetensors *.pt)"
+            self, tr("Open a trained network"), "", "Trained networks (*.safetensors *.pt)"
         )
         if path and not self._session.jobs.busy("network"):
             target = Path(path)
             self._session.jobs.start(
                 "network",
-                "Opening a network",
+                tr("Opening a network"),
                 lambda: _load(target),
                 succeeded=self._network_loaded,
                 failed=self._session.fail,
@@ -200,7 +207,7 @@ class DenoisePanel(QWidget):
             self._help.setText(entry.help)
         elif data is not None:
             self.form.set_entry(None)
-            self._help.setText(f"Trained for {data.step} steps in CT Studio.")
+            self._help.setText(tr("Trained for {0} steps in CT Studio.").format(data.step))
         self.form.setVisible(isinstance(data, str))
         self._settings_changed()
 
@@ -231,9 +238,9 @@ class DenoisePanel(QWidget):
         if layer is not None and isinstance(layer.stack, Blend) and layer.kind != "residual":
             self._blend_of(layer, layer.stack)
         if source is None:
-            self._of.setText("Open a series first.")
+            self._of.setText(tr("Open a series first."))
         else:
-            self._of.setText(f"Denoises <b>{_escape(source.name)}</b>")
+            self._of.setText(tr("Denoises <b>{0}</b>").format(_escape(source.name)))
             self._of.setToolTip(plain_tip(source.name))
         self._enable()
 
@@ -242,7 +249,7 @@ class DenoisePanel(QWidget):
         self.preview.setEnabled(self._source is not None)
         busy = self._session.jobs.busy("denoise")
         self.apply_button.setEnabled(ready and not busy)
-        self.apply_button.setText("Applying ..." if busy else "Apply to the series")
+        self.apply_button.setText(tr("Applying ...") if busy else tr("Apply to the series"))
         self.blend.setEnabled(self._target is not None)
 
     def slice_shown(self, _layer: Layer, _index: int) -> None:
@@ -276,7 +283,7 @@ class DenoisePanel(QWidget):
             self._session.layer_changed.emit(target, -1)
 
     def _describe_blend(self) -> None:
-        self._blend_label.setText(f"{self.blend.value()} % denoised")
+        self._blend_label.setText(tr("{0} % denoised").format(self.blend.value()))
 
     # -- apply to the series ---------------------------------------------------------------------
 

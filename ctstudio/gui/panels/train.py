@@ -19,6 +19,7 @@ from ctstudio.gui.run_numbers import RunNumbers, estimate
 from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.training_data import MASK, TrainingData
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class TrainPanel(QWidget):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
-        layout.addWidget(_heading("Series to learn from"))
+        layout.addWidget(_heading(tr("Series to learn from")))
         self.data = TrainingData(self._session)
         layout.addWidget(self.data)
         self.form = RecipeForm(self._session)
@@ -118,7 +119,7 @@ class TrainPanel(QWidget):
     def learn_from_mask(self, mask: Layer) -> None:
         """Put a mask and its series into the form, and a recipe that learns its labels."""
         if not self._engine:
-            self._session.message.emit("The learning engine is still loading.", 6000)
+            self._session.message.emit(tr("The learning engine is still loading."), 6000)
             return
         if mask.volume is not None:
             self.form.learn_labels(max((la.number for la in mask.volume.labels), default=1))
@@ -144,7 +145,7 @@ class TrainPanel(QWidget):
         ready = not why
         if running:
             why = "A training is running; stop it first"
-        self.controls.start.setToolTip(why or "Start with the settings above")
+        self.controls.start.setToolTip(why or tr("Start with the settings above"))
         self.controls.set_running(running, can_start=self._engine and ready)
         self.data.setEnabled(not running)
         self.form.set_editable(not running)
@@ -191,7 +192,7 @@ class TrainPanel(QWidget):
     def _launch(self, recipe: Recipe | None, folder: Path, **how: Any) -> Job | None:
         layer = self.data.layer
         if self._session.jobs.busy("train"):
-            self._session.message.emit("A training is running already; stop it first.", 6000)
+            self._session.message.emit(tr("A training is running already; stop it first."), 6000)
             return None
         if why := self.data.missing():
             self._session.message.emit(f"{why}.", 6000)
@@ -205,10 +206,10 @@ class TrainPanel(QWidget):
         run.look = self._work.look
         self.controls.show_result(None)
         self.numbers.clear()
-        self._status.setText("Preparing the noise ...")
+        self._status.setText(tr("Preparing the noise ..."))
         job = self._session.jobs.start(
             "train",
-            f"Training: {recipe.title or 'network'}",
+            tr("Training: {0}").format(recipe.title or "network"),
             self._work,
             stepped=self._stepped,
             previewed=self._previewed,
@@ -236,12 +237,12 @@ class TrainPanel(QWidget):
         run.state = "stopping"
         self.controls.pause.setEnabled(False)
         if again:
-            self._status.setText("Stopping ...")
+            self._status.setText(tr("Stopping ..."))
             self.controls.stop.setEnabled(False)
             job.cancel()
             return
-        self._status.setText("Stopping: the network is judged once more ...")
-        self.controls.stop.setText("Stop now")
+        self._status.setText(tr("Stopping: the network is judged once more ..."))
+        self.controls.stop.setText(tr("Stop now"))
         self._work.look.end = True
         if job.paused:
             job.resume()
@@ -254,13 +255,13 @@ class TrainPanel(QWidget):
             job.resume()
             run.state = "running"
             self.numbers.forget_rate()
-            self.controls.pause.setText("Pause")
+            self.controls.pause.setText(tr("Pause"))
             self._status.setText(" ")
         else:
             job.pause()
             run.state = "paused"
-            self.controls.pause.setText("Resume")
-            self._status.setText("Paused.")
+            self.controls.pause.setText(tr("Resume"))
+            self._status.setText(tr("Paused."))
         self._session.run_changed.emit(run)
 
     def _stepped(self, events: list[Event]) -> None:
@@ -339,20 +340,20 @@ class TrainPanel(QWidget):
 
     def _finish(self, run: Run, model: TrainedModel | None) -> None:
         self._clock.stop()
-        self.controls.stop.setText("Stop")
+        self.controls.stop.setText(tr("Stop"))
         self._show_numbers()
-        self.controls.pause.setText("Pause")
+        self.controls.pause.setText(tr("Pause"))
         run.model = model
         if model is None:
-            self._status.setText("Stopped before the first step; there is no network.")
+            self._status.setText(tr("Stopped before the first step; there is no network."))
         else:
             steps = int(run.history.step[-1]) if run.history.step else 0
             best = f", best after {model.step}" if model.step < steps else ""
             trained = f"The network ({steps} steps{best})"
-            self._status.setText(f"{trained} is now a method in Denoise.")
-            self._status.setToolTip(f"The training is kept in {run.folder}")
+            self._status.setText(tr("{0} is now a method in Denoise.").format(trained))
+            self._status.setToolTip(tr("The training is kept in {0}").format(run.folder))
             if run.newest is not None and run.newest.labels:
-                self._status.setText(f"{trained} is now in Segment.")
+                self._status.setText(tr("{0} is now in Segment.").format(trained))
                 self.controls.show_result(run.state, denoises=False)
             else:
                 self._session.models.append(model)
@@ -371,9 +372,9 @@ class TrainPanel(QWidget):
             self._session.report(error)
             return
         self._clock.stop()
-        self.controls.pause.setText("Pause")
-        self.controls.stop.setText("Stop")
-        self._status.setText("The training failed.")
+        self.controls.pause.setText(tr("Pause"))
+        self.controls.stop.setText(tr("Stop"))
+        self._status.setText(tr("The training failed."))
         if run is not None:
             run.state = "failed"
             self._session.run_changed.emit(run)

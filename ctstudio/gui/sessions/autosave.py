@@ -14,6 +14,7 @@ from PySide6.QtCore import QLockFile, QObject, QTimer
 from ctstudio.core.events import Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.sessions.document import SUFFIX, Document
 from ctstudio.workflows.sessions.writing import write
 
@@ -84,7 +85,7 @@ class Autosave(QObject):
         folder = self.folder
         session.jobs.start(
             ROLE,
-            "Keeping the session",
+            tr("Keeping the session"),
             lambda: _write(document, volumes, folder),
             succeeded=self._saved,
             failed=self._failed,
@@ -111,7 +112,9 @@ class Autosave(QObject):
     def _failed(self, error: Exception) -> None:
         if not self._complained:  # once: nobody asked for it
             self._complained = True
-            self._session.message.emit(f"The session is not kept against a crash: {error}", 15_000)
+            self._session.message.emit(
+                tr("The session is not kept against a crash: {0}").format(error), 15_000
+            )
 
     # -- what crashes left behind ----------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from ctstudio.gui.opening import Opener
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.sessions.capture import Capture
 from ctstudio.gui.sessions.parts import Part, restore_all
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.sessions.document import Document
 from ctstudio.workflows.sessions.reopen import Reopened, reopen
 
@@ -37,7 +38,9 @@ class Restorer(QObject):
         """Close what is open and open ``document``; whether that has begun."""
         session = self._session
         if session.jobs.busy("train", "denoise", "simulate", "mend", ROLE):
-            session.message.emit("Wait for the running job, or stop it, and open it then.", 8000)
+            session.message.emit(
+                tr("Wait for the running job, or stop it, and open it then."), 8000
+            )
             return False
         for role in ("scan", "read"):
             if (job := session.jobs[role]) is not None:
@@ -48,7 +51,7 @@ class Restorer(QObject):
         self._layers, self._document = {}, document
         session.jobs.start(
             ROLE,
-            "Opening the session",
+            tr("Opening the session"),
             lambda: reopen(document, store),
             stepped=self._stepped,
             succeeded=self._done,
@@ -94,7 +97,7 @@ class Restorer(QObject):
             count = len(troubles)
             more = f" ({count - 1} more)" if count > 1 else ""
             session.trouble.emit(
-                f"Not all of the session could be restored. {troubles[0]}{more}",
+                tr("Not all of the session could be restored. {0}{1}").format(troubles[0], more),
                 "",
                 "\n".join(troubles),
             )
@@ -103,7 +106,7 @@ class Restorer(QObject):
         self._forget()
 
     def _cancelled(self) -> None:
-        self._session.message.emit("The rest of the session was not opened.", 8000)
+        self._session.message.emit(tr("The rest of the session was not opened."), 8000)
         self._forget()
 
     def _failed(self, error: Exception) -> None:

@@ -24,6 +24,7 @@ from ctstudio.gui.sessions.parts import (
     ViewPart,
 )
 from ctstudio.gui.sessions.restoring import Restorer
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 from ctstudio.workflows.sessions.document import SUFFIX, Document, load, missing_sources
 from ctstudio.workflows.sessions.reopen import relocated
@@ -91,7 +92,7 @@ class Sessions(QObject):
             action = menu.addAction(plain_title(str(path)))
             action.triggered.connect(lambda _=False, path=path: self.open(path))
         if not menu.actions():
-            menu.addAction("No session yet").setEnabled(False)
+            menu.addAction(tr("No session yet")).setEnabled(False)
 
     def take(self, paths: Sequence[Path]) -> list[Path]:
         """Open the session among ``paths``, if there is one; returns the other paths."""
@@ -118,11 +119,13 @@ class Sessions(QObject):
     def ask_where(self) -> None:
         """Save where the user says."""
         if not self._session.layers:
-            self._session.message.emit("Open a series first: it is what a session is about.", 6000)
+            self._session.message.emit(
+                tr("Open a series first: it is what a session is about."), 6000
+            )
             return
         try:
             name = self.path.name if self.path is not None else f"session{SUFFIX}"
-            path = ask_where_to_save(self._window, self._session, "Save session", name, KINDS)
+            path = ask_where_to_save(self._window, self._session, tr("Save session"), name, KINDS)
         except StudioError as error:
             self._session.report(error)
             return
@@ -133,7 +136,7 @@ class Sessions(QObject):
 
     def _save(self, path: Path) -> None:
         if self._session.jobs.busy(ROLE):
-            self._session.message.emit("The session is being saved.", 4000)
+            self._session.message.emit(tr("The session is being saved."), 4000)
             return
         document, volumes = self._document()
         sessions = self._settings.cache_folder / "sessions"
@@ -142,7 +145,7 @@ class Sessions(QObject):
         self.path, self.store = path, store
         self._session.jobs.start(
             ROLE,
-            f"Saving {path.name}",
+            tr("Saving {0}").format(path.name),
             lambda: write(document, path, volumes, store, others),
             succeeded=self._saved,
             failed=self._session.fail,
@@ -151,14 +154,14 @@ class Sessions(QObject):
     def _saved(self, _document: Document) -> None:
         if self.path is not None:
             self._settings.add_recent_session(self.path)
-            self._session.message.emit(f"Saved {self.path}", 10000)
+            self._session.message.emit(tr("Saved {0}").format(self.path), 10000)
 
     # -- opening ---------------------------------------------------------------------------------
 
     def ask(self) -> None:
         """Let the user choose a session file."""
         start = str(self._session.export_folder)
-        path, _ = QFileDialog.getOpenFileName(self._window, "Open a session", start, KINDS)
+        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a session"), start, KINDS)
         if path:
             self.open(Path(path))
 
@@ -187,14 +190,16 @@ class Sessions(QObject):
         """The session with every source where it is now; None when the user thinks better of it."""
         for source in missing_sources(document):
             box = QMessageBox(self._window)
-            box.setWindowTitle("Open session")
+            box.setWindowTitle(tr("Open session"))
             box.setIcon(QMessageBox.Icon.Question)
-            box.setText("The images of this session are not where they were.")
+            box.setText(tr("The images of this session are not where they were."))
             box.setInformativeText(
-                f"There is no {source} any more. It may have been moved, or its disk is not there."
+                tr(
+                    "There is no {0} any more. It may have been moved, or its disk is not there."
+                ).format(source)
             )
-            locate = box.addButton("Locate ...", QMessageBox.ButtonRole.AcceptRole)
-            without = box.addButton("Open without it", QMessageBox.ButtonRole.DestructiveRole)
+            locate = box.addButton(tr("Locate ..."), QMessageBox.ButtonRole.AcceptRole)
+            without = box.addButton(tr("Open without it"), QMessageBox.ButtonRole.DestructiveRole)
             box.addButton(QMessageBox.StandardButton.Cancel)
             box.setDefaultButton(locate)
             box.exec()
@@ -223,7 +228,7 @@ class Sessions(QObject):
             if run.is_dir():
                 curves.add_run(run)
                 self._window.curves_dock.show()
-        self._session.message.emit("The session is open.", 6000)
+        self._session.message.emit(tr("The session is open."), 6000)
 
     def _opened(self) -> None:
         self.autosave.on = True
@@ -238,13 +243,13 @@ class Sessions(QObject):
             return
         path = found[0]  # of several the newest; the others are asked about at the next starts
         box = self._question = QMessageBox(self._window)
-        box.setWindowTitle("Restore the session?")
+        box.setWindowTitle(tr("Restore the session?"))
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText("CT Studio did not end as it should have.")
-        box.setInformativeText("What was open can be restored: series, layers, measurements.")
-        restore = box.addButton("Restore", QMessageBox.ButtonRole.AcceptRole)
-        discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
-        later = box.addButton("Ask again later", QMessageBox.ButtonRole.RejectRole)
+        box.setText(tr("CT Studio did not end as it should have."))
+        box.setInformativeText(tr("What was open can be restored: series, layers, measurements."))
+        restore = box.addButton(tr("Restore"), QMessageBox.ButtonRole.AcceptRole)
+        discard = box.addButton(tr("Discard"), QMessageBox.ButtonRole.DestructiveRole)
+        later = box.addButton(tr("Ask again later"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(restore)
         box.setEscapeButton(later)
         restore.clicked.connect(lambda: self._restore(path))

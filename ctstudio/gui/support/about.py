@@ -50,7 +50,7 @@ class AboutDialog(QDialog):
         icon = QLabel()
         icon.setPixmap(theme.icon("mdi6.lungs", "accent").pixmap(72, 72))
         icon.setAlignment(Qt.AlignmentFlag.AlignTop)
-        title = QLabel(f"CT Studio {__version__}")
+        title = QLabel(tr("CT Studio {0}").format(__version__))
         title.setProperty("role", "title")
         texts = QVBoxLayout()
         texts.setSpacing(12)

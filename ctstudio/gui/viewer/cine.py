@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
 
 Way = Literal["loop", "bounce", "once"]
@@ -132,18 +133,18 @@ class CineStrip(QWidget):
         self.rate = QSpinBox()
         self.rate.setRange(SLOWEST, FASTEST)
         self.rate.setSuffix(" / s")
-        self.rate.setAccessibleName("Slices a second")
-        self.rate.setToolTip("Slices a second (Alt+, slower, Alt+. faster)")
+        self.rate.setAccessibleName(tr("Slices a second"))
+        self.rate.setToolTip(tr("Slices a second (Alt+, slower, Alt+. faster)"))
         self.rate.valueChanged.connect(cine.set_rate)
         self.way = QComboBox()
-        self.way.setAccessibleName("At the last slice")
-        self.way.setToolTip("What happens at the last slice (Alt+L)")
+        self.way.setAccessibleName(tr("At the last slice"))
+        self.way.setToolTip(tr("What happens at the last slice (Alt+L)"))
         for way, words in WAYS.items():
             self.way.addItem(words.split(":")[0], way)
             self.way.setItemData(self.way.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
         self.way.activated.connect(lambda row: cine.set_way(self.way.itemData(row)))
-        self.everywhere = QCheckBox("All panes")
-        self.everywhere.setToolTip("Panes that are not linked run along too (Alt+N)")
+        self.everywhere = QCheckBox(tr("All panes"))
+        self.everywhere.setToolTip(tr("Panes that are not linked run along too (Alt+N)"))
         self.everywhere.toggled.connect(cine.set_everywhere)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from ctstudio.ct.window import Window
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import (
     Links,
     carried,
@@ -40,8 +41,8 @@ class LinkedPanes(QWidget):
         self._active = self.panes[0]
         self._hovering: tuple[Pane, QPointF | None] | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Slice")
-        self.slider.setToolTip("Slice (wheel, Up, Down)")
+        self.slider.setAccessibleName(tr("Slice"))
+        self.slider.setToolTip(tr("Slice (wheel, Up, Down)"))
         self.slider.valueChanged.connect(self._slide)
         self._label = QLabel("")
         self._label.setMinimumWidth(72)

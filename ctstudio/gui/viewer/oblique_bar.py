@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QSize
 
 from ctstudio.ct.oblique import Oblique
 from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
 
@@ -38,19 +39,19 @@ class ObliqueBar(QFrame):
             box.setSuffix(" °")
             box.setWrapping(True)
             box.setKeyboardTracking(False)
-            box.setAccessibleName(f"{name} of the oblique plane")
+            box.setAccessibleName(tr("{0} of the oblique plane").format(name))
             box.setToolTip(tip)
             box.setMaximumWidth(90)
             box.valueChanged.connect(self._set)
             layout.addWidget(label)
             layout.addWidget(box)
             self.angles.append(box)
-        note = QLabel("linear between voxels")
-        note.setToolTip("Drag the rings of its line in another pane to turn the plane")
+        note = QLabel(tr("linear between voxels"))
+        note.setToolTip(tr("Drag the rings of its line in another pane to turn the plane"))
         note.setProperty("role", "muted")
         note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout.addWidget(note, 1)
-        self.back = picture_button("mdi6.close", "Back to the plane that it was turned from")
+        self.back = picture_button("mdi6.close", tr("Back to the plane that it was turned from"))
         self.back.clicked.connect(self._back)
         layout.addWidget(self.back)
         grid.moved.connect(self._moved)
@@ -73,7 +74,7 @@ class ObliqueBar(QFrame):
         self.setVisible(plane is not None)
         if plane is None:
             return
-        self.title.setText(f"Oblique, from {plane.base}")
+        self.title.setText(tr("Oblique, from {0}").format(plane.base))
         for box, angle in zip(self.angles, plane.angles, strict=True):
             if not box.hasFocus() or abs(box.value() - angle) > 0.05:
                 with QSignalBlocker(box):

@@ -18,6 +18,7 @@ from ctstudio.ct.oblique import Oblique
 from ctstudio.ct.planes import PLANES, Projection, plane_name
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.words import plain_tip, plain_title
 
@@ -47,8 +48,8 @@ class Pane(QFrame):
         self._session = session
         self.view = SliceView()
         self.button = QToolButton()
-        self.button.setAccessibleName("Layer shown in this pane")
-        self.button.setToolTip("Choose the layer that this pane shows")
+        self.button.setAccessibleName(tr("Layer shown in this pane"))
+        self.button.setToolTip(tr("Choose the layer that this pane shows"))
         self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setIconSize(QSize(14, 14))
@@ -59,7 +60,7 @@ class Pane(QFrame):
         self._menu.triggered.connect(self._pick)
         self.button.setMenu(self._menu)
         self.plane_button = QToolButton()
-        self.plane_button.setAccessibleName("Plane and slab of this pane")
+        self.plane_button.setAccessibleName(tr("Plane and slab of this pane"))
         self.plane_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.plane_button.setAutoRaise(True)
         self._plane_menu = QMenu(self.plane_button)
@@ -67,7 +68,7 @@ class Pane(QFrame):
         self._plane_menu.triggered.connect(self._pick_plane)
         self.plane_button.setMenu(self._plane_menu)
         self.link_mark = QLabel()
-        self.link_mark.setAccessibleName("What this pane does together with the active one")
+        self.link_mark.setAccessibleName(tr("What this pane does together with the active one"))
         header = QHBoxLayout()
         header.setContentsMargins(2, 0, 2, 0)
         header.addWidget(self.button, 1)
@@ -92,11 +93,13 @@ class Pane(QFrame):
         layer = self.view.layer
         self.plane_button.setVisible(layer is not None and len(layer.stack) > 1)
         self.plane_button.setText(self._plane_text())
-        self.plane_button.setToolTip("Axial, coronal, sagittal or oblique; slabs of several slices")
+        self.plane_button.setToolTip(
+            tr("Axial, coronal, sagittal or oblique; slabs of several slices")
+        )
         if layer is None:
-            self.button.setText("Empty pane")
+            self.button.setText(tr("Empty pane"))
             self.button.setIcon(theme.icon("mdi6.crop-square"))
-            self.button.setToolTip("Choose the layer that this pane shows")
+            self.button.setToolTip(tr("Choose the layer that this pane shows"))
             return
         self.button.setText(plain_title(layer.name))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
@@ -127,17 +130,17 @@ class Pane(QFrame):
             action.setCheckable(True)
             action.setChecked(plane == view.shown_plane)
             action.setData(("plane", plane))
-        oblique = menu.addAction("Oblique")
+        oblique = menu.addAction(tr("Oblique"))
         oblique.setCheckable(True)
         oblique.setChecked(isinstance(view.shown_plane, Oblique))
         oblique.setData(("oblique", None))
         menu.addSeparator()
-        single = menu.addAction("Single slices")
+        single = menu.addAction(tr("Single slices"))
         single.setCheckable(True)
         single.setChecked(view.slab is None)
         single.setData(("slab", None))
         for how, title in SLABS.items():
-            below = menu.addMenu(f"Slab: {title}")
+            below = menu.addMenu(tr("Slab: {0}").format(title))
             for thickness in THICKNESSES_MM:
                 action = below.addAction(f"{thickness:g} mm")
                 action.setCheckable(True)
@@ -162,7 +165,7 @@ class Pane(QFrame):
             action.setChecked(layer is self.view.layer)
             action.setData(layer)
         if not self._session.layers:
-            self._menu.addAction("Nothing is open").setEnabled(False)
+            self._menu.addAction(tr("Nothing is open")).setEnabled(False)
 
     def _pick(self, action: QAction) -> None:
         layer = action.data()
