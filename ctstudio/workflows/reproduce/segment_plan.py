@@ -14,7 +14,9 @@ from ctstudio.workflows.reproduce.plan import Wish, epoch_steps, with_steps
 from ctstudio.workflows.reproduce.segment_data import MaskData
 from ctstudio.workflows.reproduce.segment_experiments import Segmentation
 
-LEAST_THICK_PX, MOST_SHRUNK = 10, 4
+LEAST_THICK_PX, MOST_SHRUNK = 8, 8
+FEWER_OF_ONE = 0.3
+"""Of a single label so much of the voxels' balance: with all of it, too much is found."""
 BLACK_HU, WIDTH_HU = -1000, 2000
 """What networks that count from black take for 0 and 1 where the values are HU."""
 
@@ -93,6 +95,8 @@ def fitted(recipe: Recipe, data: MaskData) -> Recipe:
     Of greys the network's 0 and 1 are set by their mean and spread, of HU they stay the recipe's.
     """
     recipe = recipe.with_setting("validation.share", data.share)
+    if "balance" in recipe.task.params and len(data.labels) == 1:
+        recipe = recipe.with_setting("task.balance", FEWER_OF_ONE)
     for number, phase in enumerate(recipe.phases):
         at = f"phases.{number}.model"
         settings = phase.model.params
