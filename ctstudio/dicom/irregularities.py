@@ -14,6 +14,9 @@ from ctstudio.ct.resample import Fix, tilt_degrees
 from ctstudio.ct.volume import Geometry
 from ctstudio.dicom.headers import Header
 
+MOST_COMPARED = 64
+"""With how many of the last stacks one is compared: where all differ the time must stay linear."""
+
 _SAME_MM = 1e-3
 _LEAST_TILT_DEGREES = 0.05
 
@@ -238,7 +241,7 @@ def of_thickness(
     thicknesses: Sequence[float | None],
 ) -> tuple[float | None, list[Irregularity]]:
     """The thickness in mm that all slices state, if one; and what is odd where they differ."""
-    stated = [value for value in thicknesses if value is not None]
+    stated = [value for value in thicknesses if value is not None and value > 0]
     if not stated:
         return None, []
     low, high = min(stated), max(stated)
@@ -252,8 +255,9 @@ def of_values(header: Header, bits: int | None) -> list[Irregularity]:
     """What is odd where the values of this image take ``bits`` bits, more than it states."""
     if bits is None:
         return []
+    counted = "1 bit" if header.bits_stored == 1 else f"{header.bits_stored} bits"
     sentence = (
-        f"The header counts {header.bits_stored} bits of a pixel as its value, but the pixels "
+        f"The header counts {counted} of a pixel as its value, but the pixels "
         f"use {bits}: what lies beyond is cut off, and values may be wrong."
     )
     return [Irregularity(Kind.BITS, sentence)]
@@ -262,8 +266,8 @@ def of_values(header: Header, bits: int | None) -> list[Irregularity]:
 def _distinct(values: Sequence[tuple[float, ...] | None]) -> int:
     """How many values differ by more than scanners' jitter."""
     found: list[tuple[float, ...] | None] = []
-    for value in values:
-        if not any(near(value, other, 1e-3) for other in found):
+    for value in dict.fromkeys(values):
+        if not any(near(value, other, 1e-3) for other in found[-MOST_COMPARED:]):
             found.append(value)
     return len(found)
 

@@ -163,7 +163,7 @@ def _members(path: str, size: int, modified_ns: int) -> dict[str, Member]:
             continue
         if info.compress_type not in _PACKINGS:
             raise ArchiveError("it is packed in a way other than deflate; unpack it first")
-        first = called = name.as_posix()
+        first = called = name.as_posix() if name.name else "unnamed"
         while called in found or (called != first and called in given):
             same[first] += 1
             called = f"{first} ({same[first] + 1})"

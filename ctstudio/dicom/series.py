@@ -15,6 +15,7 @@ from ctstudio.ct.volume import Geometry, Source
 from ctstudio.ct.window import Window
 from ctstudio.dicom.headers import Header
 from ctstudio.dicom.irregularities import (
+    MOST_COMPARED,
     Irregularity,
     Kind,
     near,
@@ -110,20 +111,27 @@ def _stacks(headers: Sequence[Header]) -> tuple[list[list[Header]], list[Irregul
     # What is different in every image says nothing of volumes.
     apart = 1 < len(spaces) <= max(2, images // 2)
     stacks: dict[Hashable, list[list[Header]]] = {}
+    exact: dict[Hashable, list[Header]] = {}
     for header in headers:
         space = header.frame_of_reference if apart and not header.localiser else ""
         key = (header.localiser, header.rows, header.columns, header.modality, space)
+        same = exact.get((key, header.orientation, header.spacing))
+        if same is not None:
+            same.append(header)
+            continue
         alike = stacks.setdefault(key, [])
-        for members in alike:
+        for members in alike[-MOST_COMPARED:]:
             first = members[0]
             # Scanners jitter in the sixth digit; 1e-3 is 0.06 degrees.
             if near(first.orientation, header.orientation, 1e-3) and near(
                 first.spacing, header.spacing, 1e-3 * (header.spacing or (1.0,))[0]
             ):
-                members.append(header)
                 break
         else:
-            alike.append([header])
+            members = []
+            alike.append(members)
+        members.append(header)
+        exact[key, header.orientation, header.spacing] = members
     found = [members for alike in stacks.values() for members in alike]
     return found, of_frames_of_reference(len(spaces), apart=apart)
 

@@ -159,9 +159,11 @@ def test_files_of_one_name_in_an_archive_are_all_there(stack, tmp_path):
                 warnings.simplefilter("ignore")  # of the name that is there already
                 made.write(path, "CT/image")
         made.write(folder / "001", "CT/image (2)")
+        made.write(folder / "001", "./.")
     series = only(archive)
     assert series.slices == 3
     names = {path.name for path in series.source.files}
-    assert names <= {"image", "image (2)", "image (3)", "image (4)"}
+    assert names <= {"image", "image (2)", "image (3)", "image (4)", "unnamed"}
     assert finish(read(series)).voxels[:, 0, 0].tolist() == [100, 101, 102]
-    assert "1 file repeats" in series.warnings[0]
+    assert "2 files repeat" in series.warnings[0]
+    assert finish(scan([archive])).skipped == ()
