@@ -264,7 +264,7 @@ def _check(spec: FigureSpec) -> None:
         if cell.curve and (not cell.layer or spec.layer(cell.layer).source != "run"):
             raise _wrong(f"curve {cell.curve!r}", "of a layer that is a training")
         place(cell.slice, 2)
-        place(cell.step, 2)
+        place(cell.step, 2, "step")
     style, film = spec.style, spec.film
     for what, value, low, high in (
         ("width_mm", style.width_mm, 20, 1000), ("dpi", style.dpi, 30, 2400),
@@ -285,8 +285,10 @@ def _check(spec: FigureSpec) -> None:
         raise _wrong("an arrow's tip", "within the picture: two numbers from 0 to 1")
 
 
-def place(text: str, count: int) -> int:
+def place(text: str, count: int, what: str = "slice") -> int:
     """Which of ``count`` things ``text`` means, from 0: a number from 1, "middle", "last", "25%".
+
+    ``what`` they are called in messages.
 
     Raises
     ------
@@ -302,7 +304,9 @@ def place(text: str, count: int) -> int:
             return round(float(words[:-1]) / 100 * (count - 1))
         if (number := int(words)) >= 1:
             if number > count > 2:
-                raise StudioError(f"There is no number {number}.", hint=f"There are {count}.")
+                raise StudioError(
+                    f"There is no {what} {number}.", hint=f"There are {count}, from 1."
+                )
             return number - 1
     except ValueError:
         pass

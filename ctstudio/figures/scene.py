@@ -94,6 +94,18 @@ class Path:
 Item = Picture | Strip | Text | Box | Path
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the contents of a cell lie: its row and column, from 0, and its box in px."""
+
+    row: int
+    column: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """All of a figure; ``dpi`` says how large a px is on paper."""
@@ -103,6 +115,7 @@ class Scene:
     dpi: float
     background: Colour
     items: tuple[Item, ...]
+    places: tuple[Place, ...] = ()
 
     @property
     def dark(self) -> bool:

@@ -14,7 +14,7 @@ from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import nice_length
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
-from ctstudio.figures.scene import BLACK, WHITE, Box, Item, Path, Picture, Scene, Text
+from ctstudio.figures.scene import BLACK, WHITE, Box, Item, Path, Picture, Place, Scene, Text
 from ctstudio.figures.text import Block, wrap
 
 MM_PER_INCH = 25.4
@@ -53,6 +53,7 @@ class _Plan:
     em: int
     theme: Theme
     items: list[Item] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
 
     @property
     def gap(self) -> int:
@@ -95,14 +96,15 @@ def arrange(sheet: Sheet) -> Scene:
         y += header.height + round(0.5 * em)
     letters = _lettering(sheet)
     scale: float | None = None
-    for r, row in enumerate(sheet.rows):
-        y, scale = _row(plan, row, lefts, cell, bars[r], letters[r], y, scale)
+    for r in range(len(sheet.rows)):
+        y, scale = _row(plan, r, lefts, cell, bars[r], letters[r], y, scale)
         y += round(0.9 * em)
     y = _footer(plan, margin, width, y - round(0.4 * em))
     # Exact to the px where the width is asked for; cells are whole px wide.
     full = width if style.pixel_exact else max(wide, width)
     dpi = full / style.width_mm * MM_PER_INCH
-    return Scene(full, y + margin, dpi, plan.theme.background, tuple(plan.items))
+    ground = plan.theme.background
+    return Scene(full, y + margin, dpi, ground, tuple(plan.items), tuple(plan.places))
 
 
 def _exact(rows: Sequence[Sequence[Content]], cell: int) -> int:
@@ -180,7 +182,7 @@ def _height(content: Content, cell: int, others: Sequence[Content]) -> int:
 
 def _row(
     plan: _Plan,
-    row: Sequence[Content],
+    number: int,
     lefts: Sequence[int],
     cell: int,
     bars: Sequence[bool],
@@ -190,6 +192,7 @@ def _row(
 ) -> tuple[int, float | None]:
     """Lay out one row from ``y`` on; where it ends, and the scale of its last picture."""
     em, theme, style = plan.em, plan.theme, plan.sheet.style
+    row = plan.sheet.rows[number]
     titles, small = font(em, bold=True), font(round(0.85 * em))
     heads = []
     for content, letter in zip(row, letters, strict=True):
@@ -203,6 +206,8 @@ def _row(
     top = y + max(band + lift, round(1.3 * em) if unit else 0)
     bottom = top
     for c, content in enumerate(row):
+        height = _height(content, cell, row)
+        plan.places.append(Place(number, c, lefts[c], top, cell, height))
         if content is None:
             continue
         left, (indent, head) = lefts[c], heads[c]
@@ -211,7 +216,6 @@ def _row(
             mark = Block((letters[c],), titles)
             plan.text(mark, left, head_top, theme.text)
         plan.text(head, left + indent, head_top, theme.text)
-        height = _height(content, cell, row)
         if isinstance(content, Plot):
             plan.items += content.draw(left, top, cell, height, em, theme)
         else:

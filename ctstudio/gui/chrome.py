@@ -22,7 +22,7 @@ COMPARISONS = (
     "compare_swipe", "compare_swipe_down", "compare_flicker", "compare_checkerboard",
     "compare_blend", "compare_difference",
 )  # fmt: skip
-EXPORTS = ("screenshot", "slices_gif", "training_gif", "curves", "export_dicom")
+EXPORTS = ("figure", "screenshot", "slices_gif", "training_gif", "curves", "export_dicom")
 BREAK = ""  # a separator
 RECENT_SESSIONS = "recent sessions"
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from ctstudio.gui.chrome import RECENT_SESSIONS
+from ctstudio.gui.composer.composer import Composer
 from ctstudio.gui.dialogs import show_shortcuts
 from ctstudio.gui.palette.editor import ShortcutEditor
 from ctstudio.gui.palette.keymap import Keymap
@@ -31,6 +32,7 @@ class Services(QObject):
         self.support = Support(window)
         self.sessions = Sessions(window)
         self.preferences = PreferenceKeeper(window, self.sessions)
+        self.composer = Composer(window)
         recent = window.menuBar().findChild(QMenu, RECENT_SESSIONS)
         assert isinstance(recent, QMenu)
         self.sessions.keep_filled(recent)
@@ -45,6 +47,7 @@ class Services(QObject):
             **self.sessions.handlers(),
             **self.preferences.handlers(),
             **self.support.handlers(),
+            **self.composer.handlers(),
             "commands": lambda: self.palette.open_over(self._window),
             "edit_shortcuts": self._edit_shortcuts,
             "shortcuts": lambda: show_shortcuts(self._window, self.keymap.actions),

@@ -52,6 +52,24 @@ class Builder:
                 return self._stack(cell)
         return None
 
+    def portable(self) -> FigureSpec:
+        """The description for series of any length: slices by the part of the way, not by number.
+
+        Those in other planes stay as they are.
+        """
+        leader = self.leader
+        if leader is None:
+            return self.spec
+        most = max(len(leader) - 1, 1)
+
+        def moved(cell: CellSpec) -> CellSpec:
+            if not cell.slice.isdigit() or cell.plane != "stored":
+                return cell
+            part = 100 * min(int(cell.slice) - 1, most) / most
+            return replace(cell, slice=f"{part:.4g}%")
+
+        return replace(self.spec, rows=tuple(tuple(map(moved, row)) for row in self.spec.rows))
+
     @property
     def training(self) -> Training | None:
         """The training whose steps the figure counts."""
@@ -136,7 +154,7 @@ class Builder:
         words = cell.step.strip()
         if words.isdigit():
             return max((s for s in steps if s <= int(words)), default=steps[0])
-        return steps[place(words, len(steps))]
+        return steps[place(words, len(steps), "step")]
 
     # -- windows ----------------------------------------------------------------------------------
 
@@ -151,7 +169,7 @@ class Builder:
             leader = self.leader
             assert leader is not None
             middle = leader.slice_hu(len(leader) // 2)
-            self._windows[common] = leader.source.window or automatic(middle)
+            self._windows[common] = leader.source.window or _round(automatic(middle))
         if stack.unit == LABEL_UNIT:
             return self._windows.setdefault(key, Window(0.5, 1.0))
         return self._windows[common]
@@ -236,7 +254,8 @@ class Builder:
         else:
             text = cell.window or self.spec.window
             start = training.preview(training.steps[0]).panels
-            found = parse_window(text) if text else automatic(start.get("target", start["noisy"]))
+            first = start.get("target", start["noisy"])
+            found = parse_window(text) if text else _round(automatic(first))
             window = self._windows.setdefault(text or f"training {training.folder}", found)
         unit = "" if preview.labels and layer.picture != "noisy" else preview.unit
         shown = preview.metrics if layer.picture == "reconstruction" else {}
@@ -261,6 +280,13 @@ class Builder:
             colormap="diverging" if signed else "grey",
             letters=_short(geometry) if geometry is not None else ("", "", "", ""),
         )
+
+
+def _round(window: Window) -> Window:
+    """Bounds of whole HU, where that makes no difference: they stand beside the colour bar."""
+    if window.width_hu < 20:
+        return window
+    return Window.from_range(round(window.lower), round(window.upper))
 
 
 def _short(geometry: Geometry) -> tuple[str, str, str, str]:

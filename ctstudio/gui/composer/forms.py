@@ -1,0 +1,266 @@
+"""The forms beside the figure: of the cell that is selected, of all of it, of a film."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QSpinBox,
+    QWidget,
+)
+
+from ctstudio.ct.metrics import PROTOCOLS
+from ctstudio.ct.window import PRESETS
+from ctstudio.figures.description import CellSpec, FigureSpec, FilmSpec, StyleSpec
+from ctstudio.gui.translation.catalogue import tr
+
+PLANES = ("stored", "axial", "coronal", "sagittal")
+COMMON = "As the figure"
+NOTHING = "(nothing)"
+CURVES = {"": "Picture", "loss": "Curve: loss", "psnr": "Curve: PSNR", "ssim": "Curve: SSIM",
+          "rmse": "Curve: RMSE"}  # fmt: skip
+MOTIONS = {
+    "slices": "Through the slices", "steps": "Through the training", "flicker": "Flicker",
+    "swipe": "Swipe", "blend": "Fade",
+}  # fmt: skip
+LETTERS = {"none": "None", "a": "a, b, c", "A": "A, B, C", "(a)": "(a), (b), (c)"}
+DITHERS = {"none": "None", "ordered": "Ordered", "diffusion": "Error diffusion"}
+
+
+class _Form(QWidget):
+    """Editors of a frozen table's entries; ``changed`` with the new table."""
+
+    changed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = QFormLayout(self)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.rows.setHorizontalSpacing(12)
+        self.rows.setVerticalSpacing(6)
+        self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.editors: dict[str, QWidget] = {}
+        self.value: Any = None
+
+    def add(self, name: str, label: str, editor: QWidget, tip: str) -> None:
+        """A row; the editor's kind says how it is read and written."""
+        editor.setToolTip(tip)
+        editor.setAccessibleName(label or tip)
+        self.editors[name] = editor
+        if isinstance(editor, QCheckBox):
+            editor.setText(label)
+            editor.toggled.connect(self._edited)
+            self.rows.addRow(editor)
+            return
+        self.rows.addRow(label, editor)
+        if isinstance(editor, QComboBox):
+            editor.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            editor.setMinimumContentsLength(10)
+            editor.currentTextChanged.connect(self._edited)
+        elif isinstance(editor, QLineEdit):
+            editor.editingFinished.connect(self._edited)
+        elif isinstance(editor, QSpinBox | QDoubleSpinBox):
+            editor.setKeyboardTracking(False)
+            editor.valueChanged.connect(self._edited)
+        elif isinstance(editor, QPlainTextEdit):
+            editor.setTabChangesFocus(True)
+            editor.setFixedHeight(56)
+            editor.textChanged.connect(self._edited)
+
+    def show_value(self, value: Any) -> None:
+        """Fill the editors."""
+        self.value = value
+        for name, editor in self.editors.items():
+            with QSignalBlocker(editor):
+                write(editor, getattr(value, name))
+
+    def _edited(self, *_: object) -> None:
+        if self.value is None:
+            return
+        names = {f.name for f in fields(self.value)}
+        entries = {name: read(e) for name, e in self.editors.items() if name in names}
+        value = replace(self.value, **entries)
+        if value != self.value:
+            self.value = value
+            self.changed.emit(value)
+
+
+def write(editor: QWidget, value: Any) -> None:
+    """Show ``value`` in an editor of any kind."""
+    if isinstance(editor, QComboBox):
+        index = editor.findData(value)
+        if index < 0 and editor.isEditable():
+            editor.setEditText(str(value))
+        else:
+            editor.setCurrentIndex(max(index, 0))
+    elif isinstance(editor, QCheckBox):
+        editor.setChecked(bool(value))
+    elif isinstance(editor, QLineEdit):
+        editor.setText(str(value))
+    elif isinstance(editor, QPlainTextEdit):
+        if editor.toPlainText() != value:
+            editor.setPlainText(str(value))
+    elif isinstance(editor, QSpinBox | QDoubleSpinBox):
+        editor.setValue(value)
+
+
+def read(editor: QWidget) -> Any:
+    """What an editor of any kind holds."""
+    if isinstance(editor, QComboBox):
+        text = editor.currentText()
+        if editor.isEditable():
+            index = editor.findText(text)
+            return editor.itemData(index) if index >= 0 else text.strip()
+        return editor.currentData()
+    if isinstance(editor, QCheckBox):
+        return editor.isChecked()
+    if isinstance(editor, QLineEdit):
+        return editor.text()
+    if isinstance(editor, QPlainTextEdit):
+        return editor.toPlainText()
+    assert isinstance(editor, QSpinBox | QDoubleSpinBox)
+    return editor.value()
+
+
+def choices(options: dict[str, str]) -> QComboBox:
+    """A list of texts, each with the name that a description has for it."""
+    box = QComboBox()
+    for name, text in options.items():
+        box.addItem(text, name)
+    return box
+
+
+def _windows(common: str) -> QComboBox:
+    box = choices({"": common, **{name: name for name in PRESETS}})
+    box.setEditable(True)
+    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    return box
+
+
+def _number(low: float, high: float, suffix: str, digits: int = 0) -> QSpinBox | QDoubleSpinBox:
+    box: QSpinBox | QDoubleSpinBox
+    if digits:
+        box = QDoubleSpinBox()
+        box.setDecimals(digits)
+        box.setRange(low, high)
+        box.setSingleStep(10.0**-digits * 5)
+    else:
+        box = QSpinBox()
+        box.setRange(int(low), int(high))
+    box.setSuffix(suffix)
+    return box
+
+
+class CellForm(_Form):
+    """The selected cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add("layer", "Layer", QComboBox(), "What this place of the figure shows")
+        self.add("curve", "Shows", choices(CURVES), "The picture, or a curve of the training")
+        slices = QLineEdit()
+        self.add("slice", "Slice", slices, 'A number, "middle", or a part of the way ("25%")')
+        self.add("plane", "Plane", choices({p: p.capitalize() for p in PLANES}), "How it is cut")
+        steps = QLineEdit()
+        self.add("step", "Step", steps, 'Of a training: a number, "first", "last" or "50%"')
+        tip = "A preset, width/centre such as 400/40, or of a difference its greatest value"
+        self.add("window", "Window", _windows(COMMON), tip)
+        self.add("title", "Title", QLineEdit(), "Above the picture; empty: what it is called")
+        tip = "Below it. {window}, {slice}, {metrics}, {method} and {step} are filled in"
+        self.add("caption", "Caption", QPlainTextEdit(), tip)
+        self.add("against", "Compared with", QComboBox(), "What {metrics} compare it with")
+        self.add("protocol", "Protocol", choices({p: p for p in PROTOCOLS}), "Of the metrics")
+
+    def set_layers(self, layers: dict[str, str]) -> None:
+        """Offer layers, by the names that a description has for them."""
+        for name in ("layer", "against"):
+            box = self.editors[name]
+            assert isinstance(box, QComboBox)
+            with QSignalBlocker(box):
+                box.clear()
+                box.addItem(NOTHING, "")
+                for key, label in layers.items():
+                    box.addItem(label, key)
+
+    def show_cell(self, cell: CellSpec, training: bool) -> None:
+        """Fill the editors; what means nothing for this layer is hidden."""
+        self.show_value(cell)
+        for name in ("curve", "step"):
+            self.rows.setRowVisible(self.editors[name], training)
+        for name in ("slice", "plane", "against"):
+            self.rows.setRowVisible(self.editors[name], bool(cell.layer) and not training)
+        for name in ("window", "title", "caption"):
+            self.rows.setRowVisible(self.editors[name], bool(cell.layer))
+        self.rows.setRowVisible(self.editors["protocol"], bool(cell.against))
+
+
+class StyleForm(_Form):
+    """How it looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add("width_mm", "Width", _number(20, 1000, " mm", 1), "On paper")
+        self.add("dpi", "Resolution", _number(30, 2400, tr(" dpi")), "Of pictures and films")
+        self.add("font_pt", "Text", _number(3, 72, tr(" pt"), 1), "Size of titles; others follow")
+        self.add("theme", "Ground", choices({"light": "White", "dark": "Black"}), "Behind it all")
+        self.add("letters", "Letters", choices(LETTERS), "Before the titles")
+        self.add("scale_bar", "Scale bar", QCheckBox(), "Once for pictures of one scale")
+        self.add("colour_bar", "Colour bar", QCheckBox(), "Once for neighbours with one window")
+        self.add("orientation", "Patient sides", QCheckBox(), "R, L, A, P, H, F at the edges")
+        self.add("disclaimer", "For research use", QCheckBox(), "The line at the bottom")
+        tip = "Every pixel of an image takes whole px: its greys are exactly those of the window"
+        self.add("pixel_exact", "Pixel-exact", QCheckBox(), tip)
+
+    def show_style(self, style: StyleSpec) -> None:
+        """Fill the editors."""
+        self.show_value(style)
+
+
+class FigureForm(_Form):
+    """Titles and the common window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add("title", "Title", QLineEdit(), "Above the figure")
+        self.add("footer", "Footer", QLineEdit(), "Below it; {slice} and {window} are filled in")
+        tip = "Of all pictures that have none of their own: a preset, or width/centre"
+        self.add("window", "Window", _windows("From the series"), tip)
+
+    def show_figure(self, spec: FigureSpec) -> None:
+        """Fill the editors."""
+        self.show_value(spec)
+
+
+class FilmForm(_Form):
+    """What moves, and how large the file may be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add("over", "Film", choices(MOTIONS), "What moves in a GIF, MP4 or WebM")
+        self.add("seconds", "Each frame", _number(0.02, 60, " s", 2), "How long it stands")
+        self.add("every", "Every", _number(1, 10_000, ""), "Of the slices or pictures")
+        self.add("frames", "Frames", _number(2, 10_000, ""), "Of a swipe or fade, there and back")
+        self.add("back", "There and back", QCheckBox(), "The film runs back to where it began")
+        self.add("greys", "Greys", _number(2, 256, ""), "Of a GIF; fewer make it smaller")
+        self.add("dither", "Dither", choices(DITHERS), "How a GIF draws the greys it lacks")
+        limit = _number(0, 100_000, tr(" MB"), 1)
+        limit.setSpecialValueText(tr("No limit"))
+        self.add("limit_mb", "Size limit", limit, "A film is made smaller until it keeps to that")
+
+    def show_film(self, film: FilmSpec) -> None:
+        """Fill the editors; what means nothing for this kind of film is hidden."""
+        self.show_value(film)
+        runs = film.over in ("slices", "steps")
+        for name, shown in (("every", runs), ("back", runs), ("frames", film.over in
+                            ("swipe", "blend"))):  # fmt: skip
+            self.rows.setRowVisible(self.editors[name], shown)

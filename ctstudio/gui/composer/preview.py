@@ -1,0 +1,155 @@
+"""The figure on the screen: click a cell to change it, drag a box, click an arrow's place."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from ctstudio.figures.scene import Place, Scene, draw
+from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
+
+Tool = Literal["select", "inset", "arrow"]
+ROOM = 16
+
+
+class FigureView(QWidget):
+    """Shows a scene as large as fits."""
+
+    cell_picked = Signal(int, int)  # row, column
+    box_drawn = Signal(float, float, float, float)  # left, top, width, height: parts of a picture
+    spot_picked = Signal(float, float)  # parts of a picture's width and height
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName(tr("Figure"))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(320, 240)
+        self.setMouseTracking(True)
+        self.tool: Tool = "select"
+        self.selected = (0, 0)
+        self.words = ""
+        self._scene: Scene | None = None
+        self._image: QImage | None = None
+        self._drag: tuple[Place, QPointF, QPointF] | None = None
+
+    def sizeHint(self) -> QSize:
+        return QSize(760, 560)
+
+    def show_scene(self, scene: Scene, image: QImage) -> None:
+        """Show a figure and its picture."""
+        self._scene, self._image, self.words = scene, image, ""
+        self.update()
+
+    def say(self, words: str) -> None:
+        """Show words in place of a figure."""
+        self._scene, self._image, self.words = None, None, words
+        self.update()
+
+    @property
+    def scene(self) -> Scene | None:
+        """What is shown."""
+        return self._scene
+
+    def box(self) -> QRectF:
+        """Where the figure is drawn."""
+        if self._image is None:
+            return QRectF()
+        room = self.rect().adjusted(ROOM, ROOM, -ROOM, -ROOM)
+        # Never larger than the figure has px: what is seen is what the file will hold.
+        scale = min(room.width() / self._image.width(), room.height() / self._image.height(), 1.0)
+        width, height = self._image.width() * scale, self._image.height() * scale
+        centre = QRectF(room).center()
+        return QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+
+    def rect_of(self, place: Place) -> QRectF:
+        """Where a cell's picture is drawn."""
+        assert self._scene is not None
+        box = self.box()
+        scale = box.width() / self._scene.width
+        return QRectF(
+            box.left() + place.left * scale, box.top() + place.top * scale,
+            place.width * scale, place.height * scale,
+        )  # fmt: skip
+
+    def _place_at(self, at: QPointF) -> Place | None:
+        if self._scene is None:
+            return None
+        return next((p for p in self._scene.places if self.rect_of(p).contains(at)), None)
+
+    def _part(self, place: Place, at: QPointF) -> tuple[float, float]:
+        rect = self.rect_of(place)
+        x, y = (at.x() - rect.left()) / rect.width(), (at.y() - rect.top()) / rect.height()
+        return float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        colours = theme.current()
+        painter.fillRect(self.rect(), QColor(colours.base))
+        if self._image is None or self._scene is None:
+            painter.setPen(QColor(colours.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self.words)
+            return
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(self.box(), self._image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        accent = QColor(colours.accent)
+        for place in self._scene.places:
+            if (place.row, place.column) == self.selected:
+                painter.setPen(QPen(accent, 2))
+                painter.drawRect(self.rect_of(place).adjusted(-1, -1, 1, 1))
+        if self._drag is not None:
+            painter.setPen(QPen(accent, 1, Qt.PenStyle.DashLine))
+            painter.drawRect(QRectF(self._drag[1], self._drag[2]).normalized())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        place = self._place_at(event.position())
+        if place is None:
+            return
+        if self.tool == "inset":
+            self._drag = (place, event.position(), event.position())
+        elif self.tool == "arrow":
+            self.spot_picked.emit(*self._part(place, event.position()))
+        else:
+            self.selected = (place.row, place.column)
+            self.cell_picked.emit(place.row, place.column)
+        self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        over = self._place_at(event.position()) is not None
+        cross = over and self.tool != "select"
+        shape = Qt.CursorShape.CrossCursor if cross else Qt.CursorShape.ArrowCursor
+        self.setCursor(Qt.CursorShape.PointingHandCursor if over and not cross else shape)
+        if self._drag is not None:
+            self._drag = (*self._drag[:2], event.position())
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._drag is None:
+            return
+        place, start, _ = self._drag
+        self._drag = None
+        (x0, y0), (x1, y1) = self._part(place, start), self._part(place, event.position())
+        width, height = abs(x1 - x0), abs(y1 - y0)
+        if min(width, height) > 0.01:
+            self.box_drawn.emit(min(x0, x1), min(y0, y1), width, height)
+        self.update()
+
+
+def to_qimage(scene: Scene) -> QImage:
+    """The figure's pixels for Qt; made in a thread."""
+    rgb = np.ascontiguousarray(np.asarray(draw(scene)))
+    height, width = rgb.shape[:2]
+    image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    result: QImage = image.copy()  # the pixels are NumPy's
+    dots = round(scene.dpi / 0.0254)
+    result.setDotsPerMeterX(dots)
+    result.setDotsPerMeterY(dots)
+    return result

@@ -1,0 +1,199 @@
+"""What is open, as the layers of a figure: by roles, so that no name of a series travels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctstudio.ct.labels import LABEL_UNIT
+from ctstudio.ct.views import Difference, SliceStack
+from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleSpec
+from ctstudio.gui.export import frozen, shoot
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
+from ctstudio.workflows.figures.wording import method_of
+
+PICTURES = ("noisy", "reconstruction", "target", "residual")
+SCANS = ("original", "mended", "simulated")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A layer that a figure may show: what it is in a description, what people call it."""
+
+    spec: LayerSpec
+    label: str
+    layer: Layer | None = None
+
+
+class Sources:
+    """The layers of the session in roles: the active scan is the original, the next the reference.
+
+    Made anew whenever the composer asks, so it never shows what was closed.
+    """
+
+    def __init__(self, session: Session, grid: ViewGrid) -> None:
+        self._session, self._grid = session, grid
+        self.offers: list[Offer] = []
+        scans = [la for la in self._usable(session.layers) if la.kind in SCANS]
+        active = session.active.scan if session.active is not None else None
+        denoised_of = [la.scan for la in session.layers if la.kind == "denoised"]
+        first = next((la for la in denoised_of if la in scans), active)
+        scans.sort(key=lambda la: la is not first)
+        names = [ORIGINAL, REFERENCE]
+        for number, layer in enumerate(scans, start=1):
+            name = names[number - 1] if number <= len(names) else f"series {number}"
+            self._add(LayerSpec(name, number=number), layer)
+        for kind in ("denoised", "residual"):
+            for layer in self._usable(session.layers):
+                if layer.kind == kind:
+                    self._derived(layer)
+        self.folder: Path | None = session.run.folder if session.run is not None else None
+        if self.folder is not None and self._has_pictures(self.folder):
+            for picture in PICTURES:
+                name = TRAINING if picture == "reconstruction" else f"{TRAINING}: {picture}"
+                spec = LayerSpec(name, "run", picture=picture)  # type: ignore[arg-type]
+                self.offers.append(Offer(spec, f"Training: {picture}"))
+
+    @staticmethod
+    def _usable(layers: list[Layer]) -> list[Layer]:
+        return [la for la in layers if la.complete and la.stack.unit != LABEL_UNIT]
+
+    @staticmethod
+    def _has_pictures(folder: Path) -> bool:
+        from ctstudio.learn.run_pictures import preview_steps
+
+        return bool(preview_steps(folder))
+
+    def _add(self, spec: LayerSpec, layer: Layer) -> None:
+        self.offers.append(Offer(spec, layer.name, layer))
+
+    def _name_of(self, layer: Layer | None) -> str:
+        return next((o.spec.name for o in self.offers if o.layer is layer), "")
+
+    def _derived(self, layer: Layer) -> None:
+        stack = layer.stack
+        if layer.kind == "denoised":
+            number = sum(o.spec.source == "method" for o in self.offers) + 1
+            of = self._name_of(layer.parent)
+            if of:
+                # A network's file is not known here; its title stands for it.
+                title = layer.name.split(": ")[-1]
+                name, settings = method_of(layer.note) or (title, {})
+                spec = LayerSpec(
+                    f"denoised {number}", "method", method=name, settings=settings, of=of
+                )
+                self._add(spec, layer)
+        elif isinstance(stack, Difference) and layer.parent is not None:
+            of, minus = self._name_of(layer.parent), self._name_of(layer.parent.parent)
+            if of and minus:
+                number = sum(o.spec.source == "difference" for o in self.offers) + 1
+                spec = LayerSpec(f"residual {number}", "difference", of=of, minus=minus)
+                self._add(spec, layer)
+
+    @property
+    def specs(self) -> tuple[LayerSpec, ...]:
+        """All of them, in an order in which each comes after what it is made from."""
+        return tuple(offer.spec for offer in self.offers)
+
+    @property
+    def given(self) -> Given:
+        """For the built-in templates."""
+        methods = [o.spec.method for o in self.offers if o.spec.source == "method"]
+        series = sum(o.spec.source == "series" for o in self.offers)
+        training = any(o.spec.source == "run" for o in self.offers)
+        return Given(methods, series, training)
+
+    def fitted(self, spec: FigureSpec) -> FigureSpec:
+        """A template with the layers that are open: those of the same names, or as many alike."""
+        from dataclasses import replace
+
+        mine = {offer.spec.name: offer.spec for offer in self.offers}
+        needed = [mine.get(layer.name, layer) for layer in spec.layers]
+        known = {layer.name for layer in needed}
+        more = [layer for name, layer in mine.items() if name not in known]
+        ordered: list[LayerSpec] = []
+        waiting = [*needed, *more]
+        while waiting:
+            there = {layer.name for layer in ordered}
+            ready = [
+                layer for layer in waiting if not {n for n in (layer.of, layer.minus) if n} - there
+            ]
+            if not ready:
+                break
+            ordered += ready
+            waiting = [layer for layer in waiting if layer not in ready]
+        return replace(spec, layers=tuple(ordered))
+
+    def as_on_screen(self) -> FigureSpec | None:
+        """The visible panes in a row, with their slices and windows; None where nothing fits."""
+        cells = []
+        window = ""
+        for pane in self._grid.visible_panes:
+            name, shot = self._name_of(pane.layer), shoot(pane)
+            if not name or shot is None or pane.layer is None:
+                continue
+            signed = pane.layer.signed
+            own = f"{shot.window.width_hu:g}/{shot.window.centre_hu:g}"
+            window = window or ("" if signed else own)
+            cells.append(
+                CellSpec(
+                    name,
+                    slice=str(shot.index + 1),
+                    window=f"{shot.window.width_hu / 2:g}" if signed else own,
+                    caption="{window}",
+                )
+            )
+        if not cells:
+            return None
+        style = StyleSpec(letters="a" if len(cells) > 1 else "none")
+        return FigureSpec(self.specs, (tuple(cells),), style=style, footer="{slice}")
+
+    def material(self, spec: FigureSpec) -> Material:
+        """What the layers of ``spec`` stand for; safe to use in a thread."""
+        from ctstudio.workflows.denoise import method_from
+        from ctstudio.workflows.figures.material import Treated
+
+        stacks: dict[str, SliceStack] = {}
+        trainings: dict[str, Training] = {}
+        titles: dict[str, str] = {}
+        methods: dict[str, str] = {}
+        by_name = {offer.spec.name: offer for offer in self.offers}
+        for layer in spec.layers:
+            offer = by_name.get(layer.name)
+            if layer.source == "run":
+                if self.folder is not None:
+                    source = self._session.run.source if self._session.run is not None else None
+                    geometry = source.stack.geometry if source is not None else None
+                    trainings[layer.name] = Training(self.folder, geometry)
+                    titles[layer.name] = layer.picture.capitalize()
+            elif offer is not None and offer.layer is not None:
+                stacks[layer.name] = frozen(offer.layer.stack)
+                titles[layer.name] = _title(layer, offer.layer)
+                methods[layer.name] = offer.layer.note
+            elif layer.source == "difference" and {layer.of, layer.minus} <= set(stacks):
+                stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
+                titles[layer.name] = f"{titles[layer.of]} minus {titles[layer.minus].lower()}"
+            elif layer.source == "method" and layer.of in stacks:
+                method = method_from(layer.method, layer.settings)
+                stacks[layer.name] = Treated(stacks[layer.of], method)
+                titles[layer.name], methods[layer.name] = method.title, method.description
+        return Material(stacks, trainings, titles, methods)
+
+    def missing(self, spec: FigureSpec) -> list[str]:
+        """Layers that cells of ``spec`` show and that are not there."""
+        there = self.material(spec)
+        shown = {name for cell in spec.cells for name in (cell.layer, cell.against) if name}
+        return sorted(shown - set(there.stacks) - set(there.trainings))
+
+
+def _title(spec: LayerSpec, layer: Layer) -> str:
+    """What a picture is called: never by what a hospital calls its series."""
+    if spec.source == "series":
+        names = {ORIGINAL: "Original", REFERENCE: "Reference"}
+        return names.get(spec.name, spec.name.capitalize())
+    if spec.source == "difference":
+        return "Residual"
+    return layer.note.partition(" (")[0] or layer.name

@@ -1,0 +1,315 @@
+"""The window "Figure": a live picture of the figure, and everything about it beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ctstudio.figures.description import ArrowSpec, CellSpec, FigureSpec, InsetSpec
+from ctstudio.gui.chrome import scrolling
+from ctstudio.gui.composer.forms import CellForm, FigureForm, FilmForm, StyleForm, choices
+from ctstudio.gui.composer.preview import FigureView, Tool
+from ctstudio.gui.status import Banner
+from ctstudio.gui.translation.catalogue import tr
+
+SETTLE_MS = 150
+SHARE = 0.94  # of the main window
+FORM_PX = 344
+PLACES = {
+    "lower right": "Lower right", "lower left": "Lower left", "upper right": "Upper right",
+    "upper left": "Upper left", "below": "Below the picture",
+}  # fmt: skip
+TOOLS: dict[Tool, tuple[str, str]] = {
+    "select": ("Select", "Click a picture to change what it shows"),
+    "inset": ("Inset", "Drag a box over a picture: the part is enlarged in every picture"),
+    "arrow": ("Arrow", "Click where an arrow is to point, in every picture"),
+}
+
+
+class FigureWindow(QDialog):
+    """Shows and changes a description; what is done with it are signals."""
+
+    described = Signal(object)  # FigureSpec: it was changed
+    template_picked = Signal(object)  # the template's key
+    wanted = Signal(str)  # "save", "film", "each", "copy", "keep", "report", "estimate"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Figure"))
+        self.setWindowFlags(Qt.WindowType.Window)
+        self.spec: FigureSpec | None = None
+        self._trainings: set[str] = set()
+        self._layers: dict[str, str] = {}
+        self._placed = False
+        self.view = FigureView()
+        self.banner = Banner()
+        self.settle = QTimer(self)
+        self.settle.setSingleShot(True)
+        self.settle.setInterval(SETTLE_MS)
+        self.cell, self.style_form = CellForm(), StyleForm()
+        self.figure, self.film = FigureForm(), FilmForm()
+        self.buttons: dict[str, QPushButton] = {}
+        self._build()
+        self._connect()
+
+    # -- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.templates = QComboBox()
+        self.templates.setAccessibleName(tr("Template"))
+        self.templates.setToolTip(tr("What the figure shows; your own templates stand at the end"))
+        keep = self._button(
+            tr("keep"), tr("Save as template ..."), tr("Use it again on another series")
+        )
+        head = QHBoxLayout()
+        head.addWidget(self.templates, 1)
+        head.addWidget(keep)
+        self.tools: dict[str, QToolButton] = {}
+        bar = QHBoxLayout()
+        bar.setSpacing(4)
+        for tool, (text, tip) in TOOLS.items():
+            button = QToolButton()
+            button.setText(text)
+            button.setToolTip(tip)
+            button.setAccessibleName(text)
+            button.setCheckable(True)
+            button.setAutoExclusive(True)
+            button.setChecked(tool == "select")
+            button.toggled.connect(lambda on, tool=tool: self._use(tool, on))
+            self.tools[tool] = button
+            bar.addWidget(button)
+        self.places = choices(PLACES)
+        self.places.setAccessibleName(tr("Place of the insets"))
+        self.places.setToolTip(tr("Where enlarged parts stand"))
+        bar.addSpacing(8)
+        bar.addWidget(self.places)
+        self.clear = self._button(
+            tr("clear"), tr("Remove marks"), tr("Take away insets and arrows")
+        )
+        bar.addWidget(self.clear)
+        bar.addStretch(1)
+        for name, text, tip in (
+            ("add_column", "+ Column", "Add a place at the end of the row"),
+            ("add_row", "+ Row", "Add a row"),
+            ("remove", "Remove", "Take the selected place away"),
+        ):
+            bar.addWidget(self._button(name, text, tip))
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(bar)
+        column.addWidget(self.view, 1)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        look = QWidget()
+        stack = QVBoxLayout(look)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.setSpacing(12)
+        stack.addWidget(self.figure)
+        stack.addWidget(self.style_form)
+        self.deep = QCheckBox(tr("16 bits a channel"))
+        self.deep.setToolTip(tr("PNG and TIFF with 65,536 greys in place of 256"))
+        stack.addWidget(self.deep)
+        stack.addStretch(1)
+        motion = QWidget()
+        stack = QVBoxLayout(motion)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.addWidget(self.film)
+        self.estimate = QLabel()
+        self.estimate.setWordWrap(True)
+        self.estimate.setProperty("role", "muted")
+        stack.addWidget(
+            self._button(tr("estimate"), tr("Estimate the size"), tr("Of a GIF, from some frames"))
+        )
+        stack.addWidget(self.estimate)
+        stack.addStretch(1)
+        for page, title in ((self.cell, "Picture"), (look, "Figure"), (motion, "Film")):
+            page.setContentsMargins(8, 8, 8, 8)
+            self.tabs.addTab(scrolling(page), title)
+        right = QWidget()
+        right.setMinimumWidth(FORM_PX)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(head)
+        column.addWidget(self.tabs, 1)
+        split = QSplitter()
+        split.addWidget(left)
+        split.addWidget(right)
+        split.setStretchFactor(0, 1)
+        split.setCollapsible(0, False)
+        split.setCollapsible(1, False)
+        row = QHBoxLayout()
+        row.addWidget(
+            self._button(tr("report"), tr("Report ..."), tr("All of it in one HTML or PDF file"))
+        )
+        row.addStretch(1)
+        for name, text, tip in (
+            ("copy", "Copy", "Put the figure on the clipboard"),
+            ("each", "Each series ...", "The same figure of every series that is listed"),
+            ("film", "Save film ...", "As GIF, MP4 or WebM"),
+            ("save", "Save figure ...", "As PNG, TIFF, SVG or PDF"),
+        ):
+            row.addWidget(self._button(name, text, tip))
+        self.buttons["save"].setDefault(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 12, 12, 12)
+        layout.setSpacing(8)
+        layout.addWidget(self.banner)
+        layout.addWidget(split, 1)
+        layout.addLayout(row)
+
+    def _button(self, name: str, text: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setAutoDefault(False)
+        self.buttons[name] = button
+        return button
+
+    def _connect(self) -> None:
+        self.view.cell_picked.connect(self._picked)
+        self.view.box_drawn.connect(self._add_inset)
+        self.view.spot_picked.connect(self._add_arrow)
+        self.cell.changed.connect(self._change_cell)
+        self.style_form.changed.connect(lambda style: self._change(style=style))
+        self.film.changed.connect(lambda film: self._change(film=film))
+        self.figure.changed.connect(self._change_figure)
+        self.places.activated.connect(self._move_insets)
+        self.templates.activated.connect(
+            lambda row: self.template_picked.emit(self.templates.itemData(row))
+        )
+        own: dict[str, Callable[[], None]] = {
+            "clear": lambda: self._change(insets=(), arrows=()),
+            "add_column": self._add_column,
+            "add_row": self._add_row,
+            "remove": self._remove,
+        }
+        for name, button in self.buttons.items():
+            button.clicked.connect(
+                own.get(name) or (lambda _=False, name=name: self.wanted.emit(name))
+            )
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    def set_layers(self, layers: dict[str, str], trainings: set[str]) -> None:
+        """Offer layers, by the names that a description has for them."""
+        self._layers, self._trainings = layers, trainings
+        self.cell.set_layers(layers)
+
+    def set_spec(self, spec: FigureSpec) -> None:
+        """Show a description; nothing is emitted."""
+        self.spec = spec
+        row, column = self.view.selected
+        if row >= len(spec.rows) or column >= len(spec.rows[row]):
+            self.view.selected = (0, 0)
+        self._fill()
+
+    def _fill(self) -> None:
+        spec = self.spec
+        assert spec is not None
+        row, column = self.view.selected
+        cell = spec.rows[row][column]
+        self.cell.show_cell(cell, cell.layer in self._trainings)
+        self.style_form.show_style(spec.style)
+        self.figure.show_figure(spec)
+        self.film.show_film(spec.film)
+        self.clear.setEnabled(bool(spec.insets or spec.arrows))
+        self.buttons["remove"].setEnabled(len(spec.cells) > 1)
+        if spec.insets:
+            self.places.setCurrentIndex(max(self.places.findData(spec.insets[-1].place), 0))
+
+    def _use(self, tool: Tool, on: bool) -> None:
+        if on:
+            self.view.tool = tool
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    def _change(self, **entries: Any) -> None:
+        if self.spec is None:
+            return
+        self.spec = replace(self.spec, **entries)
+        self._fill()
+        self.described.emit(self.spec)
+
+    def _change_figure(self, value: FigureSpec) -> None:
+        self._change(title=value.title, footer=value.footer, window=value.window)
+
+    def _change_cell(self, cell: CellSpec) -> None:
+        assert self.spec is not None
+        row, column = self.view.selected
+        rows = [list(cells) for cells in self.spec.rows]
+        if cell.curve and cell.layer not in self._trainings:
+            cell = replace(cell, curve="")
+        rows[row][column] = cell
+        self._set_rows(rows)
+
+    def _set_rows(self, rows: list[list[CellSpec]]) -> None:
+        self._change(rows=tuple(tuple(row) for row in rows))
+
+    def _picked(self, _row: int, _column: int) -> None:
+        self._fill()
+        self.tabs.setCurrentIndex(0)
+
+    def _add_inset(self, left: float, top: float, width: float, height: float) -> None:
+        assert self.spec is not None
+        box = (round(left, 4), round(top, 4), round(width, 4), round(height, 4))
+        inset = InsetSpec(box, self.places.currentData())
+        others = [i for i in self.spec.insets if "below" in (i.place, inset.place)
+                  and i.place == inset.place]  # fmt: skip
+        self._change(insets=(*others, inset) if inset.place == "below" else (inset,))
+
+    def _add_arrow(self, x: float, y: float) -> None:
+        assert self.spec is not None
+        self._change(arrows=(*self.spec.arrows, ArrowSpec((round(x, 4), round(y, 4)))))
+
+    def _move_insets(self, _row: int) -> None:
+        assert self.spec is not None
+        place = self.places.currentData()
+        self._change(insets=tuple(replace(inset, place=place) for inset in self.spec.insets))
+
+    def _add_column(self) -> None:
+        assert self.spec is not None
+        rows = [list(cells) for cells in self.spec.rows]
+        row, column = self.view.selected
+        rows[row].append(rows[row][column])
+        self.view.selected = (row, len(rows[row]) - 1)
+        self._set_rows(rows)
+
+    def _add_row(self) -> None:
+        assert self.spec is not None
+        rows = [list(cells) for cells in self.spec.rows]
+        rows.append([rows[-1][0]])
+        self.view.selected = (len(rows) - 1, 0)
+        self._set_rows(rows)
+
+    def _remove(self) -> None:
+        assert self.spec is not None
+        rows = [list(cells) for cells in self.spec.rows]
+        row, column = self.view.selected
+        del rows[row][column]
+        rows = [cells for cells in rows if cells]
+        self.view.selected = (min(row, len(rows) - 1), 0)
+        self._set_rows(rows)
+
+    def open_over(self, window: QWidget) -> None:
+        """Show it, almost as large as the main window the first time."""
+        if not self._placed:
+            self._placed = True
+            self.resize(window.size() * SHARE)
+        self.show()
+        self.activateWindow()

@@ -1,0 +1,243 @@
+"""The window "Figure": composed with the mouse, saved, read back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLineEdit
+
+from ctstudio.figures.stills import read_description
+from ctstudio.workflows.denoise import method_from
+from tests.gui.conftest import wait_until
+
+
+@pytest.fixture
+def composer(hands, thin):
+    """The window open upon the slab and what total variation makes of it."""
+    (layer,) = hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv")
+    hands.press(panel.apply_button)
+    hands.wait(lambda: any(la.kind == "residual" for la in hands.session.layers))
+    hands.idle()
+    assert layer.complete
+    hands.window.actions_by_name["figure"].trigger()
+    window = hands.window.services.composer.window
+    wait_until(lambda: window.view.scene is not None, "for the figure")
+    hands.idle()
+    return window
+
+
+def drawn(hands, window):
+    """Wait for the picture of the newest description."""
+    wait_until(lambda: not window.settle.isActive(), "for the picture to begin")
+    hands.idle()
+    return window.view.scene
+
+
+def place(window, row, column):
+    return next(p for p in window.view.scene.places if (p.row, p.column) == (row, column))
+
+
+def click(window, row, column):
+    at = window.view.rect_of(place(window, row, column)).center().toPoint()
+    QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+
+
+def drag(window, row, column, start, end):
+    rect = window.view.rect_of(place(window, row, column))
+
+    def at(part):
+        return QPointF(
+            rect.left() + part[0] * rect.width(), rect.top() + part[1] * rect.height()
+        ).toPoint()
+
+    none = Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(window.view, Qt.MouseButton.LeftButton, none, at(start))
+    QTest.mouseMove(window.view, at(end))
+    QTest.mouseRelease(window.view, Qt.MouseButton.LeftButton, none, at(end))
+
+
+def save_as(monkeypatch, path, kind="PNG (*.png)"):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), kind))
+
+
+def test_it_opens_with_what_is_on_the_screen(hands, composer):
+    spec = composer.spec
+    assert [cell.layer for cell in spec.cells] == ["original", "denoised 1", "residual 1"]
+    denoised = spec.layer("denoised 1")
+    assert denoised.method == "tv"
+    assert denoised.settings == method_from("tv").choice.params
+    shown = {text for text in composer.view.scene.texts}
+    assert {"Original", "Total variation", "Residual"} <= shown
+    index = hands.grid.panes[0].view.index
+    assert all(cell.slice == str(index + 1) for cell in spec.cells)
+
+
+def test_a_cell_is_changed_by_mouse_and_keys(hands, composer):
+    click(composer, 0, 1)
+    title = composer.cell.editors["title"]
+    assert isinstance(title, QLineEdit)
+    title.setFocus()
+    QTest.keyClicks(title, "Smoothed")
+    QTest.keyClick(title, Qt.Key.Key_Return)
+    layer = composer.cell.editors["layer"]
+    assert isinstance(layer, QComboBox)
+    assert "Smoothed" in drawn(hands, composer).texts
+    assert composer.spec.rows[0][1].title == "Smoothed"
+    click(composer, 0, 0)
+    window = composer.cell.editors["window"]
+    window.setCurrentText("Lung")
+    assert "W 1500 / C -600 HU" in drawn(hands, composer).texts
+    assert composer.isVisible()  # Return chose no button
+
+
+def test_insets_and_arrows_follow_all_pictures(hands, composer):
+    QTest.mouseClick(composer.tools["inset"], Qt.MouseButton.LeftButton)
+    drag(composer, 0, 0, (0.25, 0.25), (0.5, 0.75))
+    drawn(hands, composer)
+    (inset,) = composer.spec.insets
+    assert inset.box == pytest.approx((0.25, 0.25, 0.25, 0.5), abs=0.02)
+    QTest.mouseClick(composer.tools["arrow"], Qt.MouseButton.LeftButton)
+    click(composer, 0, 2)
+    scene = drawn(hands, composer)
+    assert composer.spec.arrows[0].at == pytest.approx((0.5, 0.5), abs=0.02)
+    pictures = [item for item in scene.items if hasattr(item, "panel")]
+    assert len(pictures) == 6  # an inset in each of three
+    hands.press(composer.buttons["clear"])
+    drawn(hands, composer)
+    assert composer.spec.insets == composer.spec.arrows == ()
+
+
+def test_places_are_added_and_removed(hands, composer):
+    hands.press(composer.buttons["add_column"])
+    hands.press(composer.buttons["add_row"])
+    drawn(hands, composer)
+    assert [len(row) for row in composer.spec.rows] == [4, 1]
+    hands.press(composer.buttons["remove"])
+    drawn(hands, composer)
+    assert [len(row) for row in composer.spec.rows] == [4]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".gif"])
+def test_it_is_saved_and_says_how_it_was_made(hands, composer, tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"figure{suffix}"
+    save_as(monkeypatch, path)
+    hands.press(composer.buttons["film" if suffix == ".gif" else "save"])
+    hands.idle()
+    assert hands.troubles == []
+    found = read_description(path)
+    assert found == composer.spec
+    if suffix == ".gif":
+        with Image.open(path) as image:
+            assert image.n_frames == len(hands.layer("Thin slab").stack)
+
+
+def test_greys_in_the_file_are_those_on_the_screen(hands, composer, tmp_path, monkeypatch):
+    composer.style_form.editors["pixel_exact"].setChecked(True)
+    composer.style_form.editors["orientation"].setChecked(False)
+    composer.style_form.editors["scale_bar"].setChecked(False)
+    scene = drawn(hands, composer)
+    path = tmp_path / "figure.png"
+    save_as(monkeypatch, path)
+    hands.press(composer.buttons["save"])
+    hands.idle()
+    first = scene.places[0]
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    assert pixels.shape[1] == scene.width
+    shown = pixels[first.top : first.top + first.height, first.left : first.left + first.width, 0]
+    view = hands.grid.panes[0].view
+    repeat = first.width // view.hu.shape[1]
+    grey = view.window.to_uint8(view.hu)
+    if first.height == repeat * view.hu.shape[0]:
+        assert np.array_equal(shown, grey.repeat(repeat, 0).repeat(repeat, 1))
+    else:  # pixels that are no squares are resampled along one side alone
+        assert shown.shape[1] == grey.shape[1] * repeat
+
+
+def test_a_template_is_kept_and_used_on_another_series(hands, composer, elsewhere, monkeypatch):
+    composer.style_form.editors["font_pt"].setValue(11)
+    drawn(hands, composer)
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("Mine", True))
+    hands.press(composer.buttons["keep"])
+    assert composer.templates.currentText() == "Mine"
+    for layer in list(hands.session.layers):
+        hands.session.remove_layer(layer)
+    hands.open(elsewhere)
+    hands.window.actions_by_name["figure"].trigger()
+    row = composer.templates.findText("Mine")
+    composer.templates.setCurrentIndex(row)
+    composer.templates.activated.emit(row)
+    scene = drawn(hands, composer)
+    assert composer.spec.style.font_pt == 11
+    # Denoised here, too: what the template shows is made of the series that is open.
+    assert {"Original", "Total variation", "Residual"} <= set(scene.texts)
+    assert "slice 3 of 5 \N{MIDDLE DOT}" in " ".join(scene.texts).replace("  ", " ")
+    assert composer.spec.layers[0].name == "original"
+
+
+def test_it_is_copied(hands, composer):
+    hands.press(composer.buttons["copy"])
+    hands.idle()
+    data = QGuiApplication.clipboard().mimeData()
+    assert data.hasImage()
+    assert b"<svg" in bytes(data.data("image/svg+xml").data())
+
+
+def test_each_series_has_its_figure(hands, composer, thick, tmp_path, monkeypatch):
+    hands.open(thick)
+    composer.buttons["each"].setEnabled(True)
+    row = composer.templates.findData("residual")
+    composer.templates.setCurrentIndex(row)
+    composer.templates.activated.emit(row)
+    drawn(hands, composer)
+    save_as(monkeypatch, tmp_path / "all.png")
+    hands.press(composer.buttons["each"])
+    hands.idle()
+    assert sorted(p.name for p in tmp_path.glob("all*")) == ["all-1.png", "all-2.png"]
+    # Nothing is overwritten unasked: the question is answered with no here.
+    before = (tmp_path / "all-1.png").stat().st_mtime_ns
+    hands.press(composer.buttons["each"])
+    hands.idle()
+    assert "message" in hands.asked
+    assert (tmp_path / "all-1.png").stat().st_mtime_ns == before
+
+
+def test_what_is_wrong_is_said_in_place_of_the_figure(hands, composer):
+    slices = composer.cell.editors["slice"]
+    slices.setText("400")
+    slices.editingFinished.emit()
+    drawn(hands, composer)
+    assert composer.view.scene is None
+    assert "400" in composer.view.words
+    assert hands.troubles == []
+
+
+def test_a_report_is_written(hands, composer, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    save_as(monkeypatch, path, "HTML (*.html)")
+    hands.press(composer.buttons["report"])
+    hands.idle()
+    text = path.read_text(encoding="utf-8")
+    assert "Total variation (strength" in text
+    assert "Noise SD" in text
+    assert read_description(path) == composer.spec
+
+
+def test_the_size_is_estimated(hands, composer):
+    hands.press(composer.buttons["estimate"])
+    hands.idle()
+    assert "MB" in composer.estimate.text()
+
+
+def test_words_of_a_method_name_it_again():
+    from ctstudio.workflows.figures.wording import method_of
+
+    for name in ("tv", "bilateral", "wavelet"):
+        method = method_from(name)
+        assert method_of(method.description) == (name, dict(method.choice.params))
+    assert method_of("A network of mine (trained on chests)") is None
