@@ -7,11 +7,9 @@ from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QToolBar, QWidget
 
 from ctstudio.ct.planes import PLANES
-from ctstudio.ct.window import PRESETS
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
-FULL_RANGE = "Full range"
 OVERLAYS = (
     "info", "scale", "letters", "crosshair", "grid", "plane_lines", "metrics", "patient",
 )  # fmt: skip
@@ -54,20 +52,6 @@ MENUS: dict[str, tuple[str, ...]] = {
     ),
     "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "problem", "about"),
 }  # fmt: skip
-
-
-def preset_box() -> QComboBox:
-    """The toolbar's list of window presets; the data of each row is its name."""
-    box = QComboBox()
-    box.setAccessibleName(tr("Window preset"))
-    box.setToolTip(tr("Window preset (keys 1 to {0})").format(len(PRESETS) + 1))
-    box.setMinimumWidth(170)
-    for number, (name, window) in enumerate(PRESETS.items(), start=1):
-        box.addItem(f"{number}  {name}  {window.width_hu:g} / {window.centre_hu:g}", name)
-    box.addItem(f"{len(PRESETS) + 1}  {FULL_RANGE}", FULL_RANGE)
-    box.setPlaceholderText(tr("Window"))
-    box.setCurrentIndex(-1)
-    return box
 
 
 def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QComboBox) -> QToolBar:
@@ -131,21 +115,6 @@ def build_menus(
         if title == "&View":
             menu.addActions(dock_toggles)
     return recent
-
-
-def preset_actions(window: QMainWindow, viewer: QWidget) -> dict[str, QAction]:
-    """Image > Window preset, with the number keys, which act while the focus is in a pane."""
-    image = window.menuBar().findChild(QMenu, "&Image")
-    assert isinstance(image, QMenu)
-    menu = image.addMenu(tr("Window preset"))
-    made = {}
-    for number, name in enumerate([*PRESETS, FULL_RANGE], start=1):
-        action = menu.addAction(name)
-        action.setShortcut(str(number))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        viewer.addAction(action)
-        made[name] = action
-    return made
 
 
 def scrolling(widget: QWidget) -> QScrollArea:

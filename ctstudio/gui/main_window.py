@@ -51,6 +51,7 @@ from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.gui.windowing.windowing import PresetBox, Windowing
 
 STATE_VERSION = 1
 
@@ -155,7 +156,7 @@ class MainWindow(QMainWindow):
         return dock
 
     def _build_chrome(self) -> None:
-        self.preset = chrome.preset_box()
+        self.preset = PresetBox(self.settings)
         self.view_control = ViewControl(self.session, self.grid, self.actions_by_name, self.preset)
         self.toolbar = chrome.build_toolbar(self, self.actions_by_name, self.preset)
         docks = (self.series_dock, self.panel_dock, self.curves_dock)
@@ -168,10 +169,9 @@ class MainWindow(QMainWindow):
         self.undoing = Undoing(self.session, self.actions_by_name)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
-        presets = chrome.preset_actions(self, self.grid)
-        for name, action in presets.items():
-            action.triggered.connect(lambda _=False, name=name: self.view_control.set_preset(name))
-        self.services = Services(self, list(presets.values()))
+        presets = self.preset.actions_in(self, self.grid)
+        self.windowing = Windowing(self)
+        self.services = Services(self, presets)
 
     def _build_status(self) -> None:
         bar = self.statusBar()

@@ -45,6 +45,7 @@ class Services(QObject):
         """What each action does, by the action's name."""
         return {
             **self.sessions.handlers(),
+            **self._window.windowing.handlers(),
             **self.preferences.handlers(),
             **self.support.handlers(),
             **self.composer.handlers(),

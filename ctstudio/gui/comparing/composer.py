@@ -113,7 +113,7 @@ class Composer:
             # The same window for both, or a difference of windows would pass for one of values.
             same = second.stack.unit == view.stack.unit and not view.layer.signed
             window = view.window if same else default_window(second.layer, second.index)
-            grey = window.to_uint8(second.hu)
+            grey, table = window.to_uint8(second.hu), view.display.table
         self._item.setLookupTable(table, update=False)
         self._item.setImage(grey, autoLevels=False, levels=None)
         self._item.setRect(rect)

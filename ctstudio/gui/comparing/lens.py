@@ -205,7 +205,8 @@ class LensTool(QObject):
         else:
             same = second.stack.unit == view.stack.unit and not (view.layer and view.layer.signed)
             window = view.window if same else self._window(layer, second)
-            table = np.repeat(window.to_uint8(part)[..., None], 3, axis=2)
+            grey, colours = window.to_uint8(part), view.display.table
+            table = np.repeat(grey[..., None], 3, axis=2) if colours is None else colours[grey]
         pixels = np.ascontiguousarray(table)
         ny, nx = part.shape
         picture = QImage(pixels.data, nx, ny, 3 * nx, QImage.Format.Format_RGB888).copy()

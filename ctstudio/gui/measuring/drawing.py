@@ -160,7 +160,6 @@ def words_for(shape: Shape, view: PictureView, most: int | None = None) -> list[
 
     With ``most`` regions are estimated from about so many pixels, and say so.
     """
-    unit = "mm" if view.stack.geometry.spacing_known else "px"
     if shape.kind in ("distance", "profile"):
         return [units.length(shape.length, known=view.stack.geometry.spacing_known)]
     if shape.kind == "angle":

@@ -20,6 +20,7 @@ from ctstudio.gui.sessions.parts import (
     MeasurePart,
     PanelPart,
     Part,
+    PlainPart,
     SwitchPart,
     ViewPart,
 )
@@ -51,6 +52,7 @@ class Sessions(QObject):
             "view": ViewPart(window.grid),
             "masks": MaskPart(window.masks),
             "measurements": MeasurePart(window.measuring.measurements),
+            "display": PlainPart(window.windowing),
             "panels": PanelPart(window.train_panel, window.compare_panel),
         }
         self.capture = Capture(self._session, self.parts)

@@ -7,11 +7,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QMenu
+from PySide6.QtWidgets import QMenu
 
 from ctstudio.ct.planes import PLANES
-from ctstudio.ct.window import PRESETS, Window, full_range
-from ctstudio.gui import chrome
+from ctstudio.ct.window import Window, full_range
 from ctstudio.gui.comparing.bar import CompareBar
 from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
@@ -25,6 +24,7 @@ from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.plane_lines import PlaneLines, as_oblique, turning_point
 from ctstudio.gui.viewer.view_grid import LAYOUTS, MAX_PANES, ViewGrid
 from ctstudio.gui.viewer.windows import default_window
+from ctstudio.gui.windowing.preset_box import PresetBox
 from ctstudio.gui.words import plain_title
 
 ZOOM = 1.25
@@ -36,7 +36,7 @@ class ViewControl(QObject):
     """Joins the actions, the preset box and the grid."""
 
     def __init__(
-        self, session: Session, grid: ViewGrid, actions: dict[str, QAction], preset: QComboBox
+        self, session: Session, grid: ViewGrid, actions: dict[str, QAction], preset: PresetBox
     ) -> None:
         super().__init__(grid)
         self._session = session
@@ -63,7 +63,7 @@ class ViewControl(QObject):
         grid.window_changed.connect(self._window_changed)
         grid.menu_requested.connect(self._pane_menu)
         grid.layout_changed.connect(self._layout_changed)
-        preset.activated.connect(lambda row: self.set_preset(preset.itemData(row)))
+        preset.picked.connect(self.set_preset)
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action of the viewer does, by the action's name."""
@@ -139,9 +139,9 @@ class ViewControl(QObject):
         if self._session.active is None or self._session.active.signed:
             return
         hu = self._grid.active_pane.view.hu
-        window = PRESETS.get(name) or (full_range(hu) if hu is not None else None)
-        if window is not None:
-            self._grid.set_window(window)
+        preset = self._preset.presets.named(name)
+        if preset is not None and hu is not None:
+            self._grid.set_window(preset.window or full_range(hu))
 
     def reset(self) -> None:
         """Whole slices, and the window with which the series opened."""
@@ -157,11 +157,7 @@ class ViewControl(QObject):
         self.comparing.stop()
 
     def _window_changed(self, window: Window) -> None:
-        names = [name for name, preset in PRESETS.items() if preset == window]
-        row = self._preset.findData(names[0]) if names else -1
-        with QSignalBlocker(self._preset):
-            self._preset.setCurrentIndex(row)
-            self._preset.setPlaceholderText(str(window))
+        self._preset.show_window(window)
 
     def _pick_layout(self, name: str, on: bool) -> None:
         if on and self._grid.layout_name != name:
@@ -214,8 +210,8 @@ class ViewControl(QObject):
             action.setData(layer)
         menu.addSeparator()
         presets = menu.addMenu(tr("Window preset"))
-        for name in [*PRESETS, chrome.FULL_RANGE]:
-            presets.addAction(name).setData(name)
+        for known in self._preset.presets.all:
+            presets.addAction(plain_title(known.name)).setData(known.name)
         for name in ("fit", "maximise", "split_across", "split_down", "close_pane"):
             menu.addAction(self._actions[name])
         menu.addSeparator()

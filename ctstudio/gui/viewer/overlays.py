@@ -18,7 +18,7 @@ from ctstudio.gui.viewer.view_grid import ViewGrid
 
 HIDDEN_TOGETHER = (
     "info", "scale", "letters", "crosshair", "grid", "plane_lines", "masks", "boxes", "metrics",
-    "measurements",
+    "measurements", "colour_bar",
 )  # fmt: skip
 WIDEST_CELL = 100.0  # px of the grid: its lines lie at least half as far apart
 LINES_ABOVE = 4  # rows of text in the corner that the metrics stand below

@@ -27,6 +27,7 @@ from ctstudio.gui.viewer.places import Compared
 from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
 from ctstudio.gui.viewer.places import slice_rect as slice_rect
+from ctstudio.gui.windowing.display import PLAIN, Display
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
 PaintUpon = Callable[["PictureView", QPainter], None]
@@ -58,6 +59,7 @@ class PictureView(pg.GraphicsView):
         self.left_at: dict[Plane, int] = {}  # the slice last seen in each plane of the layer
         self._seen: tuple[object, SliceStack] | None = None
         self.window = Window(40, 400)
+        self.display = PLAIN  # what its greys are shown as
         self.fitted = True
         self.active = False
         self.banner = ""  # a word upon the image: "computing ..."
@@ -150,6 +152,12 @@ class PictureView(pg.GraphicsView):
         self.window = window
         self._redraw()
 
+    def set_display(self, display: Display) -> None:
+        """Show the greys of the window in another way."""
+        if display != self.display:
+            self.display = display
+            self._redraw()
+
     def refresh(self) -> None:
         """Fetch the slice again: its values have changed."""
         self.show_slice(self.index)
@@ -169,10 +177,10 @@ class PictureView(pg.GraphicsView):
             return
         if self.layer.signed:
             self._grey = diverging_index(self._hu, self.window.width_hu / 2)
-            lut = diverging_table()
+            lut: NDArray[np.uint8] | None = diverging_table()
         else:
             self._grey = self.window.to_uint8(self._hu)
-            lut = None
+            lut = self.display.table
         self._image.setLookupTable(lut, update=False)
         self._image.setImage(self._grey, autoLevels=False, levels=None)
         self._image.setRect(self.image_rect())
