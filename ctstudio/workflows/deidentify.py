@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Work
+from ctstudio.core.events import Note, Work
 from ctstudio.workflows.denoise import require_free_folder
 
 if TYPE_CHECKING:
@@ -63,5 +63,11 @@ def deidentify_series(
                     hint="Choose a folder elsewhere.",
                     path=out,
                 )
+    patients = {info.source.patient_id or info.source.patient_name.casefold() for info in series}
+    if cleaner.options.patient and len(patients) > 1:
+        yield Note(
+            f"The series are of {len(patients)} patients: all of them are now called "
+            f"{cleaner.options.patient!r}, and cannot be told apart by that."
+        )
     files = [info.source.files for info in series] + [(path,) for path in segmentations]
     return (yield from copy_deidentified(files, out, cleaner))

@@ -113,8 +113,8 @@ def case(files: list[Path], seed: int, number: int) -> tuple[Path, bytes]:
 # -- in the child --------------------------------------------------------------------------------
 
 
-def tried(path: Path, folder: Path) -> str:
-    """What comes of opening ``path``; raises whatever is no StudioError."""
+def tried(path: Path, original: Path, folder: Path) -> str:
+    """What comes of opening ``path``, made of ``original``; raises whatever is no StudioError."""
     from ctstudio.core.errors import StudioError
     from ctstudio.core.events import finish
     from ctstudio.dicom import browse
@@ -137,6 +137,10 @@ def tried(path: Path, folder: Path) -> str:
             if volume.voxels.nbytes < 8 << 20:
                 finish(files)
                 outcome = "opened and written"
+    except StudioError as error:
+        _require_words(error)
+    try:
+        finish(scan([original, path]))  # one may claim to be a copy of the other
     except StudioError as error:
         _require_words(error)
     try:
@@ -191,14 +195,14 @@ def child(data: Path, seed: int, first: int, count: int) -> None:
     home = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:
         for number in range(first, first + count):
-            _, broken = case(files, seed, number)
+            original, broken = case(files, seed, number)
             path = home / "broken.dcm"
             path.write_bytes(broken)
             folder = home / str(number)
             folder.mkdir()
             print(f"begin {number}", flush=True)
             try:
-                outcome = tried(path, folder)
+                outcome = tried(path, original, folder)
             except BaseException as error:
                 where = traceback.extract_tb(error.__traceback__)
                 lines = [f"{Path(f.filename).name}:{f.lineno}" for f in where[-4:]]

@@ -112,3 +112,16 @@ def test_what_is_left_out_is_told(folder, tmp_path, capsys):
     assert f"Left out: {first}" in err
     assert f"{second}: its pixels end too early" in err
     assert f"Left out: {folder / 'plan.dcm'}: it is not a DICOM file" in err
+
+
+def test_one_name_for_several_patients_is_warned_of(folder, tmp_path, capsys):
+    for path in sorted(folder.iterdir()):  # of the same series UID
+        data = pydicom.dcmread(path)
+        data.PatientID, data.PatientName = "88", "Other^Person"
+        data.save_as(folder / f"other-{path.name}")
+    assert run(["deidentify", str(folder), "-o", str(tmp_path / "apart")]) == 0
+    assert "2 patients" not in capsys.readouterr().err
+    assert len(finish(scan([tmp_path / "apart"])).series) == 2
+    called = ["--patient", "Case 7"]
+    assert run(["deidentify", str(folder), "-o", str(tmp_path / "out"), *called]) == 0
+    assert "The series are of 2 patients: all of them are now called" in capsys.readouterr().err
