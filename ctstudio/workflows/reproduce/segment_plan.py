@@ -75,7 +75,9 @@ def _reduced(recipe: Recipe, data: MaskData) -> Recipe:
     if before is None:
         return recipe
     by = int(np.clip(thickness_px(data) // LEAST_THICK_PX, 1, MOST_SHRUNK))
-    recipe = recipe.with_setting("patch_px", recipe.patch_px * by // before)
+    largest = max(max(volume.shape[1:]) for volume in data.images)
+    patch = min(recipe.patch_px * by // before, largest)
+    recipe = recipe.with_setting("patch_px", patch)
     return recipe.with_setting("phases.0.model.shrink", by)
 
 

@@ -1,0 +1,119 @@
+"""Numbers of reproduced masks: the mean mask as a rival, sights, and plans fitted to masks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctstudio.core.events import finish
+from ctstudio.ct.labels import label_map
+from ctstudio.ct.volume import Geometry, Source, Volume
+from ctstudio.workflows.reproduce import segment_measure as measure
+from ctstudio.workflows.reproduce.experiments import find
+from ctstudio.workflows.reproduce.plan import Wish
+from ctstudio.workflows.reproduce.segment_data import MaskData, load_masks
+from ctstudio.workflows.reproduce.segment_judge import cost_ratio
+from ctstudio.workflows.reproduce.segment_measure import Answers
+from ctstudio.workflows.reproduce.segment_plan import plan_runs, thickness_px
+
+SIDE = 64
+Y, X = np.mgrid[:SIDE, :SIDE]
+
+
+def discs(radius: int, count: int = 6) -> list[np.ndarray]:
+    """Discs that move about."""
+    return [
+        np.asarray((Y - 26 - 2 * k) ** 2 + (X - 30 - k) ** 2 < radius**2, np.float32)
+        for k in range(count)
+    ]
+
+
+def data_of(masks: list[np.ndarray]) -> MaskData:
+    geometry = Geometry.axial(1)
+    images = tuple(Volume.from_hu(200 * mask[None] - 100, geometry) for mask in masks)
+    maps = tuple(label_map(mask[None], geometry, Source()) for mask in masks)
+    return MaskData(images, maps, True, "discs", 1 / 3)
+
+
+def test_the_mean_mask_is_cut_where_dice_is_best() -> None:
+    truths = discs(12)
+    mean = measure.mean_mask(truths, 2)
+    assert mean is not None
+    stack = np.stack(truths)
+    np.testing.assert_allclose(mean.inside[0], stack.mean(0), atol=1e-6)
+    every = [k / 6 + 0.01 for k in range(6)]
+
+    def pooled(cut: float) -> float:
+        found = np.stack([stack.mean(0) > cut] * 6)
+        return 2 * np.sum(found * stack) / (found.sum() + stack.sum())
+
+    best = max(every, key=pooled)
+    assert np.array_equal(mean.found[0] > 0, stack.mean(0) > best)
+    assert len(mean.found) == 2
+    assert measure.mean_mask([np.zeros((4, 5)), np.zeros((5, 4))], 2) is None
+
+
+def test_sights() -> None:
+    truths = discs(12)
+    black = Answers([t * 0 for t in truths], [t * 0 + 0.01 * k for k, t in enumerate(truths)])
+    right = Answers(truths, truths)
+    same = Answers([truths[0]] * 6, [truths[0] + 0.001 * k for k in range(6)])
+    spacings = [(1.0, 1.0)] * 6
+    seen = {}
+    for name, answers in {"black": black, "right": right, "same": same}.items():
+        told = measure.numbers(answers, truths, spacings) | {"cost": 0.9}
+        held = {key for key, sight in measure.SIGHTS.items() if sight.holds(told)}
+        seen[name] = held - {"cost falls little"}
+        assert "cost falls little" in held
+    assert seen == {"black": {"black masks", "same mask"}, "right": set(), "same": {"same mask"}}
+    told = measure.numbers(right, truths, spacings)
+    assert (told["dice"], told["auc"], told["found"], told["hd95_mm"]) == (1, 1, 1, 0)
+    assert math.isnan(measure.sameness([truths[0]]))
+
+
+def test_the_cost_is_compared_between_the_ends(make_run) -> None:
+    # The loss of this run is 1 / step.
+    run: Path = make_run("a", labels=True, steps=40)
+    want = np.mean([1 / k for k in range(37, 41)]) / np.mean([1 / k for k in range(1, 5)])
+    assert cost_ratio(run) == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize(("radius", "least", "most"), [(1, 1, 3), (12, 10, 14)])
+def test_thickness(radius: int, least: float, most: float) -> None:
+    assert least <= thickness_px(data_of(discs(radius))) <= most
+
+
+def test_a_plan_fits_the_masks() -> None:
+    thick, thin = data_of(discs(12)), data_of(discs(2))
+    wish = Wish(epochs=3, minutes=2, device="cpu")
+    runs = plan_runs(find("dilated-fcn-article"), thick, wish)
+    faithful, repaired = runs["faithful"], runs["repaired"]
+    assert faithful.epoch_steps == 2  # four pictures, two at a time
+    assert faithful.recipe.total_steps == 6
+    assert faithful.recipe.cadence.preview_every_steps == 2
+    assert repaired.recipe.stopping.seconds == 120
+    assert faithful.slices == repaired.slices == 4
+    assert {run.recipe.validation.share for run in runs.values()} == {1 / 3}
+    assert faithful.recipe.phases[0].model.params["shrink"] == 1
+    assert not faithful.recipe.phases[0].model.params["calm"]
+    assert repaired.recipe.phases[0].model.params["shrink"] == 1
+    assert repaired.recipe.patch_px == SIDE  # no larger than the images
+    less = plan_runs(find("dilated-fcn-article"), thick, Wish(epochs=1, slices=2))
+    assert (less["faithful"].slices, less["repaired"].slices) == (2, 4)
+    voxels = plan_runs(find("lai-single"), thin, wish)["repaired"].recipe
+    assert voxels.task.params["balance"] == pytest.approx(0.3)
+
+
+def test_the_phantoms_lungs_are_what_is_shown_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ctstudio.workflows.reproduce import segment_data
+
+    monkeypatch.setattr(segment_data, "DEMO_SLICES", 6)
+    monkeypatch.setattr(segment_data, "DEMO_PX", 96)
+    data = finish(load_masks(None))
+    assert [label.name for label in data.labels] == ["Lung"]
+    inside = data.truth((0, 3)) > 0
+    assert 0.05 < inside.mean() < 0.5
+    assert np.median(data.image((0, 3))[inside]) < -600
