@@ -141,6 +141,33 @@ def test_another_mask_may_count_as_the_truth(hands: Any, segmented: Any) -> None
     assert roles.pair(layer) == (drawn, made)
 
 
+def test_the_masks_of_a_training_go_together(hands: Any, segmented: Any) -> None:
+    from ctstudio.ct.views import SinglePicture
+
+    layer, drawn, made = segmented
+    masks, roles = hands.window.masks, hands.window.masks.roles
+    roles.choose_truth(drawn)
+    geometry = layer.stack.geometry.select(slice(7, 8))
+    live = []
+    for name, rows in (("mask", slice(20, 40)), ("prediction", slice(25, 45))):
+        picture = np.zeros(layer.stack.shape[1:], np.float32)
+        picture[rows] = 1
+        stack = SinglePicture(geometry, layer.stack.source, "class", picture)
+        live.append(hands.session.add_layer(Layer(f"Training: {name}", "live", stack, layer)))
+    assert roles.pair(layer) == tuple(live), "though another truth was chosen for the series"
+    assert masks.compared == tuple(live)
+    desk = hands.window.mask_desk
+    hands.wait(lambda: "Dice 0.750" in desk.agreements.text(), "for the live score")
+    roles.choose_prediction(made)
+    desk._difference(True)
+    assert masks.compared == (drawn, made)
+    assert len(overlays(hands.view)) == 1, "the training's masks are not mixed in"
+    for each in live:
+        hands.session.remove_layer(each)
+    assert roles.pair(layer) == (drawn, made)
+    hands.idle()
+
+
 def test_a_segmentation_is_taken_back(hands: Any, segmented: Any) -> None:
     layer, _, made = segmented
     hands.view.setFocus()

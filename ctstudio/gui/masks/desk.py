@@ -124,6 +124,8 @@ class MaskDesk(QObject):
         made = self.panel.segmenter.threshold_of(layer)
         self._masks.threshold = self.panel.threshold.value() if made is None else made
         self._masks.roles.choose_prediction(layer)
+        if self._masks.compared is not None:
+            self._difference(True)
         self._window.session.message.emit(tr("{0}: shown over the images").format(layer.name), 6000)
 
     def _cut(self, threshold: float) -> None:

@@ -15,7 +15,7 @@ from ctstudio.ct.labels import Label, default_colour
 from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
-from ctstudio.gui.masks.roles import LIVE_PREDICTION, LIVE_TRUTH, Roles
+from ctstudio.gui.masks.roles import LIVE_PREDICTION, LIVE_TRUTH, Roles, is_live
 from ctstudio.gui.masks.roles import is_mask as is_mask
 from ctstudio.gui.masks.threshold_bar import probability_table
 from ctstudio.gui.session import Layer, Session
@@ -153,6 +153,7 @@ class Masks(QObject):
         if LIVE_TRUTH in named and LIVE_PREDICTION in named:
             # A training that learns masks shows at once where it is wrong.
             self.compared = (named[LIVE_TRUTH], named[LIVE_PREDICTION])
+            self.roles.choose_prediction(named[LIVE_PREDICTION])
         self.changed.emit()
 
     def _removed(self, layer: Layer) -> None:
@@ -184,6 +185,8 @@ class Masks(QObject):
         both = truth is not None and self.style(truth).visible
         for layer in self.layers:
             style = self.style(layer)
+            if is_live(layer) and layer not in (truth, prediction):
+                continue  # of a training that is not looked at any more
             if layer not in instead and style.visible and same_space(layer, base):
                 at = _slice_beside(layer.stack, view)
                 if at is not None:

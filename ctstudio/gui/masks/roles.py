@@ -54,16 +54,18 @@ class Roles(QObject):
         return found[-1] if found else None
 
     def truth(self, base: Layer) -> Layer | None:
-        """What counts as the truth beside ``base``."""
-        masks = self.masks(base)
-        chosen = self._truths.get(id(base.root))
-        if chosen in masks:
-            return chosen
+        """What counts as the truth beside ``base``: one of the prediction's size, if there is."""
         prediction = self.prediction(base)
-        found = [la for la in masks if la is not prediction and not is_made(la)]
+        found = [la for la in self.masks(base) if la is not prediction and not is_made(la)]
+        chosen = self._truths.get(id(base.root))
+        if chosen is not None:
+            found = [*(la for la in found if la is not chosen), chosen]
         if prediction is not None:
             # A training shows one slice: its mask is no truth of a whole series.
-            found.sort(key=lambda la: is_live(la) == is_live(prediction))
+            shape = prediction.stack.shape
+            found.sort(key=lambda la: la.stack.shape == shape)
+        elif not all(is_live(la) for la in found):
+            found.sort(key=lambda la: not is_live(la))
         return found[-1] if found else None
 
     def pair(self, base: Layer) -> tuple[Layer, Layer] | None:
