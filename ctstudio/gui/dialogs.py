@@ -30,7 +30,7 @@ MOUSE = (
     ("Right drag", "zoom"),
     ("Right click", "menu of the pane"),
     ("Wheel", "slice"),
-    ("Ctrl + wheel", "zoom"),
+    ("Ctrl + wheel", "zoom; over a brush its size"),
     ("Shift + move", "crosshair in every linked pane"),
     ("Double click", "maximise the pane, and back"),
     ("Drag a measurement", "moves it, a point of it changes it"),
