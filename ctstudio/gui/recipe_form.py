@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.loss_terms import LossTerms
+from ctstudio.gui.network_cost import NetworkCost
 from ctstudio.gui.recipe_box import RecipeBox
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
@@ -102,6 +103,10 @@ class RecipeForm(QWidget):
             self.sections[key] = Section(title, opened)
             self.sections[key].setVisible(key == "training")
             layout.addWidget(self.sections[key])
+        network = self.sections["model"]
+        self.cost = NetworkCost(session, lambda: network.choice)
+        network.changed.connect(self.cost.forget)
+        network.add(self.cost)
         self.sections["task"].changed.connect(self._show_what_applies)
 
     def fill(self) -> None:
@@ -135,6 +140,7 @@ class RecipeForm(QWidget):
         from ctstudio.learn.recipe_parts import STEPS
 
         self._recipe = recipe.checked()
+        self.cost.forget()
         self.description.setText(recipe.description)
         self.description.setVisible(bool(recipe.description))
         known = registries()

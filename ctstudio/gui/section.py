@@ -65,6 +65,12 @@ class Section(QWidget):
         """Change the heading."""
         self._head.setText(title)
 
+    def add(self, widget: QWidget) -> None:
+        """Put something of one's own below the settings."""
+        layout = self._body.layout()
+        assert layout is not None
+        layout.addWidget(widget)
+
     def set_choice(self, registry: Registry[Any], choice: Choice) -> None:
         """Offer the entries of ``registry`` and select ``choice``."""
         self._registry = registry
@@ -81,7 +87,7 @@ class Section(QWidget):
         with QSignalBlocker(self.combo):
             self.combo.clear()
             for entry in entries:
-                self.combo.addItem(entry.title, entry.name)
+                self.combo.addItem(tr(entry.title), entry.name)
             self.combo.setCurrentIndex(max(self.combo.findData(chosen), 0))
         self.combo.setVisible(self.combo.count() > 1)
 
@@ -99,7 +105,7 @@ class Section(QWidget):
             self.changed.emit()
 
     def _show(self, entry: Entry, params: dict[str, Any]) -> None:
-        self._help.setText(entry.help)
+        self._help.setText(tr(entry.help))
         self._help.setVisible(bool(entry.help))
         self.form.set_entry(entry, params)
 

@@ -508,3 +508,14 @@ def test_stop_a_second_time_does_not_wait(trainer: Any) -> None:
     trainer.idle("train")
     assert trainer.session.run.state == "stopped"
     assert trainer.session.run.model is not None
+
+
+def test_what_the_network_costs_is_said_before_it_trains(trainer: Any) -> None:
+    cost = trainer.panel.form.cost
+    trainer.panel.form.sections["model"]._head.click()
+    cost.button.click()
+    trainer.wait(lambda: "weights" in cost.answer.text(), "for the cost")
+    assert cost.answer.text().startswith("432 weights, sees ")
+    trainer.panel.form.sections["model"].form.set_params({"depth": 4, "features": 4})
+    trainer.panel.form.sections["model"].changed.emit()
+    assert not cost.answer.isVisible()
