@@ -7,6 +7,7 @@ patient's left, y to the back, z to the head), in mm, and refer to voxel centres
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,19 @@ class Geometry:
             positions, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), (spacing_mm[1], spacing_mm[2])
         )
 
-    @property
+    @cached_property
     def normal(self) -> NDArray[np.float64]:
         """Unit vector ``(3,)`` across the slices: row direction x column direction."""
-        return np.cross(self.row_direction, self.column_direction)
+        across: NDArray[np.float64] = np.cross(self.row_direction, self.column_direction)
+        across.flags.writeable = False
+        return across
 
-    @property
+    @cached_property
     def offsets_mm(self) -> NDArray[np.float64]:
         """``(z,)``: each slice's distance along ``normal`` from the patient origin."""
-        return self.positions_mm @ self.normal
+        offsets: NDArray[np.float64] = self.positions_mm @ self.normal
+        offsets.flags.writeable = False
+        return offsets
 
     @property
     def slice_spacing_mm(self) -> float:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QPainter, QRegion
 
 from ctstudio.ct.views import Difference
+from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui.comparing.modes import Mode, Values
 from ctstudio.gui.comparing.second import Second, beside, on_grid
@@ -53,6 +54,7 @@ class Composer:
         self.second: Second | None = None
         self.difference: NDArray[np.float32] | None = None  # second minus first, (y, x)
         self.second_in_turn = False  # of a flicker: whether the second is seen now
+        self._window: Window | None = None
         self._item = ClippedImage()
         self._item.setZValue(1)
         self._item.clip = self._clip
@@ -107,17 +109,26 @@ class Composer:
             grey = diverging_index(self.difference, self.values.get("difference"))
             rect, table = view.image_rect(), diverging_table()
         elif second.layer.signed:
-            limit = default_window(second.layer, second.layer.stack.shape[0] // 2).width_hu / 2
-            grey, table = diverging_index(second.hu, limit), diverging_table()
+            grey, table = (
+                diverging_index(second.hu, self._own_window.width_hu / 2),
+                diverging_table(),
+            )
         else:
             # The same window for both, or a difference of windows would pass for one of values.
             same = second.stack.unit == view.stack.unit and not view.layer.signed
-            window = view.window if same else default_window(second.layer, second.index)
+            window = view.window if same else self._own_window
             grey, table = window.to_uint8(second.hu), view.display.table
         self._item.setLookupTable(table, update=False)
         self._item.setImage(grey, autoLevels=False, levels=None)
         self._item.setRect(rect)
         self.retouch()
+
+    @property
+    def _own_window(self) -> Window:
+        """The second layer's window, where that of the view does not fit; found once."""
+        if self._window is None:
+            self._window = default_window(self.layer, len(self.layer.stack) // 2)
+        return self._window
 
     def retouch(self) -> None:
         """Show the parts that the values in force say; the pictures stay."""

@@ -15,6 +15,7 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import QGraphicsView
 
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
@@ -42,6 +43,8 @@ class PictureView(pg.GraphicsView):
         self.layer: Layer | None = None  # Qt resizes the view while it is being made
         super().__init__(background="k")  # black behind images in every theme
         self.setObjectName("pane")
+        # Whatever changes the picture asks for one painting itself; the scene would for another.
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
         self.setMinimumSize(80, 80)
         self._box = pg.ViewBox(enableMenu=False, enableMouse=False, invertY=True, border=None)
         self._box.setDefaultPadding(0.0)
