@@ -22,6 +22,7 @@ from ctstudio.files.stack import Stack
 StackFormat = Literal["png16", "tiff"]
 
 _STRAIGHT_MM = 0.01
+_SAME_MM = 1e-3
 _MOST_GREYS = 65535
 
 
@@ -122,7 +123,7 @@ def affine_of(geometry: Geometry, path: Path) -> NDArray[np.float64]:
     Raises
     ------
     StudioError
-        When no affine does: slices that are unevenly spaced, or not along a line.
+        When no affine does: slices that are unevenly spaced, not along a line, or at one place.
     """
     count = len(geometry.positions_mm)
     step = geometry.normal
@@ -134,6 +135,13 @@ def affine_of(geometry: Geometry, path: Path) -> NDArray[np.float64]:
             f"{path} was not written: the slices are not evenly spaced, which NIfTI cannot hold.",
             hint="Write DICOM or a stack of TIFF pictures, or make the distances equal first "
             "(ctstudio mend --fix resample).",
+            path=path,
+        )
+    if abs(float(step @ geometry.normal)) < _SAME_MM:
+        raise StudioError(
+            f"{path} was not written: all slices lie at one position, which NIfTI cannot hold.",
+            hint="Write DICOM or a stack of TIFF pictures, or split them (ctstudio mend --fix "
+            "split).",
             path=path,
         )
     dy, dx = geometry.spacing_mm

@@ -200,10 +200,11 @@ def denoise_series(
         written as ``kind``. The latter two are found before the long work.
     """
     from ctstudio.workflows.open import read
-    from ctstudio.workflows.save import kind_for, save
+    from ctstudio.workflows.save import kind_for, require_grid, save
 
     require_free_folder(out, series.source)
     kind = kind_for(series, kind)
+    require_grid(series, out, kind)
     volume = yield from stage(read(series), "Reading")
     denoised = yield from stage(method.denoise(volume), f"Denoising ({method.title})")
     return (

@@ -22,6 +22,7 @@ Kind: TypeAlias = Literal["dicom", "nifti", "tiff", "png"]
 _KIND_OF_FORMAT: dict[str, Kind] = {
     "DICOM": "dicom", "NIfTI": "nifti", "JPEG": "png", "PNG": "png",
 }  # fmt: skip
+_NIFTI = "volume.nii.gz"
 _SEGMENTATION = "segmentation.dcm"
 _LABEL_FILES = ("labels.nii.gz", "labels.txt")
 _OTHERWISE = "Export pictures, or write nifti, tiff or png on the command line (denoise --as)."
@@ -40,6 +41,20 @@ def kind_for(series: SeriesInfo, asked: Kind | None = None) -> Kind:
     if asked == "dicom" and series.source.format != "DICOM":
         _require_place(series.source, series.geometry)
     return asked or _KIND_OF_FORMAT.get(series.source.format, "tiff")
+
+
+def require_grid(series: SeriesInfo, folder: Path, kind: Kind | None) -> None:
+    """Make sure, before anything takes long, that NIfTI can hold a result laid out as ``series``.
+
+    Raises
+    ------
+    StudioError
+        When it is to be written as NIfTI, and its slices do not lie evenly along a line.
+    """
+    if kind == "nifti":
+        from ctstudio.files.write import affine_of
+
+        affine_of(series.geometry, folder / _NIFTI)
 
 
 def save(
@@ -81,10 +96,9 @@ def save(
         from ctstudio.core.atomic import atomic_folder
         from ctstudio.files.write import write_nifti
 
-        name = "volume.nii.gz"
         with atomic_folder(folder) as temporary, _named(temporary, folder):
-            yield from write_nifti(volume, temporary / name)
-        return [folder / name]
+            yield from write_nifti(volume, temporary / _NIFTI)
+        return [folder / _NIFTI]
     from ctstudio.files.write import write_stack
 
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))

@@ -74,10 +74,11 @@ def segment_series(
     """
     from ctstudio.learn.segment import segmenting
     from ctstudio.workflows.open import read
-    from ctstudio.workflows.save import kind_for, save, save_labels
+    from ctstudio.workflows.save import kind_for, require_grid, save, save_labels
 
     require_free_folder(out, series.source)
     kind_for(series, kind)
+    require_grid(series, out, kind)
     volume = yield from stage(read(series), "Reading")
     true = (yield from _one_mask(truth, volume)) if truth else None
     told = yield from stage(segmenting(volume, model), f"Segmenting ({model.title})")

@@ -179,3 +179,27 @@ def test_a_nifti_file_may_have_results_beside_it(tmp_path: Path, capsys) -> None
     out = tmp_path / "denoised"
     assert said(capsys, "denoise", tmp_path / "scan.nii", "--method", "tv", "--out", out)[0] == 0
     assert list(out.iterdir())
+
+
+def test_what_nifti_cannot_hold_is_told_before_the_work(
+    make_series, flat: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    from ctstudio.workflows import open as opening
+
+    uneven = make_series("uneven")
+    (uneven / "002.dcm").unlink()
+
+    def read(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the long work has begun")
+
+    monkeypatch.setattr(opening, "read", read)
+    out = tmp_path / "out"
+    for folder, words in ((uneven, "are not evenly spaced"), (flat, "lie at one position")):
+        code, _, err = said(
+            capsys, "denoise", folder, "--method", "tv", "--out", out, "--as", "nifti"
+        )
+        assert code == 1
+        assert f"{out / 'volume.nii.gz'} was not written: " in err
+        assert words in err
+        assert "ctstudio mend --fix" in err
+    assert not out.exists()
