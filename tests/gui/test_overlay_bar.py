@@ -85,7 +85,7 @@ def test_difference_with_its_legend(hands: Any, segmented: Any) -> None:
 
 
 def test_the_threshold_is_dragged_and_the_mask_is_cut_anew(hands: Any, segmented: Any) -> None:
-    _, _, made = segmented
+    _, drawn, made = segmented
     bar, view = hands.window.mask_desk.bar, hands.view
     before = np.array(made.stack.voxels)
     hands.press(bar.buttons["show_probability"])
@@ -103,6 +103,10 @@ def test_the_threshold_is_dragged_and_the_mask_is_cut_anew(hands: Any, segmented
     assert bar.scale.value == pytest.approx(0.7, abs=0.02)
     assert not made.stack.voxels[7, 50:60, 10:20].any(), "140 of 255 is not sure enough"
     assert made.stack.voxels[7].any()
+    true, found = (np.asarray(la.stack.voxels) == 1 for la in (drawn, made))
+    dice = 2 * (true & found).sum() / (true.sum() + found.sum())
+    agreements = hands.window.mask_desk.agreements
+    hands.wait(lambda: f"Dice {dice:.3f}" in agreements.text(), "for the new score")
     hands.idle()
     hands.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert np.array_equal(made.stack.voxels, before)

@@ -34,6 +34,13 @@ FIRST = (
     ("masks", "show_truth", "show_prediction", "show_difference", "show_probability"),
     ("mask_scores", "mask_figure"),
 )
+PRESSED = (
+    "QToolButton { border: 1px solid transparent; border-radius: 4px; padding: 2px 3px; }"
+    "QToolButton[popupMode='1'] { padding-right: 16px; }"
+    "QToolButton:hover { background: palette(button); }"
+    "QToolButton:checked { background: palette(button); border-color: palette(highlight); }"
+)
+"""Buttons of the bars above the images: what is on is seen to be."""
 MOST_LISTED = 60  # labels of a mask in its menu
 FILES = "Masks (*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz);;All files (*)"
 

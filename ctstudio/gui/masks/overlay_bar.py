@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from ctstudio.ct.label_pictures import DIFFERENCE_LABELS
 from ctstudio.gui import theme
 from ctstudio.gui.masks.agreement import TIP, Agreements
-from ctstudio.gui.masks.menu import MaskMenu, swatch
+from ctstudio.gui.masks.menu import PRESSED, MaskMenu, swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.threshold_bar import ThresholdBar
 from ctstudio.gui.session import Layer, Session
@@ -46,6 +46,7 @@ class OverlayBar(QFrame):
         self._session, self._masks, self._actions = session, masks, actions
         self._agreements = agreements
         self.setObjectName("bar")
+        self.setStyleSheet(PRESSED)
         self.buttons: dict[str, QToolButton] = {}
         first = QHBoxLayout()
         first.setSpacing(4)

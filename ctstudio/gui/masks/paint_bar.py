@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui.buttons import picture_button
-from ctstudio.gui.masks.menu import swatch
+from ctstudio.gui.masks.menu import PRESSED, swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
 from ctstudio.gui.translation.catalogue import tr
@@ -42,6 +42,7 @@ class PaintBar(QFrame):
         super().__init__()
         self._painter, self._masks = painter, masks
         self.setObjectName("bar")
+        self.setStyleSheet(PRESSED)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 4)
         layout.setSpacing(6)
