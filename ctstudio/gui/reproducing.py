@@ -39,6 +39,7 @@ from ctstudio.workflows.reproduce.plan import MINUTES, Wish
 if TYPE_CHECKING:
     from ctstudio.core.events import Work
     from ctstudio.workflows.reproduce.data import Data
+    from ctstudio.workflows.reproduce.segment_data import MaskData
 
 ROLE = "reproduce"
 DEMO = "The built-in phantom"
@@ -199,18 +200,33 @@ class Reproducer(QObject):
         if accepted:
             row = dialog.series.currentIndex()
             volume = layers[row - 1].volume if row else None
-            self.start(dialog.experiments(), volume, Path(dialog.folder.text()), dialog.wish())
+            mask = self._mask_on(layers[row - 1]) if row else None
+            wish, folder = dialog.wish(), Path(dialog.folder.text())
+            self.start(dialog.experiments(), volume, folder, wish, mask)
         dialog.deleteLater()
 
+    def _mask_on(self, layer: Layer) -> Volume | None:
+        """The newest mask that lies on a layer; None where there is none."""
+        there = [la for la in self._session.layers if la.kind == "mask" and la.scan is layer.scan]
+        return next((la.volume for la in reversed(there) if la.complete and la.volume), None)
+
     def start(
-        self, experiments: list[Experiment], volume: Volume | None, folder: Path, wish: Wish
+        self,
+        experiments: list[Experiment],
+        volume: Volume | None,
+        folder: Path,
+        wish: Wish,
+        mask: Volume | None = None,
     ) -> Job:
-        """Reproduce in the background, on a series or (None) on the phantom."""
+        """Reproduce in the background, on a series or (None) on the phantom.
+
+        Experiments on masks learn from the series' ``mask``, or else the phantom's lungs.
+        """
         self._stage = ("", 0)
         self._job = self._session.jobs.start(
             ROLE,
             tr("Reproducing"),
-            lambda: _reproduce(experiments, volume, folder, wish),
+            lambda: _reproduce(experiments, volume, folder, wish, mask),
             stepped=self._stepped,
             succeeded=self._done,
             cancelled=self._stopped,
@@ -252,14 +268,24 @@ class Reproducer(QObject):
 
 
 def _reproduce(
-    experiments: list[Experiment], volume: Volume | None, folder: Path, wish: Wish
+    experiments: list[Experiment],
+    volume: Volume | None,
+    folder: Path,
+    wish: Wish,
+    mask: Volume | None,
 ) -> Work[Path]:
     from ctstudio.workflows.reproduce.data import from_volume, load
     from ctstudio.workflows.reproduce.run import reproduce_all
+    from ctstudio.workflows.reproduce.segment_data import from_series, load_masks
 
     def series() -> Work[Data]:
         if volume is None:
             return (yield from load(None))
         return from_volume(volume)
 
-    return (yield from reproduce_all(experiments, series, folder, wish))
+    def masks() -> Work[MaskData]:
+        if volume is None or mask is None:
+            return (yield from load_masks(None))
+        return from_series(volume, mask)
+
+    return (yield from reproduce_all(experiments, series, folder, wish, masks))

@@ -7,14 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
+from ctstudio.ct.labels import label_map
 from ctstudio.gui import reproducing
 from ctstudio.gui.reproducing import DEMO, ReproduceDialog
+from ctstudio.gui.session import Layer
 from ctstudio.workflows.reproduce.experiments import known
 
 
@@ -68,6 +71,32 @@ def test_an_experiment_from_the_menu(
 
     hands.window.actions_by_name["reproduce"].trigger()  # it is finished already
     hands.wait(lambda: len(shown) == 2, "for the gallery again")
+
+
+def test_masks_are_learnt_from_where_there_are_some(
+    hands: Any, thin: Any, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.open(thin)
+    (layer,) = hands.session.layers
+    numbers = (layer.volume.hu() > 0).astype(np.uint8)
+    mask = label_map(numbers, layer.volume.geometry, layer.volume.source)
+    hands.session.add_layer(Layer("Dense", "mask", mask, parent=layer))
+    out = tmp_path / "reports"
+
+    def answer(dialog: ReproduceDialog) -> int:
+        fill(dialog, "U-Net", out)
+        return 1
+
+    monkeypatch.setattr(ReproduceDialog, "exec", answer)
+    hands.window.actions_by_name["reproduce"].trigger()
+    deadline = time.monotonic() + 120
+    while not shown and time.monotonic() < deadline:
+        hands.pause(50)
+    told = json.loads((out / "unet-masks" / "report.json").read_text())
+    assert told["series"] == "a series of 14 slices of 80 x 96 px with 1 label"
+    assert (told["learnt"], told["held_out"]) == (7, 5)
+    assert not hands.troubles
+    hands.idle()
 
 
 def test_it_can_be_stopped_and_failures_are_told(
