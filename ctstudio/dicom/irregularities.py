@@ -212,10 +212,19 @@ def of_patients(patients: int) -> list[Irregularity]:
     return [Irregularity(Kind.MIXED_PATIENT, sentence)]
 
 
-def of_frames_of_reference(count: int, *, apart: bool) -> list[Irregularity]:
-    """What is odd where images of one series name that many; ``apart``: they were split by them."""
+def of_frames_of_reference(count: int, images: int, *, apart: bool) -> list[Irregularity]:
+    """What is odd where ``images`` of one series name that many frames of reference.
+
+    ``apart``: they were split by them.
+    """
     if count < 2:
         return []
+    if count == images:
+        sentence = (
+            "Every image names a frame of reference of its own, as some de-identification leaves "
+            "it: their places are taken to be of one."
+        )
+        return [Irregularity(Kind.MIXED_FRAME_OF_REFERENCE, sentence, warns=False)]
     what = f"This series holds images of {count} frames of reference: "
     sentence = what + (
         "each is shown as a series of its own, since their places do not compare."

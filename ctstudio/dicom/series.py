@@ -133,7 +133,7 @@ def _stacks(headers: Sequence[Header]) -> tuple[list[list[Header]], list[Irregul
         members.append(header)
         exact[key, header.orientation, header.spacing] = members
     found = [members for alike in stacks.values() for members in alike]
-    return found, of_frames_of_reference(len(spaces), apart=apart)
+    return found, of_frames_of_reference(len(spaces), images, apart=apart)
 
 
 def build(members: Group) -> Work[list[SeriesInfo]]:

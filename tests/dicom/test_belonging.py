@@ -125,7 +125,9 @@ def test_a_frame_of_reference_for_every_image_tells_no_volumes_apart(mixed):
     (series,) = finish(scan([folder])).series
     assert series.slices == 5
     assert kinds(series) == [Kind.MIXED_FRAME_OF_REFERENCE]
-    assert "whether their places fit together is not known" in series.warnings[0]
+    (odd,) = series.irregularities
+    assert "Every image names a frame of reference of its own" in odd.sentence
+    assert not odd.warns
 
 
 def test_a_lost_frame_of_reference_is_no_other_one(mixed):
