@@ -21,8 +21,8 @@ from ctstudio.workflows.reproduce.segment_plan import MaskRun
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
 
-MOST_OPERATIONS = 2e12
-"""Multiplications that may be spent on all held-out slices: a minute or two on two cores."""
+MOST_OPERATIONS = 4e11
+"""Multiplications that may be spent on all held-out slices: half a minute on two cores."""
 
 
 @dataclass(frozen=True, eq=False)
