@@ -232,12 +232,3 @@ def test_the_size_is_estimated(hands, composer):
     hands.press(composer.buttons["estimate"])
     hands.idle()
     assert "MB" in composer.estimate.text()
-
-
-def test_words_of_a_method_name_it_again():
-    from ctstudio.workflows.figures.wording import method_of
-
-    for name in ("tv", "bilateral", "wavelet"):
-        method = method_from(name)
-        assert method_of(method.description) == (name, dict(method.choice.params))
-    assert method_of("A network of mine (trained on chests)") is None

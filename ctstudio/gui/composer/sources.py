@@ -11,7 +11,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleS
 from ctstudio.gui.export import frozen, shoot
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.material import Material, Training, difference_title
 from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
 from ctstudio.workflows.figures.wording import method_of
 
@@ -175,7 +175,7 @@ class Sources:
                 methods[layer.name] = offer.layer.note
             elif layer.source == "difference" and {layer.of, layer.minus} <= set(stacks):
                 stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
-                titles[layer.name] = f"{titles[layer.of]} minus {titles[layer.minus].lower()}"
+                titles[layer.name] = difference_title(layer)
             elif layer.source == "method" and layer.of in stacks:
                 method = method_from(layer.method, layer.settings)
                 stacks[layer.name] = Treated(stacks[layer.of], method)
@@ -195,5 +195,5 @@ def _title(spec: LayerSpec, layer: Layer) -> str:
         names = {ORIGINAL: "Original", REFERENCE: "Reference"}
         return names.get(spec.name, spec.name.capitalize())
     if spec.source == "difference":
-        return "Residual"
+        return difference_title(spec)
     return layer.note.partition(" (")[0] or layer.name

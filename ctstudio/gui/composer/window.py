@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSplitter,
     QTabWidget,
+    QToolBar,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -80,9 +81,11 @@ class FigureWindow(QDialog):
         head = QHBoxLayout()
         head.addWidget(self.templates, 1)
         head.addWidget(keep)
+        head.setContentsMargins(8, 0, 0, 0)
         self.tools: dict[str, QToolButton] = {}
         bar = QHBoxLayout()
         bar.setSpacing(4)
+        strip = QToolBar()  # whose buttons show which one is chosen
         for tool, (text, tip) in TOOLS.items():
             button = QToolButton()
             button.setText(text)
@@ -93,7 +96,8 @@ class FigureWindow(QDialog):
             button.setChecked(tool == "select")
             button.toggled.connect(lambda on, tool=tool: self._use(tool, on))
             self.tools[tool] = button
-            bar.addWidget(button)
+            strip.addWidget(button)
+        bar.addWidget(strip)
         self.places = choices(PLACES)
         self.places.setAccessibleName(tr("Place of the insets"))
         self.places.setToolTip(tr("Where enlarged parts stand"))
@@ -139,7 +143,12 @@ class FigureWindow(QDialog):
         )
         stack.addWidget(self.estimate)
         stack.addStretch(1)
-        for page, title in ((self.cell, "Picture"), (look, "Figure"), (motion, "Film")):
+        picture = QWidget()
+        stack = QVBoxLayout(picture)
+        stack.setContentsMargins(0, 0, 0, 0)
+        stack.addWidget(self.cell)
+        stack.addStretch(1)
+        for page, title in ((picture, "Picture"), (look, "Figure"), (motion, "Film")):
             page.setContentsMargins(8, 8, 8, 8)
             self.tabs.addTab(scrolling(page), title)
         right = QWidget()

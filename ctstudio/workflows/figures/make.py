@@ -30,6 +30,7 @@ def travelling(spec: FigureSpec, *, keep_paths: bool = False) -> str:
 
     One line of ASCII.
     """
+    spec = FigureSpec.from_dict(spec.to_dict())  # 80 mm are written as 80.0 mm are
     if keep_paths:
         return spec.to_json()
     layers = tuple(

@@ -119,6 +119,11 @@ class Material:
         return text
 
 
+def difference_title(layer: LayerSpec) -> str:
+    """What a difference is called: what a method took away, or how far it is from another."""
+    return "Residual" if layer.minus == "original" else f"Minus {layer.minus}"
+
+
 def without_patient(text: str, source: Source) -> str:
     """``text`` with every part of the patient's name, number and date left out, in any case."""
     parts = [part for part in NAME_PARTS.split(source.patient_name) if len(part) > 2]
@@ -166,7 +171,7 @@ def gather(
             titles[layer.name], methods[layer.name] = method.title, method.description
         elif layer.source == "difference":
             stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
-            titles[layer.name] = f"{titles.get(layer.of, layer.of)} minus {layer.minus}"
+            titles[layer.name] = difference_title(layer)
         else:
             if run is None:
                 raise StudioError(
