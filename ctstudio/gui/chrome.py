@@ -11,7 +11,7 @@ from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
 OVERLAYS = (
-    "info", "scale", "letters", "crosshair", "grid", "plane_lines", "metrics", "patient",
+    "info", "scale", "letters", "crosshair", "grid", "plane_lines", "boxes", "metrics", "patient",
 )  # fmt: skip
 OFF_AT_FIRST = ("grid", "metrics")
 LINKS = ("link_scroll", "link_window", "link_zoom", "link_pan", "link_crosshair")
@@ -47,8 +47,8 @@ MENUS: dict[str, tuple[str, ...]] = {
         "save_measurements", "measurements", BREAK, "noise_tools",
     ),
     "&Tools": (
-        "report", "tags", BREAK, "simulate", "history", "reproduce", BREAK, "preview_back",
-        "preview_on",
+        "report", "tags", "open_boxes", BREAK, "simulate", "history", "reproduce", BREAK,
+        "preview_back", "preview_on",
     ),
     "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "problem", "about"),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.viewer.boxes import Boxes
 from ctstudio.gui.viewer.cine import Cine
 from ctstudio.gui.viewer.oblique_bar import ObliqueBar
 from ctstudio.gui.viewer.overlays import Overlays
@@ -54,6 +55,7 @@ class ViewControl(QObject):
         for widget in (bar, angles):
             grid.bars.addWidget(widget)
         self.overlays = Overlays(session, grid, actions)
+        self.boxes = Boxes(session, grid)
         self.lines = PlaneLines(grid, grid.cutting.turn)
         self.lens = LensTool(session, grid, Qt.Key.Key_Q)
         self.lens.shown.connect(actions["lens"].setChecked)
@@ -91,6 +93,7 @@ class ViewControl(QObject):
             "close_pane": self._close_pane,
         }
         table |= self.comparing.handlers() | self.cine.handlers() | self.overlays.handlers()
+        table |= self.boxes.handlers()
         table["lens"] = self.lens.set_on
         for name in ("scroll", "window", "zoom", "pan", "crosshair"):
             table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)

@@ -1,0 +1,117 @@
+"""Tumour boxes upon the images, on the slices that they were drawn on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QPointF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtWidgets import QFileDialog
+
+from ctstudio.ct.boxes import Box
+from ctstudio.gui import theme
+from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.viewer import overlay
+from ctstudio.gui.viewer.linking import same_space
+from ctstudio.gui.viewer.picture_view import PictureView
+from ctstudio.gui.viewer.view_grid import ViewGrid
+
+COLOUR = "#ff7fa8"
+
+
+class Boxes(QObject):
+    """Reads boxes for the active layer and draws them in every pane of its place."""
+
+    def __init__(self, session: Session, grid: ViewGrid) -> None:
+        super().__init__(grid)
+        self._session, self._grid = session, grid
+        self.shown = True
+        self._of: list[tuple[Layer, list[Box]]] = []
+        for pane in grid.panes:
+            pane.view.upon.insert(0, self._paint)
+        session.layer_removed.connect(self._removed)
+
+    def handlers(self) -> dict[str, Callable[..., Any]]:
+        """What each action does, by the action's name."""
+        return {"boxes": self.set_shown, "open_boxes": self.ask}
+
+    def set_shown(self, on: bool) -> None:
+        """Show the boxes, or not."""
+        self.shown = on
+        self._repaint()
+
+    def ask(self) -> None:
+        """Let the user choose files with boxes for the active layer."""
+        layer = self._session.active
+        if layer is None or layer.root.volume is None:
+            self._session.trouble.emit(
+                tr("Boxes belong to a series."), tr("Open the series first, then its boxes."), ""
+            )
+            return
+        kinds = tr("Boxes (*.xml)")
+        names, _ = QFileDialog.getOpenFileNames(self._grid, tr("Open tumour boxes"), "", kinds)
+        if names:
+            self.read([Path(name) for name in names], layer.root)
+
+    def read(self, paths: list[Path], layer: Layer) -> None:
+        """Read boxes for ``layer`` in the background and draw them upon its slices."""
+        volume = layer.volume
+        if volume is None:
+            return
+        from ctstudio.workflows.boxes import read_boxes
+
+        self._session.jobs.start(
+            "boxes",
+            tr("Reading boxes"),
+            lambda: read_boxes(paths, volume),
+            succeeded=lambda found: self._read(found, layer),
+            failed=self._session.fail,
+        )
+
+    def _read(self, found: list[Box], layer: Layer) -> None:
+        if layer in self._session.layers:
+            self._of.append((layer, found))
+            self._session.message.emit(tr("{0} boxes shown").format(len(found)), 6000)
+            self._repaint()
+
+    def _removed(self, layer: Layer) -> None:
+        self._of = [(la, boxes) for la, boxes in self._of if la is not layer]
+
+    def _repaint(self) -> None:
+        for pane in self._grid.visible_panes:
+            pane.view.viewport().update()
+
+    def visible(self, view: PictureView) -> list[Box]:
+        """The boxes on the slice that ``view`` shows."""
+        shown = view.layer
+        if not self.shown or shown is None:
+            return []
+        geometry = view.stack.geometry
+        return [
+            box
+            for layer, boxes in self._of
+            if same_space(layer, shown)
+            for box in boxes
+            if box.lies_on(geometry, view.index)
+        ]
+
+    def _paint(self, view: PictureView, painter: QPainter) -> None:
+        if not self._of:
+            return
+        geometry = view.stack.geometry
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setFont(theme.image_font(12))
+        for box in self.visible(view):
+            u = box.corners_mm @ geometry.row_direction
+            v = box.corners_mm @ geometry.column_direction
+            places = [view.to_viewport(QPointF(*at)) for at in zip(u, v, strict=True)]
+            outline = QPolygonF([*places, places[0]])
+            painter.setPen(QPen(QColor(0, 0, 0, 160), 3))
+            painter.drawPolyline(outline)
+            painter.setPen(QPen(QColor(COLOUR), 1))
+            painter.drawPolyline(outline)
+            corner = outline.boundingRect().topLeft() + QPointF(0, -5)
+            overlay.outlined(painter, corner, box.name, COLOUR)
