@@ -26,6 +26,7 @@ from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.workflows.figures.material import without_patient
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -85,7 +86,10 @@ def shoot(pane: Pane) -> PaneShot | None:
     if layer.signed:
         window = Window(0, window.width_hu)
     return PaneShot(
-        layer.name.replace("Training: ", "").replace("Preview: ", ""),
+        # What a hospital calls a series may tell of the patient.
+        without_patient(
+            layer.name.replace("Training: ", "").replace("Preview: ", ""), view.stack.source
+        ),
         frozen(view.stack),
         view.index,
         window,

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLineEdit
 
 from ctstudio.figures.stills import read_description
 from ctstudio.workflows.denoise import method_from
-from tests.gui.conftest import wait_until
+from tests.gui.conftest import PATIENT, wait_until, write
+from tests.gui.conftest import body as thin_body
 
 
 @pytest.fixture
@@ -232,3 +233,24 @@ def test_the_size_is_estimated(hands, composer):
     hands.press(composer.buttons["estimate"])
     hands.idle()
     assert "MB" in composer.estimate.text()
+
+
+def test_pictures_of_the_panes_do_not_name_the_patient(hands, tmp_path):
+    body = thin_body()
+    named = f"Chest of {PATIENT['name'].split('^')[0].upper()}, {PATIENT['id']}"
+    folder = write(tmp_path / "named", body, description=named, number=9)
+    hands.window.open_paths([folder])
+    hands.wait(lambda: any(la.complete for la in hands.session.layers))
+    hands.idle()
+    assert hands.session.layers[0].name == named
+    (shot, _), *_ = hands.window.exporter.shots()
+    assert PATIENT["id"] not in shot.name
+    assert PATIENT["name"].split("^")[0].lower() not in shot.name.lower()
+    assert shot.name.startswith("Chest of ")
+    hands.window.actions_by_name["figure"].trigger()
+    window = hands.window.services.composer.window
+    wait_until(lambda: window.view.scene is not None, "for the figure")
+    hands.idle()
+    told = " ".join([*window.view.scene.texts, window.spec.to_json()])
+    assert PATIENT["id"] not in told
+    assert "chest" not in told.lower()
