@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from ctstudio.cli import main
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
 from ctstudio.learn import checkpoint
+from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce import experiments as table
+from ctstudio.workflows.reproduce.experiment import Experiment
 from ctstudio.workflows.reproduce.segment_data import from_pictures, load_masks
 from ctstudio.workflows.reproduce.segment_plan import fitted
 
@@ -44,23 +47,20 @@ def pictures(tmp_path: Path) -> Path:
 def test_both_forms_are_reproduced(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {
-        "phases.0.model.side_px": 16,
-        "phases.0.model.hidden": 20,
-        "phases.0.model.first_sd": 0.05,
-    }
-    chosen = table.find("lai-article")
+    whole = Experiment.forms
 
-    def forms(self):
-        recipes = {form: recipe for form, recipe in type(chosen).__mro__[1].forms(self).items()}
-        for key, value in small.items():
-            recipes = {f: r.with_setting(key, value) for f, r in recipes.items()}
-        return {
-            f: r.with_setting("phases.0.losses.0.side_px", 16) if f == "faithful" else r
-            for f, r in recipes.items()
-        }
+    def small(experiment: Experiment) -> dict[str, Recipe]:
+        """The network for small images, and weights with which a few steps do something."""
+        recipes = whole(experiment)
+        for key, value in (("side_px", 16), ("hidden", 20), ("first_sd", 0.05)):
+            recipes = {
+                form: recipe.with_setting(f"phases.0.model.{key}", value)
+                for form, recipe in recipes.items()
+            }
+        softmax = recipes["faithful"].with_setting("phases.0.losses.0.side_px", 16)
+        return recipes | {"faithful": softmax}
 
-    monkeypatch.setattr(type(chosen), "forms", forms)
+    monkeypatch.setattr(Experiment, "forms", small)
     out = tmp_path / "out"
     arguments = ["reproduce", "lai-article", str(pictures), "--epochs", "3", "--minutes", "0.02",
                  "--device", "cpu", "--out", str(out)]  # fmt: skip
@@ -117,8 +117,6 @@ def test_what_belongs_together_is_not_divided(pictures: Path) -> None:
     names = ["01L", "01R", "02L", "02R", "03L", "03R", "04L", "04R"]
     volumes = []
     for name, volume in zip(names, (*data.images, *data.images[:2]), strict=True):
-        from dataclasses import replace
-
         volumes.append(replace(volume, source=replace(volume.source, description=f"{name}.jpg")))
     pairs = from_pictures(volumes, [*data.masks, *data.masks[:2]])
     assert [number for number, _ in pairs.split[1]] == [4, 5, 6, 7]
