@@ -11,7 +11,7 @@ from ctstudio.figures.colours import Theme, diverging_table
 from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import bar_ticks, number
 from ctstudio.figures.panel import Panel
-from ctstudio.figures.scene import Box, Item, Strip, Text
+from ctstudio.figures.scene import Box, Item, Strip, Text, text_length
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Bar:
     @property
     def width(self) -> int:
         """Colours, ticks and the longest text."""
-        face = font(self.small)
         lower, upper = self.panel.bounds
-        labels: list[float] = [face.getlength(number(v)) for v in (*self.ticks, lower, upper)]
-        unit: float = face.getlength(self.panel.unit)
+        shown = (*self.ticks, lower, upper)
+        labels = [text_length(number(v), self.small, False) for v in shown]
+        unit = text_length(self.panel.unit, self.small, False)
         return math.ceil(max(self.thick + 0.5 * self.em + max(labels), unit))
 
     def draw(self, left: int, top: int, theme: Theme) -> list[Item]:

@@ -88,10 +88,12 @@ def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray
     values, repeat = resampled(panel, size)
     if panel.colormap == "grey":
         grey = panel.window.to_uint8(values)
-        pixels = np.repeat(grey[..., None], 3, axis=2)
+        pixels = np.empty((*grey.shape, 3), np.uint8)
+        pixels[:] = grey[..., None]
     else:
         pixels = diverging_table(dark)[diverging_index(values, upper)]
-    pixels = pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
+    if repeat != (1, 1):
+        pixels = pixels.repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
     return pixels if panel.overlay is None else _laid_over(pixels, panel.overlay)
 
 

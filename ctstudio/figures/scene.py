@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,13 +60,19 @@ class Text:
     @property
     def length(self) -> float:
         """How wide it is drawn."""
-        found: float = font(self.size, bold=self.bold).getlength(self.text)
-        return found
+        return text_length(self.text, self.size, self.bold)
 
     @property
     def start(self) -> float:
         """Where it begins."""
         return self.x - {"left": 0.0, "middle": 0.5, "right": 1.0}[self.align] * self.length
+
+
+@lru_cache(maxsize=4096)
+def text_length(text: str, size: int, bold: bool) -> float:
+    """How wide a line is in the bundled typeface; those of a film are the same in every frame."""
+    found: float = font(size, bold=bold).getlength(text)
+    return found
 
 
 @dataclass(frozen=True)

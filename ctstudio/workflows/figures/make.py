@@ -16,13 +16,15 @@ from ctstudio.figures.description import CellSpec, FigureSpec
 from ctstudio.figures.film import Film, Quality, save_film, shrink
 from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
 from ctstudio.figures.scene import Scene, draw
-from ctstudio.figures.sheet import MM_PER_INCH, arrange
+from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.material import Material
 
 SUFFIXES = (*stills.SUFFIXES, *films.SUFFIXES)
 FILM_PX = 1600
-"""A film is at most so wide: what a screen or a slide shows."""
+"""A film is about so wide: what a screen or a slide shows."""
+ROOM = 1.2
+"""As many times that width, for images that are then shown pixel by pixel."""
 
 
 def travelling(spec: FigureSpec, *, keep_paths: bool = False) -> str:
@@ -96,24 +98,21 @@ def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
 
 
 class _Frames:
-    """Sheets to frames of one size, `FILM_PX` wide at most."""
+    """Sheets to frames of one size, about `FILM_PX` wide."""
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
         self._sizes: dict[float, tuple[int, int]] = {}
+        self._exact: bool | None = None  # not known before the first frame
 
     def draw(
         self, at: At, scale: float, rows: Sequence[Sequence[CellSpec]] | None = None
     ) -> Image.Image:
         """One frame. What follows the first is cut or filled to its size."""
         sheet = self._builder.sheet(at, rows)
-        style = sheet.style
-        dpi = min(style.dpi, FILM_PX / style.width_mm * MM_PER_INCH) * scale
-        if not style.pixel_exact:
-            sheet = replace(sheet, style=replace(style, dpi=round(dpi)))
-        scene = arrange(sheet)
+        scene = self._arranged(sheet, scale)
         image = draw(scene)
-        if style.pixel_exact and scale != 1.0:
+        if scale != 1.0 and sheet.style.pixel_exact:
             image = shrink(image, scale)
         size = self._sizes.setdefault(scale, image.size)
         if image.size != size:
@@ -122,6 +121,20 @@ class _Frames:
             whole.paste(image, (0, 0))
             image = whole
         return image
+
+    def _arranged(self, sheet: Sheet, scale: float) -> Scene:
+        """Of whole px for every pixel of the images where that is hardly wider than wished for."""
+        style = sheet.style
+        if style.pixel_exact:
+            return arrange(sheet)
+        dpi = round(min(style.dpi, FILM_PX / style.width_mm * MM_PER_INCH) * scale)
+        if scale == 1.0 and self._exact is not False:
+            exact = arrange(replace(sheet, style=replace(style, dpi=dpi, pixel_exact=True)))
+            if self._exact is None:
+                self._exact = 0.7 * FILM_PX <= exact.width <= ROOM * FILM_PX
+            if self._exact:
+                return exact
+        return arrange(replace(sheet, style=replace(style, dpi=max(dpi, 30))))
 
 
 def _over_slices(builder: Builder) -> tuple[Draw, int]:
