@@ -29,6 +29,9 @@ METRICS = {
 }
 """With the unit of lengths in braces."""
 
+SMOOTHINGS_PX = (0.0, 2.0, 4.0, 8.0, 16.0)
+CUTS = 200
+
 PROTOCOL = (
     "All held-out pixels together; of several labels the mean of those that occur. "
     "Weighted accuracy: each class, the background too, counts the same. AUC: any label against "
@@ -94,16 +97,38 @@ def _alike(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
 def mean_mask(truths: Maps, count: int) -> Answers | None:
     """The mean of the masks that are learnt from, given as an answer ``count`` times.
 
-    The rival of whoever gives every image the same mask. It is cut where that has the highest
-    Dice on those masks themselves. None where the images have several sizes.
+    The rival of whoever gives every image the same mask, and no weak one: it is smoothed as much as
+    tells each of those masks best by the mean of the others, and cut where it has the highest Dice
+    on them. None where the images have several sizes.
     """
     if len({truth.shape for truth in truths}) != 1:
         return None
     stack = np.stack([np.asarray(truth > 0, np.float32) for truth in truths])
-    inside: NDArray[np.float32] = stack.mean(0)
-    cuts = np.unique(inside)[:-1][:: max(len(np.unique(inside)) // 50, 1)]
-    wholes = [np.where(t < 0, -1, t > 0) for t in truths]
-    scores = [dice([(inside > cut).astype(np.int8)] * len(wholes), wholes) for cut in cuts]
-    cut = cuts[int(np.argmax(scores))] if len(cuts) else 0.5
-    found = (inside > cut).astype(np.float32)
+    inside = _smoothed(stack.mean(0), _best_smoothing(stack))
+    wholes = [np.where(truth < 0, -1, truth > 0) for truth in truths]
+    cuts = np.unique(np.quantile(inside, np.linspace(0, 1, CUTS + 1)[:-1]))
+    scores = [dice([inside > cut] * len(wholes), wholes) for cut in cuts]
+    found = np.asarray(inside > cuts[int(np.argmax(scores))], np.float32)
     return Answers([found] * count, [inside] * count)
+
+
+def _best_smoothing(stack: NDArray[np.float32]) -> float:
+    """The SD in px with which the mean of the other masks tells each best, by AUC."""
+    if len(stack) < 2:
+        return 0.0
+    others = [(stack.sum(0) - one) / (len(stack) - 1) for one in stack]
+    means = []
+    for sd_px in SMOOTHINGS_PX:
+        scores = [
+            auc(_smoothed(mean, sd_px), one > 0) for mean, one in zip(others, stack, strict=True)
+        ]
+        known = [score for score in scores if not math.isnan(score)]
+        means.append(float(np.mean(known)) if known else 0.0)
+    return SMOOTHINGS_PX[int(np.argmax(means))]
+
+
+def _smoothed(image: NDArray[np.floating], sd_px: float) -> NDArray[np.float32]:
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(image, sd_px) if sd_px else image
+    return np.asarray(smooth, np.float32)

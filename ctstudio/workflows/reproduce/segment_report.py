@@ -134,8 +134,9 @@ def _judged(told: Mapping[str, Any]) -> str:
     )
     if told["mean_mask"]:
         text += (
-            " The mean mask is that of the images that were learnt from, given to every held-out "
-            "image alike: who has not more than it tells no image from another."
+            " The mean mask is that of the images that were learnt from, smoothed as suits these "
+            "best and given to every held-out image alike: who has not more than it tells no image "
+            "from another."
         )
     for form, one in told["forms"].items():
         if one["every"] > 1:
