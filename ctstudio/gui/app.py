@@ -30,6 +30,7 @@ from ctstudio.gui.segmentations import Segmentations
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.status import NO_ENGINE
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.widgets import WidgetTranslator, translate
 from ctstudio.gui.warm_up import Engine, warm_up
 
 
@@ -65,6 +66,8 @@ class Program:
         theme.apply(self.app, preferences.theme(self.app))
         self.collector = GuiCollector()
         self.window = MainWindow(self.settings, runs_folder or preferences.runs_folder)
+        translate(self.window)
+        self.translator = WidgetTranslator(self.app, self.window)
         self.segmentations = Segmentations(self.window.session, self.window.opener)
         self.engine: Engine | None = None
 

@@ -68,10 +68,10 @@ class NumberEditor(QWidget):
             self.box.setRange(low, high)
             self.box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         if param.unit:
-            self.box.setSuffix(f" {param.unit}")
+            self.box.setSuffix(f" {tr(param.unit)}")
         self.box.setKeyboardTracking(False)
-        self.box.setAccessibleName(field.label)
-        self.box.setToolTip(param.help)
+        self.box.setAccessibleName(tr(field.label))
+        self.box.setToolTip(tr(param.help))
         self.box.valueChanged.connect(self._box_changed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -80,8 +80,8 @@ class NumberEditor(QWidget):
         if slider and param.low is not None and param.high is not None:
             self.slider = QSlider(Qt.Orientation.Horizontal)
             self.slider.setRange(0, SLIDER_STEPS)
-            self.slider.setAccessibleName(tr("{0} slider").format(field.label))
-            self.slider.setToolTip(param.help)
+            self.slider.setAccessibleName(tr("{0} slider").format(tr(field.label)))
+            self.slider.setToolTip(tr(param.help))
             self.slider.valueChanged.connect(self._slider_changed)
             layout.addWidget(self.slider, 1)
             self.box.setMinimumWidth(88)
@@ -153,7 +153,7 @@ class FileEditor(QLineEdit):
         self.setPlaceholderText(tr("Choose a file"))
         end = QLineEdit.ActionPosition.TrailingPosition
         self.browse = self.addAction(theme.icon("mdi6.folder-open-outline"), end)
-        self.browse.setToolTip(tr("Choose a file: {0}").format(field.label.lower()))
+        self.browse.setToolTip(tr("Choose a file: {0}").format(tr(field.label).lower()))
         self.browse.triggered.connect(self._ask)
 
     def _ask(self) -> None:
@@ -200,8 +200,8 @@ class ChoiceForm(QWidget):
         for field in entry.fields:
             editor = self._editor(field)
             self._editors[field.name] = editor
-            label = QLabel(field.label)
-            label.setToolTip(field.param.help)
+            label = QLabel(tr(field.label))
+            label.setToolTip(tr(field.param.help))
             label.setBuddy(editor)
             self._layout.addRow(label, editor)
         leave_keys_to_the_images(self)
@@ -259,8 +259,8 @@ class ChoiceForm(QWidget):
             line = FileEditor(field) if field.param.file else QLineEdit(str(field.default))
             line.editingFinished.connect(self._emit)
             editor = line
-        editor.setAccessibleName(field.label)
-        editor.setToolTip(field.param.help)
+        editor.setAccessibleName(tr(field.label))
+        editor.setToolTip(tr(field.param.help))
         return editor
 
     def _emit(self) -> None:

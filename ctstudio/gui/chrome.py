@@ -108,7 +108,7 @@ def build_menus(
     for name in ("close_layer", "quit"):
         file.addAction(actions[name])
     for title, names in MENUS.items():
-        menu = bar.addMenu(title)
+        menu = bar.addMenu(tr(title))
         menu.setObjectName(title)
         for name in names:
             menu.addAction(actions[name]) if name else menu.addSeparator()

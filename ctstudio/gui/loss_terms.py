@@ -60,7 +60,7 @@ class LossTerm(QWidget):
         self._name()
 
     def _name(self) -> None:
-        title = self._registry[self.section.choice.name].title
+        title = tr(self._registry[self.section.choice.name].title)
         self.section.set_title(f"{self._heading}: {title}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -101,11 +101,11 @@ def _heading(text: str) -> QStandardItem:
 
 
 def _item(name: str, recipe: Recipe, start: str) -> QStandardItem:
-    title = recipe.title or name
+    title = tr(recipe.title) or name
     item = QStandardItem(title)
     item.setData(name, Qt.ItemDataRole.UserRole)
     item.setData(_capital(title.removeprefix(start).lstrip(",: ")), SHORT_ROLE)
-    item.setToolTip(plain_tip(f"{title}\n{recipe.description}".strip()))
+    item.setToolTip(plain_tip(f"{title}\n{tr(recipe.description)}".strip()))
     return item
 
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 
 
 class Undoing(QObject):
@@ -29,4 +30,5 @@ class Undoing(QObject):
         return {"undo": self._stack.undo, "redo": self._stack.redo}
 
     def _name(self, name: str, text: str) -> None:
-        self._actions[name].setText(f"{name.capitalize()} {text[:1].lower()}{text[1:]}".strip())
+        title = tr({"undo": "Undo", "redo": "Redo"}[name])
+        self._actions[name].setText(f"{title} {text[:1].lower()}{text[1:]}".strip())

@@ -42,6 +42,7 @@ class CompareBar(QFrame):
         self.modes: dict[str, QToolButton] = {name: _button(actions[name]) for name in ACTIONS}
         self.label = QLabel()
         self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName(tr("How far, how fast or how large"))
         self.slider.setRange(0, TICKS)
         self.slider.setPageStep(TICKS // 10)
         self.slider.setMinimumWidth(80)

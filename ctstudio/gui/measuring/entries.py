@@ -13,6 +13,7 @@ from ctstudio.ct.measure import Kind, Shape, slice_of
 from ctstudio.ct.planes import Plane
 from ctstudio.ct.volume import Geometry
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.words import plain_title
 
@@ -130,7 +131,7 @@ class Measurements(QObject):
         self._drawn += 1
         same = sum(entry.shape.kind == shape.kind for entry in self._entries.values())
         taken = {entry.name for entry in self._entries.values()}
-        name = NAMES[shape.kind]
+        name = tr(NAMES[shape.kind])
         name = next(n for k in range(same + 1, 10**6) if (n := f"{name} {k}") not in taken)
         known = layer.stack.geometry.spacing_known
         entry = Entry(self._drawn, name, shape, plane, Space.of(layer), known)

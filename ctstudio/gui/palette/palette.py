@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPoint, QSize, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QPainter, QPalette
+from PySide6.QtGui import QAction, QIcon, QKeyEvent, QKeySequence, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -28,6 +29,7 @@ WIDTH, SHOWN = 560, 12
 MENU_ROLE = int(Qt.ItemDataRole.UserRole)
 KEY_ROLE = MENU_ROLE + 1
 NOT_NOW = 3.0  # what cannot be done at present stands behind what fits as well
+EXACT = 10.0  # the name in full
 IN_TITLE = 2.0  # a letter of the command's own name counts for more than one of its menu's
 
 
@@ -44,6 +46,11 @@ class Command:
         """How well the letters fit."""
         fits = [score(query, self.title), score(query, self.english)]
         best = [fit + IN_TITLE * len(query) for fit in fits if fit is not None]
+        if query.strip() and query.strip().casefold() in (
+            self.title.casefold(),
+            plain(self.english).casefold(),
+        ):
+            best.append(max(best, default=0.0) + EXACT)
         found = score(query, f"{self.menu} {self.title}")
         return max([*best, *([found] if found is not None else [])], default=None)
 
@@ -71,7 +78,9 @@ def commands(bar: QMenuBar) -> list[Command]:
 
 def plain(text: str) -> str:
     """A menu's text without the marks that are for menus."""
-    return text.replace("&&", "\0").replace("&", "").replace("\0", "&").replace(" ...", "")
+    text = re.sub(r"\(&\w\)", "", text)  # where the letter is none of the word's own
+    text = text.replace("&&", "\0").replace("&", "").replace("\0", "&")
+    return text.replace(" ...", "").replace("……", "")
 
 
 class CommandPalette(QFrame):
@@ -87,6 +96,9 @@ class CommandPalette(QFrame):
         self._commands: list[Command] = []
         self._lately: list[str] = []  # names of those used before, the newest first
         self._focus: QWidget | None = None
+        nothing = QPixmap(16, 16)
+        nothing.fill(Qt.GlobalColor.transparent)
+        self._blank = QIcon(nothing)  # names stand below one another
         self.line = QLineEdit()
         self.line.setPlaceholderText(tr("Type what you want to do"))
         self.line.setAccessibleName(tr("Command"))
@@ -138,7 +150,7 @@ class CommandPalette(QFrame):
             item.setData(MENU_ROLE, command.menu)
             key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             item.setData(KEY_ROLE, key)
-            item.setIcon(action.icon())
+            item.setIcon(self._blank if action.icon().isNull() else action.icon())
             # A screen reader hears all of the row.
             on = tr("on") if action.isCheckable() and action.isChecked() else ""
             words = [command.title, on, command.menu, key]

@@ -157,7 +157,7 @@ class DenoisePanel(QWidget):
                 theme.icon("mdi6.graph-outline"), tr("Network: {0}").format(model.title), model
             )
         for entry in DENOISERS:
-            self.method.addItem(theme.icon("mdi6.function-variant"), entry.title, entry.name)
+            self.method.addItem(theme.icon("mdi6.function-variant"), tr(entry.title), entry.name)
         known = [self.method.itemData(k) for k in range(self.method.count())]
         if current is None:
             current = "tv"
@@ -204,7 +204,7 @@ class DenoisePanel(QWidget):
         if isinstance(data, str):
             entry = DENOISERS[data]
             self.form.set_entry(entry)
-            self._help.setText(entry.help)
+            self._help.setText(tr(entry.help))
         elif data is not None:
             self.form.set_entry(None)
             self._help.setText(tr("Trained for {0} steps in CT Studio.").format(data.step))

@@ -106,7 +106,7 @@ class SeriesPanel(QWidget):
             size = f"{info.slices} x {info.columns} x {info.rows}"
             every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
             detail = f"{size}, {every}" if spacing else size
-            count = "1 slice" if info.slices == 1 else f"{info.slices} slices"
+            count = tr("1 slice") if info.slices == 1 else tr("{0} slices").format(info.slices)
             short = f"{count}, {every.removeprefix('every ')}" if spacing else count
             item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]

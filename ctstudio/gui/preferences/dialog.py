@@ -110,7 +110,7 @@ class PreferencesDialog(QDialog):
         form.addRow(tr("Layers of sessions, at most"), self.limit)
         self.sizes = plain_label()
         self.sizes.setProperty("role", "muted")
-        self.sizes.setWordWrap(True)
+        _stretch(self.sizes)
         self.clear = QPushButton(tr("Clear the cache ..."))
         self.clear.clicked.connect(self._clear)
         row = QHBoxLayout()
@@ -225,8 +225,14 @@ def _page() -> tuple[QWidget, QFormLayout]:
 def _note(text: str) -> QLabel:
     label = QLabel(text)
     label.setProperty("role", "muted")
-    label.setWordWrap(True)
+    _stretch(label)
     return label
+
+
+def _stretch(label: QLabel) -> None:
+    """Let a text have the width of the page before it is broken."""
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
 
 def _name_fields(form: QFormLayout) -> None:

@@ -30,6 +30,11 @@ def tr(text: str) -> str:
     return _texts.get(text, text)
 
 
+def is_english() -> bool:
+    """Whether the texts stay as they stand in the code."""
+    return not _texts
+
+
 @lru_cache(maxsize=4)
 def catalogue(language: str) -> Mapping[str, str]:
     """The translations of a language by the English text; none for English."""

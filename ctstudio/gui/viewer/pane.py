@@ -103,7 +103,7 @@ class Pane(QFrame):
             return
         self.button.setText(plain_title(layer.name))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
-        tip = f"{layer.name}\nClick to show another layer in this pane"
+        tip = f"{layer.name}\n{tr('Click to show another layer in this pane')}"
         self.button.setToolTip(plain_tip(tip))
 
     def show_links(self, words: str | None) -> None:
@@ -116,17 +116,17 @@ class Pane(QFrame):
 
     def _plane_text(self) -> str:
         view = self.view
-        plane = plane_name(view.shown_plane).capitalize()
+        plane = tr(plane_name(view.shown_plane).capitalize())
         if view.slab is None:
             return plane
         how, thickness = view.slab
-        return f"{plane}, {SLABS[how]} {thickness:g} mm"
+        return f"{plane}, {tr(SLABS[how])} {thickness:g} mm"
 
     def _fill_plane_menu(self) -> None:
         menu, view = self._plane_menu, self.view
         menu.clear()
         for plane in PLANES:
-            action = menu.addAction(plane.capitalize())
+            action = menu.addAction(tr(plane.capitalize()))
             action.setCheckable(True)
             action.setChecked(plane == view.shown_plane)
             action.setData(("plane", plane))
@@ -140,7 +140,7 @@ class Pane(QFrame):
         single.setChecked(view.slab is None)
         single.setData(("slab", None))
         for how, title in SLABS.items():
-            below = menu.addMenu(tr("Slab: {0}").format(title))
+            below = menu.addMenu(tr("Slab: {0}").format(tr(title)))
             for thickness in THICKNESSES_MM:
                 action = below.addAction(f"{thickness:g} mm")
                 action.setCheckable(True)

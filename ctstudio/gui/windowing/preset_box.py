@@ -39,7 +39,7 @@ class PresetBox(QComboBox):
             for number, preset in enumerate(self.presets.all, start=1):
                 key = f"{number}  " if number in NUMBERS else ""
                 words = preset.words if preset.window is not None else ""
-                self.addItem(f"{key}{preset.name}  {words}".strip(), preset.name)
+                self.addItem(f"{key}{tr(preset.name)}  {words}".strip(), preset.name)
             self.setCurrentIndex(self.findData(shown) if shown is not None else -1)
 
     def show_window(self, window: Window) -> None:
