@@ -339,3 +339,21 @@ def test_lens_goes_with_a_key_that_was_held(pair: Any) -> None:
     QTest.keyRelease(QApplication.focusWidget(), Key.Key_Q)
     assert not lens.on
     assert not pair.window.actions_by_name["lens"].isChecked()
+
+
+def test_the_second_layer_has_the_colours_of_the_first_and_a_difference_its_own_bar(
+    pair: Any, thin: Any, thick: Any
+) -> None:
+    from ctstudio.gui.windowing.colour_bar import bar_of
+
+    pair.window.actions_by_name["invert"].trigger()
+    pair.key(Key.Key_W)
+    first, second = (255 - grey for grey in greys(thin, thick))
+    line = pair.window.view_control.comparing.active.line_px
+    for (y, x), (at, colour) in sample(pair, YS, XS).items():
+        if abs(at.x() - line) > 30:
+            want = (second if at.x() > line else first)[y, x]
+            assert abs(int(colour[0]) - int(want)) <= 1
+    pair.key(Key.Key_Y)
+    pair.window.view_control.comparing.set_value("difference", 40)
+    assert bar_of(pair.view)[1:] == (-40, 40)

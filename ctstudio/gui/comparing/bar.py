@@ -80,14 +80,14 @@ class CompareBar(QFrame):
             kind = MODES[composer.mode]
             value = self._comparing.values.get(composer.mode)
             self.slider.setValue(round(TICKS * kind.place(value)))
-        unit = ""
+        unit = tr(kind.unit)
         if kind.unit == "mm" and not composer.layer.stack.geometry.spacing_known:
             unit = "px"
         elif kind.unit == "HU":
             unit = composer.layer.stack.unit or "units"
-        self.label.setText(kind.label)
-        self.slider.setAccessibleName(f"{kind.title}: {kind.label.lower()}")
-        self.slider.setToolTip(tr("{0} ({1}); keys , and .").format(kind.label, kind.unit))
+        self.label.setText(tr(kind.label))
+        self.slider.setAccessibleName(f"{tr(kind.title)}: {tr(kind.label)}")
+        self.slider.setToolTip(tr("{0} ({1}); keys , and .").format(tr(kind.label), tr(kind.unit)))
         self.value.setText(kind.words(value, unit))
 
     def _choose(self, row: int) -> None:

@@ -205,6 +205,11 @@ class Composer:
                 found.append((named, Probe(value, own.unit, own.voxel, own.point_mm)))
         return found
 
+    @property
+    def limit(self) -> float | None:
+        """Where a difference is shown: the value at either end of its colours."""
+        return self.values.get("difference") if self.difference is not None else None
+
     def adjust(self, dx: float) -> bool:
         """A drag with the left button sets the scale of a difference, not the window."""
         if self.difference is None:

@@ -1,13 +1,13 @@
-"""What stands upon a pane in which two layers are compared: names, the line, the colour bar."""
+"""What stands upon a pane in which two layers are compared: names, and the line."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
-from ctstudio.figures.colours import diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.comparing.composer import Composer
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -15,8 +15,6 @@ ROW = 62.0  # px from the top: below the letter of the upper edge and a word upo
 KNOB = 9.0  # px: radius of the handle
 KNOB_AT = 0.62  # of the line
 GAP = 10.0
-BAR_WIDTH = 10.0
-SMALL_PX = 220
 
 
 def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
@@ -28,9 +26,9 @@ def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
     metrics = QFontMetricsF(font)
     size = QRectF(view.viewport().rect())
     if composer.second is None:
-        words = "compared with itself: choose another layer"
+        words = tr("compared with itself: choose another layer")
         if composer.fits:
-            words = f"{composer.layer.name} has no slice here"
+            words = tr("{0} has no slice here").format(composer.layer.name)
         _centred(painter, metrics, size, words)
         return
     one, two = view.layer.name, composer.layer.name
@@ -46,8 +44,7 @@ def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
         share = composer.values.get("blend")
         _centred(painter, metrics, size, f"{one} {100 - share:.0f} %  +  {two} {share:.0f} %")
     else:
-        _centred(painter, metrics, size, f"{two}  minus  {one}")
-        _colour_bar(painter, metrics, size, composer.values.get("difference"), view.stack.unit)
+        _centred(painter, metrics, size, tr("{0}  minus  {1}").format(two, one))
 
 
 def _centred(painter: QPainter, metrics: QFontMetricsF, size: QRectF, words: str) -> None:
@@ -98,27 +95,3 @@ def _level_line(
         text = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, size.width() * 0.5)
         at = QPointF(size.width() * 0.3 - metrics.horizontalAdvance(text) / 2, baseline)
         overlay.outlined(painter, at, text, theme.CROSSHAIR)
-
-
-def _colour_bar(
-    painter: QPainter, metrics: QFontMetricsF, size: QRectF, limit: float, unit: str
-) -> None:
-    """The map of differences with its ends, at the upper right."""
-    if size.height() < SMALL_PX or size.width() < SMALL_PX:
-        return
-    table = diverging_table()[::-1]
-    picture = QImage(
-        bytes(table.tobytes()), 1, len(table), 3, QImage.Format.Format_RGB888
-    )  # one pixel wide, the greatest value on top
-    height = min(size.height() * 0.26, 160.0)
-    bar = QRectF(size.width() - overlay.MARGIN - BAR_WIDTH, size.height() * 0.2, BAR_WIDTH, height)
-    painter.drawImage(bar, picture)
-    painter.setPen(QPen(QColor(theme.ON_IMAGE), 1))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawRect(bar)
-    most = f"{limit:.0f}" if limit >= 10 else f"{limit:.1f}"
-    ends = ((f"+{most}", bar.top()), ("0", bar.center().y()), (f"-{most}", bar.bottom()))
-    for text, y in ends:
-        words = f"{text} {unit}".rstrip() if text != "0" else text
-        x = bar.left() - 6 - metrics.horizontalAdvance(words)
-        overlay.outlined(painter, QPointF(x, y + metrics.ascent() / 2 - 1), words)

@@ -40,6 +40,7 @@ class Cine(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._step)
         self.strip = CineStrip(self)
+        self.strip.follow()
         self.strip.hide()
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -140,8 +141,8 @@ class CineStrip(QWidget):
         self.way.setAccessibleName(tr("At the last slice"))
         self.way.setToolTip(tr("What happens at the last slice (Alt+L)"))
         for way, words in WAYS.items():
-            self.way.addItem(words.split(":")[0], way)
-            self.way.setItemData(self.way.count() - 1, words, Qt.ItemDataRole.ToolTipRole)
+            self.way.addItem(tr(words.split(":")[0]), way)
+            self.way.setItemData(self.way.count() - 1, tr(words), Qt.ItemDataRole.ToolTipRole)
         self.way.activated.connect(lambda row: cine.set_way(self.way.itemData(row)))
         self.everywhere = QCheckBox(tr("All panes"))
         self.everywhere.setToolTip(tr("Panes that are not linked run along too (Alt+N)"))

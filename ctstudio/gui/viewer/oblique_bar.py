@@ -33,14 +33,14 @@ class ObliqueBar(QFrame):
         layout.addWidget(self.title)
         self.angles: list[QDoubleSpinBox] = []
         for name, tip in ANGLES:
-            label, box = QLabel(name), QDoubleSpinBox()
+            label, box = QLabel(tr(name)), QDoubleSpinBox()
             box.setRange(-180, 180)
             box.setDecimals(1)
             box.setSuffix(" °")
             box.setWrapping(True)
             box.setKeyboardTracking(False)
-            box.setAccessibleName(tr("{0} of the oblique plane").format(name))
-            box.setToolTip(tip)
+            box.setAccessibleName(tr("{0} of the oblique plane").format(tr(name)))
+            box.setToolTip(tr(tip))
             box.setMaximumWidth(90)
             box.valueChanged.connect(self._set)
             layout.addWidget(label)
@@ -74,7 +74,7 @@ class ObliqueBar(QFrame):
         self.setVisible(plane is not None)
         if plane is None:
             return
-        self.title.setText(tr("Oblique, from {0}").format(plane.base))
+        self.title.setText(tr("Oblique, from {0}").format(tr(plane.base)))
         for box, angle in zip(self.angles, plane.angles, strict=True):
             if not box.hasFocus() or abs(box.value() - angle) > 0.05:
                 with QSignalBlocker(box):

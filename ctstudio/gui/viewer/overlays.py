@@ -12,6 +12,7 @@ from PySide6.QtGui import QAction, QColor, QFontMetricsF, QPainter, QPen
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
 from ctstudio.gui.session import Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -110,7 +111,7 @@ class Overlays(QObject):
         unit = "mm" if view.stack.geometry.spacing_known else "px"
         font = theme.image_font(11)
         painter.setFont(font)
-        words = f"grid {step:g} {unit}"
+        words = tr("grid {0} {1}").format(f"{step:g}", unit)
         x = (size.width() - QFontMetricsF(font).horizontalAdvance(words)) / 2
         overlay.outlined(painter, QPointF(x, size.height() - 54), words, theme.ON_IMAGE_MUTED)
 

@@ -21,6 +21,11 @@ class Compared(Protocol):
         """The values at (u, v) of what is compared."""
         ...
 
+    @property
+    def limit(self) -> float | None:
+        """Where a difference is shown: the value at either end of its colours."""
+        ...
+
     def adjust(self, dx: float) -> bool:
         """The left button was dragged by so many px; whether that sets something here."""
         ...

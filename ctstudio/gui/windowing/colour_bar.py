@@ -24,6 +24,9 @@ def bar_of(view: PictureView) -> tuple[NDArray[np.uint8], float, float] | None:
     """
     if view.layer is None:
         return None
+    compared = view.comparison.limit if view.comparison is not None else None
+    if compared is not None:
+        return diverging_table(), -compared, compared
     if view.layer.signed:
         limit = view.window.width_hu / 2
         return diverging_table(), -limit, limit
