@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.labels import NOT_ANNOTATED, UNKNOWN, Label, default_colour
+from ctstudio.ct.labels import BACKGROUND, NOT_ANNOTATED, UNKNOWN, Label, default_colour
 
 AGREED, FALSE_POSITIVE, FALSE_NEGATIVE = 1, 2, 3
 
@@ -23,7 +23,7 @@ and Ito 2008)."""
 
 HATCH_PX = 8
 """The distance of the lines that hatch what is not annotated, along rows and columns."""
-_HATCH_ALPHA = 96
+_HATCH_ALPHA, _BACKGROUND_ALPHA = 96, 56
 
 
 def difference(truth: NDArray[Any], prediction: NDArray[Any]) -> NDArray[np.uint8]:
@@ -83,7 +83,8 @@ def paint(
 
     ``opacity`` from 0 to 1 is that of areas; outlines, with ``contour``, are opaque. Values are
     rounded to whole numbers; what is not a number is transparent. What is below 0, not annotated,
-    is hatched with thin grey lines, unless `UNKNOWN` is hidden.
+    is hatched with thin grey lines, unless `UNKNOWN` is hidden; where it is one of the ``labels``,
+    the background that was annotated is tinted a little.
     """
     whole = numbers
     signed = not np.issubdtype(numbers.dtype, np.unsignedinteger)
@@ -100,6 +101,8 @@ def paint(
     else:
         table[:, 3] = np.rint(table[:, 3] * opacity)
     picture: NDArray[np.uint8] = table.view(np.uint32)[:, 0].take(whole)[..., None].view(np.uint8)
+    if unknown is not None and any(label.number == UNKNOWN for label in labels):
+        picture[numbers == 0] = (*BACKGROUND.colour, _BACKGROUND_ALPHA)
     if unknown is not None and unknown.any():
         y, x = np.ogrid[: unknown.shape[0], : unknown.shape[1]]
         picture[unknown & ((y + x) % HATCH_PX == 0)] = (*NOT_ANNOTATED.colour, _HATCH_ALPHA)

@@ -39,6 +39,9 @@ class Label:
     colour: tuple[int, int, int]
 
 
+BACKGROUND = Label(0, "Background", (190, 190, 225))
+"""What is no label and yet annotated, where that has to be told apart."""
+
 NOT_ANNOTATED = Label(UNKNOWN, "Not annotated", (150, 150, 150))
 """Among the labels of a map that is annotated in part (sparsely), and of no other."""
 

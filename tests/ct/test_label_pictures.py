@@ -12,7 +12,7 @@ from ctstudio.ct.label_pictures import (
     paint,
     paint_probability,
 )
-from ctstudio.ct.labels import Label, default_colour
+from ctstudio.ct.labels import BACKGROUND, NOT_ANNOTATED, Label, default_colour
 
 
 def test_difference_counts_as_simpleitk_does() -> None:
@@ -88,6 +88,11 @@ def test_what_is_not_annotated_is_hatched() -> None:
     assert (picture[4:12, 4:12, :3] == default_colour(1)).all()
     assert not paint(numbers, hidden=(-1,))[unknown].any()
     assert (paint(numbers.astype(np.float32)) == picture).all()
+    tinted = paint(numbers, (NOT_ANNOTATED,), opacity=0.4)
+    assert (tinted[16:24, 16:24] == (*BACKGROUND.colour, 56)).all(), "seen on black, too"
+    assert (
+        np.delete(tinted, range(16, 24), axis=0) == np.delete(picture, range(16, 24), axis=0)
+    ).all()
 
 
 def test_probabilities_have_the_table_s_colours_and_a_white_outline() -> None:

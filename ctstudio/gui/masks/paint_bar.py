@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.masks.menu import PRESSED, swatch
 from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.paint_keys import PaintKeys
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
@@ -51,7 +53,6 @@ class PaintBar(QFrame):
         for name, text, key, icon in TOOLS:
             button = picture_button(icon, f"{text} ({key})")
             button.setCheckable(True)
-            button.setShortcut(key)
             button.toggled.connect(lambda on, name=name: self._choose_tool(name, on))
             group.addButton(button)
             layout.addWidget(button)
@@ -79,10 +80,12 @@ class PaintBar(QFrame):
         self.limited.toggled.connect(self._set_limits)
         for box in (self.low, self.high):
             box.valueChanged.connect(self._set_limits)
-        for key, factor in (("[", 1 / STEP), ("]", STEP)):
-            QShortcut(QKeySequence(key), self).activated.connect(
-                lambda factor=factor: self.radius.setValue(self.radius.value() * factor)
-            )
+        deeds: dict[str, Callable[[], object]] = {
+            key: self.tools[name].click for name, _, key, _ in TOOLS
+        }
+        deeds |= {"[": lambda: painter.resize_brush(1 / STEP)}
+        deeds |= {"]": lambda: painter.resize_brush(STEP)}
+        PaintKeys(painter, painter.views, deeds, self)
         self.between = picture_button("mdi6.layers-plus", tr("Fill the slices between those drawn"))
         self.between.clicked.connect(painter.fill_between)
         self.sparse = picture_button(

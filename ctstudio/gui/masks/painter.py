@@ -12,6 +12,7 @@ from PySide6.QtCore import QCoreApplication, QObject, QPointF, Qt, QTimer, Signa
 
 from ctstudio.ct import painting
 from ctstudio.ct.labels import (
+    BACKGROUND,
     NOT_ANNOTATED,
     UNKNOWN,
     Label,
@@ -31,7 +32,6 @@ from ctstudio.gui.viewer.slice_view import SliceView
 Tool = Literal["brush", "eraser", "fill"]
 LEAST_MM, MOST_MM = 0.5, 100.0
 MOST_LABELS = 255
-BACKGROUND = Label(0, "Background", (70, 70, 70))
 REDRAW_MS = 16
 WHEEL_STEP = 1.15  # of the brush's radius, a notch
 
@@ -43,7 +43,7 @@ class Painter(QObject):
 
     def __init__(self, session: Session, masks: Masks, views: list[SliceView]) -> None:
         super().__init__(session)
-        self._session, self._masks, self._views = session, masks, views
+        self._session, self._masks, self.views = session, masks, views
         self.on = False
         self.mask: Layer | None = None
         self.tool: Tool = "brush"
@@ -88,7 +88,7 @@ class Painter(QObject):
         # Where moves of the mouse are left out, a stroke cuts corners.
         compress = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
         QCoreApplication.setAttribute(compress, not on)
-        for view in self._views:
+        for view in self.views:
             view.tool = self if on else None
             view.set_brush(None)
         self._hovered = None
@@ -275,7 +275,7 @@ class Painter(QObject):
     def hover(self, view: SliceView, at: QPointF | None) -> None:
         """Show what the brush would cover."""
         self._hovered = view, at
-        for other in self._views:
+        for other in self.views:
             shown = other is view and at is not None and self.tool != "fill"
             other.set_brush((at, self.radius_mm) if shown and at is not None else None)
 
