@@ -22,8 +22,13 @@ from ctstudio.cli.progress import drain
 from ctstudio.core.errors import StudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctstudio.core.events import Work
     from ctstudio.core.registry import Choice
     from ctstudio.workflows.evaluation.cases import Case
+    from ctstudio.workflows.evaluation.contest import Entry
+    from ctstudio.workflows.evaluation.detect import Seen
 
 
 @click.command(
@@ -67,6 +72,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Leave classical methods their default strength instead of the best one for the truth.",
 )
+@click.option(
+    "--discs",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="N",
+    help="With --demo: whether discs of low contrast are still seen, in N realisations of the "
+    "noise; 2 at least, 6 tell methods apart.",
+)
 @click.option("--out", type=ANY_PATH, required=True, help="A new folder for tables and pictures.")
 def command(
     paths: tuple[Path, ...],
@@ -79,6 +92,7 @@ def command(
     slices: int,
     protocols: tuple[str, ...],
     as_set: bool,
+    discs: int,
     out: Path,
 ) -> None:
     """Judge denoising methods on slices whose truth is known.
@@ -95,6 +109,8 @@ def command(
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
     if truth and len(paths) != 1:
         raise click.UsageError("--truth belongs to one series.")
+    if discs == 1 or (discs and not demo):
+        raise click.UsageError("--discs belongs to --demo, and needs 2 realisations or more.")
     used = _protocols(protocols)
     require_free_folder(out)
     chosen = [method_from(name) for name in methods]
@@ -108,9 +124,10 @@ def command(
         else:
             cases.append(_simulated(path, selector, _noise(noise, settings), slices, around))
     entries = drain(contest.evaluate(cases, chosen, protocols=used, tune=not as_set))
+    seen = drain(_discs(entries, cases[0].name, discs)) if discs else []
     line = "ctstudio " + shlex.join(sys.argv[1:])
     with atomic_folder(out) as folder:
-        table.write(folder, cases, entries, line)
+        table.write(folder, cases, entries, line, seen)
         for number, case in enumerate(cases, 1):
             mine = [entry for entry in entries if entry.case == case.name]
             picture.draw(case, mine).save(folder / f"case-{number}.png")
@@ -152,6 +169,16 @@ def _demo(slices: int, around: int) -> Case:
     demo = drain(ensure_demo(), "Making the demo")
     noisy, clean = (drain(read(open_series([folder]))) for folder in demo.folders)
     return paired("Demo phantom, quarter dose", noisy, clean, count=slices, neighbours=around)
+
+
+def _discs(entries: Sequence[Entry], case: str, realisations: int) -> Work[list[Seen]]:
+    from ctstudio.ct.phantom import phantom
+    from ctstudio.workflows.demo_series import NOISE
+    from ctstudio.workflows.evaluation.detect import detect
+
+    truth = yield from phantom()
+    used = [entry.used for entry in entries if entry.case == case]
+    return (yield from detect(truth, NOISE, used, realisations))
 
 
 def _pair(path: Path, truth: Path, selector: str | None, slices: int, around: int) -> Case:

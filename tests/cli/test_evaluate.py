@@ -45,6 +45,7 @@ def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> No
     [
         ([], "Give a series to evaluate on, or --demo"),
         (["SERIES", "--demo"], "not both"),
+        (["SERIES", "--discs", "4"], "--discs belongs to --demo"),
         (["SERIES", "--protocol", "C"], "There is no protocol 'C'"),
         (["SERIES", "--noise", "grain"], "There is no noise 'grain'"),
         (["SERIES", "--set", "doze=1"], "doze"),

@@ -14,11 +14,13 @@ from scipy import ndimage
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
 from ctstudio.core.registry import Choice
-from ctstudio.ct.phantom import phantom
+from ctstudio.ct.phantom import INSERTS, LIVER_HU, phantom
 from ctstudio.workflows.denoise import method_from_choice
+from ctstudio.workflows.evaluation import detect as detect_module
 from ctstudio.workflows.evaluation import picture, table
 from ctstudio.workflows.evaluation.cases import Case, Slice, paired, simulated
 from ctstudio.workflows.evaluation.contest import NOISY, evaluate, neighbours_of
+from ctstudio.workflows.evaluation.detect import detect
 from ctstudio.workflows.evaluation.measure import Ground, mean, measure
 
 SPACING = (0.8, 0.8)
@@ -141,3 +143,31 @@ def test_json_has_no_numbers_that_are_none() -> None:
 def test_nothing_to_evaluate_on() -> None:
     with pytest.raises(StudioError, match="nothing to evaluate"):
         finish(evaluate([], []))
+
+
+@pytest.fixture(scope="module")
+def torso():
+    return finish(phantom(slices=40, size=192))
+
+
+def test_discs_of_the_phantom_are_seen_with_little_noise_and_lost_in_much(torso) -> None:
+    seen = {
+        sd: finish(detect(torso, Choice("gaussian", {"sd": sd}), [None], 3)) for sd in (4.0, 80.0)
+    }
+    assert [(one.contrast_hu, one.diameter_mm) for one in seen[4.0]] == [
+        (i.contrast_hu, i.diameter_mm) for i in INSERTS
+    ]
+    quiet, loud = ([one.found.d_prime for one in seen[sd]] for sd in seen)
+    assert quiet[0] > 5  # 20 HU
+    assert quiet[0] > quiet[2] > quiet[3]  # 20, 10 and 5 HU
+    assert max(loud) < 3
+    assert all(one.method == NOISY for one in seen[4.0])
+
+
+def test_without_their_discs_slices_are_liver_there(torso) -> None:
+    plain = detect_module._without_discs(torso, torso.slice_hu(2))
+    for insert in INSERTS:
+        window = detect_module._place(torso, insert)
+        assert np.allclose(plain[window][8:-8, 8:-8], LIVER_HU, atol=1)
+        middle = torso.slice_hu(2)[detect_module._middle(torso, insert)]
+        assert middle == pytest.approx(LIVER_HU + insert.contrast_hu, abs=1)

@@ -83,8 +83,8 @@ def simulated(
                       for k, v in settings.items())  # fmt: skip
     noisy: dict[int, NDArray[np.float32]] = {}
     chosen = spread(volume, count)
-    wanted = {z: _around(z, len(volume), neighbours) for z in chosen}
-    needed = sorted({z for around in wanted.values() for z in around})
+    wanted = {z: around(z, len(volume), neighbours) for z in chosen}
+    needed = sorted({k for slab in wanted.values() for k in slab})
     for done, z in enumerate(needed):
         yield Progress(done, len(needed), f"{name}: simulating noise")
         clean = torch.from_numpy(_known(volume.slice_hu(z)))
@@ -110,7 +110,7 @@ def paired(name: str, noisy: Volume, truth: Volume, *, count: int, neighbours: i
     slices = tuple(
         Slice(
             z,
-            np.stack([_known(noisy.slice_hu(k)) for k in _around(z, len(noisy), neighbours)]),
+            np.stack([_known(noisy.slice_hu(k)) for k in around(z, len(noisy), neighbours)]),
             _known(truth.slice_hu(z)),
         )
         for z in spread(truth, count)
@@ -128,7 +128,8 @@ def spread(volume: Volume, count: int) -> list[int]:
     return [shown[int((k + 0.5) * len(shown) / count)] for k in range(count)]
 
 
-def _around(index: int, total: int, count: int) -> Sequence[int]:
+def around(index: int, total: int, count: int) -> Sequence[int]:
+    """The ``count`` slices around one of ``total``; the outermost ones are repeated."""
     from ctstudio.learn.context import neighbours
 
     return neighbours(index, total, count)

@@ -26,12 +26,14 @@ class Entry:
 
     ``rows`` holds the measures of each slice (see `measure`), ``images`` the slices ``(y, x)`` HU,
     ``seconds`` the time of each; ``parameters`` is the number of a network's weights, 0 for others.
+    ``used`` is the method with the settings that it had, None for the noisy input.
     """
 
     case: str
     method: str
     settings: str
     parameters: int = 0
+    used: Method | None = None
     rows: list[dict[str, float]] = field(default_factory=list)
     images: list[NDArray[np.float32]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -39,7 +41,7 @@ class Entry:
 
 def neighbours_of(methods: Sequence[Method]) -> int:
     """The most neighbouring slices, themselves included, that any of the methods looks at."""
-    return max((_slices(method) for method in methods), default=1)
+    return max((slices_of(method) for method in methods), default=1)
 
 
 def evaluate(
@@ -83,10 +85,10 @@ def evaluate(
         for method in methods:
             if tune and isinstance(method, ClassicalMethod):
                 method = yield from _at_its_best(method, case)
-            entry = Entry(case.name, method.title, method.description, _weights(method))
+            entry = Entry(case.name, method.title, method.description, _weights(method), method)
             for one, ground in zip(case.slices, grounds, strict=True):
                 start = time.perf_counter()
-                image = method.denoise_slice(one.among(_slices(method)))
+                image = method.denoise_slice(one.among(slices_of(method)))
                 entry.seconds.append(time.perf_counter() - start)
                 entry.images.append(image)
                 entry.rows.append(measure(image, ground, protocols))
@@ -107,7 +109,8 @@ def _at_its_best(method: ClassicalMethod, case: Case) -> Work[ClassicalMethod]:
     return method_from_choice(best)
 
 
-def _slices(method: Method) -> int:
+def slices_of(method: Method) -> int:
+    """How many neighbouring slices, itself included, a method looks at."""
     if not isinstance(method, NetworkMethod):
         return 1
     from ctstudio.learn.context import context_of

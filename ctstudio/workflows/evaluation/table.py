@@ -14,6 +14,7 @@ from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.evaluation.cases import Case
 from ctstudio.workflows.evaluation.contest import Entry
+from ctstudio.workflows.evaluation.detect import Seen
 from ctstudio.workflows.evaluation.measure import CONFIDENCE, MEASURES, mean
 
 UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
@@ -22,13 +23,17 @@ DIGITS = {"psnr": 2, "ssim": 4, "rmse": 2, "bias_hu": 2, "noise_sd_hu": 2, "nois
 
 
 def write(
-    folder: Path, cases: Sequence[Case], entries: Sequence[Entry], command: str
+    folder: Path,
+    cases: Sequence[Case],
+    entries: Sequence[Entry],
+    command: str,
+    seen: Sequence[Seen] = (),
 ) -> list[Path]:
     """Write ``evaluation.md``, ``.csv`` and ``.json`` into the folder; returns their paths."""
     texts = {
-        "evaluation.md": markdown(cases, entries, command),
+        "evaluation.md": markdown(cases, entries, command, seen),
         "evaluation.csv": as_csv(entries),
-        "evaluation.json": as_json(cases, entries, command),
+        "evaluation.json": as_json(cases, entries, command, seen),
     }
     paths = []
     for name, text in texts.items():
@@ -51,7 +56,9 @@ def number(measure: str, value: float) -> str:
     return f"{value:.{DIGITS[measure.partition(' ')[0]]}f}"
 
 
-def markdown(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> str:
+def markdown(
+    cases: Sequence[Case], entries: Sequence[Entry], command: str, seen: Sequence[Seen] = ()
+) -> str:
     """A page with one table for each case: means, and the interval of the first measure."""
     lines = ["# Evaluation of denoisers", ""]
     if command:
@@ -66,6 +73,8 @@ def markdown(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> s
         lines += ["Settings:", ""]
         lines += [f"- {entry.method}: {entry.settings}" for entry in mine[1:]]
         lines.append("")
+    if seen:
+        lines += ["## Discs of low contrast", "", *_discs(seen), ""]
     lines += [
         "## How to read it",
         "",
@@ -78,8 +87,13 @@ def markdown(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> s
         "- Bias, noise SD and the mean frequency of the noise are those of image less truth in "
         "uniform soft tissue. Edge width: the frequency at which half of the contrast is left in "
         "the truth, over that of the image; the median of straight edges.",
-        "",
     ]
+    if seen:
+        lines.append(
+            "- Discs: the detectability index d' of a channelised Hotelling observer (Laguerre-"
+            "Gauss channels) with its SD; what it cannot tell from the background has 0."
+        )
+    lines.append("")
     return "\n".join(lines)
 
 
@@ -97,7 +111,9 @@ def as_csv(entries: Sequence[Entry]) -> str:
     return out.getvalue()
 
 
-def as_json(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> str:
+def as_json(
+    cases: Sequence[Case], entries: Sequence[Entry], command: str, seen: Sequence[Seen] = ()
+) -> str:
     """All that was measured, with means and intervals; what is not known is null."""
     document: dict[str, Any] = {
         "program": f"CT Studio {__version__}",
@@ -125,6 +141,17 @@ def as_json(cases: Sequence[Case], entries: Sequence[Entry], command: str) -> st
                 },
             }
             for entry in entries
+        ],
+        "discs": [
+            {
+                "method": one.method,
+                "contrast_hu": one.contrast_hu,
+                "diameter_mm": one.diameter_mm,
+                "d_prime": _known(one.found.d_prime),
+                "error": _known(one.found.error),
+                "auc": _known(one.found.auc),
+            }
+            for one in seen
         ],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
@@ -159,6 +186,21 @@ def _cost(entry: Entry | None) -> list[str]:
         return ["s a slice", "Weights"]
     seconds = f"{mean(entry.seconds).value:.3g}" if entry.seconds else "-"
     return [seconds, f"{entry.parameters:,}" if entry.parameters else "-"]
+
+
+def _discs(seen: Sequence[Seen]) -> list[str]:
+    """Lines of a table with one column for each disc."""
+    kinds = list(dict.fromkeys((one.contrast_hu, one.diameter_mm) for one in seen))
+    head = ["Method", *(f"{contrast:+g} HU, {diameter:g} mm" for contrast, diameter in kinds)]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for name in dict.fromkeys(one.method for one in seen):
+        cells = [name]
+        for kind in kinds:
+            (one,) = (s for s in seen if s.method == name
+                      and (s.contrast_hu, s.diameter_mm) == kind)  # fmt: skip
+            cells.append(f"{one.found.d_prime:.2f} ± {one.found.error:.2f}")
+        lines.append(_row(cells))
+    return lines
 
 
 def _known(value: float) -> float | None:
