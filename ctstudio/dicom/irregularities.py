@@ -72,6 +72,15 @@ class Irregularity:
     fixes: tuple[Fix, ...] = (Fix.LEAVE,)
     warns: bool = True
 
+    @property
+    def rank(self) -> int:
+        """By which they are told: false values first, then what can be mended, then the rest."""
+        if not self.warns:
+            return 3
+        if self.kind in (Kind.BITS, Kind.CONFLICT, Kind.MIXED_PATIENT):
+            return 0
+        return 1 if len(self.fixes) > 1 else 2
+
 
 def of_stack(geometry: Geometry, thickness_mm: float | None) -> list[Irregularity]:
     """What is odd about the places of slices, and about their pixels' shape."""

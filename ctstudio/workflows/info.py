@@ -174,7 +174,7 @@ def report_one(
                 "fixes": [str(fix) for fix in odd.fixes],
                 "warns": odd.warns,
             }
-            for odd in sorted(found, key=lambda odd: not odd.warns)
+            for odd in sorted(found, key=lambda odd: odd.rank)
         ),
         patient={key: value for key, value in identity.items() if value} if patient else {},
     )

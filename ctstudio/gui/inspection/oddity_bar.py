@@ -77,7 +77,7 @@ class OddityBar(QWidget):
         found: tuple[Irregularity, ...] = ()
         if self._layer is not None and id(self._layer) not in self._left:
             warned = (odd for odd in oddities_of(self._layer) if odd.warns)
-            found = tuple(sorted(warned, key=lambda odd: odd.fixes == (Fix.LEAVE,)))
+            found = tuple(sorted(warned, key=lambda odd: odd.rank))
         self.setVisible(bool(found))
         if not found or self._layer is None:
             return

@@ -15,6 +15,7 @@ from ctstudio.gui.session import Layer
 
 MARGIN = 8.0
 LETTERS = 32.0  # px that the letters in the middle of an edge may take
+SCALE_SHARE = 0.24  # of the width, at most
 
 
 @dataclass
@@ -101,13 +102,14 @@ def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
         _crosshair(painter, size, state.crosshair)
     if state.show_info and not compact:
         width = size.width() / 2 - 2 * MARGIN - LETTERS / 2
+        low = (1 - SCALE_SHARE) * size.width() / 2 - 2 * MARGIN if state.show_scale else width
         # A small pane keeps what changes while one works; the rest would cover the image.
         if not small:
             _corner(painter, metrics, size, state.top_left, "top left", width)
             _corner(painter, metrics, size, state.top_right, "top right", width)
-            _corner(painter, metrics, size, state.bottom_right, "bottom right", width)
+            _corner(painter, metrics, size, state.bottom_right, "bottom right", width, low)
         lines = state.bottom_left_short if small else state.bottom_left
-        _corner(painter, metrics, size, lines, "bottom left", width)
+        _corner(painter, metrics, size, lines, "bottom left", width, low)
     if state.show_letters:
         _letters(painter, size, state.letters, font)
     if state.show_scale:
@@ -130,10 +132,13 @@ def _corner(
     lines: list[str],
     corner: str,
     width: float,
+    beside_scale: float | None = None,
 ) -> None:
+    """Words in a corner; the two lowest lines of a lower one keep to ``beside_scale``, px."""
     height = metrics.height()
     for row, line in enumerate(lines):
-        text = metrics.elidedText(line, Qt.TextElideMode.ElideRight, width)
+        room = width if beside_scale is None or row < len(lines) - 2 else beside_scale
+        text = metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
         x = MARGIN
         if corner.endswith("right"):
             x = size.width() - MARGIN - metrics.horizontalAdvance(text)
@@ -183,7 +188,7 @@ def _scale_bar(
 ) -> None:
     if state.pixels_per_mm <= 0:
         return
-    length = nice_length(size.width() * 0.24 / state.pixels_per_mm)
+    length = nice_length(size.width() * SCALE_SHARE / state.pixels_per_mm)
     if length <= 0:
         return
     pixels = length * state.pixels_per_mm
