@@ -194,7 +194,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("cine_way", "Cine: loop, bounce, once", "Alt+L", "", "What happens at the last slice"),
     Spec("cine_everywhere", "Cine in all panes", "Alt+N", "",
          "Panes that are not linked run along too", True),
-    Spec("figure", "Figure ...", "Ctrl+Shift+F", "mdi6.image-multiple-outline",
+    Spec("figure", "Figure ...", "Ctrl+Alt+F", "mdi6.image-multiple-outline",
          "Compose a figure or film of what is open, for a paper or a talk; report"),
     Spec("screenshot", "Picture of the panes ...", "Ctrl+E", "mdi6.camera-outline",
          "Save what is on screen side by side as a PNG"),
