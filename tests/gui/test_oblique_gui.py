@@ -210,3 +210,23 @@ def test_measuring_upon_an_oblique_plane(hands: Any, thin: Any) -> None:
     hands.window.measuring.jump(entry)
     assert view.shown_plane == entry.plane
     assert entry.shown_in(view)
+
+
+def test_a_session_keeps_free_splits_and_oblique_planes(hands: Any, thin: Any) -> None:
+    import json
+
+    from ctstudio.gui.sessions.parts import ViewPart
+    from ctstudio.workflows.sessions.fields import Fields
+
+    (layer,) = hands.open(thin)
+    turn(hands, "split_across", "split_down", "oblique", "tilt_up", "turn_left")
+    hands.grid.step(3)
+    part = ViewPart(hands.grid)
+    kept = json.loads(json.dumps(part.state(lambda la: "a" if la is layer else "")))
+    plane, index = hands.view.shown_plane, hands.view.index
+    shown = [hands.grid.panes.index(pane) for pane in hands.grid.visible_panes]
+    turn(hands, "axial", "layout_1")
+    part.restore(Fields(kept, "view"), lambda key: layer if key == "a" else None)
+    assert [hands.grid.panes.index(pane) for pane in hands.grid.visible_panes] == shown
+    assert hands.view.shown_plane == plane
+    assert hands.view.index == index
