@@ -34,6 +34,9 @@ MOUSE = (
     ("Shift + move", "crosshair in every linked pane"),
     ("Double click", "maximise the pane, and back"),
     ("Drag a measurement", "moves it, a point of it changes it"),
+    ("Drag the line of a swipe", "moves it"),
+    ("Drag the line of a plane", "moves the plane; a ring upon it turns it"),
+    ("Drag between panes", "makes one larger, the other smaller"),
     ("Drop", "a folder or files open"),
 )
 
