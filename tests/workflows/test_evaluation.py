@@ -35,7 +35,7 @@ def edges(sigma: float) -> np.ndarray:
 
 def test_what_is_off_by_a_constant_has_that_bias_and_its_psnr() -> None:
     truth = edges(1.0)
-    found = measure(truth + 5, Ground.of(truth, SPACING), ["A", "full"])
+    found = measure(truth + 5, truth, Ground.of(truth, SPACING), ["A", "full"])
     assert found["bias_hu"] == pytest.approx(5)
     assert found["rmse full"] == pytest.approx(5)
     assert found["psnr full"] == pytest.approx(20 * math.log10(4096 / 5))
@@ -46,23 +46,23 @@ def test_what_is_off_by_a_constant_has_that_bias_and_its_psnr() -> None:
 def test_noise_is_that_of_what_is_left() -> None:
     truth = edges(1.0)
     noise = np.random.default_rng(1).normal(0, 12, truth.shape)
-    found = measure((truth + noise).astype(np.float32), Ground.of(truth, SPACING), ["A"])
+    found = measure((truth + noise).astype(np.float32), truth, Ground.of(truth, SPACING), ["A"])
     assert found["noise_sd_hu"] == pytest.approx(12, rel=0.05)
     smooth = ndimage.gaussian_filter(noise, 2)
-    coarse = measure((truth + smooth).astype(np.float32), Ground.of(truth, SPACING), ["A"])
+    coarse = measure((truth + smooth).astype(np.float32), truth, Ground.of(truth, SPACING), ["A"])
     assert coarse["noise_frequency"] < 0.4 * found["noise_frequency"]
 
 
 @pytest.mark.parametrize("sigma", [1.5, 2.5])
 def test_edges_are_wider_by_the_ratio_of_their_blurs(sigma) -> None:
     """The MTF of a Gaussian falls to a half at a frequency that goes with 1 / sigma."""
-    found = measure(edges(sigma), Ground.of(edges(1.2), SPACING), ["A"])
+    found = measure(edges(sigma), edges(sigma), Ground.of(edges(1.2), SPACING), ["A"])
     assert found["edge_width"] == pytest.approx(sigma / 1.2, rel=0.03)
 
 
 def test_where_nothing_is_uniform_and_no_edge_stands_nothing_is_said() -> None:
     air = np.full((64, 64), -1000, np.float32)
-    found = measure(air, Ground.of(air, SPACING), ["A"])
+    found = measure(air, air, Ground.of(air, SPACING), ["A"])
     assert math.isnan(found["bias_hu"])
     assert math.isnan(found["edge_width"])
     assert found["psnr A"] == math.inf

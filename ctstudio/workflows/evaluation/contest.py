@@ -78,7 +78,7 @@ def evaluate(
         noisy = Entry(case.name, NOISY, case.noise)
         for one, ground in zip(case.slices, grounds, strict=True):
             noisy.images.append(one.input)
-            noisy.rows.append(measure(one.input, ground, protocols))
+            noisy.rows.append(measure(one.input, one.input, ground, protocols))
             done += 1
             yield Progress(done, total, f"{case.name}: the noisy input")
         entries.append(noisy)
@@ -91,7 +91,7 @@ def evaluate(
                 image = method.denoise_slice(one.among(slices_of(method)))
                 entry.seconds.append(time.perf_counter() - start)
                 entry.images.append(image)
-                entry.rows.append(measure(image, ground, protocols))
+                entry.rows.append(measure(image, one.input, ground, protocols))
                 done += 1
                 yield Progress(done, total, f"{case.name}: {method.title}")
             entries.append(entry)

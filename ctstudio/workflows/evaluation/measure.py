@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, noise_sd, uniform_regions
 from ctstudio.ct.mtf import edge_response
 from ctstudio.ct.nps import noise_power_spectrum, places
+from ctstudio.ct.residual import structure
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -25,6 +26,7 @@ MEASURES = {
     "noise_sd_hu": "Noise SD (HU)",
     "noise_frequency": "Noise frequency (1/mm)",
     "edge_width": "Edge width (truth = 1)",
+    "structure": "Structure removed",
 }
 """What is measured beside the protocols, and what it is called."""
 
@@ -49,15 +51,19 @@ class Ground:
 
 
 def measure(
-    image: NDArray[np.float32], ground: Ground, protocols: Sequence[str]
+    image: NDArray[np.float32],
+    noisy: NDArray[np.float32],
+    ground: Ground,
+    protocols: Sequence[str],
 ) -> dict[str, float]:
-    """Everything about one slice ``(y, x)`` HU.
+    """Everything about what was made of one noisy slice, ``(y, x)`` HU each.
 
     "psnr A" (dB), "ssim A", "rmse A" (HU) and so on for each protocol; "bias_hu" and "noise_sd_hu"
     of what is left (image less truth) in uniform tissue, "noise_frequency" (1/mm), the centre of
     its spectrum, and "edge_width": how many times wider edges are than in the truth (the median of
-    the ratio of the frequencies at which half of the contrast is left). nan where there is nothing
-    to measure by.
+    the ratio of the frequencies at which half of the contrast is left); "structure": the
+    correlation of what was removed with the truth's fine structure. nan where there is nothing to
+    measure by.
     """
     found: dict[str, float] = {}
     for name in protocols:
@@ -75,6 +81,7 @@ def measure(
         noise_power_spectrum(squares, ground.spacing_mm).mean_frequency if squares else math.nan
     )
     found["edge_width"] = _edge_width(image, ground)
+    found["structure"] = structure(noisy - image, ground.truth)
     return found
 
 

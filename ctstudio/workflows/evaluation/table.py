@@ -19,7 +19,7 @@ from ctstudio.workflows.evaluation.measure import CONFIDENCE, MEASURES, mean
 
 UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
 DIGITS = {"psnr": 2, "ssim": 4, "rmse": 2, "bias_hu": 2, "noise_sd_hu": 2, "noise_frequency": 3,
-          "edge_width": 3}  # fmt: skip
+          "edge_width": 3, "structure": 3}  # fmt: skip
 
 
 def write(
@@ -86,7 +86,8 @@ def markdown(
         "best (an oracle), so that no rival is weak; the settings are listed.",
         "- Bias, noise SD and the mean frequency of the noise are those of image less truth in "
         "uniform soft tissue. Edge width: the frequency at which half of the contrast is left in "
-        "the truth, over that of the image; the median of straight edges.",
+        "the truth, over that of the image; the median of straight edges. Structure removed: the "
+        "correlation of input less output with the fine structure of the truth; 0 for noise alone.",
     ]
     if seen:
         lines.append(
