@@ -92,6 +92,9 @@ def test_a_session_is_saved_by_key_and_comes_back_in_another_start(
     arrange(hands, scan, result, residual)
     draw(hands)
     hands.grid.activate(hands.grid.panes[1])
+    comparing = hands.window.view_control.comparing
+    comparing.set_mode(hands.grid.panes[0], "blend", result)
+    comparing.set_value("blend", 30.0)
     masks = hands.window.masks
     masks.set_opacity(0.7)
     masks.style(mask).hidden.add(1)
@@ -113,6 +116,11 @@ def test_a_session_is_saved_by_key_and_comes_back_in_another_start(
     assert seen(other) == before
     assert window.grid.layout_name == "1x3"
     assert window.grid.active_pane is window.grid.panes[1]
+    comparing = window.view_control.comparing
+    composer = comparing.composer(window.grid.panes[0].view)
+    assert (composer.mode, composer.layer.name) == ("blend", "Filtered")
+    assert comparing.values.get("blend") == 30.0
+    assert comparing.composer(window.grid.panes[1].view) is None
     assert not window.actions_by_name["link_scroll"].isChecked()
     assert not window.actions_by_name["scale"].isChecked()
     assert not window.grid.links.scroll

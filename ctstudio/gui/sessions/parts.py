@@ -12,6 +12,8 @@ from PySide6.QtGui import QAction
 from ctstudio.ct.measure import Kind, Shape
 from ctstudio.ct.planes import Projection, plane_data, plane_from_data
 from ctstudio.ct.window import Window
+from ctstudio.gui.comparing.comparing import Comparing
+from ctstudio.gui.comparing.modes import MODES, Mode
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.measuring.entries import Measurements
 from ctstudio.gui.panels.compare import ComparePanel
@@ -132,6 +134,34 @@ class ViewPart:
         if "framing" in data:
             u, v, scale = data.numbers("framing", 3)
             view.set_framing(Framing(u, v, min(max(scale, 0.02), 400.0)))
+
+
+class ComparingPart:
+    """Which panes compare two layers in one place, how, and with what."""
+
+    def __init__(self, grid: ViewGrid, comparing: Comparing) -> None:
+        self._grid, self._comparing = grid, comparing
+
+    def state(self, key_of: KeyOf) -> dict[str, Any]:
+        panes = []
+        for pane in self._grid.panes:
+            composer = self._comparing.composer(pane.view)
+            key = key_of(composer.layer) if composer is not None else ""
+            panes.append({"mode": composer.mode, "with": key} if composer and key else {})
+        return {"panes": panes, "values": dict(self._comparing.values.of)}
+
+    def restore(self, state: Fields, layer_of: LayerOf) -> None:
+        values = Fields(state.mapping("values"), state.place("values"))
+        for mode, kind in MODES.items():
+            if not kind.shared and mode in values:
+                self._comparing.set_value(mode, values.number(mode))
+        for pane, data in zip(self._grid.panes, state.objects("panes"), strict=False):
+            named = data.text("mode", "")
+            mode: Mode | None = next((known for known in MODES if known == named), None)
+            layer = layer_of(data.text("with", ""))
+            if layer is None or pane.layer is None:
+                mode = None
+            self._comparing.set_mode(pane, mode, layer)
 
 
 class SwitchPart:

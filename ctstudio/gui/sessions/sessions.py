@@ -16,6 +16,7 @@ from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.sessions.autosave import Autosave
 from ctstudio.gui.sessions.capture import Capture
 from ctstudio.gui.sessions.parts import (
+    ComparingPart,
     MaskPart,
     MeasurePart,
     PanelPart,
@@ -50,6 +51,7 @@ class Sessions(QObject):
         self.parts: dict[str, Part] = {
             "switches": SwitchPart(window.actions_by_name, (*OVERLAYS, *LINKS, "masks")),
             "view": ViewPart(window.grid),
+            "comparing": ComparingPart(window.grid, window.view_control.comparing),
             "masks": MaskPart(window.masks),
             "measurements": MeasurePart(window.measuring.measurements),
             "display": PlainPart(window.windowing),

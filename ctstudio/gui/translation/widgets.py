@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QWindow
@@ -86,13 +87,13 @@ def _texts(widget: QWidget) -> list[tuple[Callable[[], str], Callable[[str], obj
 def _parts(widget: QWidget) -> None:
     if isinstance(widget, QTabWidget):
         for tab in range(widget.count()):
-            _put(widget.tabText(tab), lambda text, tab=tab: widget.setTabText(tab, text))
-            _put(widget.tabToolTip(tab), lambda text, tab=tab: widget.setTabToolTip(tab, text))
+            _put(widget.tabText(tab), partial(widget.setTabText, tab))
+            _put(widget.tabToolTip(tab), partial(widget.setTabToolTip, tab))
     elif isinstance(widget, QComboBox):
         for row in range(widget.count()):
             text = widget.itemText(row)
             if widget.itemData(row) is not None or " " in text:  # else it is a setting's value
-                _put(text, lambda other, row=row: widget.setItemText(row, other))
+                _put(text, partial(widget.setItemText, row))
     elif isinstance(widget, QTableWidget):
         for column in range(widget.columnCount()):
             head = widget.horizontalHeaderItem(column)
@@ -101,7 +102,7 @@ def _parts(widget: QWidget) -> None:
     elif isinstance(widget, QTreeWidget):
         heads = widget.headerItem()
         for column in range(widget.columnCount()):
-            _put(heads.text(column), lambda text, column=column: heads.setText(column, text))
+            _put(heads.text(column), partial(heads.setText, column))
 
 
 def _put(text: str, put: Callable[[str], object]) -> None:
