@@ -125,3 +125,14 @@ def test_the_phantoms_lungs_are_what_is_shown_by_default(monkeypatch: pytest.Mon
     inside = data.truth((0, 3)) > 0
     assert 0.05 < inside.mean() < 0.5
     assert np.median(data.image((0, 3))[inside]) < -600
+
+
+def test_the_cut_is_the_best_of_all() -> None:
+    random = np.random.default_rng(0)
+    truths = [np.asarray(random.random((12, 15)) < 0.2, np.int8) for _ in range(2)]
+    inside = [np.round(0.3 * t + random.random(t.shape), 2).astype(np.float32) for t in truths]
+    truths[0][:3] = -1
+    cut = measure.best_cut(inside, truths)
+    answers = Answers(inside, inside)
+    every = [measure.dice_at(answers, truths, c) for c in np.arange(-0.005, 1.4, 0.01)]
+    assert measure.dice_at(answers, truths, cut) == pytest.approx(max(every))

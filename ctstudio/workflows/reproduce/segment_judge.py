@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_OPERATIONS = 4e11
 """Multiplications that may be spent on all held-out slices: half a minute on two cores."""
 
+CUT_BY = 4
+"""Images that were learnt from, by which it is decided what is likely enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Told:
@@ -41,6 +44,8 @@ def judge_masks(
 ) -> Work[tuple[dict[str, Told], dict[str, float]]]:
     """Each form's `Told` from its run folder, and the numbers of the training set's mean mask,
     which are empty where it has none."""
+    from ctstudio.learn.sampling import spread
+
     learnt, held = data.split
     truths = [data.truth(where) for where in held]
     spacings = [_spacing(data, where) for where in held]
@@ -50,11 +55,17 @@ def judge_masks(
         answers, every = yield from answer(model, data, held)
         told = measure.numbers(answers, truths, spacings)
         told["cost"] = cost_ratio(folder / form)
+        some = [run.data.split[0][k] for k in spread(range(run.slices), CUT_BY)]
+        before, _ = yield from answer(model, run.data, some)
+        cut = measure.best_cut(before.inside, [run.data.truth(where) for where in some])
+        told["dice_cut"] = measure.dice_at(answers, truths, cut)
         outcomes[form] = Told(model, answers, told, every)
         assert run.form == form
     mean = measure.mean_mask([data.truth(where) for where in learnt], len(held))
-    rival = {} if mean is None or len(data.labels) > 1 else measure.numbers(mean, truths, spacings)
-    return outcomes, rival
+    if mean is None or len(data.labels) > 1:
+        return outcomes, {}
+    rival = measure.numbers(mean, truths, spacings)
+    return outcomes, rival | {"dice_cut": rival["dice"]}
 
 
 def answer(
