@@ -104,11 +104,13 @@ class Composer(QObject):
         assert self._sources is not None
         return not self._sources.missing(spec)
 
-    def _pick(self, key: str) -> None:
+    def _pick(self, key: str | None) -> None:
         """Show a template: what is on the screen, a built-in one, or one of the user's."""
         window, sources = self.window, self._sources
         assert window is not None
         assert sources is not None
+        if key is None:
+            return
         try:
             if key == SCREEN:
                 spec = sources.as_on_screen()
