@@ -51,7 +51,8 @@ class Bar:
         lower, upper = self.panel.bounds
         if self.panel.colormap == "grey":
             ramp = np.arange(255, -1, -1, dtype=np.uint8)
-            colours = np.repeat(ramp[:, None], 3, axis=1)
+            table = self.panel.table
+            colours = np.repeat(ramp[:, None], 3, axis=1) if table is None else table[ramp]
         else:
             colours = diverging_table(theme.name == "dark")[::-1]
         items: list[Item] = [

@@ -16,6 +16,7 @@ from ctstudio.core.atomic import atomic_file
 from ctstudio.figures.colours import THEMES
 from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import ColourBar, draw_letters, draw_scale_bar
+from ctstudio.figures.measured import draw_marks
 from ctstudio.figures.panel import Panel, render
 from ctstudio.figures.text import Block
 
@@ -151,7 +152,8 @@ def layout(
 
 
 def _scale_key(panel: Panel) -> tuple[object, ...]:
-    return panel.colormap, panel.bounds, panel.unit
+    table = None if panel.table is None else panel.table.tobytes()
+    return panel.colormap, panel.bounds, panel.unit, table
 
 
 def _footer(text: str, width: int, em: int) -> tuple[list[tuple[int, Block]], int]:
@@ -221,6 +223,7 @@ def compose(
             render(panel, (cell.height, cell.width), dark=colours.name == "dark")
         )
         draw_letters(picture, panel.letters, em)
+        draw_marks(picture, panel, em)
         own_scale = (panel.mm_per_px(cell.width), panel.spacing_mm is None)
         if scale_bar and (scale is None or not _same_scale(scale, own_scale)):
             draw_scale_bar(picture, panel, em)

@@ -74,7 +74,8 @@ class ColourBar:
         lower, upper = self.panel.bounds
         ramp = np.linspace(1.0, 0.0, self.height)
         if self.panel.colormap == "grey":
-            colours = np.repeat(np.rint(ramp * 255).astype(np.uint8)[:, None], 3, axis=1)
+            greys, own = np.rint(ramp * 255).astype(np.uint8), self.panel.table
+            colours = np.repeat(greys[:, None], 3, axis=1) if own is None else own[greys]
         else:
             table = diverging_table(theme.name == "dark")
             colours = table[np.rint(ramp * (len(table) - 1)).astype(np.intp)]

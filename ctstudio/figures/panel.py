@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,20 @@ from PIL import Image
 
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line upon an image with words beside it; its points are (row, column) in pixels from 0."""
+
+    points: tuple[tuple[float, float], ...]
+    words: tuple[str, ...] = ()
+    closed: bool = False
+    colour: tuple[int, int, int] = (111, 216, 192)
+
+    def moved(self, down: float, right: float) -> Mark:
+        """The same elsewhere, px."""
+        return replace(self, points=tuple((y + down, x + right) for y, x in self.points))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +44,10 @@ class Panel:
         ``(dy, dx)``; None where it is unknown (square pixels, lengths in px).
     letters
         Patient sides at the left, right, top and bottom edge; empty for none.
+    table
+        The colour ``(256, 3)`` uint8 of each grey; None for the greys themselves.
+    marks
+        What was measured upon the image.
     overlay
         ``(y, x, 4)`` uint8 of the image's size: red, green, blue and opacity of what lies over it,
         such as a mask; None for nothing.
@@ -43,6 +61,8 @@ class Panel:
     unit: str = "HU"
     colormap: Literal["grey", "diverging"] = "grey"
     letters: tuple[str, str, str, str] = ("", "", "", "")
+    table: NDArray[np.uint8] | None = None
+    marks: tuple[Mark, ...] = ()
     overlay: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +106,9 @@ def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray
     """
     upper = panel.bounds[1]
     values, repeat = resampled(panel, size)
-    if panel.colormap == "grey":
+    if panel.colormap == "grey" and panel.table is not None:
+        pixels = panel.table[panel.window.to_uint8(values)]
+    elif panel.colormap == "grey":
         grey = panel.window.to_uint8(values)
         pixels = np.empty((*grey.shape, 3), np.uint8)
         pixels[:] = grey[..., None]

@@ -138,7 +138,7 @@ class Scene:
 def draw(scene: Scene) -> Image.Image:
     """The figure in RGB, 8 bits a channel."""
     image = Image.new("RGB", (scene.width, scene.height), scene.background)
-    _draw_items(image, scene.items, scene.dark)
+    draw_items(image, scene.items, scene.dark)
     return image
 
 
@@ -151,7 +151,7 @@ def draw16(scene: Scene) -> NDArray[np.uint16]:
     canvas[:] = np.array(scene.background, np.uint16) * 257
     waiting: list[Item] = []
     for item in scene.items:
-        plain = isinstance(item, Picture) and item.panel.overlay is None
+        plain = isinstance(item, Picture) and item.panel.overlay is item.panel.table is None
         if plain and isinstance(item, Picture) and item.panel.colormap == "grey":
             _lay_over(canvas, waiting, scene)
             waiting = []
@@ -184,7 +184,7 @@ def _lay_over(canvas: NDArray[np.uint16], items: Sequence[Item], scene: Scene) -
     grounds = []
     for ground in (BLACK, WHITE):
         image = Image.new("RGB", (scene.width, scene.height), ground)
-        _draw_items(image, items, scene.dark)
+        draw_items(image, items, scene.dark)
         grounds.append(np.asarray(image))
     on_black, on_white = grounds
     touched = np.any((on_black != 0) | (on_white != 255), axis=2)
@@ -200,7 +200,8 @@ def _lay_over(canvas: NDArray[np.uint16], items: Sequence[Item], scene: Scene) -
     canvas[where] = np.where(touched[where][..., None], result, canvas[where])
 
 
-def _draw_items(image: Image.Image, items: Sequence[Item], dark: bool) -> None:
+def draw_items(image: Image.Image, items: Sequence[Item], dark: bool) -> None:
+    """Draw them in order upon ``image``, RGB; ``dark`` says for which ground differences are."""
     canvas = ImageDraw.Draw(image)
     for item in items:
         if isinstance(item, Picture):

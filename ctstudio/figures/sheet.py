@@ -12,6 +12,7 @@ from ctstudio.figures.compose import DISCLAIMER
 from ctstudio.figures.description import ArrowSpec, InsetSpec, StyleSpec
 from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import nice_length
+from ctstudio.figures.measured import mark_items
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.scene import BLACK, WHITE, Box, Item, Path, Picture, Place, Scene, Text
@@ -129,7 +130,8 @@ def _bars(sheet: Sheet, columns: int) -> list[list[bool]]:
 
 
 def _scale_key(panel: Panel) -> tuple[object, ...]:
-    return panel.colormap, panel.bounds, panel.unit
+    table = None if panel.table is None else panel.table.tobytes()
+    return panel.colormap, panel.bounds, panel.unit, table
 
 
 def _bar_room(
@@ -240,6 +242,7 @@ def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:
     plan.items.append(box)
     own = panel.mm_per_px(box.width)
     corners = {inset.place for inset in plan.sheet.insets}
+    plan.items += mark_items(box, em)
     if style.orientation:
         plan.items += _sides(box, em)
     for inset in plan.sheet.insets:
@@ -318,7 +321,7 @@ def _cropped(panel: Panel, part: Sequence[float]) -> Panel:
     over = None if panel.overlay is None else panel.overlay[where]
     none = ("", "", "", "")
     return replace(
-        panel, image=panel.image[where], overlay=over, letters=none, title="", caption=""
+        panel, image=panel.image[where], overlay=over, letters=none, title="", caption="", marks=()
     )
 
 

@@ -136,6 +136,8 @@ SPECS: tuple[Spec, ...] = (
          "Save the measurements of all layers as CSV or JSON"),
     Spec("noise_tools", "Noise and sharpness", "Ctrl+Shift+N", "mdi6.waveform",
          "Noise spectrum, MTF, local noise and contrast to noise of all layers side by side"),
+    Spec("measurements_in_pictures", "Measurements in pictures", "Ctrl+Alt+M", "",
+         "Draw the measurements into exported pictures of the panes", True),
     Spec("window_presets", "Window presets ...", "Ctrl+Shift+W", "",
          "Add, rename, order and remove window presets"),
     Spec("window_region", "Window from a region", "Shift+A", "mdi6.selection-drag",

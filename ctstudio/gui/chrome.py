@@ -44,7 +44,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "Meas&ure": (
         "measure_distance", "measure_angle", "measure_rectangle", "measure_ellipse",
         "measure_freehand", "measure_profile", BREAK, "measure_end", "measure_delete", BREAK,
-        "save_measurements", "measurements", BREAK, "noise_tools",
+        "save_measurements", "measurements", "measurements_in_pictures", BREAK, "noise_tools",
     ),
     "&Tools": (
         "report", "tags", "open_boxes", BREAK, "simulate", "history", "reproduce", BREAK,

@@ -20,7 +20,7 @@ from ctstudio.ct.planes import Reformatted, Slab
 from ctstudio.ct.views import LABEL_UNIT, Blend, Difference, SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
-from ctstudio.figures.panel import Panel
+from ctstudio.figures.panel import Mark, Panel
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
@@ -49,6 +49,8 @@ class PaneShot:
     signed: bool
     crop: tuple[slice, slice]
     method: bool = False  # whether a method made it, whose settings a caption states
+    table: NDArray[np.uint8] | None = None  # the colours of the greys
+    marks: tuple[Mark, ...] = ()  # what is measured upon this slice
 
     def panel(self, image: NDArray[np.float32], caption: str = "") -> Panel:
         geometry = self.stack.geometry
@@ -61,6 +63,8 @@ class PaneShot:
             spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
             unit=self.stack.unit,
             colormap="diverging" if self.signed else "grey",
+            table=None if self.signed else self.table,
+            marks=self.marks,
             letters=(left[:2], right[:2], top[:2], bottom[:2]),
         )
 
@@ -96,6 +100,7 @@ def shoot(pane: Pane) -> PaneShot | None:
         layer.signed,
         _visible_part(pane),
         layer.kind in ("denoised", "simulated", "mended"),
+        view.display.table,
     )
 
 
@@ -120,6 +125,7 @@ class Exporter(QObject):
         self._session = session
         self._grid = grid
         self.captions: Callable[[Layer], str] = lambda layer: ""
+        self.marks: Callable[[Pane, PaneShot], tuple[Mark, ...]] = lambda pane, shot: ()
 
     def shots(self) -> list[tuple[PaneShot, str]]:
         """The visible panes from left to right, each with its caption."""
@@ -127,6 +133,7 @@ class Exporter(QObject):
         for pane in self._grid.visible_panes:
             shot = shoot(pane)
             if shot is not None and pane.layer is not None:
+                shot = replace(shot, marks=self.marks(pane, shot))
                 own = self.captions(pane.layer)
                 result.append((shot, "\n".join(t for t in (shot.describe(), own) if t)))
         if not result:
@@ -142,7 +149,7 @@ class Exporter(QObject):
 
     def save_slices_gif(self, path: Path, *, seconds_per_frame: float = GIF_SECONDS) -> Job | None:
         """The visible panes as a GIF that runs through the slices of the active one."""
-        shots = [shot for shot, _ in self.shots()]
+        shots = [replace(shot, marks=()) for shot, _ in self.shots()]
         longest = max(shots, key=lambda shot: len(shot.stack))
         if len(longest.stack) < 2:
             raise StudioError(

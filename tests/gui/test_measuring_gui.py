@@ -547,3 +547,35 @@ def test_without_a_spacing_lengths_are_pixels(hands: Any, tmp_path: Path) -> Non
     assert (reading.statistics.n, reading.statistics.area_unit) == (200, "px")
     assert rows.topLevelItem(1).text(2) == "200 px"
     assert measuring.panel.table.isColumnHidden(6), "no area in mm2"
+
+
+def test_pictures_carry_the_measurements_where_wanted(studio: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    tool(studio, "rectangle")
+    draw(studio, (30, 20), (60, 50))
+    tool(studio, "end")
+    studio.window.actions_by_name["next_colours"].trigger()
+    pictures = []
+    action = studio.window.actions_by_name["measurements_in_pictures"]
+    for name in ("with", "without", "hidden"):
+        if name == "without":
+            action.trigger()
+        if name == "hidden":
+            action.trigger()
+            studio.window.actions_by_name["measurements"].trigger()
+        path = tmp_path / f"{name}.png"
+        studio.window.exporter.save_picture(path)
+        studio.idle("export")
+        with Image.open(path) as image:
+            pictures.append(np.asarray(image.convert("RGB")).astype(int))
+    drawn, plain, hidden = pictures
+    assert np.array_equal(plain, hidden)
+    changed = np.argwhere((drawn != plain).any(-1))
+    # The box is 30 px high in an image of 96: nothing but it and its words has changed.
+    rows = np.ptp(changed[:, 0]) / plain.shape[0]
+    assert 0.2 < rows < 0.45
+    green = [int(COLOUR[k : k + 2], 16) for k in (1, 3, 5)]
+    assert (np.abs(drawn - green).max(-1) < 30).sum() > 300
+    # The colours are those of the panes, not grey.
+    assert (np.ptp(plain, axis=-1) > 60).mean() > 0.1

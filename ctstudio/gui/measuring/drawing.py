@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from ctstudio.ct.measure import Shape, statistics
+from ctstudio.ct.measure import Shape, statistics, to_pixels
+from ctstudio.figures.panel import Mark
 from ctstudio.gui import theme, units
 from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.viewer import overlay
@@ -48,15 +49,36 @@ def point_under(plane: QPointF, view: PictureView) -> NDArray[np.float64]:
 
 def outline(shape: Shape, view: PictureView) -> list[QPointF]:
     """The line that is drawn, in viewport px; closed for a region."""
+    points = _line(shape)
+    if shape.is_region:
+        points = np.vstack([points, points[:1]])
+    return places(points, view)
+
+
+def marks_of(entries: list[Entry], view: PictureView) -> tuple[Mark, ...]:
+    """``entries`` as marks of a figure of the slice that ``view`` shows, in its pixels."""
+    geometry, index = view.stack.geometry, view.index
+    return tuple(
+        Mark(
+            tuple((float(y), float(x)) for y, x in to_pixels(_line(e.shape), geometry, index)),
+            tuple(words_for(e.shape, view)),
+            e.shape.is_region,
+        )
+        for e in entries
+    )
+
+
+def _line(shape: Shape) -> NDArray[np.float64]:
+    """The points ``(n, 3)`` mm of the line that is drawn; that of a region is closed from the last
+    to the first.
+    """
     points = shape.points_mm
     if shape.kind == "ellipse":
         turn = np.linspace(0, 2 * math.pi, ELLIPSE_CORNERS, endpoint=False)
         right, down = (points[1] - points[0]) / 2, (points[3] - points[0]) / 2
         centre = points.mean(axis=0)
         points = centre + np.outer(np.cos(turn), right) + np.outer(np.sin(turn), down)
-    if shape.is_region:
-        points = np.vstack([points, points[:1]])
-    return places(points, view)
+    return points
 
 
 def handles(shape: Shape, view: PictureView) -> list[QPointF]:

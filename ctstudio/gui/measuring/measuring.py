@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QToolBar, QToolButton
+from PySide6.QtWidgets import QDockWidget, QMenu, QToolBar, QToolButton
 
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.measure import Kind, slice_of
 from ctstudio.ct.planes import in_plane
+from ctstudio.figures.panel import Mark
 from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.export import PaneShot
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.painter import Painter
+from ctstudio.gui.measuring.drawing import marks_of
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.noise_tools import NoiseTools
 from ctstudio.gui.measuring.numbers import Numbers
@@ -22,8 +25,12 @@ from ctstudio.gui.measuring.panel import MeasurePanel
 from ctstudio.gui.measuring.tool import MeasureTool
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.measurements import public_name, save_columns, save_measurements
+
+if TYPE_CHECKING:
+    from ctstudio.gui.main_window import MainWindow
 
 ACTIONS: dict[str, Kind] = {
     "measure_distance": "distance",
@@ -45,7 +52,7 @@ class Measuring(QObject):
         grid: ViewGrid,
         painter: Painter,
         actions: dict[str, QAction],
-        window: QMainWindow,
+        window: MainWindow,
     ) -> None:
         super().__init__(window)
         self._session, self._grid, self._painter = session, grid, painter
@@ -60,6 +67,7 @@ class Measuring(QObject):
         self.dock.setWidget(self.panel)
         self.noise = NoiseTools(session, grid, self.measurements, window)
         self._button: QToolButton | None = None
+        self._in_pictures = True
         self.panel.jump_requested.connect(self.jump)
         self.panel.save_requested.connect(self.ask_file)
         self.panel.save_plot_requested.connect(self.ask_plot_file)
@@ -69,6 +77,8 @@ class Measuring(QObject):
         session.layer_changed.connect(self.panel.touch)
         session.layer_added.connect(self.panel.touch)
         actions["measurements"].setChecked(True)
+        actions["measurements_in_pictures"].setChecked(True)
+        window.exporter.marks = self._marks
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action does, by the action's name."""
@@ -78,6 +88,7 @@ class Measuring(QObject):
             "measurements": self.measurements.set_shown,
             "save_measurements": self.ask_file,
             "noise_tools": self.noise.show,
+            "measurements_in_pictures": self._put_in_pictures,
         }
         for name, kind in ACTIONS.items():
             table[name] = lambda on, kind=kind: self._choose(kind, on)
@@ -211,6 +222,17 @@ class Measuring(QObject):
                 self._session.message.emit(tr("Saved {0}").format(path), 10000)
         except StudioError as error:
             self._session.report(error)
+
+    def _put_in_pictures(self, on: bool) -> None:
+        self._in_pictures = on
+
+    def _marks(self, pane: Pane, shot: PaneShot) -> tuple[Mark, ...]:
+        """What is measured upon ``pane``, for a picture of the part of it that is in view."""
+        if not self._in_pictures:
+            return ()
+        top, left = (part.start or 0 for part in shot.crop)
+        marks = marks_of(self.measurements.visible(pane.view), pane.view)
+        return tuple(mark.moved(-top, -left) for mark in marks)
 
     def hide(self) -> None:
         """Close the docks: a window begins without them."""
