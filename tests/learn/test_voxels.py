@@ -337,10 +337,10 @@ def test_patches_come_with_their_neighbours() -> None:
         assert inner.any()
         assert torch.equal(before[inner], here[inner] - 400)
         assert torch.equal(after[inner], here[inner] + 400)
-    synthetic = bundled()["dncnn-gaussian"]
+    blind = bundled()["dncnn-noise2void"]
     from ctstudio.learn.tasks import TASKS
 
-    other = TASKS.make(synthetic.task)
+    other = TASKS.make(blind.task)
     other.context = Context(3)
     with pytest.raises(StudioError, match="looks at 3 neighbouring slices"):
-        finish(other.prepare(synthetic, [images], None, CPU))
+        finish(other.prepare(blind, [images], None, CPU))
