@@ -43,6 +43,7 @@ class Autosave(QObject):
         self._others: dict[Path, QLockFile] = {}  # left behind by crashes, and held
         self._superseded: list[Path] = []
         self._complained = False
+        self._last = Document()
         self.folder = home / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.on = True  # off while a session is being opened
         self.wanted = True
@@ -65,6 +66,7 @@ class Autosave(QObject):
             self.touch()
         else:
             self._timer.stop()
+            self._last = Document()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def save(self) -> None:
@@ -78,16 +80,19 @@ class Autosave(QObject):
         document, volumes = self._document()
         if not document.layers:
             # What was left behind by a crash stays, until something takes its place.
+            self._last = Document()
             self._remove(self.folder / NAME)
             return
-        if not self._hold():
+        if not self._hold() or document == self._last:
             return
+        self._last = document
         folder = self.folder
         session.jobs.start(
             ROLE,
             tr("Keeping the session"),
             lambda: _write(document, volumes, folder),
             succeeded=self._saved,
+            cancelled=self._stopped,
             failed=self._failed,
         )
 
@@ -109,7 +114,11 @@ class Autosave(QObject):
             self.forget(folder)
         self._superseded.clear()
 
+    def _stopped(self) -> None:
+        self._last = Document()  # it was not written
+
     def _failed(self, error: Exception) -> None:
+        self._stopped()
         if not self._complained:  # once: nobody asked for it
             self._complained = True
             self._session.message.emit(

@@ -157,11 +157,11 @@ class ComparingPart:
                 self._comparing.set_value(mode, values.number(mode))
         for pane, data in zip(self._grid.panes, state.objects("panes"), strict=False):
             named = data.text("mode", "")
-            mode: Mode | None = next((known for known in MODES if known == named), None)
+            found: Mode | None = next((known for known in MODES if known == named), None)
             layer = layer_of(data.text("with", ""))
             if layer is None or pane.layer is None:
-                mode = None
-            self._comparing.set_mode(pane, mode, layer)
+                found = None
+            self._comparing.set_mode(pane, found, layer)
 
 
 class SwitchPart:
