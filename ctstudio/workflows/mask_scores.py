@@ -46,8 +46,8 @@ def score(
         yield Progress(done, 2 * len(which), "Comparing masks")
         there, here = (np.rint(stack.slice_hu(z)).astype(np.int32) for stack in (truth, prediction))
         here = np.where(there < 0, 0, np.maximum(here, 0))
-        true.append(np.maximum(there, 0).astype(np.uint16))
-        found.append(here.astype(np.uint16))
+        true.append(_small(np.maximum(there, 0)))
+        found.append(_small(here))
         counts = _add(counts, there[there >= 0], here[there >= 0])
     geometry = truth.geometry
     if slices is not None:
@@ -68,6 +68,11 @@ def score(
     return Scores(rows)
 
 
+def _small(labels: NDArray[np.int32]) -> NDArray[np.unsignedinteger]:
+    """The same in as few bytes as may be: all slices are kept for the distances."""
+    return labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
+
+
 def _add(
     counts: NDArray[np.int64], true: NDArray[np.int32], found: NDArray[np.int32]
 ) -> NDArray[np.int64]:
@@ -79,8 +84,8 @@ def _add(
 
 
 def _distances(
-    found: Sequence[NDArray[np.uint16]],
-    true: Sequence[NDArray[np.uint16]],
+    found: Sequence[NDArray[np.unsignedinteger]],
+    true: Sequence[NDArray[np.unsignedinteger]],
     label: int,
     geometry: Geometry,
 ) -> dict[str, float]:

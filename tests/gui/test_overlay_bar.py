@@ -115,7 +115,7 @@ def test_the_threshold_is_dragged_and_the_mask_is_cut_anew(hands: Any, segmented
 def test_scores_are_measured_and_follow(hands: Any, segmented: Any) -> None:
     _, drawn, made = segmented
     desk = hands.window.mask_desk
-    hands.wait(lambda: desk.agreements.newest is not None, "for the scores")
+    hands.wait(lambda: "(slice" in desk.agreements.text(), "for the scores")
     true, found = (np.asarray(la.stack.voxels) == 1 for la in (drawn, made))
     dice = 2 * (true & found).sum() / (true.sum() + found.sum())
     here = 2 * (true[7] & found[7]).sum() / (true[7].sum() + found[7].sum())

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.core.events import Work
+from ctstudio.core.events import Event, Partial, Work
 from ctstudio.ct.labels import Label
 from ctstudio.ct.views import SliceStack
 from ctstudio.gui.masks.overlay import Masks
@@ -98,8 +98,11 @@ class Agreements(QObject):
         self.look()
 
     def _measure(self) -> None:
-        if self._session.jobs.busy("agreement") or self._session.closing:
+        running = self._session.jobs["agreement"]
+        if running is not None or self._session.closing:
             self._again = True
+            if running is not None:
+                running.cancel()  # what it measures is out of date
             return
         self._again = False
         pair = self._pair()
@@ -113,6 +116,7 @@ class Agreements(QObject):
             "agreement",
             tr("Comparing masks"),
             lambda: _scores(other, one, index, known),
+            stepped=lambda events: self._stepped(truth, prediction, index, events),
             succeeded=lambda found: self._done(truth, prediction, index, *found),
             cancelled=self._ended,
             failed=self._session.fail,
@@ -127,6 +131,15 @@ class Agreements(QObject):
             self.changed.emit()
         self._ended()
 
+    def _stepped(self, truth: Layer, prediction: Layer, index: int, events: list[Event]) -> None:
+        """The slice is measured at once, the series takes its time."""
+        for event in events:
+            if isinstance(event, Partial) and isinstance(event.value, Scores):
+                same = self._whole is not None and self._whole[:2] == (truth, prediction)
+                whole = self._whole[2] if same and self._whole is not None else None
+                self.newest = Agreement(truth, prediction, index, event.value, whole)
+                self.changed.emit()
+
     def _ended(self) -> None:
         if self._again:
             self._settle.start()
@@ -137,7 +150,10 @@ class Agreements(QObject):
         if found is None:
             return ""
         shown = found.whole or found.here
+        series = len(found.truth.stack) > 1
         words = [f"Dice {number(shown.mean('dice'))}"]
+        if series and found.whole is None:
+            words[0] += " in this slice"
         if found.whole is not None:
             words[0] += f" (slice {number(found.here.mean('dice'))})"
         if not math.isnan(shown.mean("hd95_mm")):
@@ -216,6 +232,7 @@ def _scores(
     prediction: SliceStack, truth: SliceStack, index: int, known: Scores | None
 ) -> Work[tuple[Scores, Scores | None]]:
     here = yield from score(prediction, truth, [index])
+    yield Partial(here)
     whole = known
     if whole is None and len(truth) > 1:
         whole = yield from score(prediction, truth)

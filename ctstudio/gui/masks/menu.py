@@ -30,7 +30,8 @@ from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_title
 
 FIRST = (
-    ("open_mask", "paint", "segment", "train_on_mask"),
+    ("open_folder", "open_mask"),
+    ("paint", "segment", "train_on_mask"),
     ("masks", "show_truth", "show_prediction", "show_difference", "show_probability"),
     ("mask_scores", "mask_figure"),
 )
