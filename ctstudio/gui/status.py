@@ -47,7 +47,7 @@ class ProbeLabel(QLabel):
         place = ""
         for layer, probe in probes:
             name = layer.name.replace("Training: ", "").replace("Preview: ", "")
-            short = name if len(name) <= 22 else name[:20] + "..."
+            short = name if len(name) <= 22 else f"{name[:9]}...{name[-10:]}"
             if probe is None:
                 continue
             value = (
