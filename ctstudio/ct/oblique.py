@@ -147,13 +147,8 @@ class ObliqueStack(OnBase):
     def derivation(self) -> tuple[str, ...]:
         return (*self.base.derivation, "oblique plane, linear between voxels")
 
-    @property
-    def centre_index(self) -> int:
-        """The slice that goes through the plane's centre."""
-        return self._layout[2]
-
     @cached_property
-    def _layout(self) -> tuple[Geometry, tuple[int, int, int], int]:
+    def _layout(self) -> tuple[Geometry, tuple[int, int, int]]:
         base, plane = self.base.geometry, self.plane
         _, ny, nx = self.base.shape
         dy, dx = base.spacing_mm
@@ -188,7 +183,7 @@ class ObliqueStack(OnBase):
             column_direction=np.array(plane.column),
             spacing_mm=(pixel, pixel),
         )
-        return geometry, (last - first + 1, bottom - top + 1, far - left + 1), -first
+        return geometry, (last - first + 1, bottom - top + 1, far - left + 1)
 
     def slice_hu(self, index: int) -> NDArray[np.float32]:
         """One slice, ``(rows, columns)`` float32 in ``unit``."""

@@ -48,6 +48,11 @@ def middle(scan: Volume) -> NDArray[np.float64]:
     return scan.geometry.to_patient(z, y, x)
 
 
+def central(made: ObliqueStack) -> int:
+    """The slice that goes through the centre of its plane."""
+    return made.geometry.nearest_slice(np.array(made.plane.centre_mm))
+
+
 EVEN, UNEVEN = np.arange(9) * 2.0, np.array([0, 1, 2.5, 3, 7, 8, 12, 13, 14.0])
 
 
@@ -80,7 +85,7 @@ def test_the_plane_goes_through_its_centre_and_there_is_a_pixel() -> None:
         made = ObliqueStack(scan, Oblique.of("axial", point, (33, -12, 5)))
         place = made.geometry
         z, y, x = place.to_voxel(point)
-        assert z == made.centre_index
+        assert z == central(made)
         assert abs(float((place.positions_mm[z] - point) @ place.normal)) < 1e-9
         assert (y, x) == (pytest.approx(round(y), abs=1e-9), pytest.approx(round(x), abs=1e-9))
         value = made.slice_hu(z)[round(y), round(x)]
@@ -185,7 +190,7 @@ def test_derived_stacks_are_interpolated_like_their_slices() -> None:
         whole = np.stack([stack.slice_hu(z) for z in range(9)])
         want = ObliqueStack(Volume.from_hu(whole, place), plane)
         got = ObliqueStack(stack, plane)
-        for index in (2, got.centre_index):
+        for index in (2, central(got)):
             assert np.allclose(got.slice_hu(index), want.slice_hu(index), atol=1e-5, equal_nan=True)
 
 
@@ -208,9 +213,9 @@ def test_a_slab_of_an_oblique_plane() -> None:
     scan = linear(geometry(RIGHT, BACK, EVEN))
     made = ObliqueStack(scan, Oblique.of("axial", middle(scan), (20, 0, 0)))
     slab = Slab(made, "maximum", 4.0)
-    members = slab.members(made.centre_index)
+    members = slab.members(central(made))
     want = np.fmax.reduce([made.slice_hu(k) for k in members])
-    assert np.array_equal(slab.slice_hu(made.centre_index), want, equal_nan=True)
+    assert np.array_equal(slab.slice_hu(central(made)), want, equal_nan=True)
 
 
 def test_planes_are_written_and_read() -> None:
