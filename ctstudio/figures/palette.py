@@ -18,6 +18,7 @@ NO_BANDS = 86
 FEW_COLOURS = 48
 MERGED = 320
 """More colours than these are clustered by median cut, which is faster."""
+_FAR = np.full((1, 3), 1e4, np.float32)  # where a palette has no colours, none is near
 RARE = 0.02
 """The least weight of a colour, as a part of the mean."""
 CHUNK = 4096
@@ -90,43 +91,38 @@ class Palette:
             How greys between two entries are drawn: as the nearer one; by an ordered pattern,
             which stays still from frame to frame; or by error diffusion, which colours get, too.
         """
-        tinted = ~is_grey(rgb)
-        coloured = bool(tinted.any())
-        if dither == "ordered" and len(self.greys) < 256:
-            out = self._ordered(rgb[..., 1])
-        else:
-            out = self.grey_index[rgb[..., 1]]
-        if not coloured:
-            return (self._diffused(rgb) if self._diffuses(dither) else out), 0.0
-        if not len(self.colours):
-            return out, 999.0
-        packed = _pack(rgb[tinted])
+        packed = _pack(rgb)
         farthest = self._find(packed)
-        if self._diffuses(dither):
+        if dither == "diffusion" and len(self.greys) < 256:
             return self._diffused(rgb), farthest
-        out[tinted] = self._nearest[packed]
+        out: NDArray[np.uint8] = self._nearest[packed]
+        if dither == "ordered" and len(self.greys) < 256:
+            neutral = is_grey(rgb)
+            out[neutral] = self._ordered(rgb[..., 1])[neutral]
         return out, farthest
 
     def _find(self, packed: NDArray[np.uint32]) -> float:
-        """See to it that the nearest entry of these colours is known; the largest distance."""
+        """See to it that the nearest entry of these colours is known; the largest distance.
+
+        That of greys counts as none: a ramp is never far from them.
+        """
         if not len(self._nearest):
             # Memory that no colour touches is never taken from the system.
             self._nearest, self._away = np.zeros(2**24, np.uint8), np.zeros(2**24, np.uint8)
+            greys = np.arange(256, dtype=np.uint32) * np.uint32(0x010101)
+            self._nearest[greys], self._away[greys] = self.grey_index, 1
         away = self._away[packed]
-        unknown = packed[away == 0]
-        if len(unknown):
-            distinct = np.unique(unknown)
+        if not away.all():
+            distinct = np.unique(packed[away == 0])
+            entries = self.table if len(self.colours) else _FAR
             for start in range(0, len(distinct), CHUNK):
                 some = distinct[start : start + CHUNK]
-                squares = _squares(_unpack(some), self.table)
+                squares = _squares(_unpack(some), entries)
                 self._nearest[some] = squares.argmin(axis=1)
                 distance = np.ceil(np.sqrt(squares.min(axis=1)))
                 self._away[some] = 1 + np.minimum(distance, 254)
             away = self._away[packed]
         return float(away.max()) - 1.0
-
-    def _diffuses(self, dither: Dither) -> bool:
-        return dither == "diffusion" and len(self.greys) < 256
 
     def _ordered(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = grey.shape
@@ -244,11 +240,12 @@ def is_grey(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _pack(colours: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    wide = colours.astype(np.uint32)
-    shift = np.array([16, 8, 0], np.uint32)
-    packed: NDArray[np.uint32] = np.bitwise_or.reduce(wide << shift, axis=-1, dtype=np.uint32)
+    """One number a colour: ``(..., 3)`` to ``(...)``."""
+    padded = np.zeros((*colours.shape[:-1], 4), np.uint8)
+    padded[..., :3] = colours
+    packed: NDArray[np.uint32] = padded.view("<u4")[..., 0]
     return packed
 
 
 def _unpack(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)
+    return np.stack([packed & 255, packed >> 8 & 255, packed >> 16 & 255], axis=-1).astype(np.uint8)

@@ -124,10 +124,12 @@ def compare(coloured: bool, folder: Path) -> None:
     print(f"drawing alone    {time.perf_counter() - begun:6.1f} s, {source[0].size} px")
     for greys in (256, 160, 96):
         path = folder / f"ours-{greys}.gif"
-        seconds = ours(source, path, greys)
+        seconds, busy = ours(source, path, greys)
         mb, quality = path.stat().st_size / 1e6, psnr(path, source)
         print(
-            f"ours {greys:3d} greys   {seconds:6.1f} s {mb:8.2f} MB {quality:6.2f} dB", flush=True
+            f"ours {greys:3d} greys   {seconds:6.1f} s ({busy:.1f} s of processor) "
+            f"{mb:8.2f} MB {quality:6.2f} dB",
+            flush=True,
         )
     print(f"peak memory so far {peak_mb():.0f} MB")
     for suffix in (".mp4", ".webm"):
