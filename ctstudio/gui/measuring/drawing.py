@@ -194,7 +194,6 @@ def words_for(shape: Shape, view: PictureView, most: int | None = None) -> list[
     value = view.stack.unit
     area = f"{units.area(found.area)}  " if found.area_unit == "mm2" else ""
     about = "" if most is None or found.n <= most else "≈ "
-    about = "" if most is None or found.n <= most else "≈ "
     return [
         f"{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
         f"{found.min:g} to {found.max:g} {value}".rstrip(),

@@ -73,6 +73,8 @@ class NoisePlot(pg.PlotWidget):
             texts = zip(CURVE_NAMES[name], axis_units(name, having[0]), strict=True)
             below, left = (f"{t[:1].upper()}{t[1:]}{f' ({u})' if u else ''}" for t, u in texts)
             self._name(below, left)
+        else:
+            self._name("", "")
         for line in self._levels:
             there = line.scene() is not None
             if (name == "mtf") != there:

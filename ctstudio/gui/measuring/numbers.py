@@ -18,7 +18,7 @@ from ctstudio.workflows.measurements import Measured, Reading, public_name, read
 
 Size = tuple[int, int, float]  # the slice from 0, pixels inside, their area in mm2
 Held = tuple[Shape, SliceStack, int, bool, Reading | None]
-ROUGH_PIXELS = 10_000  # of a region that is being dragged
+ROUGH_PIXELS = 4_000  # of a region that is being dragged
 
 
 class Numbers(QObject):
@@ -65,11 +65,22 @@ class Numbers(QObject):
         return distances(entry.shape, min(fit, default=1.0))
 
     def size(self, entry: Entry) -> Size | None:
-        """Slice, pixels and area in the first layer that has the slice; no pixel is read."""
-        held = self._sizes.get(entry.number)
+        """Slice, pixels and area in the first layer that has the slice.
+
+        No pixel is read, but for an estimate while it is dragged.
+        """
+        if entry.number == self._measurements.dragging and entry.shape.is_region:
+            for _, reading in self.read(entry):
+                if (held := reading.statistics) is not None:
+                    return reading.slice_index, held.n, held.area
+        known = self._sizes.get(entry.number)
         layers = self._measurements.layers(entry)
-        if held is not None and held[0] is entry.shape and held[1] in [la.stack for la in layers]:
-            return held[2]
+        if (
+            known is not None
+            and known[0] is entry.shape
+            and known[1] in [la.stack for la in layers]
+        ):
+            return known[2]
         for layer in layers:
             seen = in_plane(layer.stack, entry.plane)
             index = slice_of(entry.shape, seen.geometry)

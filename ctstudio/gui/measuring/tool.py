@@ -49,7 +49,7 @@ class MeasureTool(QObject):
             view.grips.append(self)
             view.upon.append(self.paint)
         measurements.changed.connect(self._redraw)
-        measurements.moved.connect(self._redraw)
+        measurements.moved.connect(self._redraw_moved)
         measurements.selected.connect(self._redraw)
 
     def set_kind(self, kind: Kind | None) -> None:
@@ -228,6 +228,12 @@ class MeasureTool(QObject):
             known = (*what, words_for(entry.shape, view, ROUGH_PIXELS if rough else None))
             self._words[key] = known
         return known[3]
+
+    def _redraw_moved(self, entry: Entry) -> None:
+        """Draw the panes that show it, and no others: this happens many times a second."""
+        for view in self._views:
+            if view.isVisible() and entry.shown_in(view):
+                view.viewport().update()
 
     def _redraw(self, *_: object) -> None:
         there = {0, *(entry.number for entry in self._measurements.entries)}
