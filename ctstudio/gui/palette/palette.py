@@ -107,6 +107,7 @@ class CommandPalette(QFrame):
         self.line.installEventFilter(self)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Commands that fit"))
+        self.list.setIconSize(QSize(16, 16))
         self.list.setItemDelegate(_CommandDelegate(self.list))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the line has the keys
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -147,21 +148,19 @@ class CommandPalette(QFrame):
         for _, command in fitting:
             item = QListWidgetItem(command.title)
             action = command.action
-            item.setData(MENU_ROLE, command.menu)
+            ticked = action.isCheckable() and action.isChecked()
+            item.setData(MENU_ROLE, f"✓   {command.menu}" if ticked else command.menu)
             key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             item.setData(KEY_ROLE, key)
             item.setIcon(self._blank if action.icon().isNull() else action.icon())
             # A screen reader hears all of the row.
-            on = tr("on") if action.isCheckable() and action.isChecked() else ""
+            on = tr("on") if ticked else ""
             words = [command.title, on, command.menu, key]
             item.setData(
                 Qt.ItemDataRole.AccessibleTextRole, ", ".join(word for word in words if word)
             )
             item.setToolTip(action.toolTip())
             item.setData(Qt.ItemDataRole.UserRole + 2, action)
-            if action.isCheckable():
-                state = Qt.CheckState.Checked if action.isChecked() else Qt.CheckState.Unchecked
-                item.setData(Qt.ItemDataRole.CheckStateRole, state)
             flags = Qt.ItemFlag.ItemIsSelectable
             if action.isEnabled():
                 flags |= Qt.ItemFlag.ItemIsEnabled

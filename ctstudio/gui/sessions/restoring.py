@@ -83,6 +83,7 @@ class Restorer(QObject):
         self._capture.name(layer, kept.key, kept.volume.file if kept.volume is not None else "")
         session.add_layer(layer)
         if kept.kind == "original":
+            session.layer_changed.emit(layer, -1)  # all of it is there
             self._opener.opened.emit(layer)
 
     def _layer(self, key: str) -> Layer | None:
