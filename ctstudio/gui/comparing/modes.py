@@ -14,8 +14,6 @@ class Kind:
     """A way to compare: its words, and the one value that can be set."""
 
     title: str
-    icon: str
-    tip: str
     label: str  # of the value
     unit: str
     low: float
@@ -46,33 +44,13 @@ class Kind:
 
 
 MODES: dict[Mode, Kind] = {
-    "swipe": Kind(
-        "Swipe", "mdi6.compare-horizontal", "One layer on either side of a line to drag",
-        "Line", "%", 0, 100, 50, True,
-    ),
-    "swipe_down": Kind(
-        "Swipe up and down", "mdi6.compare-vertical",
-        "One layer above, one below a line to drag",
-        "Line", "%", 0, 100, 50, True, "swipe",
-    ),
-    "flicker": Kind(
-        "Flicker", "mdi6.flash-outline", "One layer after the other in the same place",
-        "Rate", "pictures a second", 0.5, 16, 3, False,
-    ),
-    "checkerboard": Kind(
-        "Checkerboard", "mdi6.checkerboard", "Both layers in squares, turn and turn about",
-        "Squares", "mm", 2, 100, 20, False,
-    ),
-    "blend": Kind(
-        "Blend", "mdi6.circle-opacity", "One layer shines through the other",
-        "Second", "%", 0, 100, 50, True,
-    ),
-    "difference": Kind(
-        "Difference", "mdi6.plus-minus-variant",
-        "Second minus first with its sign: blue below zero, orange above",
-        "Scale", "HU", 5, 2000, 100, False,
-    ),
-}  # fmt: skip
+    "swipe": Kind("Swipe", "Line", "%", 0, 100, 50, True),
+    "swipe_down": Kind("Swipe up and down", "Line", "%", 0, 100, 50, True, "swipe"),
+    "flicker": Kind("Flicker", "Rate", "pictures a second", 0.5, 16, 3, False),
+    "checkerboard": Kind("Checkerboard", "Squares", "mm", 2, 100, 20, False),
+    "blend": Kind("Blend", "Second", "%", 0, 100, 50, True),
+    "difference": Kind("Difference", "Scale", "HU", 5, 2000, 100, False),
+}
 
 STEPS = 50  # from the lowest value to the highest, by key
 
