@@ -86,6 +86,7 @@ class OverlayBar(QFrame):
         second.addWidget(self.scale)
         second.addStretch(1)
         second.addWidget(self.numbers)
+        self._second = second
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 2, 8, 2)
         layout.setSpacing(2)
@@ -123,14 +124,28 @@ class OverlayBar(QFrame):
         self._suit_width()
 
     def _suit_width(self) -> None:
-        """Words beside the pictures, as far as there is room for them."""
-        styles = Qt.ToolButtonStyle
+        """Words beside the pictures as far as there is room, and the numbers behind them."""
+        styles, margins = Qt.ToolButtonStyle, 16
         for style in (styles.ToolButtonTextBesideIcon, styles.ToolButtonIconOnly):
             for name in TOGGLES:
                 self.buttons[name].setToolButtonStyle(style)
             self._first.invalidate()
-            if self._first.sizeHint().width() + 16 <= self.width():
+            left = self.width() - margins - self._least()
+            if left >= 0:
                 break
+        second = self.legend.isVisibleTo(self) or self.scale.isVisibleTo(self)
+        row = self._second if second or left < self.numbers.sizeHint().width() else self._first
+        if row.indexOf(self.numbers) < 0:
+            for other in (self._first, self._second):
+                other.removeWidget(self.numbers)
+            row.addWidget(self.numbers)
+
+    def _least(self) -> int:
+        """The width of the first row without the numbers."""
+        width = self._first.sizeHint().width()
+        if self._first.indexOf(self.numbers) >= 0 and self.numbers.isVisibleTo(self):
+            width -= self.numbers.sizeHint().width() + self._first.spacing()
+        return width
 
     def _offer(self, menu: QMenu, name: str) -> None:
         """The masks that may count as the truth, or as the prediction."""
