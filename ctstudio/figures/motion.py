@@ -27,27 +27,33 @@ def flicker(pictures: Sequence[Draw]) -> tuple[Draw, int]:
 
 
 def swipe(
-    before: Draw, after: Draw, frames: int, *, part: tuple[float, float] = (0.0, 1.0)
+    before: Draw,
+    after: Draw,
+    frames: int,
+    *,
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
 ) -> tuple[Draw, int]:
     """A curtain that sweeps from ``before`` to ``after`` and back within ``frames`` frames.
 
     Parameters
     ----------
-    part
-        Where it starts and ends, as parts of the width: the picture without its margins.
+    box
+        Where it sweeps: left, top, right, bottom as parts of the frame, such as the image alone.
     """
     count = max(frames, 2)
 
     def draw(index: int, scale: float) -> Image.Image:
         one, other = before(0, scale), after(0, scale)
+        left, right = (round(part * one.width) for part in (box[0], box[2]))
+        top, bottom = (round(part * one.height) for part in (box[1], box[3]))
         # Even speed, and no two frames alike but there and back.
         sweep = 1.0 - abs(2.0 * index / count - 1.0)
-        at = round((part[0] + sweep * (part[1] - part[0])) * one.width)
+        at = left + round(sweep * (right - left))
         result = one.copy()
-        result.paste(other.crop((0, 0, at, other.height)), (0, 0))
-        if 0 < at < one.width:
+        result.paste(other.crop((left, top, at, bottom)), (left, top))
+        if left < at < right:
             width = max(round(one.width / 500), 1)
-            line = (at - width // 2, 0, at - width // 2 + width - 1, one.height - 1)
+            line = (at - width // 2, top, at - width // 2 + width - 1, bottom - 1)
             ImageDraw.Draw(result).rectangle(line, fill=(255, 255, 255))
         return result
 

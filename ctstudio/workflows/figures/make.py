@@ -105,22 +105,23 @@ class _Frames:
         self._sizes: dict[float, tuple[int, int]] = {}
         self._exact: bool | None = None  # not known before the first frame
 
-    def draw(
-        self, at: At, scale: float, rows: Sequence[Sequence[CellSpec]] | None = None
-    ) -> Image.Image:
+    def draw(self, at: At, scale: float) -> Image.Image:
         """One frame. What follows the first is cut or filled to its size."""
-        sheet = self._builder.sheet(at, rows)
-        scene = self._arranged(sheet, scale)
+        scene = self.scene(at, scale)
+        image = self.image(scene, scale)
+        return _filled(image, self._sizes.setdefault(scale, image.size), scene.background)
+
+    def scene(
+        self, at: At, scale: float, rows: Sequence[Sequence[CellSpec]] | None = None
+    ) -> Scene:
+        """What a frame shows; ``rows`` are other cells than the description's."""
+        return self._arranged(self._builder.sheet(at, rows), scale)
+
+    def image(self, scene: Scene, scale: float) -> Image.Image:
+        """The pixels of a scene."""
         image = draw(scene)
-        if scale != 1.0 and sheet.style.pixel_exact:
-            image = shrink(image, scale)
-        size = self._sizes.setdefault(scale, image.size)
-        if image.size != size:
-            # A caption of another length moves what is below it.
-            whole = Image.new("RGB", size, scene.background)
-            whole.paste(image, (0, 0))
-            image = whole
-        return image
+        exact = self._builder.spec.style.pixel_exact
+        return shrink(image, scale) if exact and scale != 1.0 else image
 
     def _arranged(self, sheet: Sheet, scale: float) -> Scene:
         """Of whole px for every pixel of the images where that is hardly wider than wished for."""
@@ -166,28 +167,67 @@ def _over_steps(builder: Builder) -> tuple[Draw, int]:
 
 
 def _between(builder: Builder) -> tuple[Draw, int]:
-    """Flicker, swipe or blend between the pictures of the first row, in one and the same place."""
-    cells = [cell for cell in builder.spec.rows[0] if cell.layer and not cell.curve]
+    """Flicker, swipe or fade between the pictures of the first row, in one and the same place."""
+    spec, wanted = builder.spec, builder.spec.film
+    cells = [cell for cell in spec.rows[0] if cell.layer and not cell.curve]
+    motion = wanted.over
     if len(cells) < 2:
         raise StudioError(
-            f"To {builder.spec.film.over} takes two pictures in the first row.",
+            f"A film as {motion} takes two pictures in the first row.",
             hint="Add a picture, or choose another kind of film.",
         )
-    frames = _Frames(builder)
-    kept: dict[tuple[int, float], Image.Image] = {}
-
-    def picture(number: int) -> Draw:
-        def one(_index: int, scale: float) -> Image.Image:
-            key = (number, scale)
-            if key not in kept:
-                kept[key] = frames.draw(At(), scale, [[cells[number]]])
-            return kept[key]
-
-        return one
-
-    motion, wanted = builder.spec.film.over, builder.spec.film
+    if motion != "flicker":
+        # Both are seen at once: the words are of both, and do not move.
+        contents = [builder.sheet(At(), [[cell]]).rows[0][0] for cell in cells[:2]]
+        one, other = (content.title for content in contents if content is not None)
+        title = f"{other} | {one}"
+        cells = [replace(cell, title=title, caption="{window}") for cell in cells[:2]]
+    pictures = _Same(builder, cells)
     if motion == "flicker":
-        return flicker([picture(k) for k in range(len(cells))])
+        return flicker([pictures.one(k) for k in range(len(cells))])
     if motion == "swipe":
-        return swipe(picture(0), picture(1), wanted.frames)
-    return blend(picture(0), picture(1), wanted.frames)
+        return swipe(pictures.one(0), pictures.one(1), wanted.frames, box=pictures.box)
+    return blend(pictures.one(0), pictures.one(1), wanted.frames)
+
+
+class _Same:
+    """One picture a figure, all of one size, for films that go from one to the next."""
+
+    def __init__(self, builder: Builder, cells: Sequence[CellSpec]) -> None:
+        plain = replace(builder.spec, style=replace(builder.spec.style, letters="none"))
+        self._frames = _Frames(replace(builder, spec=plain))
+        self._cells = cells
+        self._kept: dict[float, list[Image.Image]] = {}
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Where the image lies: left, top, right, bottom as parts of the frame."""
+        height = max(image.height for image in self._all(1.0))
+        scene = self._frames.scene(At(), 1.0, [[self._cells[0]]])
+        place = scene.places[0]
+        right, bottom = place.left + place.width, place.top + place.height
+        return (
+            place.left / scene.width, place.top / height, right / scene.width, bottom / height,
+        )  # fmt: skip
+
+    def one(self, number: int) -> Draw:
+        """How to draw one of them."""
+        return lambda _index, scale: self._all(scale)[number]
+
+    def _all(self, scale: float) -> list[Image.Image]:
+        if scale not in self._kept:
+            scenes = [self._frames.scene(At(), scale, [[cell]]) for cell in self._cells]
+            images = [self._frames.image(scene, scale) for scene in scenes]
+            size = tuple(max(getattr(i, side) for i in images) for side in ("width", "height"))
+            ground = scenes[0].background
+            self._kept = {scale: [_filled(image, (size[0], size[1]), ground) for image in images]}
+        return self._kept[scale]
+
+
+def _filled(image: Image.Image, size: tuple[int, int], ground: tuple[int, int, int]) -> Image.Image:
+    """``image`` at the upper left of ``size``: a caption of another length moves what is below."""
+    if image.size == size:
+        return image
+    whole = Image.new("RGB", size, ground)
+    whole.paste(image, (0, 0))
+    return whole
