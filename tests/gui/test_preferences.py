@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from ctstudio.core import places
 from ctstudio.ct.measure import Shape
 from ctstudio.dicom import room
+from ctstudio.figures import video
 from ctstudio.gui import theme, units
 from ctstudio.gui.measuring.drawing import words_for
 from ctstudio.gui.preferences import cache
@@ -29,6 +30,7 @@ def as_before(qapp: QApplication) -> Iterator[None]:
     yield
     units.choose(units.MILLIMETRES)
     room.limit_memory(None)
+    video.prefer("")
     places.use_cache_folder(None)
     theme.set_text_size(theme.TEXT_PX)
     theme.apply(qapp, theme.DARK)
@@ -111,6 +113,21 @@ def test_threads_are_set_before_the_engine_loads(
     make_program()
     assert os.environ["OMP_NUM_THREADS"] == "7", "who set it means it"
     monkeypatch.delenv("OMP_NUM_THREADS")
+
+
+def test_films_are_written_with_the_encoder_that_was_chosen(
+    hands: Any, dialog: PreferencesDialog, make_program: Any
+) -> None:
+    best = video.encoder_for(".webm")
+    other = next(name for name in video.encoders() if name in video.ENCODERS[".webm"][1:])
+    assert best != other
+    pick(dialog.encoder, other)
+    assert video.encoder_for(".webm") == other
+    video.prefer("")
+    make_program()
+    assert video.encoder_for(".webm") == other
+    video.prefer("libopenh264")  # not for this ending
+    assert video.encoder_for(".webm") == best
 
 
 def test_keeping_against_a_crash_can_be_switched_off(

@@ -96,6 +96,14 @@ class PreferencesDialog(QDialog):
         self.memory = self._number(values.MEMORY, MOST_GB, tr("What is free"), tr(" GB"))
         form.addRow(tr("Memory for series"), self.memory)
         form.addRow("", _note(tr("A series that needs more is kept in a file of the cache.")))
+        from ctstudio.figures.video import encoders  # it loads the encoders' library
+
+        names = {"": tr("The best that is there")} | {name: name for name in encoders()}
+        self.encoder = self._choice(values.ENCODER, names)
+        form.addRow(tr("Film encoder"), self.encoder)
+        form.addRow(
+            "", _note(tr("Where it does not suit the ending of a file, the best is taken."))
+        )
         self.autosave = self._flag(values.AUTOSAVE, tr("Keep what is open against a crash"))
         form.addRow("", self.autosave)
         _name_fields(form)

@@ -69,6 +69,8 @@ class PreferenceKeeper(QObject):
             preferences.use_threads()
         elif key == values.MEMORY:
             preferences.limit_memory()
+        elif key == values.ENCODER:
+            preferences.use_encoder()
         elif key == values.AUTOSAVE:
             self._sessions.autosave.set_wanted(preferences.flag(key))
         elif key == values.CACHE_LIMIT:

@@ -16,6 +16,7 @@ from ctstudio.gui.translation import catalogue
 
 THEME, LANGUAGE, TEXT, UNITS = "theme", "language", "text_px", "units"
 THREADS, MEMORY, AUTOSAVE, PATIENT = "threads", "memory_gb", "autosave", "patient_at_start"
+ENCODER = "film_encoder"
 CACHE, CACHE_LIMIT, RUNS = "cache/folder", "cache/limit_gb", "runs/folder"
 SYSTEM = "system"
 DEFAULTS: dict[str, str | int | bool] = {
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, str | int | bool] = {
     THREADS: 0,
     MEMORY: 0,
     AUTOSAVE: True,
+    ENCODER: "",
     PATIENT: True,
     CACHE: "",
     CACHE_LIMIT: 20,
@@ -76,6 +78,7 @@ class Preferences:
             # Numerical libraries read it when they are loaded; who set it means it.
             os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         self.limit_memory()
+        self.use_encoder()
 
     def theme(self, app: QApplication) -> theme.Theme:
         """The theme in force: the one chosen, or the system's."""
@@ -91,6 +94,14 @@ class Preferences:
 
         gigabytes = self.number(MEMORY)
         room.limit_memory(gigabytes * 2**30 if gigabytes else None)
+
+    def use_encoder(self) -> None:
+        """Write films with the encoder that was chosen."""
+        chosen = self.text(ENCODER)
+        if chosen or "ctstudio.figures.video" in sys.modules:  # else the start need not wait for it
+            from ctstudio.figures import video
+
+            video.prefer(chosen)
 
     def use_threads(self) -> None:
         """Let networks use so many threads from now on, where they are loaded already."""
