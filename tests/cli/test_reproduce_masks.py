@@ -18,6 +18,7 @@ from ctstudio.core.events import finish
 from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce import experiments as table
+from ctstudio.workflows.reproduce import gallery
 from ctstudio.workflows.reproduce.experiment import Experiment
 from ctstudio.workflows.reproduce.segment_data import from_pictures, load_masks
 from ctstudio.workflows.reproduce.segment_plan import fitted
@@ -159,3 +160,23 @@ def test_a_series_and_its_labels(test_data: Path) -> None:
     assert recipe.phases[0].model.params["classes"] == max(la.number for la in data.labels) + 1
     with pytest.raises(StudioError, match="There are"):
         finish(load_masks(folder, selector="1"))
+
+
+def test_a_gallery_of_both_kinds() -> None:
+    numbers = {"psnr_unit": 21.5}
+    denoiser = {
+        "name": "residual-1a", "title": "Residual", "seen": "Black.", "sights": [], "why": "So.",
+        "forms": {"repaired": {"noisy": {"psnr_unit": 10.5}, "numbers": numbers}},
+    }  # fmt: skip
+    masks = {
+        "kind": "segmentation", "name": "unet-masks", "title": "U-Net", "seen": "Nothing.",
+        "sights": [], "why": "So.", "mean_mask": {"dice": 0.25, "auc": 0.75},
+        "forms": {"repaired": {"numbers": {"dice": 0.875, "auc": None}}},
+    }  # fmt: skip
+    for text in (gallery.as_markdown([denoiser, masks]), gallery.as_html([denoiser, masks])):
+        for word in ("Noisy (dB)", "21.5", "Mean mask, AUC", "0.875", "0.25"):
+            assert word in text
+    assert "Mean mask" not in gallery.as_html([denoiser])
+    row = gallery.as_markdown([masks]).split("| [U-Net]")[1].splitlines()[0]
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == ["-", "0.25", "0.75", "-", "-",
+                                                               "0.875", "-"]  # fmt: skip
