@@ -7,19 +7,17 @@ files that are made from it and be used on another series.
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from ctstudio.core.errors import StudioError
+from ctstudio.figures.checked import make_table, wrong
 
 VERSION = 1
 KEY = "ctstudio_figure"
 """The entry that a description begins with: its version."""
-
-T = TypeVar("T")
 
 LayerSource = Literal["series", "method", "difference", "run"]
 Plane = Literal["stored", "axial", "coronal", "sagittal"]
@@ -224,15 +222,15 @@ class FigureSpec:
             )
         rows = data.pop("rows", [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise _wrong("rows", "a list of tables that each have cells")
+            raise wrong("rows", "a list of tables that each have cells")
         parsed = []
         for number, row in enumerate(rows, start=1):
             if set(row) != {"cells"} or not isinstance(row["cells"], list):
-                raise _wrong(f"row {number}", "a table with cells alone")
+                raise wrong(f"row {number}", "a table with cells alone")
             where = f"row {number}, cell"
-            cells = [_make(CellSpec, c, f"{where} {k}") for k, c in enumerate(row["cells"], 1)]
+            cells = [make_table(CellSpec, c, f"{where} {k}") for k, c in enumerate(row["cells"], 1)]
             parsed.append(tuple(cells))
-        spec = _make(cls, {**data, "rows": ()}, "the figure", given=("rows",))
+        spec = make_table(cls, {**data, "rows": ()}, "the figure", given=("rows",))
         object.__setattr__(spec, "rows", tuple(parsed))
         _check(spec)
         return spec
@@ -241,28 +239,28 @@ class FigureSpec:
 def _check(spec: FigureSpec) -> None:
     """What the types alone do not say."""
     if not any(spec.rows):
-        raise _wrong("rows", "at least one row of at least one cell")
+        raise wrong("rows", "at least one row of at least one cell")
     names = [layer.name for layer in spec.layers]
     for index, layer in enumerate(spec.layers):
         where = f"layer {layer.name!r}"
         if not layer.name or names.count(layer.name) > 1:
-            raise _wrong(where, "a name of its own")
+            raise wrong(where, "a name of its own")
         # Only those before it: so no layer is ever made from itself.
         needed = {"method": (layer.of,), "difference": (layer.of, layer.minus)}
         for name in needed.get(layer.source, ()):
             if name not in names[:index]:
-                raise _wrong(f"{where}: {name!r}", "the name of a layer before it")
+                raise wrong(f"{where}: {name!r}", "the name of a layer before it")
         if layer.source == "method" and not layer.method:
-            raise _wrong(f"{where}: method", "the name of a method, or of a network's file")
+            raise wrong(f"{where}: method", "the name of a method, or of a network's file")
         if layer.source == "series" and layer.number < 1:
-            raise _wrong(f"{where}: number", "a number from 1")
+            raise wrong(f"{where}: number", "a number from 1")
     for cell in spec.cells:
         for what in ("layer", "against"):
             name = getattr(cell, what)
             if name and name not in names:
-                raise _wrong(f"{what} {name!r}", f"one of {', '.join(names)}")
+                raise wrong(f"{what} {name!r}", f"one of {', '.join(names)}")
         if cell.curve and (not cell.layer or spec.layer(cell.layer).source != "run"):
-            raise _wrong(f"curve {cell.curve!r}", "of a layer that is a training")
+            raise wrong(f"curve {cell.curve!r}", "of a layer that is a training")
         place(cell.slice, 2)
         place(cell.step, 2, "step")
     style, film = spec.style, spec.film
@@ -273,16 +271,16 @@ def _check(spec: FigureSpec) -> None:
         ("greys", film.greys, 2, 256), ("limit_mb", film.limit_mb, 0, 1e5),
     ):  # fmt: skip
         if not low <= value <= high:
-            raise _wrong(f"{what} = {value:g}", f"between {low:g} and {high:g}")
+            raise wrong(f"{what} = {value:g}", f"between {low:g} and {high:g}")
     for inset in spec.insets:
         left, top, width, height = inset.box
         inside = min(left, top) >= 0 and max(left + width, top + height) <= 1 + 1e-9
         if not (inside and min(width, height) > 0.005):
-            raise _wrong(f"box {list(inset.box)}", "parts of the picture, within it")
+            raise wrong(f"box {list(inset.box)}", "parts of the picture, within it")
         if not 0.05 <= inset.size <= 1:
-            raise _wrong(f"size = {inset.size:g}", "between 0.05 and 1")
+            raise wrong(f"size = {inset.size:g}", "between 0.05 and 1")
     if not all(0 <= part <= 1 for arrow in spec.arrows for part in arrow.at):
-        raise _wrong("an arrow's tip", "within the picture: two numbers from 0 to 1")
+        raise wrong("an arrow's tip", "within the picture: two numbers from 0 to 1")
 
 
 def place(text: str, count: int, what: str = "slice") -> int:
@@ -310,7 +308,7 @@ def place(text: str, count: int, what: str = "slice") -> int:
             return number - 1
     except ValueError:
         pass
-    raise _wrong(f"{text!r}", 'a number from 1, "first", "middle", "last" or a part such as "25%"')
+    raise wrong(f"{text!r}", 'a number from 1, "first", "middle", "last" or a part such as "25%"')
 
 
 def _short(thing: Any) -> dict[str, Any]:
@@ -330,78 +328,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(entry) for entry in value]
     return value
-
-
-def _make(cls: type[T], data: Any, where: str, given: tuple[str, ...] = ()) -> T:
-    """A dataclass from a table, entry by entry."""
-    if not isinstance(data, Mapping):
-        raise _wrong(where, "a table")
-    hints = get_type_hints(cls)
-    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    for name in data:
-        if name not in names:
-            raise StudioError(
-                f"{where[0].upper()}{where[1:]} has no entry {name!r}.",
-                hint=f"It has {', '.join(names)}.",
-            )
-    made = {
-        name: value if name in given else _value(hints[name], value, f"{where}: {name}")
-        for name, value in data.items()
-    }
-    try:
-        return cls(**made)
-    except TypeError as error:
-        missing = [
-            f.name
-            for f in fields(cls)  # type: ignore[arg-type]
-            if f.default is MISSING and f.default_factory is MISSING and f.name not in made
-        ]
-        raise _wrong(where, f"a table with {', '.join(missing)}") from error
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """One entry, of the type that its annotation says."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in arguments or isinstance(value, bool):
-            raise _wrong(f"{where} = {value!r}", f"one of {', '.join(map(repr, arguments))}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise _wrong(where, "a list")
-        kinds = arguments
-        if arguments[-1] is Ellipsis:
-            kinds = arguments[:1] * len(value)
-        elif len(value) != len(arguments):
-            raise _wrong(where, f"a list of {len(arguments)}")
-        return tuple(
-            _value(k, v, f"{where} {n}")
-            for n, (k, v) in enumerate(zip(kinds, value, strict=True), 1)
-        )
-    if origin is dict:
-        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise _wrong(where, "a table")
-        return dict(value)
-    if is_dataclass(kind):
-        table: type[Any] = kind  # type: ignore[assignment]
-        return _make(table, value, where)
-    return _scalar(kind, value, where)
-
-
-def _scalar(kind: type, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise _wrong(where, "a number")
-        return float(value)
-    if kind is str and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
-    raise _wrong(f"{where} = {value!r}", names[kind])
-
-
-def _wrong(what: str, wanted: str) -> StudioError:
-    return StudioError(
-        f"The description of the figure is wrong: {what}.", hint=f"It must be {wanted}."
-    )

@@ -225,7 +225,9 @@ def _training(training: Training) -> list[Block]:
             )  # fmt: skip
     style = StyleSpec(width_mm=170, disclaimer=False, letters="none")
     settings = [
-        (name, _plain(value)) for name, value in run.settings.items() if not _tells_path(value)
+        (name, _plain(value))
+        for name, value in run.settings.items()
+        if value != "" and not _tells_path(value)
     ]
     return [
         Heading("Training"),
