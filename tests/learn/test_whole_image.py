@@ -75,3 +75,18 @@ def test_tanh_holds_the_loss_near_that_of_an_even_mask() -> None:
     assert even == pytest.approx(inside * np.log(n), rel=1e-5)
     assert best == pytest.approx(inside * np.log(inside + (n - inside) * np.exp(-2)), rel=1e-5)
     assert best > 0.8 * even
+
+
+def test_what_the_convolutions_tell_of_a_place_reaches_it() -> None:
+    net, plain = network(local=True, first_sd=0.2), network(first_sd=0.2)
+    weights = net.state_dict()
+    kernels = weights.pop("local.weight").numpy()[0]
+    plain.load_state_dict(weights)
+    hu = torch.randn(1, 1, 8, 8, dtype=torch.float64) * 500
+    maps = (hu + 1000) / 2000
+    for layer in range(2):
+        maps = torch.relu(plain.get_submodule("convolutions")[layer](maps))  # type: ignore[index]
+    pairs = zip(maps[0].detach().numpy(), kernels, strict=True)
+    want = sum(signal.correlate(each, kernel, "same") for each, kernel in pairs)
+    added = (net(hu) - plain(hu)).detach().numpy()[0, 0]
+    assert np.allclose(added, want, rtol=1e-9, atol=1e-12)

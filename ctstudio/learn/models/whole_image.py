@@ -25,6 +25,9 @@ def whole_image(
     output: Annotated[
         Output, Param("tanh as in the article, which no softmax can peak with, or logits")
     ] = "linear",
+    local: Annotated[
+        bool, Param("The convolutions' maps reach the mask by a kernel 5 x 5 too, place by place")
+    ] = False,
     first_sd: Annotated[
         float, Param("SD of the first weights; 0 for 1 / sqrt(inputs)", 0, 1, label="First SD")
     ] = 0.0,
@@ -36,5 +39,6 @@ def whole_image(
     from ctstudio.learn.models.whole_image_net import WholeImage
 
     return WholeImage(
-        side_px=side_px, hidden=hidden, output=output, first_sd=first_sd, black=black, width=width
-    )
+        side_px=side_px, hidden=hidden, output=output, local=local, first_sd=first_sd, black=black,
+        width=width,
+    )  # fmt: skip

@@ -17,7 +17,8 @@ class WholeImage(nn.Module):
 
     Convolutions 5 x 5 with 10 and 25 channels that keep the size, ReLU behind each; a fully
     connected layer with tanh; another that gives every pixel of the mask, with tanh again where
-    ``output`` says so. Nothing has a constant.
+    ``output`` says so. Nothing has a constant. With ``local`` a kernel 5 x 5 adds what the
+    convolutions tell of each place, which a fully connected layer would need many images to learn.
 
     Takes HU ``(b, 1, y, x)`` of any size, reduces them to ``side_px`` a side (means of pixels) and
     returns one channel of logits ``(b, 1, y, x)``: of every pixel those of the reduced pixel that
@@ -30,6 +31,7 @@ class WholeImage(nn.Module):
         side_px: int,
         hidden: int,
         output: Output,
+        local: bool,
         first_sd: float,
         black: float,
         width: float,
@@ -42,6 +44,7 @@ class WholeImage(nn.Module):
         )
         self.inner = nn.Linear(25 * side_px**2, hidden, bias=False)
         self.mask = nn.Linear(hidden, side_px**2, bias=False)
+        self.local = nn.Conv2d(25, 1, 5, padding=2, bias=False) if local else None
         for weight in self.parameters():
             nn.init.normal_(weight, std=first_sd or weight[0].numel() ** -0.5)
 
@@ -51,6 +54,8 @@ class WholeImage(nn.Module):
         for convolution in self.convolutions:
             image = torch.relu(convolution(image))
         pixels = self.mask(torch.tanh(self.inner(image.flatten(1))))
-        pixels = torch.tanh(pixels) if self.output == "tanh" else pixels
         mask: Tensor = pixels.view(-1, 1, self.side, self.side)
+        if self.local is not None:
+            mask = mask + self.local(image)
+        mask = torch.tanh(mask) if self.output == "tanh" else mask
         return F.interpolate(mask, hu.shape[-2:], mode="nearest-exact")
