@@ -61,11 +61,11 @@ def test_a_report_names_no_patient_file_or_folder(
 ) -> None:
     (layer,) = hands.open(thin)
     session = hands.session
-    name, number = PATIENT["name"], PATIENT["id"]
+    name, number, home = PATIENT["name"], PATIENT["id"], Path("/", "home", "somebody")
     session.trouble.emit(
         f"{thin.folder}/IM 0001.dcm: the pixels of {layer.name} of {name} ({number}) are short.",
         "Copy it again.",
-        f'Traceback:\n  File "{Path("/", "home", "somebody")}/gui/job.py", line 12, in run\n'
+        f'Traceback:\n  File "{home}/ctstudio/gui/job.py", line 12, in run\n'
         f"ValueError: born {PATIENT['birth']}, {PATIENT['accession']}, {PATIENT['date']}, "
         f"C:\\Users\\Jane Roe\\scans\\x.dcm, Müller-Lüdenscheidt, {layer.stack.source.series_uid}",
     )
