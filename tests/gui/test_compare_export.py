@@ -41,7 +41,7 @@ def twin(hands: Any, sample: Any) -> list[Any]:
 def comparing(hands: Any, thin: Any) -> Any:
     hands.panel = hands.window.compare_panel
     hands.layers = twin(hands, thin)
-    hands.window.tabs.setCurrentIndex(2)
+    hands.window.tabs.setCurrentIndex(3)
     measured(hands)
     return hands
 
@@ -147,7 +147,7 @@ def test_the_same_series_twice_is_equal(hands: Any, thin: Any, elsewhere: Any) -
     hands.idle("simulate")
     hands.window.compare_panel.set_reference(source)
     hands.session.hang.emit([source, other, hands.session.layers[-1]])
-    hands.window.tabs.setCurrentIndex(2)
+    hands.window.tabs.setCurrentIndex(3)
     measured(hands)
     names = [row[0] for row in table(hands)]
     assert names == [hands.session.layers[-1].name], "no metrics across frames of reference"
@@ -228,7 +228,7 @@ def test_training_gif_and_curves(
     hands.window.train_panel.start()
     hands.idle("train")
     run = hands.session.run
-    hands.window.tabs.setCurrentIndex(2)
+    hands.window.tabs.setCurrentIndex(3)
     answer(monkeypatch, tmp_path / "training.gif")
     hands.press(hands.panel.buttons["training"])
     saved(hands)

@@ -207,7 +207,7 @@ def test_the_comparison_names_the_step_that_is_shown(trainer: Any) -> None:
     trainer.wait(lambda: trainer.session.run.previews and len(trainer.session.run.previews) > 2)
     stop(trainer)
     compare, run = window.compare_panel, trainer.session.run
-    window.tabs.setCurrentIndex(2)
+    window.tabs.setCurrentIndex(3)
 
     def rows() -> dict[str, str]:
         trainer.pause(10)
