@@ -29,6 +29,7 @@ from ctstudio.gui.preferences.values import Preferences
 from ctstudio.gui.segmentations import Segmentations
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.status import NO_ENGINE
+from ctstudio.gui.support.crashes import watched
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.widgets import WidgetTranslator, translate
 from ctstudio.gui.warm_up import Engine, warm_up
@@ -116,7 +117,8 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
         watch.timeout.connect(lambda: _quit_when_exposed(program))
         watch.start(5)
     sys.excepthook = lambda _kind, error, _trace: window.session.report(error)
-    status = program.app.exec()
+    with watched(program.settings.data_folder):
+        status = program.app.exec()
     sys.excepthook = sys.__excepthook__
     program.collector.stop()
     return status

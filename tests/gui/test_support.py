@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -95,6 +97,20 @@ def test_a_report_names_no_patient_file_or_folder(
     assert versions["numpy"][0].isdigit()
     assert versions["layers"] == "original 14 x 96 x 80"
     assert parts["description.txt"] == "It stopped."
+
+
+def test_a_crash_tells_where_it_was(tmp_path: Path) -> None:
+    code = (
+        "import sys, faulthandler; from pathlib import Path\n"
+        "from ctstudio.gui.support.crashes import watched\n"
+        "def deep():\n    faulthandler._sigsegv()\n"
+        "with watched(Path(sys.argv[1]) / 'new'):\n    deep()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
+    assert ended.returncode != 0
+    told = (tmp_path / "new" / "crash.txt").read_text()
+    assert "Segmentation fault" in told or "access violation" in told
+    assert "in deep" in told
 
 
 def test_one_sees_what_goes_into_it_and_saves_it(

@@ -65,7 +65,6 @@ class Sessions(QObject):
         self.restorer.restored.connect(self._restored)
         self.restorer.ended.connect(self._opened)
         window.opener.scanned.connect(self.capture.note_opened)
-        self._question: QMessageBox | None = None
         self._watch()
 
     def _watch(self) -> None:
@@ -246,7 +245,7 @@ class Sessions(QObject):
         if not found or self._session.closing:
             return
         path = found[0]  # of several the newest; the others are asked about at the next starts
-        box = self._question = QMessageBox(self._window)
+        box = QMessageBox(self._window)
         box.setWindowTitle(tr("Restore the session?"))
         box.setIcon(QMessageBox.Icon.Question)
         box.setText(tr("CT Studio did not end as it should have."))

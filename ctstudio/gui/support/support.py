@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QDockWidget
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.support.about import AboutDialog
 from ctstudio.gui.support.book import LogBook
+from ctstudio.gui.support.crashes import CRASH_FILE
 from ctstudio.gui.support.log_panel import LogPanel
 from ctstudio.gui.support.report_dialog import ReportDialog
 from ctstudio.gui.translation.catalogue import tr
@@ -22,8 +23,6 @@ from ctstudio.workflows.problem_report import log_text, secrets_of, write_report
 if TYPE_CHECKING:
     from ctstudio.ct.volume import Source
     from ctstudio.gui.main_window import MainWindow
-
-CRASH_FILE = "crash.txt"
 
 
 class Support(QObject):
