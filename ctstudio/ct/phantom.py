@@ -33,7 +33,7 @@ __all__ = [
     "thorax",
 ]
 
-VERSION = 1
+VERSION = 2
 """Grows whenever the drawing changes, so that stored copies are known to be old."""
 
 FIELD_OF_VIEW_MM = 384.0
@@ -124,8 +124,8 @@ def _source(slices: int, size: int) -> Source:
         modality="CT",
         series_number=1,
         slice_thickness_mm=THICKNESS_MM,
-        patient_name="Phantom^Thorax",
-        patient_id="PHANTOM",
+        patient_name="Nobody^Drawn",
+        patient_id="CTSTUDIO-DEMO",
         study_description="Built-in demo",
         window=PRESETS["Mediastinum"],
     )

@@ -38,7 +38,7 @@ def test_geometry_and_storage(small: Volume) -> None:
     assert np.array_equal(small.slice_hu(3), small.voxels[3])
     assert small.voxels.min() >= -1024
     assert small.voxels.max() <= 3071
-    assert small.source.patient_name == "Phantom^Thorax"
+    assert small.source.patient_name == "Nobody^Drawn"
     assert small.source.modality == "CT"
     assert all(
         uid.startswith("2.25.") and len(uid) <= 64
