@@ -78,15 +78,32 @@ def test_tanh_holds_the_loss_near_that_of_an_even_mask() -> None:
 
 
 def test_what_the_convolutions_tell_of_a_place_reaches_it() -> None:
-    net, plain = network(local=True, first_sd=0.2), network(first_sd=0.2)
-    weights = net.state_dict()
-    kernels = weights.pop("local.weight").numpy()[0]
-    plain.load_state_dict(weights)
-    hu = torch.randn(1, 1, 8, 8, dtype=torch.float64) * 500
-    maps = (hu + 1000) / 2000
+    net = network(local=True, first_sd=0.2)
+    weights = {name: value.numpy() for name, value in net.state_dict().items()}
+    hu = np.random.default_rng(4).normal(0, 500, (16, 24))
+    maps = ((hu + 1000) / 2000)[None]
     for layer in range(2):
-        maps = torch.relu(plain.get_submodule("convolutions")[layer](maps))  # type: ignore[index]
-    pairs = zip(maps[0].detach().numpy(), kernels, strict=True)
-    want = sum(signal.correlate(each, kernel, "same") for each, kernel in pairs)
-    added = (net(hu) - plain(hu)).detach().numpy()[0, 0]
-    assert np.allclose(added, want, rtol=1e-9, atol=1e-12)
+        kernels = weights[f"convolutions.{layer}.weight"]
+        maps = np.maximum(0, [
+            sum(signal.correlate(m, k, "same") for m, k in zip(maps, each, strict=True))
+            for each in kernels
+        ])  # fmt: skip
+    reduced = maps.reshape(25, 8, 2, 8, 3).mean((2, 4))
+    mask = weights["mask.weight"] @ np.tanh(weights["inner.weight"] @ reduced.ravel())
+    kernels = weights["local.weight"][0]
+    places = sum(signal.correlate(m, k, "same") for m, k in zip(maps, kernels, strict=True))
+    want = np.kron(mask.reshape(8, 8), np.ones((2, 3))) + places
+    told = net(torch.from_numpy(hu)[None, None]).detach().numpy()[0, 0]
+    assert np.allclose(told, want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_with_its_own_contrast_an_image_may_be_brighter_and_steeper(local: bool) -> None:
+    net = network(own_contrast=True, local=local)
+    hu = torch.randn(2, 1, 16, 16, dtype=torch.float64) * 500
+    told = net(hu)
+    changed = net(torch.stack([3 * hu[0] + 700, hu[1]]))
+    assert torch.allclose(told, changed, rtol=1e-9, atol=1e-12)
+    assert not torch.allclose(told, network(local=local)(hu))
+    even = net(torch.full((1, 1, 16, 16), 40.0, dtype=torch.float64))
+    assert float(even.detach().abs().max()) < 1e-9

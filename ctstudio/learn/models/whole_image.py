@@ -26,7 +26,10 @@ def whole_image(
         Output, Param("tanh as in the article, which no softmax can peak with, or logits")
     ] = "linear",
     local: Annotated[
-        bool, Param("The convolutions' maps reach the mask by a kernel 5 x 5 too, place by place")
+        bool, Param("The convolutions see the image in full; a kernel 5 x 5 tells of each pixel")
+    ] = False,
+    own_contrast: Annotated[
+        bool, Param("Each image from its own mean, in units of its own SD", label="Own contrast")
     ] = False,
     first_sd: Annotated[
         float, Param("SD of the first weights; 0 for 1 / sqrt(inputs)", 0, 1, label="First SD")
@@ -39,6 +42,6 @@ def whole_image(
     from ctstudio.learn.models.whole_image_net import WholeImage
 
     return WholeImage(
-        side_px=side_px, hidden=hidden, output=output, local=local, first_sd=first_sd, black=black,
-        width=width,
+        side_px=side_px, hidden=hidden, output=output, local=local, own_contrast=own_contrast,
+        first_sd=first_sd, black=black, width=width,
     )  # fmt: skip

@@ -32,12 +32,14 @@ class WholeImage(nn.Module):
         hidden: int,
         output: Output,
         local: bool,
+        own_contrast: bool,
         first_sd: float,
         black: float,
         width: float,
     ) -> None:
         super().__init__()
         self.side, self.output, self.black, self.width = side_px, output, black, width
+        self.own_contrast = own_contrast
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, 5, padding=2, bias=False)
             for before, after in ((1, 10), (10, 25))
@@ -50,12 +52,19 @@ class WholeImage(nn.Module):
 
     def forward(self, hu: Tensor) -> Tensor:
         """HU to logits."""
-        image = F.adaptive_avg_pool2d((hu - self.black) / self.width, self.side)
+        image = (hu - self.black) / self.width
+        if self.own_contrast:
+            # A thousandth of the width: an image of one grey is 0, not noise blown up.
+            sd = image.std((-3, -2, -1), keepdim=True).clamp_min(1e-3)
+            image = (image - image.mean((-3, -2, -1), keepdim=True)) / sd
+        if self.local is None:
+            image = F.adaptive_avg_pool2d(image, self.side)
         for convolution in self.convolutions:
             image = torch.relu(convolution(image))
-        pixels = self.mask(torch.tanh(self.inner(image.flatten(1))))
+        maps = F.adaptive_avg_pool2d(image, self.side)
+        pixels = self.mask(torch.tanh(self.inner(maps.flatten(1))))
         mask: Tensor = pixels.view(-1, 1, self.side, self.side)
         if self.local is not None:
-            mask = mask + self.local(image)
+            mask = F.interpolate(mask, hu.shape[-2:], mode="nearest-exact") + self.local(image)
         mask = torch.tanh(mask) if self.output == "tanh" else mask
-        return F.interpolate(mask, hu.shape[-2:], mode="nearest-exact")
+        return mask if self.local else F.interpolate(mask, hu.shape[-2:], mode="nearest-exact")

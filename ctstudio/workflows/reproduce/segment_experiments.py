@@ -106,7 +106,8 @@ SEGMENTATIONS = (
         "times the least. The label is the raw mask, which is no distribution; each mask of so "
         "many pixels has nearly the same least cost. What is left to learn is the mean of all "
         "masks, the same for every image. Repaired: every pixel a sigmoid of its own, with a "
-        "binary cross-entropy and the Dice loss.",
+        "binary cross-entropy and the Dice loss, and a kernel that hands each pixel what the "
+        "convolutions tell of it: the fully connected layer alone learns where vessels mostly are.",
     ),
     _patches(
         "single", "one",
