@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QFileDialog, QInputDialog, QLineEdit
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QFileDialog,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QTabWidget,
+    QWidget,
+)
 
 from ctstudio.figures.stills import read_description
+from ctstudio.gui.translation import catalogue
 from ctstudio.workflows.denoise import method_from
 from tests.gui.conftest import PATIENT, wait_until, write
 from tests.gui.conftest import body as thin_body
@@ -254,3 +266,33 @@ def test_pictures_of_the_panes_do_not_name_the_patient(hands, tmp_path):
     told = " ".join([*window.view.scene.texts, window.spec.to_json()])
     assert PATIENT["id"] not in told
     assert "chest" not in told.lower()
+
+
+def test_the_composer_speaks_chinese(hands, thin, qapp):
+    """Every label, choice and tool tip; names of measures and units stay as they are."""
+    catalogue.choose(qapp, "zh_CN")
+    try:
+        hands.open(thin)
+        hands.window.actions_by_name["figure"].trigger()
+        window = hands.window.services.composer.window
+        wait_until(lambda: window.view.scene is not None, "for the figure")
+        hands.idle()
+        assert set(window.buttons) >= {"keep", "clear", "estimate", "report", "save", "each"}
+        texts = [window.windowTitle()]
+        for widget in window.findChildren(QWidget):
+            texts += [widget.toolTip(), widget.accessibleName()]
+            if isinstance(widget, QLabel | QAbstractButton):
+                texts.append(widget.text())
+            elif isinstance(widget, QComboBox) and widget is not window.cell.editors["layer"]:
+                texts += [widget.itemText(row) for row in range(widget.count())]
+            elif isinstance(widget, QTabWidget):
+                texts += [widget.tabText(tab) for tab in range(widget.count())]
+        names = {"Thin slab", "full", "a, b, c", "A, B, C", "(a), (b), (c)", "px"}
+        foreign = {
+            text
+            for text in texts
+            if re.search("[A-Za-z]{2}", text) and not re.search("[\u4e00-\u9fff]", text)
+        }
+        assert foreign <= names
+    finally:
+        catalogue.choose(qapp, catalogue.ENGLISH)

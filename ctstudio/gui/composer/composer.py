@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
 
 ROLE = "figure"
-SCREEN = "screen"
+SCREEN, OWN = "screen", "own:"
 STILLS = "PNG (*.png);;TIFF (*.tif);;SVG (*.svg);;PDF (*.pdf)"
 FILMS = "GIF (*.gif);;MP4 (*.mp4);;WebM (*.webm)"
 SCREEN_PX = 1800
@@ -94,9 +94,9 @@ class Composer(QObject):
                 template.make(sources.given)
             except StudioError:
                 continue  # it needs more than is open
-            box.addItem(template.title, template.name)
+            box.addItem(tr(template.title), template.name)
         for name in self.store.names():
-            box.addItem(name, tr("own:{0}").format(name))
+            box.addItem(name, f"{OWN}{name}")
         box.setCurrentIndex(max(box.findData(key), 0))
         window.buttons["each"].setEnabled(bool(self._session.series))
 
@@ -117,8 +117,8 @@ class Composer(QObject):
                 if spec is None:
                     window.view.say(tr("Open a series, and the figure of it appears here."))
                     return
-            elif key.startswith("own:"):
-                spec = self.store.load(key.removeprefix("own:"))
+            elif key.startswith(OWN):
+                spec = self.store.load(key.removeprefix(OWN))
             else:
                 spec = TEMPLATES[key].make(sources.given)
             spec = sources.fitted(spec)
@@ -221,7 +221,9 @@ class Composer(QObject):
 
         material = self._material(spec)
         bits = 16 if self.window is not None and self.window.deep.isChecked() else 8
-        self._start(f"Export: {path.name}", lambda: make(spec, material, path, bits=bits))
+        self._start(
+            tr("Export: {0}").format(path.name), lambda: make(spec, material, path, bits=bits)
+        )
 
     def _start(self, title: str, work: Callable[[], Work[Any]]) -> None:
         if self._session.jobs.busy("export"):
@@ -246,7 +248,9 @@ class Composer(QObject):
                 )
             return
         many = isinstance(result, list)
-        words = f"Saved {len(result)} figures" if many else f"Saved {result}"
+        words = (
+            tr("Saved {0} figures").format(len(result)) if many else tr("Saved {0}").format(result)
+        )
         self._session.message.emit(words, 10_000)
 
     def _each(self, window: FigureWindow, spec: FigureSpec) -> None:
@@ -263,7 +267,7 @@ class Composer(QObject):
         if there and not self._may_overwrite(window, there):
             return
         self._start(
-            f"Export: {len(series)} figures",
+            tr("Export: {0} figures").format(len(series)),
             lambda: make_each(spec, series, [], path, overwrite=True),
         )
 
@@ -295,7 +299,9 @@ class Composer(QObject):
         self._session.message.emit(tr("The figure is on the clipboard."), 6000)
 
     def _keep(self, window: FigureWindow, spec: FigureSpec) -> None:
-        name, agreed = QInputDialog.getText(window, "Save as template", "Name of the template:")
+        name, agreed = QInputDialog.getText(
+            window, tr("Save as template"), tr("Name of the template:")
+        )
         if not agreed or not name.strip():
             return
         if self.store.path(name).exists() and not self._may_overwrite(
@@ -304,14 +310,14 @@ class Composer(QObject):
             return
         path = self.store.save(name, Builder(spec, self._material(spec)).portable())
         self._gather(window)
-        window.templates.setCurrentIndex(window.templates.findData(f"own:{path.stem}"))
+        window.templates.setCurrentIndex(window.templates.findData(f"{OWN}{path.stem}"))
         self._session.message.emit(
             tr("The template {0} can be chosen from now on.").format(path.stem), 6000
         )
 
     def _estimate(self, window: FigureWindow, spec: FigureSpec) -> None:
         material = self._material(spec)
-        self._start("Estimating the size", lambda: _estimated(spec, material))
+        self._start(tr("Estimating the size"), lambda: _estimated(spec, material))
 
     def _report(self, window: FigureWindow, spec: FigureSpec) -> None:
         from ctstudio.workflows.figures.report import save_report
@@ -320,7 +326,7 @@ class Composer(QObject):
         path = ask_where_to_save(window, self._session, tr("Save the report"), "report.html", kinds)
         if path is not None:
             material = self._material(spec)
-            self._start("Report", lambda: save_report(spec, material, path))
+            self._start(tr("Report"), lambda: save_report(spec, material, path))
 
 
 def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]:

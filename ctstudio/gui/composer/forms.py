@@ -52,6 +52,7 @@ class _Form(QWidget):
 
     def add(self, name: str, label: str, editor: QWidget, tip: str) -> None:
         """A row; the editor's kind says how it is read and written."""
+        label, tip = tr(label), tr(tip)
         editor.setToolTip(tip)
         editor.setAccessibleName(label or tip)
         self.editors[name] = editor
@@ -136,7 +137,7 @@ def choices(options: dict[str, str]) -> QComboBox:
     """A list of texts, each with the name that a description has for it."""
     box = QComboBox()
     for name, text in options.items():
-        box.addItem(text, name)
+        box.addItem(tr(text), name)
     return box
 
 
@@ -188,7 +189,7 @@ class CellForm(_Form):
             assert isinstance(box, QComboBox)
             with QSignalBlocker(box):
                 box.clear()
-                box.addItem(NOTHING, "")
+                box.addItem(tr(NOTHING), "")
                 for key, label in layers.items():
                     box.addItem(label, key)
 
@@ -209,10 +210,12 @@ class StyleForm(_Form):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add("width_mm", "Width", _number(20, 1000, " mm", 1), "On paper")
+        self.add("width_mm", "Figure width", _number(20, 1000, " mm", 1), "On paper")
         self.add("dpi", "Resolution", _number(30, 2400, tr(" dpi")), "Of pictures and films")
         self.add("font_pt", "Text", _number(3, 72, tr(" pt"), 1), "Size of titles; others follow")
-        self.add("theme", "Ground", choices({"light": "White", "dark": "Black"}), "Behind it all")
+        self.add(
+            "theme", "Ground", choices({"light": "On white", "dark": "On black"}), "Behind it all"
+        )
         self.add("letters", "Letters", choices(LETTERS), "Before the titles")
         self.add("scale_bar", "Scale bar", QCheckBox(), "Once for pictures of one scale")
         self.add("colour_bar", "Colour bar", QCheckBox(), "Once for neighbours with one window")

@@ -39,7 +39,7 @@ PLACES = {
 TOOLS: dict[Tool, tuple[str, str]] = {
     "select": ("Select", "Click a picture to change what it shows"),
     "inset": ("Inset", "Drag a box over a picture: the part is enlarged in every picture"),
-    "arrow": ("Arrow", "Click where an arrow is to point, in every picture"),
+    "arrow": ("Arrow", "Click where an arrow is to point; drag for its direction"),
 }
 
 
@@ -76,7 +76,7 @@ class FigureWindow(QDialog):
         self.templates.setAccessibleName(tr("Template"))
         self.templates.setToolTip(tr("What the figure shows; your own templates stand at the end"))
         keep = self._button(
-            tr("keep"), tr("Save as template ..."), tr("Use it again on another series")
+            "keep", tr("Save as template ..."), tr("Use it again on another series")
         )
         head = QHBoxLayout()
         head.addWidget(self.templates, 1)
@@ -88,9 +88,9 @@ class FigureWindow(QDialog):
         strip = QToolBar()  # whose buttons show which one is chosen
         for tool, (text, tip) in TOOLS.items():
             button = QToolButton()
-            button.setText(text)
-            button.setToolTip(tip)
-            button.setAccessibleName(text)
+            button.setText(tr(text))
+            button.setToolTip(tr(tip))
+            button.setAccessibleName(tr(text))
             button.setCheckable(True)
             button.setAutoExclusive(True)
             button.setChecked(tool == "select")
@@ -103,9 +103,7 @@ class FigureWindow(QDialog):
         self.places.setToolTip(tr("Where enlarged parts stand"))
         bar.addSpacing(8)
         bar.addWidget(self.places)
-        self.clear = self._button(
-            tr("clear"), tr("Remove marks"), tr("Take away insets and arrows")
-        )
+        self.clear = self._button("clear", tr("Remove marks"), tr("Take away insets and arrows"))
         bar.addWidget(self.clear)
         bar.addStretch(1)
         for name, text, tip in (
@@ -113,7 +111,7 @@ class FigureWindow(QDialog):
             ("add_row", "+ Row", "Add a row"),
             ("remove", "Remove", "Take the selected place away"),
         ):
-            bar.addWidget(self._button(name, text, tip))
+            bar.addWidget(self._button(name, tr(text), tr(tip)))
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
@@ -139,7 +137,7 @@ class FigureWindow(QDialog):
         self.estimate.setWordWrap(True)
         self.estimate.setProperty("role", "muted")
         stack.addWidget(
-            self._button(tr("estimate"), tr("Estimate the size"), tr("Of a GIF, from some frames"))
+            self._button("estimate", tr("Estimate the size"), tr("Of a GIF, from some frames"))
         )
         stack.addWidget(self.estimate)
         stack.addStretch(1)
@@ -150,7 +148,7 @@ class FigureWindow(QDialog):
         stack.addStretch(1)
         for page, title in ((picture, "Picture"), (look, "Figure"), (motion, "Film")):
             page.setContentsMargins(8, 8, 8, 8)
-            self.tabs.addTab(scrolling(page), title)
+            self.tabs.addTab(scrolling(page), tr(title))
         right = QWidget()
         right.setMinimumWidth(FORM_PX)
         column = QVBoxLayout(right)
@@ -165,7 +163,7 @@ class FigureWindow(QDialog):
         split.setCollapsible(1, False)
         row = QHBoxLayout()
         row.addWidget(
-            self._button(tr("report"), tr("Report ..."), tr("All of it in one HTML or PDF file"))
+            self._button("report", tr("Report ..."), tr("All of it in one HTML or PDF file"))
         )
         row.addStretch(1)
         for name, text, tip in (
@@ -174,7 +172,7 @@ class FigureWindow(QDialog):
             ("film", "Save film ...", "As GIF, MP4 or WebM"),
             ("save", "Save figure ...", "As PNG, TIFF, SVG or PDF"),
         ):
-            row.addWidget(self._button(name, text, tip))
+            row.addWidget(self._button(name, tr(text), tr(tip)))
         self.buttons["save"].setDefault(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
