@@ -26,6 +26,7 @@ COMMANDS = {
     "reproduce": "Run the articles' experiments, as they were and repaired.",
     "runs": "List earlier trainings, and in what they differ.",
     "publish": "Write a trained network as a file for others, with a card.",
+    "models": "List the networks on board, or put a trained one there.",
     "evaluate": "Judge denoising methods on series whose truth is known.",
     "figure": "Make a picture or a GIF of a series and its denoised versions.",
     "methods": "List the denoising methods and their settings.",

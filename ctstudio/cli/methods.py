@@ -25,10 +25,13 @@ def describe_field(field: Field) -> str:
 def command() -> None:
     """List the denoising methods with their settings, defaults and ranges."""
     from ctstudio.classical.denoisers import DENOISERS
+    from ctstudio.learn.on_board import networks
 
     for entry in DENOISERS:
         told = entry.help.startswith(entry.title)
         click.echo(f"{entry.name}: {entry.help if told else f'{entry.title}. {entry.help}'}")
         for field in entry.fields:
             click.echo(f"    {describe_field(field)}")
+    for network in networks():
+        click.echo(f"{network.name}: on board, {network.card.title}")
     click.echo("A trained network: give its file (.safetensors, .pt) or run folder as the method.")

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
@@ -30,6 +30,7 @@ from ctstudio.learn.recipe import TEXTS, Recipe
 from ctstudio.learn.tasks import TASKS
 
 if TYPE_CHECKING:
+    from ctstudio.learn.cards import Card
     from ctstudio.learn.checkpoint import TrainedModel
 
 SUFFIX = ".safetensors"
@@ -53,18 +54,25 @@ class Credits:
 
 
 def publish(
-    model: TrainedModel, path: Path, *, credits: Credits = Credits(), force: bool = False
+    model: TrainedModel,
+    path: Path,
+    *,
+    credits: Credits = Credits(),
+    card: Card | None = None,
+    force: bool = False,
 ) -> tuple[Path, Path]:
     """Write a network as ``NAME.safetensors`` with its card ``NAME.md``; returns both paths.
 
     The suffix is added where ``path`` has another or none. Both files appear whole or not at all.
+    With a ``card`` for machines, ``NAME.json`` holds it and ``NAME.md`` says the same in words: so
+    it can be on board (`ctstudio.learn.on_board`).
 
     Raises
     ------
     StudioError
         When one of them exists and ``force`` is not given, or they cannot be written.
     """
-    file, card = targets(path)
+    file, sheet = targets(path)
     if not force:
         require_free(file)
     recipe = without_paths(model.recipe)
@@ -93,12 +101,16 @@ def publish(
         "digest": digest(recipe_text, weights),
         **{name: text for name, text in about.items() if text},
     }
-    text = card_text(file.stem, recipe, model.step, model.metrics, about)
+    more = card.markdown() if card is not None else []
+    text = card_text(file.stem, recipe, model.step, model.metrics, about, more)
     content = to_bytes(weights, metadata)
-    with atomic_file(file) as new_file, atomic_file(card) as new_card:
+    with atomic_file(file) as new_file, atomic_file(sheet) as new_sheet:
         new_file.write_bytes(content)
-        new_card.write_text(text, encoding="utf-8")
-    return file, card
+        new_sheet.write_text(text, encoding="utf-8")
+        if card is not None:
+            with atomic_file(file.with_suffix(".json")) as new_card:
+                new_card.write_text(card.to_json() + "\n", encoding="utf-8")
+    return file, sheet
 
 
 def targets(path: Path) -> tuple[Path, Path]:
@@ -222,9 +234,14 @@ def _one_line(text: str) -> str:
 
 
 def card_text(
-    name: str, recipe: Recipe, step: int, metrics: Mapping[str, float], about: Mapping[str, str]
+    name: str,
+    recipe: Recipe,
+    step: int,
+    metrics: Mapping[str, float],
+    about: Mapping[str, str],
+    more: Sequence[str] = (),
 ) -> str:
-    """The card of a network, Markdown."""
+    """The card of a network, Markdown; ``more`` are lines that stand before the recipe."""
     from ctstudio.learn.judge import PROTOCOL
     from ctstudio.learn.recipe_check import learns_classes
 
@@ -263,6 +280,7 @@ def card_text(
             "",
             "It takes HU and tells classes." if classes else "It takes and returns HU.",
             "",
+            *more,
             "## Recipe",
             "",
             "```toml",

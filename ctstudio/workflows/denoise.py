@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Work
+from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice, parse_value
 from ctstudio.ct.volume import Source, Volume
+from ctstudio.learn import on_board
+from ctstudio.learn.on_board import OnBoard
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
@@ -119,8 +122,46 @@ class NetworkMethod:
         return apply.denoise_slice(hu, self.model)
 
 
+@dataclass(frozen=True, eq=False)
+class OnBoardMethod:
+    """A network on board; it is loaded when it is first asked to denoise."""
+
+    network: OnBoard
+
+    @property
+    def name(self) -> str:
+        return self.network.name
+
+    @property
+    def title(self) -> str:
+        return self.network.card.title
+
+    @property
+    def description(self) -> str:
+        card = self.network.card
+        return f"{card.title} (on board: {card.network}, {card.steps:,} steps)"
+
+    def loaded(self) -> NetworkMethod:
+        """The network itself; torch and the file are read once."""
+        return _loaded(self.network.file, self.network.name)
+
+    def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
+        yield Progress(0, len(volume), f"Denoising with {self.title}")
+        return (yield from self.loaded().denoise(volume, first=first))
+
+    def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.loaded().denoise_slice(hu)
+
+
+@cache
+def _loaded(file: Path, name: str) -> NetworkMethod:
+    from ctstudio.learn.checkpoint import load
+
+    return NetworkMethod(load(file), name)
+
+
 def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = None) -> Method:
-    """The method of that name, or the network of that checkpoint file or run folder.
+    """The method or network on board of that name, or the network of a checkpoint or run folder.
 
     ``settings`` override the defaults; their values may be texts, as a command line has them.
 
@@ -134,6 +175,11 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
     text = str(name_or_path)
     if isinstance(name_or_path, str) and text in DENOISERS:
         return method_from_choice(Choice(text, dict(settings or {})))
+
+    if isinstance(name_or_path, str) and not settings:
+        for network in on_board.networks():
+            if network.name == text:
+                return OnBoardMethod(network).loaded()
 
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() not in CHECKPOINT_SUFFIXES and not path.exists():

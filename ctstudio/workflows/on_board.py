@@ -1,0 +1,153 @@
+"""A finished training put on board: its network with cards, where the window finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctstudio import __version__
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Progress, Work
+from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
+from ctstudio.ct.volume import Volume
+from ctstudio.learn.cards import Card, Range, TrainedOn
+from ctstudio.workflows.stages import stage
+
+if TYPE_CHECKING:
+    from ctstudio.ct.series import SeriesInfo
+    from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.learn.publish import Credits
+    from ctstudio.learn.recipe import Recipe
+
+MEASURED_SLICES = 8
+"""Of each series; a noise of several kinds shows as many of them."""
+
+CONDITIONED = "measures a map of it in the slice itself"
+
+
+def put_on_board(
+    run: Path,
+    name: str,
+    series: Sequence[SeriesInfo],
+    folder: Path,
+    credits: Credits,
+    *,
+    force: bool = False,
+) -> Work[Path]:
+    """Write the best network of a run as ``folder/NAME.safetensors`` with both cards.
+
+    ``series`` are those that it was trained on: the cards tell their kernels, pixels, slices and
+    noise, and nothing of the patients.
+
+    Raises
+    ------
+    StudioError
+        When the run holds no network that denoises, a file is in the way and ``force`` is not
+        given, or a series cannot be read.
+    """
+    from ctstudio.learn import checkpoint, publish
+    from ctstudio.learn.recipe_check import learns_classes
+
+    if not name or Path(name).name != name:
+        raise StudioError(f"{name!r} cannot be a network's name.", hint="Give a word, no path.")
+    if not force:
+        publish.require_free(folder / f"{name}{publish.SUFFIX}")
+    model = checkpoint.load(run)
+    if learns_classes(model.recipe):
+        raise StudioError(
+            f"The network in {run} tells classes; it does not denoise.",
+            hint="Choose the training of a network that denoises.",
+            path=run,
+        )
+    card = yield from card_of(model, name, series, credits)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}{publish.SUFFIX}"
+    return publish.publish(model, path, credits=credits, card=card, force=force)[0]
+
+
+def card_of(
+    model: TrainedModel, name: str, series: Sequence[SeriesInfo], credits: Credits
+) -> Work[Card]:
+    """The card of a network that was trained on ``series``."""
+    from ctstudio.learn import wording
+    from ctstudio.learn.cost import cost_of
+    from ctstudio.learn.judge import PROTOCOL
+    from ctstudio.learn.noise import NOISES
+    from ctstudio.workflows.open import read
+
+    recipe = model.recipe
+    told: list[TrainedOn] = []
+    noises: list[float] = []
+    for number, info in enumerate(series, start=1):
+        volume = yield from stage(read(info), f"Reading series {number} of {len(series)}")
+        noises += yield from _noises(recipe, volume)
+        geometry, source = volume.geometry, volume.source
+        spacing = float(np.mean(geometry.spacing_mm)) if geometry.spacing_known else None
+        told.append(TrainedOn(len(volume), spacing, source.slice_thickness_mm, source.kernel))
+    cost = cost_of(recipe.phases[-1].model)
+    settings = NOISES.resolve(recipe.noise).params
+    doses = [settings[key] for key in ("least", "most", "dose") if key in settings]
+    return Card(
+        title=recipe.title or wording.network(recipe),
+        network=wording.network(recipe),
+        parameters=cost.weights,
+        steps=model.step,
+        series=tuple(told),
+        data=credits.data,
+        licence=credits.licence,
+        author=credits.author,
+        noise=wording.noise(recipe.noise),
+        doses=Range.of(doses),
+        simulated_kernels=tuple(_kernels(recipe)),
+        noise_hu=Range.of(noises),
+        reach_px=cost.reach_px,
+        multiply_adds=cost.multiply_adds,
+        neighbours=cost.slices,
+        conditioned=CONDITIONED if recipe.phases[-1].model.name == "drunet" else "",
+        train_again=f"ctstudio train {_recipe_name(recipe, name)} SERIES... --run FOLDER\n"
+        f"ctstudio models --from FOLDER --name {name} SERIES...",
+        metrics={key: value for key, value in model.metrics.items() if value == value},
+        protocol=PROTOCOL,
+        created=datetime.now(UTC).date().isoformat(),
+        ctstudio=__version__,
+    )
+
+
+def _noises(recipe: Recipe, volume: Volume) -> Work[list[float]]:
+    """The SD of the noise in soft tissue of some slices as the network was shown them, HU."""
+    import torch
+
+    from ctstudio.learn.noise import NOISES
+
+    noise = NOISES.make(recipe.noise)
+    spacing = volume.geometry.spacing_mm
+    chosen = np.linspace(0, len(volume) - 1, min(MEASURED_SLICES, len(volume))).round().astype(int)
+    found = []
+    for done, z in enumerate(chosen):
+        yield Progress(done, len(chosen), "Measuring the noise")
+        with torch.inference_mode():
+            clean = torch.from_numpy(volume.slice_hu(int(z)))
+            noisy = noise.slice(clean, spacing, seed=done).numpy()
+        found.append(noise_of_tissue(noise_of_tissues([noisy], spacing)))
+    return found
+
+
+def _kernels(recipe: Recipe) -> Iterator[str]:
+    from ctstudio.learn.kernels import KERNELS
+
+    if recipe.noise.name == "low_doses":
+        yield from KERNELS
+    elif "kernel" in recipe.noise.params:
+        yield str(recipe.noise.params["kernel"])
+
+
+def _recipe_name(recipe: Recipe, name: str) -> str:
+    """What to give `ctstudio train`: the bundled recipe of the same title, or a file's name."""
+    from ctstudio.learn.recipe import bundled
+
+    same = (key for key, known in bundled().items() if known.title == recipe.title)
+    return next(same, f"{name}.toml")

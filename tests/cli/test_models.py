@@ -1,0 +1,73 @@
+"""``ctstudio models``: a training put on board, listed, and used by its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctstudio.cli import main
+from ctstudio.learn import checkpoint, on_board
+from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.recipe import bundled
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder with a network for any dose."""
+    recipe = bundled()["drunet-any-dose"].with_setting("device", "cpu")
+    module = checkpoint.build(recipe)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(module.last.weight, std=0.01)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    checkpoint.save(TrainedModel(recipe, module.eval(), 50), folder / "best.pt")
+    return folder
+
+
+def test_from_a_run_to_a_denoised_series(
+    run: Path,
+    series_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(on_board.SWITCH, str(tmp_path / "own"))
+    words = ["models", "--from", str(run), "--name", "mine", str(series_folder)]
+    assert main.run([*words, "--data", "Discs", "--licence", "CC BY 4.0"]) == 0
+    assert {p.name for p in (tmp_path / "own").iterdir()} == {
+        "mine.safetensors", "mine.md", "mine.json",
+    }  # fmt: skip
+    card = json.loads((tmp_path / "own" / "mine.json").read_text())
+    told = card["series"][0]
+    assert (told["slices"], told["spacing_mm"], told["thickness_mm"]) == (6, 0.8, 2.5)
+    assert card["doses"] == {"low": 0.05, "high": 0.7}
+    # The discs have noise of 30 HU, and more is added to what the network learns from.
+    assert card["noise_hu"]["low"] >= 27
+    assert "Secret" not in (tmp_path / "own" / "mine.json").read_text()
+    assert main.run(words) == 1, "nothing is replaced unasked"
+    capsys.readouterr()
+    assert main.run(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert "mine: DRUNet, any low dose" in listed
+    assert "CC BY 4.0" in listed
+    out = str(tmp_path / "out")
+    assert main.run(["denoise", str(series_folder), "--method", "mine", "--out", out]) == 0
+    assert len(list(Path(out).glob("*.dcm"))) == 6
+
+
+def test_what_cannot_be_put_on_board(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["models", "--from", str(run)]) == 2
+    folder = ["--folder", str(tmp_path / "there")]
+    assert main.run(["models", "--from", str(run), "--name", "a/b", *folder]) == 1
+    assert "cannot be a network's name" in capsys.readouterr().err
+    recipe = bundled()["unet-masks"]
+    checkpoint.save(TrainedModel(recipe, checkpoint.build(recipe), 5), tmp_path / "masks.pt")
+    words = ["models", "--from", str(tmp_path / "masks.pt"), "--name", "m", *folder]
+    assert main.run(words) == 1
+    assert "tells classes" in capsys.readouterr().err
+    assert not (tmp_path / "there").exists()
