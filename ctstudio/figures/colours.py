@@ -56,9 +56,11 @@ def diverging_index(values: NDArray[np.floating], limit: float) -> NDArray[np.ui
     half = DIVERGING_ENTRIES // 2
     scaled = np.asarray(values, np.float32) * np.float32(half / limit)
     np.clip(scaled, -half, half, out=scaled)
-    np.nan_to_num(scaled, copy=False, nan=0.0)  # nothing is known there: no difference
-    result: NDArray[np.uint8] = (np.rint(scaled) + half).astype(np.uint8)
-    return result
+    if np.isnan(scaled.min(initial=0)):
+        scaled[np.isnan(scaled)] = 0.0  # nothing is known there: no difference
+    np.rint(scaled, out=scaled)
+    scaled += half
+    return scaled.astype(np.uint8)
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from ctstudio.figures.colours import THEMES
 from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import ColourBar, draw_letters, draw_scale_bar
 from ctstudio.figures.measured import draw_marks
-from ctstudio.figures.panel import Panel, render
+from ctstudio.figures.panel import Panel, picture
 from ctstudio.figures.text import Block
 
 DISCLAIMER = "For research use, not for diagnosis"
@@ -219,16 +219,14 @@ def compose(
     scale: tuple[float, bool] | None = None
     for cell in plan.cells:
         panel = cell.panel
-        picture = Image.fromarray(
-            render(panel, (cell.height, cell.width), dark=colours.name == "dark")
-        )
-        draw_letters(picture, panel.letters, em)
-        draw_marks(picture, panel, em)
+        image = picture(panel, (cell.height, cell.width), dark=colours.name == "dark")
+        draw_letters(image, panel.letters, em)
+        draw_marks(image, panel, em)
         own_scale = (panel.mm_per_px(cell.width), panel.spacing_mm is None)
         if scale_bar and (scale is None or not _same_scale(scale, own_scale)):
-            draw_scale_bar(picture, panel, em)
+            draw_scale_bar(image, panel, em)
         scale = own_scale
-        figure.paste(picture, (cell.left, cell.top))
+        figure.paste(image, (cell.left, cell.top))
         if cell.bar:
             cell.bar.draw(figure, cell.left + cell.width + round(0.7 * em), cell.top, colours)
         title_top = cell.top - cell.lift - cell.title.height

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ctstudio.figures.fonts import font
-from ctstudio.figures.panel import Panel, render, resampled
+from ctstudio.figures.panel import Panel, picture, resampled
 
 Colour = tuple[int, int, int]
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -205,8 +205,8 @@ def draw_items(image: Image.Image, items: Sequence[Item], dark: bool) -> None:
     canvas = ImageDraw.Draw(image)
     for item in items:
         if isinstance(item, Picture):
-            pixels = render(item.panel, (item.height, item.width), dark=dark)
-            image.paste(Image.fromarray(pixels), (item.left, item.top))
+            pixels = picture(item.panel, (item.height, item.width), dark=dark)
+            image.paste(pixels, (item.left, item.top))
         elif isinstance(item, Strip):
             strip = Image.fromarray(item.pixels)
             size = (item.width, item.height)
