@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         "ctstudio evaluate --demo --method tv --method nlm --out evaluation",
         "ctstudio evaluate full-dose --method tv --method runs/mine --set dose=0.1 --out tenth",
         "ctstudio evaluate low-dose --truth full-dose --method runs/mine --out measured",
+        "ctstudio evaluate --disc-phantom fbp/dose_010 --method tv --method runs/mine --out discs",
     ),
 )
 @click.argument("paths", nargs=-1, type=EXISTING, metavar="[PATH...]")
@@ -80,6 +81,15 @@ if TYPE_CHECKING:
     help="With --demo: whether discs of low contrast are still seen, in N realisations of the "
     "noise; 2 at least, 6 tell methods apart.",
 )
+@click.option(
+    "--disc-phantom",
+    "disc_phantoms",
+    type=EXISTING,
+    multiple=True,
+    metavar="FOLDER",
+    help="One dose of the simulated MITA disc phantom (LCD_CT: signal_present.mhd and "
+    "signal_absent.mhd); repeatable.",
+)
 @click.option("--out", type=ANY_PATH, required=True, help="A new folder for tables and pictures.")
 def command(
     paths: tuple[Path, ...],
@@ -93,6 +103,7 @@ def command(
     protocols: tuple[str, ...],
     as_set: bool,
     discs: int,
+    disc_phantoms: tuple[Path, ...],
     out: Path,
 ) -> None:
     """Judge denoising methods on slices whose truth is known.
@@ -103,15 +114,15 @@ def command(
     """
     from ctstudio.core.atomic import atomic_folder
     from ctstudio.workflows.denoise import method_from, require_free_folder
-    from ctstudio.workflows.evaluation import contest, picture, table
+    from ctstudio.workflows.evaluation import contest, disc_phantom, picture, table
 
-    if demo == bool(paths):
+    if (demo and paths) or not (demo or paths or disc_phantoms):
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
     if truth and len(paths) != 1:
         raise click.UsageError("--truth belongs to one series.")
     if discs == 1 or (discs and not demo):
         raise click.UsageError("--discs belongs to --demo, and needs 2 realisations or more.")
-    used = _protocols(protocols)
+    judged = _protocols(protocols)
     require_free_folder(out)
     chosen = [method_from(name) for name in methods]
     around = contest.neighbours_of(chosen)
@@ -123,8 +134,16 @@ def command(
             cases.append(_pair(path, truth, selector, slices, around))
         else:
             cases.append(_simulated(path, selector, _noise(noise, settings), slices, around))
-    entries = drain(contest.evaluate(cases, chosen, protocols=used, tune=not as_set))
+    phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
+    if phantoms:
+        for method in chosen:
+            disc_phantom.require_one_slice(method)
+    cases += [phantom.case() for phantom in phantoms]
+    entries = drain(contest.evaluate(cases, chosen, protocols=judged, tune=not as_set))
     seen = drain(_discs(entries, cases[0].name, discs)) if discs else []
+    for phantom in phantoms:
+        used = [entry.used for entry in entries if entry.case == phantom.name]
+        seen += drain(disc_phantom.detect_in(phantom, used))
     line = "ctstudio " + shlex.join(sys.argv[1:])
     with atomic_folder(out) as folder:
         table.write(folder, cases, entries, line, seen)

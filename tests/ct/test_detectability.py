@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
-from ctstudio.ct.detectability import FEWEST, channels, detectability
+from ctstudio.ct.detectability import FEWEST, channels, detectability, matched
 
 SIDE, DIAMETER = 33, 9.0
 
@@ -78,3 +78,31 @@ def test_bad_regions() -> None:
         detectability(regions(FEWEST - 1, 1, 1), regions(20, 1, 2), DIAMETER)
     with pytest.raises(ValueError, match="of one size"):
         detectability(regions(20, 1, 1)[:, 1:], regions(20, 1, 2), DIAMETER)
+
+
+@pytest.mark.parametrize("sd", [3.0, 12.0])
+def test_a_matched_filter_in_white_noise_is_the_ideal_observer(sd: float) -> None:
+    """There d' is contrast / SD times the root of the sum of squares of the disc less its mean."""
+    found = matched(regions(1500, sd, 1, 5.0), regions(1500, sd, 2), regions(3000, sd, 3), DIAMETER)
+    shape = disc(1.0) - disc(1.0).mean()
+    ideal = 5.0 / sd * math.sqrt((shape**2).sum())
+    # The filter's disc has soft edges, this one has hard ones.
+    assert found.d_prime == pytest.approx(ideal, abs=4 * found.error + 0.04 * ideal)
+    assert found.auc == pytest.approx(float(special.ndtr(found.d_prime / math.sqrt(2))))
+    shifted = matched(
+        regions(1500, sd, 1, 5.0) + 100, regions(1500, sd, 2), regions(3000, sd, 3), DIAMETER
+    )
+    assert shifted.d_prime == pytest.approx(found.d_prime, abs=1e-6)
+
+
+def test_the_error_of_a_matched_filter_is_its_scatter() -> None:
+    told = [
+        matched(
+            regions(5, 20, k, 6.0), regions(5, 20, 900 + k), regions(60, 20, 1800 + k), DIAMETER
+        )
+        for k in range(150)
+    ]
+    scatter = float(np.std([one.d_prime for one in told]))
+    assert scatter == pytest.approx(float(np.mean([one.error for one in told])), rel=0.2)
+    with pytest.raises(ValueError, match="regions of each kind"):
+        matched(regions(5, 1, 1), regions(5, 1, 2), regions(FEWEST - 1, 1, 3), DIAMETER)

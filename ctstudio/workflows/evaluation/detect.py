@@ -17,14 +17,16 @@ from ctstudio.workflows.denoise import Method
 from ctstudio.workflows.evaluation.cases import around
 from ctstudio.workflows.evaluation.contest import NOISY, neighbours_of, slices_of
 
+DEMO = "Built-in phantom"
 SIDE_OVER_DISC = 2.4
 SEED = 40_000
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How well one disc is seen in what one method made."""
+    """How well one disc is seen in what one method made of a phantom (a case by name)."""
 
+    phantom: str
     method: str
     contrast_hu: float
     diameter_mm: float
@@ -87,6 +89,7 @@ def detect(
     spacing = truth.geometry.spacing_mm[1]
     return [
         Seen(
+            DEMO,
             NOISY if method is None else method.title,
             insert.contrast_hu,
             insert.diameter_mm,

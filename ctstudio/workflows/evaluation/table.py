@@ -14,7 +14,7 @@ from ctstudio import __version__
 from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.evaluation.cases import Case
 from ctstudio.workflows.evaluation.contest import Entry
-from ctstudio.workflows.evaluation.detect import Seen
+from ctstudio.workflows.evaluation.detect import DEMO, Seen
 from ctstudio.workflows.evaluation.measure import CONFIDENCE, MEASURES, mean
 
 UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
@@ -73,8 +73,9 @@ def markdown(
         lines += ["Settings:", ""]
         lines += [f"- {entry.method}: {entry.settings}" for entry in mine[1:]]
         lines.append("")
-    if seen:
-        lines += ["## Discs of low contrast", "", *_discs(seen), ""]
+    for phantom in dict.fromkeys(one.phantom for one in seen):
+        mine_seen = [one for one in seen if one.phantom == phantom]
+        lines += [f"## Discs of low contrast: {phantom}", "", *_discs(mine_seen), ""]
     lines += [
         "## How to read it",
         "",
@@ -89,10 +90,15 @@ def markdown(
         "the truth, over that of the image; the median of straight edges. Structure removed: the "
         "correlation of input less output with the fine structure of the truth; 0 for noise alone.",
     ]
-    if seen:
+    if any(one.phantom == DEMO for one in seen):
         lines.append(
-            "- Discs: the detectability index d' of a channelised Hotelling observer (Laguerre-"
+            f"- {DEMO}: the detectability index d' of a channelised Hotelling observer (Laguerre-"
             "Gauss channels) with its SD; what it cannot tell from the background has 0."
+        )
+    if any(one.phantom != DEMO for one in seen):
+        lines.append(
+            "- Disc phantom: d' of a matched filter (non-prewhitening) that knows the disc, with "
+            "its SD; the noise is the same for all methods, so they compare better than that SD."
         )
     lines.append("")
     return "\n".join(lines)
@@ -145,6 +151,7 @@ def as_json(
         ],
         "discs": [
             {
+                "phantom": one.phantom,
                 "method": one.method,
                 "contrast_hu": one.contrast_hu,
                 "diameter_mm": one.diameter_mm,
