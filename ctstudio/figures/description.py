@@ -19,12 +19,14 @@ VERSION = 1
 KEY = "ctstudio_figure"
 """The entry that a description begins with: its version."""
 
-LayerSource = Literal["series", "method", "difference", "run"]
+LayerSource = Literal["series", "method", "difference", "run", "mask"]
 Plane = Literal["stored", "axial", "coronal", "sagittal"]
 Place = Literal["lower right", "lower left", "upper right", "upper left", "below"]
 Letters = Literal["none", "a", "A", "(a)"]
+MaskStyle = Literal["fill", "contour"]
 Motion = Literal["slices", "steps", "flicker", "swipe", "blend"]
 MIDDLE, LAST = "middle", "last"
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class LayerSpec:
     source
         "series": one that is opened, the ``number``-th. "method": what ``method`` (with its
         ``settings``) makes of the layer ``of``. "difference": ``of`` minus ``minus``. "run":
-        the pictures of a training, ``picture`` of them.
+        the pictures of a training, ``picture`` of them. "mask": the ``number``-th one that is
+        given; it lies over pictures.
+    content
+        Of a series: what its values were when the figure was made (a size and a checksum), so that
+        another one is not taken for it.
     """
 
     name: str
@@ -49,6 +55,7 @@ class LayerSpec:
     of: str = ""
     minus: str = ""
     picture: Literal["noisy", "reconstruction", "target", "residual"] = "reconstruction"
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,10 @@ class CellSpec:
         Texts above and below; {window}, {slice}, {method}, {metrics} and {step} are filled in.
     against
         The layer that {metrics} compare with, under ``protocol``.
+    mask
+        The layer of a mask that lies over the picture, or "all" of them; "" for none.
+    mask_as
+        Whether its areas are filled, or outlined alone.
     curve
         "loss", "psnr", "ssim" or "rmse" of the layer's training, in place of a picture.
     """
@@ -83,6 +94,8 @@ class CellSpec:
     caption: str = ""
     against: str = ""
     protocol: str = "A"
+    mask: str = ""
+    mask_as: MaskStyle = "fill"
     curve: Literal["", "loss", "psnr", "ssim", "rmse", "dice"] = ""
 
 
@@ -111,7 +124,10 @@ class ArrowSpec:
 
 @dataclass(frozen=True)
 class StyleSpec:
-    """How it looks: sizes in mm and points, as a journal asks for them."""
+    """How it looks: sizes in mm and points, as a journal asks for them.
+
+    ``mask_opacity`` from 0 to 1 is that of areas; ``legend`` names the colours of masks.
+    """
 
     width_mm: float = 180.0
     dpi: int = 300
@@ -123,6 +139,8 @@ class StyleSpec:
     orientation: bool = True
     disclaimer: bool = True
     pixel_exact: bool = False
+    mask_opacity: float = 0.4
+    legend: bool = True
 
 
 @dataclass(frozen=True)
@@ -147,13 +165,17 @@ class FilmSpec:
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure: its layers, its rows of cells, what is marked, how it looks."""
+    """A figure: its layers, its rows of cells, what is marked, how it looks.
+
+    Where ``differences`` names a layer, a row follows each row of pictures: these minus that layer.
+    """
 
     layers: tuple[LayerSpec, ...]
     rows: tuple[tuple[CellSpec, ...], ...]
     title: str = ""
     footer: str = ""
     window: str = ""
+    differences: str = ""
     insets: tuple[InsetSpec, ...] = ()
     arrows: tuple[ArrowSpec, ...] = ()
     style: StyleSpec = StyleSpec()
@@ -252,7 +274,7 @@ def _check(spec: FigureSpec) -> None:
                 raise wrong(f"{where}: {name!r}", "the name of a layer before it")
         if layer.source == "method" and not layer.method:
             raise wrong(f"{where}: method", "the name of a method, or of a network's file")
-        if layer.source == "series" and layer.number < 1:
+        if layer.source in ("series", "mask") and layer.number < 1:
             raise wrong(f"{where}: number", "a number from 1")
     for cell in spec.cells:
         for what in ("layer", "against"):
@@ -261,13 +283,24 @@ def _check(spec: FigureSpec) -> None:
                 raise wrong(f"{what} {name!r}", f"one of {', '.join(names)}")
         if cell.curve and (not cell.layer or spec.layer(cell.layer).source != "run"):
             raise wrong(f"curve {cell.curve!r}", "of a layer that is a training")
+        if cell.layer and spec.layer(cell.layer).source == "mask":
+            raise wrong(f"layer {cell.layer!r}", "an image; a mask lies over one (mask)")
+        masks = [layer.name for layer in spec.layers if layer.source == "mask"]
+        if cell.mask not in ("", ALL, *masks):
+            raise wrong(f"mask {cell.mask!r}", f"one of {', '.join((ALL, *masks))}")
         place(cell.slice, 2)
         place(cell.step, 2, "step")
+    if spec.differences and (
+        spec.differences not in names
+        or spec.layer(spec.differences).source not in ("series", "method")
+    ):
+        raise wrong(f"differences {spec.differences!r}", "the name of a series' or method's layer")
     style, film = spec.style, spec.film
     for what, value, low, high in (
         ("width_mm", style.width_mm, 20, 1000), ("dpi", style.dpi, 30, 2400),
         ("font_pt", style.font_pt, 3, 72), ("seconds", film.seconds, 0.02, 60),
         ("every", film.every, 1, 10_000), ("frames", film.frames, 2, 10_000),
+        ("mask_opacity", style.mask_opacity, 0, 1),
         ("greys", film.greys, 2, 256), ("limit_mb", film.limit_mb, 0, 1e5),
     ):  # fmt: skip
         if not low <= value <= high:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ctstudio.figures.bars import Bar
 from ctstudio.figures.colours import THEMES, Theme
 from ctstudio.figures.compose import DISCLAIMER
 from ctstudio.figures.description import ArrowSpec, InsetSpec, StyleSpec
 from ctstudio.figures.fonts import font
-from ctstudio.figures.marks import nice_length
 from ctstudio.figures.measured import mark_items
+from ctstudio.figures.ornaments import (
+    Content,
+    arrow_items,
+    corner_inset,
+    cropped,
+    enlarged,
+    frame,
+    legend_items,
+    part_of,
+    patient_sides,
+    picture_height,
+    scale_bar,
+)
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
-from ctstudio.figures.scene import BLACK, WHITE, Box, Item, Path, Picture, Place, Scene, Text
+from ctstudio.figures.scene import Item, Picture, Place, Scene, Text
 from ctstudio.figures.text import Block, wrap
 
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72.0
-MARK = (255, 196, 0)
-"""Boxes and arrows: seen on black, on white and on every grey."""
-
-Content = Panel | Plot | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,18 +178,6 @@ def _lettering(sheet: Sheet) -> list[list[str]]:
     return result
 
 
-def _height(content: Content, cell: int, others: Sequence[Content]) -> int:
-    """How high a cell's picture is when it is ``cell`` px wide."""
-    if isinstance(content, Panel):
-        rows, columns = content.natural_size
-        own, across = (int(length) for length in content.image.shape)
-        if abs(rows - own) < 1e-6 and cell % across == 0:
-            return own * (cell // across)
-        return max(round(rows / columns * cell), 1)
-    beside = [_height(panel, cell, ()) for panel in others if isinstance(panel, Panel)]
-    return max(beside) if beside else round(0.72 * cell)
-
-
 def _row(
     plan: _Plan,
     number: int,
@@ -208,7 +204,7 @@ def _row(
     top = y + max(band + lift, round(1.3 * em) if unit else 0)
     bottom = top
     for c, content in enumerate(row):
-        height = _height(content, cell, row)
+        height = picture_height(content, cell, row)
         plan.places.append(Place(number, c, lefts[c], top, cell, height))
         if content is None:
             continue
@@ -229,6 +225,11 @@ def _row(
         under = top + height
         if isinstance(content, Panel):
             under = _insets_below(plan, Picture(content, left, top, cell, height), under)
+            if style.legend and content.legend:
+                start = under + round(0.3 * em)
+                items, tall = legend_items(content, left, start, cell, em, theme)
+                plan.items += items
+                under = start + tall
         caption = Block.fit(content.caption, small, cell, 5)
         plan.text(caption, left, under + round(0.3 * em), theme.muted)
         under += caption.height + (round(0.3 * em) if caption.lines else 0)
@@ -244,109 +245,17 @@ def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:
     corners = {inset.place for inset in plan.sheet.insets}
     plan.items += mark_items(box, em)
     if style.orientation:
-        plan.items += _sides(box, em)
+        plan.items += patient_sides(box, em)
     for inset in plan.sheet.insets:
-        plan.items.append(_frame(_part(box, inset.box), max(round(em / 8), 1)))
+        plan.items.append(frame(part_of(box, inset.box), max(round(em / 8), 1)))
         if inset.place != "below":
-            plan.items += _corner_inset(box, inset, em)
+            plan.items += corner_inset(box, inset, em)
     for arrow in plan.sheet.arrows:
-        plan.items += _arrow(box, arrow, em)
+        plan.items += arrow_items(box, arrow, em)
     if style.scale_bar and (scale is None or not math.isclose(scale, own, rel_tol=1e-3)):
         right = "lower left" in corners and "lower right" not in corners
-        plan.items += _scale_bar(box, em, right)
+        plan.items += scale_bar(box, em, right)
     return own
-
-
-def _sides(box: Picture, em: int) -> list[Item]:
-    """Patient sides at the middle of the edges, as `marks.draw_letters` has them."""
-    left, right, top, bottom = box.panel.letters
-    size, edge = round(0.9 * em), round(0.4 * em)
-    cap = -font(size, bold=True).getbbox("R", anchor="ls")[1]
-    middle, half = box.left + box.width / 2, box.top + box.height / 2 + cap / 2
-    low = box.top + box.height - edge
-    stroke = max(round(0.11 * size), 1)
-    return [
-        Text(x, round(y), letter, size, WHITE, True, align, stroke)  # type: ignore[arg-type]
-        for letter, x, y, align in (
-            (left, box.left + edge, half, "left"),
-            (right, box.left + box.width - edge, half, "right"),
-            (top, middle, box.top + edge + cap, "middle"),
-            (bottom, middle, low, "middle"),
-        )
-        if letter
-    ]
-
-
-def _scale_bar(box: Picture, em: int, right: bool) -> list[Item]:
-    """A bar of a round length, three tenths of the width at most, in a lower corner."""
-    per_px = box.panel.mm_per_px(box.width)
-    length = nice_length(box.width * 0.3 * per_px)
-    pixels, margin, thick = max(length / per_px, 1.0), round(0.6 * em), max(round(em / 6), 2)
-    left = box.left + (box.width - margin - pixels if right else margin)
-    bottom = box.top + box.height - margin
-    edge = max(em // 14, 1)
-    unit = "mm" if box.panel.spacing_mm else "px"
-    size = round(0.85 * em)
-    around = (left - edge, bottom - thick - edge, pixels + 2 * edge, thick + 2 * edge)
-    return [
-        Box(*around, fill=BLACK),
-        Box(left, bottom - thick, pixels, thick, fill=WHITE),
-        Text(
-            left + (pixels if right else 0.0), round(bottom - thick - 0.35 * em),
-            f"{length:g} {unit}", size, WHITE, align="right" if right else "left",
-            edge=max(round(0.16 * size), 1),
-        ),
-    ]  # fmt: skip
-
-
-def _part(box: Picture, part: Sequence[float]) -> tuple[int, int, int, int]:
-    """Left, top, width, height in px of a part of a picture, on its pixels' borders."""
-    rows, columns = box.panel.image.shape
-    left, top = round(part[0] * columns), round(part[1] * rows)
-    right = max(round((part[0] + part[2]) * columns), left + 1)
-    bottom = max(round((part[1] + part[3]) * rows), top + 1)
-    x, y = box.width / columns, box.height / rows
-    return (
-        box.left + round(left * x), box.top + round(top * y),
-        max(round((right - left) * x), 1), max(round((bottom - top) * y), 1),
-    )  # fmt: skip
-
-
-def _cropped(panel: Panel, part: Sequence[float]) -> Panel:
-    rows, columns = panel.image.shape
-    left, top = round(part[0] * columns), round(part[1] * rows)
-    right = max(round((part[0] + part[2]) * columns), left + 1)
-    bottom = max(round((part[1] + part[3]) * rows), top + 1)
-    where = (slice(top, bottom), slice(left, right))
-    over = None if panel.overlay is None else panel.overlay[where]
-    none = ("", "", "", "")
-    return replace(
-        panel, image=panel.image[where], overlay=over, letters=none, title="", caption="", marks=()
-    )
-
-
-def _frame(box: tuple[int, int, int, int], line: int) -> Box:
-    return Box(*box, stroke=MARK, line=line)
-
-
-def _enlarged(panel: Panel, left: int, top: int, width: int, line: int) -> list[Item]:
-    height = _height(panel, width, ())
-    return [
-        Picture(panel, left, top, width, height),
-        _frame((left, top, width, height), line),
-    ]
-
-
-def _corner_inset(box: Picture, inset: InsetSpec, em: int) -> list[Item]:
-    """The enlarged part in a corner, in a frame of the box's colour."""
-    part = _cropped(box.panel, inset.box)
-    rows, columns = part.natural_size
-    width = round(inset.size * box.width)
-    width = min(width, round(0.9 * box.height * columns / rows))
-    height = _height(part, width, ())
-    left = box.left + (box.width - width if "right" in inset.place else 0)
-    top = box.top + (box.height - height if "lower" in inset.place else 0)
-    return _enlarged(part, left, top, width, max(round(em / 8), 1))
 
 
 def _insets_below(plan: _Plan, box: Picture, under: int) -> int:
@@ -358,31 +267,11 @@ def _insets_below(plan: _Plan, box: Picture, under: int) -> int:
     width = (box.width - (len(below) - 1) * gap) // len(below)
     bottom = under
     for index, inset in enumerate(below):
-        part = _cropped(box.panel, inset.box)
+        part = cropped(box.panel, inset.box)
         left, top = box.left + index * (width + gap), under + gap
-        plan.items += _enlarged(part, left, top, width, line)
-        bottom = max(bottom, top + _height(part, width, ()))
+        plan.items += enlarged(part, left, top, width, line)
+        bottom = max(bottom, top + picture_height(part, width, ()))
     return bottom
-
-
-def _arrow(box: Picture, arrow: ArrowSpec, em: int) -> list[Item]:
-    """An arrow two and a half em long, its tip at the place."""
-    angle = math.radians(arrow.angle)
-    ux, uy = math.cos(angle), -math.sin(angle)
-    x, y = box.left + arrow.at[0] * box.width, box.top + arrow.at[1] * box.height
-    line = max(em / 7, 1.5)
-    head, half, length = 0.9 * em, 0.36 * em, 2.4 * em
-    neck = (x + ux * head, y + uy * head)
-    tip = ((x, y), (neck[0] - uy * half, neck[1] + ux * half),
-           (neck[0] + uy * half, neck[1] - ux * half))  # fmt: skip
-    inside = (x + ux * 0.8 * head, y + uy * 0.8 * head)
-    shaft = (inside, (x + ux * length, y + uy * length))
-    return [
-        Path(shaft, BLACK, line + 2 * max(em / 16, 1)),
-        Path((*tip, tip[0]), BLACK, 2 * max(em / 16, 1)),
-        Path(shaft, MARK, line),
-        Path(tip, MARK, 0, True),
-    ]
 
 
 def _footer(plan: _Plan, margin: int, width: int, y: int) -> int:

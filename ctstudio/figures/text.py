@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 ELLIPSIS = "…"
+Colour = tuple[int, int, int]
+
+
+def ink(mode: str, colour: Colour) -> int | Colour:
+    """``colour`` for a picture of ``mode``, "RGB" or "L"; in one of greys it has no hue itself."""
+    return colour[0] if mode == "L" else colour
 
 
 def elide(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
@@ -27,12 +33,14 @@ def elide(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> list[str]:
     """At most ``lines`` lines of at most ``width`` px; line breaks in ``text`` are kept.
 
-    A word wider than a line is broken after one of ``-_./``, or else where it must be. What is
-    left over at the last line is elided. Empty text gives no line.
+    No line ends at a no-break space, which becomes a plain one. A word wider than a line is broken
+    after one of ``-_./``, or else where it must be. What is left over at the last line is elided.
+    Empty text gives no line.
     """
     result: list[str] = []
     for paragraph in text.strip().splitlines():
-        words, line = paragraph.split(), ""
+        words, line = paragraph.replace("\t", " ").split(" "), ""
+        words = [word for word in words if word]
         while words:
             candidate = f"{line} {words[0]}" if line else words[0]
             if font.getlength(candidate) <= width:
@@ -56,7 +64,7 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
     if len(result) > lines:
         rest = " ".join(result[lines - 1 :])
         result = [*result[: lines - 1], elide(rest, font, width)]
-    return result
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in result]
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Block:
         return max((self.font.getlength(line) for line in self.lines), default=0.0)
 
     def draw(
-        self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: tuple[int, int, int]
+        self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: Colour
     ) -> None:
         """Draw with the top left corner of the block at ``x, y``."""
         # The baseline sits so that ascenders and descenders share the line's spare room.
@@ -94,7 +102,7 @@ class Block:
         baseline = (self.line_height + ascent - descent) / 2
         for index, line in enumerate(self.lines):
             place = (x, round(y + index * self.line_height + baseline))
-            canvas.text(place, line, font=self.font, fill=colour, anchor="ls")
+            canvas.text(place, line, font=self.font, fill=ink(canvas.mode, colour), anchor="ls")
 
 
 def outlined(
@@ -113,8 +121,8 @@ def outlined(
         place,
         text,
         font=font,
-        fill=(255, 255, 255),
+        fill=ink(image.mode, (255, 255, 255)),
         anchor=anchor,
         stroke_width=max(round(font.size * edge), 1),
-        stroke_fill=(0, 0, 0),
+        stroke_fill=ink(image.mode, (0, 0, 0)),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.window import PRESETS, Window
 
-RESIDUAL_LIMITS_HU = (10, 20, 50, 100, 200, 500, 1000)
+RESIDUAL_LIMITS_HU = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 WIDEST_HU = 1e6
 
 

@@ -16,14 +16,18 @@ from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Geometry
 from ctstudio.ct.window import Window, automatic
-from ctstudio.figures.description import CellSpec, FigureSpec, place
+from ctstudio.figures.description import ALL, CellSpec, FigureSpec, place
+from ctstudio.figures.ornaments import Content
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
-from ctstudio.figures.sheet import Content, Sheet
+from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
+from ctstudio.workflows.figures.differences import with_differences
 from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.overlays import Legend, laid_over
 
-FOOTER_KEYS = ("slice", "step")
+FIXED = "\N{NO-BREAK SPACE}"
+"""Between a number, its name and its unit: no line ends there."""
 CURVES = {"psnr": "dB", "ssim": "", "rmse": "HU", "dice": ""}
 
 
@@ -43,6 +47,11 @@ class Builder:
     material: Material
     _windows: dict[str, Window] = field(default_factory=dict)
     _limit: float = 0.0
+
+    @classmethod
+    def of(cls, spec: FigureSpec, material: Material) -> Builder:
+        """With the rows of differences that the description asks for."""
+        return cls(*with_differences(spec, material))
 
     @property
     def leader(self) -> SliceStack | None:
@@ -100,7 +109,8 @@ class Builder:
             return None
         training = self.material.trainings.get(cell.layer)
         if cell.curve:
-            assert training is not None  # the description was checked
+            if training is None:
+                raise _gone(cell.layer)
             return _curve(cell, training, at)
         if training is not None:
             return self._from_training(cell, training, at)
@@ -111,6 +121,7 @@ class Builder:
         window = self._signed_window(cell) if signed else self._window(cell, stack)
         words = self._words(cell, at, window, image)
         geometry = stack.geometry
+        overlay, legend = self._masks(cell, stack, index)
         return Panel(
             image,
             window,
@@ -120,19 +131,40 @@ class Builder:
             unit="" if stack.unit == LABEL_UNIT else stack.unit,
             colormap="diverging" if signed else "grey",
             letters=_short(geometry),
+            overlay=overlay,
+            legend=legend,
         )
+
+    def _masks(
+        self, cell: CellSpec, stack: SliceStack, index: int
+    ) -> tuple[NDArray[np.uint8] | None, Legend]:
+        """What lies over a cell's picture, and the names of its colours."""
+        masks = self.material.masks
+        if not cell.mask:
+            return None, ()
+        if cell.mask != ALL and cell.mask not in masks:
+            raise _gone(cell.mask)
+        shown = list(masks.values()) if cell.mask == ALL else [masks[cell.mask]]
+        opacity = self.spec.style.mask_opacity
+        contour = cell.mask_as == "contour"
+        over, names = laid_over(shown, stack, index, cell.plane, contour=contour, opacity=opacity)
+        return over, tuple((self.material.hide(name), colour) for name, colour in names)
 
     # -- where ------------------------------------------------------------------------------------
 
     def _stack(self, cell: CellSpec) -> SliceStack:
-        stack = self.material.stacks[cell.layer]
+        stack = self.material.stacks.get(cell.layer)
+        if stack is None:
+            raise _gone(cell.layer)
+        if not len(stack):
+            raise StudioError(f"{cell.layer.capitalize()} has no slices.", hint="Open another one.")
         return stack if cell.plane == "stored" else in_plane(stack, cell.plane)
 
     def index(self, cell: CellSpec, stack: SliceStack, at: At) -> int:
         """Which slice of its stack a cell shows: the one where the first layer's lies."""
         leader = self.leader
         assert leader is not None
-        alike = stack.geometry.normal @ leader.geometry.normal > 0.99
+        alike = float(stack.geometry.normal @ leader.geometry.normal) > 0.99
         if at.slice is not None and alike:
             wanted = at.slice
         else:
@@ -232,8 +264,14 @@ class Builder:
                 hint=f"There are {', '.join(PROTOCOLS)}.",
             )
         found = evaluate(image, target, cell.protocol)
-        title = self.material.titles.get(cell.against, cell.against).lower()
-        return metric_words(found, cell.protocol, f", against {self.material.hide(title)}")
+        return metric_words(found, cell.protocol, f", against {self._called(cell.against)}")
+
+    def _called(self, layer: str) -> str:
+        """What a layer is called in the figure: by its own title there, where it has one."""
+        titles = [c.title for c in self.spec.cells if c.layer == layer and not c.curve]
+        own = next((title for title in titles if title and "{" not in title), "")
+        title = own or self.material.titles.get(layer, layer)
+        return self.material.hide(title[:1].lower() + title[1:])
 
     # -- trainings --------------------------------------------------------------------------------
 
@@ -282,6 +320,13 @@ class Builder:
         )
 
 
+def _gone(layer: str) -> StudioError:
+    return StudioError(
+        f"The figure shows {layer}, which is not there.",
+        hint="Open it, or choose another layer for that place.",
+    )
+
+
 def _round(window: Window) -> Window:
     """Bounds of whole HU, where that makes no difference: they stand beside the colour bar."""
     if window.width_hu < 20:
@@ -297,7 +342,7 @@ def _short(geometry: Geometry) -> tuple[str, str, str, str]:
 def _window_words(window: Window, unit: str, source: str) -> str:
     if source == "difference":
         return f"± {window.width_hu / 2:g} {unit}".strip()
-    return f"{window} {unit}".strip()
+    return f"{window} {unit}".strip().replace("-", "\N{MINUS SIGN}")
 
 
 def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
@@ -308,10 +353,10 @@ def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str
     ):  # fmt: skip
         value = found.get(key, math.nan)
         if math.isfinite(value):
-            parts.append(f"{name} {value:.{digits}f}{unit}")
+            parts.append(f"{name}{FIXED}{value:.{digits}f}{unit.replace(' ', FIXED)}")
     if not parts:
         return "equal to it" if math.isinf(found.get("psnr", 0.0)) else ""
-    return f"{', '.join(parts)} (protocol {protocol}{against})"
+    return f"{', '.join(parts)} (protocol{FIXED}{protocol}{against})"
 
 
 def _curve(cell: CellSpec, training: Training, at: At) -> Plot:

@@ -19,6 +19,7 @@ from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.material import Material
+from ctstudio.workflows.figures.origin import with_content, without_content
 
 SUFFIXES = (*stills.SUFFIXES, *films.SUFFIXES)
 FILM_PX = 1600
@@ -27,12 +28,15 @@ ROOM = 1.2
 """As many times that width, for images that are then shown pixel by pixel."""
 
 
-def travelling(spec: FigureSpec, *, keep_paths: bool = False) -> str:
+def travelling(
+    spec: FigureSpec, material: Material | None = None, *, keep_paths: bool = False
+) -> str:
     """The description as it goes into a file: of networks their files' names, not where they lie.
 
-    One line of ASCII.
+    One line of ASCII. With the ``material`` it tells which series it was made of, by a checksum.
     """
     spec = FigureSpec.from_dict(spec.to_dict())  # 80 mm are written as 80.0 mm are
+    spec = without_content(spec) if material is None else with_content(spec, material)
     if keep_paths:
         return spec.to_json()
     layers = tuple(
@@ -55,7 +59,7 @@ def make(
         For another ending, a slice or step that is not there, a limit that cannot be kept.
     """
     suffix = path.suffix.lower()
-    text = travelling(spec, keep_paths=keep_paths)
+    text = travelling(spec, material, keep_paths=keep_paths)
     if suffix in stills.SUFFIXES:
         yield Progress(0, 2, "Drawing")
         scene = still(spec, material)
@@ -75,7 +79,7 @@ def make(
 
 def still(spec: FigureSpec, material: Material) -> Scene:
     """The figure as a scene: for a still, and for what the window shows of it."""
-    return arrange(Builder(spec, material).sheet())
+    return arrange(Builder.of(spec, material).sheet())
 
 
 def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
@@ -86,7 +90,7 @@ def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
     StudioError
         When there is nothing that could move.
     """
-    builder = Builder(spec, material)
+    builder = Builder.of(spec, material)
     motion = spec.film.over
     if motion == "slices":
         draw_frame, count = _over_slices(builder)

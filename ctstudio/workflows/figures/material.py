@@ -17,6 +17,7 @@ from ctstudio.core.events import Preview, Work
 from ctstudio.ct.views import Difference, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.description import FigureSpec, LayerSpec
+from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ class Training:
 
 @dataclass(eq=False)
 class Treated(OnBase):
-    """Slices as a method makes them, each when it is asked for; the last few are kept."""
+    """Slices as a method makes them, each when it is asked for; the last few are kept.
+
+    Networks that look at neighbouring slices are given these, as when they denoise a volume.
+    """
 
     base: SliceStack
     method: Method
@@ -89,8 +93,18 @@ class Treated(OnBase):
         if index not in self.kept:
             if len(self.kept) >= MOST_KEPT:
                 del self.kept[next(iter(self.kept))]
-            self.kept[index] = self.method.denoise_slice(self.base.slice_hu(index))
+            self.kept[index] = self.method.denoise_slice(self._shown(index))
         return self.kept[index]
+
+    def _shown(self, index: int) -> NDArray[np.float32]:
+        """The slice ``(y, x)``, or where the method wants them its neighbours ``(n, y, x)``."""
+        from ctstudio.workflows.evaluation.contest import slices_of
+
+        if (wanted := slices_of(self.method)) < 2:
+            return self.base.slice_hu(index)
+        last, half = len(self.base) - 1, wanted // 2
+        around = range(index - half, index - half + wanted)
+        return np.stack([self.base.slice_hu(min(max(k, 0), last)) for k in around])
 
 
 @dataclass(frozen=True)
@@ -105,12 +119,15 @@ class Material:
         By the layer's name.
     titles, methods
         What a layer is called, and how it was made, in words that tell nothing of a patient.
+    masks
+        By the layer's name: what may lie over pictures.
     """
 
     stacks: Mapping[str, SliceStack]
     trainings: Mapping[str, Training] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, Overlay] = field(default_factory=dict)
 
     def hide(self, text: str) -> str:
         """``text`` without what the series say of their patients."""
@@ -136,7 +153,10 @@ def without_patient(text: str, source: Source) -> str:
 
 
 def gather(
-    spec: FigureSpec, series: Sequence[SeriesInfo], run: Path | None = None
+    spec: FigureSpec,
+    series: Sequence[SeriesInfo],
+    run: Path | None = None,
+    masks: Sequence[Path] = (),
 ) -> Work[Material]:
     """Read the series that a description needs; methods are applied slice by slice, when drawn.
 
@@ -146,6 +166,8 @@ def gather(
         In the order of their numbers in the description.
     run
         The folder of a training, for layers that are one.
+    masks
+        Files of masks for the first series, in the order of their numbers.
 
     Raises
     ------
@@ -159,6 +181,8 @@ def gather(
     trainings: dict[str, Training] = {}
     titles: dict[str, str] = {}
     methods: dict[str, str] = {}
+    overlays: dict[str, Overlay] = {}
+    drawn: list[tuple[str, Volume]] | None = None
     for layer in spec.layers:
         if layer.source == "series":
             if layer.number not in read:
@@ -169,6 +193,10 @@ def gather(
             method = method_from(layer.method, layer.settings)
             stacks[layer.name] = Treated(stacks[layer.of], method)
             titles[layer.name], methods[layer.name] = method.title, method.description
+        elif layer.source == "mask":
+            if drawn is None:
+                drawn = yield from _masks(masks, stacks)
+            overlays[layer.name] = _overlay(layer, drawn)
         elif layer.source == "difference":
             stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
             titles[layer.name] = difference_title(layer)
@@ -181,7 +209,36 @@ def gather(
             geometry = read[1].geometry if 1 in read else None
             trainings[layer.name] = Training(Path(run), geometry)
             titles[layer.name] = layer.picture.capitalize()
-    return Material(stacks, trainings, titles, methods)
+    return Material(stacks, trainings, titles, methods, overlays)
+
+
+def hidden_labels(layer: LayerSpec) -> list[int]:
+    """The numbers of a mask that are not shown; settings from elsewhere may say anything."""
+    found = layer.settings.get("hidden", ())
+    return [n for n in found if isinstance(n, int)] if isinstance(found, list | tuple) else []
+
+
+def _masks(
+    paths: Sequence[Path], stacks: Mapping[str, SliceStack]
+) -> Work[list[tuple[str, Volume]]]:
+    from ctstudio.workflows.masks import read_masks
+
+    on = next((stack for stack in stacks.values() if isinstance(stack, Volume)), None)
+    found: list[tuple[str, Volume]] = []
+    for path in paths:
+        if on is not None:
+            found += yield from stage(read_masks([path], on), "Reading a mask")
+    return found
+
+
+def _overlay(layer: LayerSpec, drawn: Sequence[tuple[str, Volume]]) -> Overlay:
+    if layer.number > len(drawn):
+        raise StudioError(
+            f"The figure shows {layer.number} masks, but there are {len(drawn) or 'none'}.",
+            hint="Give the files of the masks (--mask FILE), in order.",
+        )
+    name, mask = drawn[layer.number - 1]
+    return Overlay.of(name, mask, hidden_labels(layer))
 
 
 def _read(layer: LayerSpec, series: Sequence[SeriesInfo]) -> Work[Volume]:

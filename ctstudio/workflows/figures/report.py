@@ -77,7 +77,7 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
     if made and not spec.title:
         names = ", ".join(material.titles.get(name, name) for name in made)
         title = f"Denoising: {names}"
-    return Document(material.hide(title), blocks, travelling(spec))
+    return Document(material.hide(title), blocks, travelling(spec, material))
 
 
 def _series(material: Material, names: Sequence[str]) -> Table:

@@ -151,7 +151,7 @@ def _methods(given: Given) -> FigureSpec:
     titles = {REFERENCE: "Reference", ORIGINAL: "Original"}
     shown += [ORIGINAL, *(_denoised(k) for k in range(1, len(given.methods) + 1))]
     differences = tuple(
-        CellSpec(f"residual {k}", title="minus original", caption="{window}")
+        CellSpec(f"residual {k}", title="Minus original", caption="{window}")
         for k in range(1, len(given.methods) + 1)
     )
     empty = (CellSpec(),) * (len(shown) - len(differences))

@@ -1,0 +1,68 @@
+"""Whether a figure is made again of the very series that it was made of before."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+
+from ctstudio.ct.views import SliceStack
+from ctstudio.figures.description import FigureSpec
+from ctstudio.workflows.figures.material import Material
+
+DIGITS = 16
+
+
+def content_of(stack: SliceStack) -> str:
+    """The size of a series and a checksum of some of its values: "30x512x512 0f3a...".
+
+    Of the first, middle and last slice, rounded to whole numbers. It tells whether two series are
+    the same, and nothing about whom they show.
+    """
+    count = len(stack)
+    digest = hashlib.sha256()
+    for index in sorted({0, count // 2, count - 1}):
+        digest.update(np.rint(stack.slice_hu(index)).astype("<i4").tobytes())
+    size = "x".join(map(str, stack.shape))
+    return f"{size} {digest.hexdigest()[:DIGITS]}"
+
+
+def with_content(spec: FigureSpec, material: Material) -> FigureSpec:
+    """The description, with what its series hold now."""
+    layers = tuple(
+        replace(
+            layer,
+            content=content_of(material.stacks[layer.name])
+            if layer.source == "series" and layer.name in material.stacks
+            else "",
+        )
+        for layer in spec.layers
+    )
+    return replace(spec, layers=layers)
+
+
+def without_content(spec: FigureSpec) -> FigureSpec:
+    """The description for any series."""
+    return replace(spec, layers=tuple(replace(layer, content="") for layer in spec.layers))
+
+
+def others(spec: FigureSpec, material: Material) -> list[str]:
+    """A sentence for each series that is not the one the description was made of."""
+    told = []
+    for layer in spec.layers:
+        stack = material.stacks.get(layer.name)
+        if layer.source != "series" or not layer.content or stack is None:
+            continue
+        found = content_of(stack)
+        if found == layer.content:
+            continue
+        size, wanted = (_words(text) for text in (found, layer.content))
+        what = f"{wanted}, this one has {size}" if size != wanted else "other values"
+        told.append(f"The figure was made of another series: its {layer.name} had {what}.")
+    return told
+
+
+def _words(content: str) -> str:
+    slices, _, pixels = content.partition(" ")[0].partition("x")
+    return f"{slices} slices of {pixels.replace('x', ' x ')}"
