@@ -26,12 +26,16 @@ def command() -> None:
     """List the denoising methods with their settings, defaults and ranges."""
     from ctstudio.classical.denoisers import DENOISERS
     from ctstudio.learn.on_board import networks
+    from ctstudio.workflows.scan_alone import ScanAlone
 
     for entry in DENOISERS:
         told = entry.help.startswith(entry.title)
         click.echo(f"{entry.name}: {entry.help if told else f'{entry.title}. {entry.help}'}")
         for field in entry.fields:
             click.echo(f"    {describe_field(field)}")
+    alone = ScanAlone()
+    click.echo(f"{alone.name}: {alone.title}. A network learns from it, with no other data.")
+    click.echo(f"    minutes={alone.minutes:g}  Time for learning and denoising together")
     for network in networks():
         click.echo(f"{network.name}: on board, {network.card.title}")
     click.echo("A trained network: give its file (.safetensors, .pt) or run folder as the method.")

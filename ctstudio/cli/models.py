@@ -55,8 +55,8 @@ def command(
 
     series = drain(scan(paths), "Looking for series").series if paths else ()
     place = folder or own()
-    credits = Credits(data, licence, author)
-    file = drain(put_on_board(run, name, series, place, credits, force=force))
+    who = Credits(data, licence, author)
+    file = drain(put_on_board(run, name, series, place, who, force=force))
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, cards beside it (.md, .json)")
     missing = [flag for flag, text in (("--data", data), ("--licence", licence)) if not text]
     missing += [] if paths else ["SERIES"]

@@ -23,6 +23,7 @@ from ctstudio.core.registry import Choice, parse_value
 from ctstudio.ct.volume import Source, Volume
 from ctstudio.learn import on_board
 from ctstudio.learn.on_board import OnBoard
+from ctstudio.workflows import scan_alone
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
     if isinstance(name_or_path, str) and text in DENOISERS:
         return method_from_choice(Choice(text, dict(settings or {})))
 
+    if text == scan_alone.NAME:
+        return scan_alone.from_settings(settings or {})
     if isinstance(name_or_path, str) and not settings:
         for network in on_board.networks():
             if network.name == text:

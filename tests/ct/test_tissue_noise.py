@@ -14,7 +14,7 @@ SPACING = (0.8, 0.8)
 
 
 def anatomy() -> np.ndarray:
-    """Fat around soft tissue with vessels, a lung with vessels, air; ``(y, x)`` HU without noise."""
+    """Fat around soft tissue with vessels, a lung with vessels, air; HU without noise."""
     y, x = np.mgrid[:256, :256].astype(float)
     hu = np.full((256, 256), -1000.0)
     hu[((y - 128) / 120) ** 2 + ((x - 128) / 120) ** 2 < 1] = -100

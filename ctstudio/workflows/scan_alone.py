@@ -1,0 +1,280 @@
+"""Denoise a scan with a network that learns from this scan alone: no other data, no network file.
+
+Of the self-supervised tasks in `ctstudio.learn`, Recorrupted-to-Recorrupted is taken. On the
+built-in phantom at a quarter of the dose, one minute on one thread each (protocol A, five slices;
+the noisy scan has 30.5 dB, total variation at its oracle strength 34.6 dB):
+
+==========================================  =========
+Recorrupted-to-Recorrupted                  34.6 dB
+noise added to the noisy scan, which is     32.6 dB
+taken for clean
+neighbouring slices                         28.9 dB
+==========================================  =========
+
+CT noise is alike over some pixels, so that methods which hide pixels (Noise2Void) or take every
+second one (Neighbor2Neighbor) learn to reproduce it, and slices that lie millimetres apart show
+other tissue. Recorrupted-to-Recorrupted asks for noise of the scan's own kind, and that can be
+simulated: its strength is measured by the task, its kernel here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Note, Partial, Preview, Progress, SliceReady, Work
+from ctstudio.core.registry import Choice
+from ctstudio.ct.volume import Volume
+
+if TYPE_CHECKING:
+    from ctstudio.learn.checkpoint import TrainedModel
+    from ctstudio.learn.recipe import Recipe
+
+NAME = "scan-alone"
+RECIPE = "dncnn-recorrupted"
+NETWORK = Choice("drunet", {"size": "small"})
+"""It reads the strength of the noise in the image: what it learns on the scan with noise added
+holds for the scan as it is. On the phantom as above 35.3 dB, with DnCNN 34.6."""
+
+BUDGETS_MIN = (1.0, 5.0, 15.0)
+SLICES_A_MINUTE = 24
+"""So many slices are learnt from for each minute of the budget: each needs noise of its own."""
+
+FIELD_SHARE = 0.3  # of the budget, at most, for making noise
+LEAST_LEARNING_S = 5.0
+FEW_STEPS = 200  # with less, what it has learnt may not yet be better than the noise
+CUTOFFS = (1.0, 0.75, 0.5)
+
+
+@dataclass(frozen=True)
+class ScanAlone:
+    """A `ctstudio.workflows.denoise.Method` that learns first, for ``minutes`` in all."""
+
+    minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0.05 <= self.minutes <= 24 * 60:
+            raise StudioError(
+                f"{self.minutes:g} minutes is no time to learn in.",
+                hint="Give 1, 5 or 15 minutes; more where there is time.",
+            )
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def title(self) -> str:
+        return "This scan alone"
+
+    @property
+    def description(self) -> str:
+        return (
+            f"Learnt from this scan alone for {self.minutes:g} min "
+            "(self-supervised, Recorrupted-to-Recorrupted)"
+        )
+
+    def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Raises StudioError: there is no network before it has learnt."""
+        raise StudioError(
+            "This method learns from the whole series before it denoises a slice.",
+            hint="Apply it to the series; its progress is shown as it learns.",
+        )
+
+    def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
+        """Learn, then denoise all slices.
+
+        The volume is handed out at once as it is. While the network learns, slice ``first`` shows
+        what it makes of it, each time with a `SliceReady`; then all slices arrive. `Progress`
+        counts seconds of the budget. Closing it leaves nothing behind.
+        """
+        from ctstudio.learn.apply import denoise
+
+        clock = _Clock(60 * self.minutes)
+        shown = len(volume) // 2 if first is None else min(max(first, 0), len(volume) - 1)
+        base = volume.hu()
+        result = volume.derived(base, self.description)
+        yield Partial(result)
+        model = yield from self._learn(volume, shown, base, clock)
+        work = denoise(volume, model, first=shown)
+        made: Volume | None = None
+        done = 0
+        for event in work:
+            if isinstance(event, Partial) and isinstance(event.value, Volume):
+                made = event.value
+            elif isinstance(event, SliceReady) and made is not None:
+                base[event.index] = made.slice_hu(event.index)
+                done += 1
+                yield event
+                yield clock.progress(f"Denoising slice {done} of {len(volume)}")
+        return result
+
+    def _learn(
+        self, volume: Volume, shown: int, base: NDArray[np.float32], clock: _Clock
+    ) -> Work[TrainedModel]:
+        from ctstudio.core.events import Step
+        from ctstudio.learn.train import train
+
+        began = clock.seconds
+        noise = yield from matched_noise(volume, clock)
+        a_slice = (clock.seconds - began) / len(candidates())  # a projection and a noise field
+        part, at = _some_slices(volume, shown, self._most_slices(a_slice))
+        # What making the noise and denoising in the end will take, by what was just measured.
+        spare = len(part) * a_slice * 2.5 + len(volume) * a_slice
+        left = clock.total - clock.seconds
+        learning = max(left - spare, 0.5 * left, LEAST_LEARNING_S)
+        work = train(self._recipe(noise, learning), [part], preview_slice=at)
+        try:
+            while True:
+                event = next(work)
+                if isinstance(event, Step):
+                    yield clock.progress("Learning from this scan")
+                elif isinstance(event, Preview):
+                    base[shown] = event.panels["reconstruction"]
+                    yield SliceReady(shown)
+                elif isinstance(event, Progress):
+                    yield clock.progress("Preparing")
+                elif isinstance(event, Note):
+                    yield event
+        except StopIteration as stop:
+            model: TrainedModel = stop.value
+        finally:
+            work.close()
+        if model.step < FEW_STEPS:
+            yield Note(
+                f"There was time for {model.step} steps only; look at the result with care, or "
+                "give it longer."
+            )
+        return model
+
+    def _most_slices(self, seconds_a_slice: float) -> int:
+        by_time = FIELD_SHARE * 60 * self.minutes / max(2.5 * seconds_a_slice, 1e-3)
+        return max(8, int(min(SLICES_A_MINUTE * max(self.minutes, 1), by_time)))
+
+    def _recipe(self, noise: Choice, seconds: float) -> Recipe:
+        from ctstudio.learn.recipe import bundled
+
+        recipe = bundled()[RECIPE]
+        recipe = recipe.with_setting("noise", noise.to_dict())
+        recipe = recipe.with_setting("phases.0.model", NETWORK.to_dict())
+        return replace(
+            recipe,
+            title="This scan alone",
+            stopping=replace(recipe.stopping, seconds=round(seconds, 1)),
+        )
+
+
+class _Clock:
+    """Seconds since it was made, towards a total."""
+
+    def __init__(self, total: float) -> None:
+        self.total = total
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def progress(self, text: str) -> Progress:
+        """Never quite at the end: that is when the work returns."""
+        return Progress(min(int(self.seconds), int(self.total) - 1), int(self.total), text)
+
+
+def candidates() -> list[Choice]:
+    """Noise of every kernel and of several cut-off frequencies, at half the dose.
+
+    At half the dose as much noise is added as the scan has; the task measures its strength.
+    """
+    from ctstudio.learn.kernels import KERNELS
+
+    given = {"dose": 0.5, "already_noisy": True, "photons": 1e5, "electronic": 0.0}
+    return [
+        Choice("low_dose", {**given, "kernel": kernel, "cutoff": cutoff})
+        for cutoff in CUTOFFS
+        for kernel in KERNELS
+    ]
+
+
+def matched_noise(volume: Volume, clock: _Clock | None = None) -> Work[Choice]:
+    """Which noise is most like that of a scan: its neighbouring pixels go together as the scan's.
+
+    Compared in uniform soft tissue of the slice that has most of it; where none has enough, a Note
+    says so and a smooth kernel is taken.
+
+    Raises
+    ------
+    StudioError
+        For values that are not HU.
+    """
+    import torch
+
+    from ctstudio.ct.metrics import uniform_regions
+    from ctstudio.ct.noise_texture import correlations
+    from ctstudio.learn.noise import NOISES
+
+    clock = clock or _Clock(60)
+    chosen = np.unique(np.linspace(0, len(volume) - 1, 7).round().astype(int))
+    regions = {int(z): uniform_regions(volume.slice_hu(int(z))) for z in chosen}
+    best = max(regions, key=lambda z: int(regions[z].sum()))
+    hu, mask = volume.slice_hu(best), regions[best]
+    own = correlations(hu, mask)
+    distances: dict[int, float] = {}
+    kinds = candidates()
+    for number, kind in enumerate(kinds):
+        yield clock.progress("Finding the kernel of the noise")
+        with torch.inference_mode():
+            clean = torch.from_numpy(hu)
+            noisy = NOISES.make(kind).slice(clean, volume.geometry.spacing_mm, seed=1)
+            field = (noisy - clean).numpy()
+        theirs = correlations(field, mask)
+        if own is not None and theirs is not None:
+            distances[number] = float(((own - theirs) ** 2).sum())
+    if not distances:
+        yield Note("The scan shows too little uniform tissue to tell the kernel of its noise.")
+        return kinds[-1 - 2 * (len(kinds) // len(CUTOFFS))]
+    return kinds[min(distances, key=lambda number: distances[number])]
+
+
+def _some_slices(volume: Volume, shown: int, most: int) -> tuple[Volume, int]:
+    """At most so many slices, evenly spread, ``shown`` among them, and where that is."""
+    count = len(volume)
+    chosen = np.linspace(0, count - 1, min(most, count)).round().astype(int)
+    chosen[int(np.argmin(np.abs(chosen - shown)))] = shown
+    kept = np.unique(chosen)
+    if len(kept) == count:
+        return volume, shown
+    geometry = replace(volume.geometry, positions_mm=volume.geometry.positions_mm[kept])
+    part = replace(
+        volume,
+        voxels=volume.voxels[kept],
+        slope=volume.slope[kept],
+        intercept=volume.intercept[kept],
+        geometry=geometry,
+        source=replace(volume.source, files=(), described_by=()),
+    )
+    return part, int(np.searchsorted(kept, shown))
+
+
+def from_settings(settings: Mapping[str, Any]) -> ScanAlone:
+    """The method with settings as a command line has them: ``minutes``, the time for all of it.
+
+    Raises
+    ------
+    StudioError
+        For another setting, or a time that is none.
+    """
+    for key in settings:
+        if key != "minutes":
+            raise StudioError(f"{NAME} has no setting {key!r}.", hint="Allowed: minutes.")
+    try:
+        return ScanAlone(float(settings.get("minutes", ScanAlone.minutes)))
+    except ValueError as error:
+        raise StudioError(
+            f"minutes = {settings['minutes']!r} is not allowed.", hint="Give a number."
+        ) from error

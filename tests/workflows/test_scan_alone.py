@@ -1,0 +1,104 @@
+"""A scan denoised by what is learnt from it alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ctstudio.core.errors import StudioError
+from ctstudio.core.events import Partial, Progress, SliceReady, finish
+from ctstudio.core.registry import Choice
+from ctstudio.ct.volume import Geometry, Volume
+from ctstudio.learn.noise import NOISES
+from ctstudio.workflows import scan_alone
+from ctstudio.workflows.denoise import method_from
+from ctstudio.workflows.scan_alone import ScanAlone, matched_noise
+
+SPACING = (1.5, 1.5)
+
+
+def clean(slices: int, side: int) -> np.ndarray:
+    """A disc of soft tissue with a bone and a lung, ``(z, y, x)`` HU without noise."""
+    y, x = np.mgrid[:side, :side] - side / 2
+    disc = np.where(y**2 + x**2 < (0.45 * side) ** 2, 40.0, -1000.0)
+    disc[(y + side / 6) ** 2 + (x - side / 5) ** 2 < (side / 12) ** 2] = -800
+    disc[(y - side / 4) ** 2 + x**2 < (side / 20) ** 2] = 400
+    return np.repeat(disc[None], slices, 0).astype(np.float32)
+
+
+def noisy(kernel: str, slices: int = 8, side: int = 128) -> Volume:
+    noise = NOISES.make(
+        Choice("low_dose", {"dose": 0.2, "already_noisy": False, "kernel": kernel, "photons": 1e5})
+    )
+    truth = torch.from_numpy(clean(slices, side))
+    hu = np.stack(
+        [noise.slice(image, SPACING, seed=50 + z).numpy() for z, image in enumerate(truth)]
+    )
+    geometry = replace(Geometry.axial(slices), spacing_mm=SPACING)
+    return Volume.from_hu(hu, geometry)
+
+
+@pytest.mark.parametrize("kernel", ["ram-lak", "hann"])
+def test_the_kernel_of_the_noise_is_found(kernel: str) -> None:
+    found = finish(matched_noise(noisy(kernel, 1)))
+    assert found.params["kernel"] == kernel
+    assert found.params["cutoff"] == 1.0
+
+
+def test_a_scan_without_tissue_gets_a_usual_kernel() -> None:
+    hu = np.random.default_rng(0).normal(-900, 30, (3, 64, 64)).astype(np.float32)
+    assert finish(matched_noise(Volume.from_hu(hu, Geometry.axial(3)))) in scan_alone.candidates()
+
+
+def test_it_comes_nearer_to_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A small network learns something in the few steps of a test.
+    monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 16}))
+    monkeypatch.setattr(scan_alone, "CUTOFFS", (1.0,))
+    scan, truth = noisy("hann", 8, 96), clean(8, 96)
+    events, work = [], ScanAlone(6 / 60).denoise(scan, first=3)
+    result = None
+    while result is None:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            result = stop.value
+    assert isinstance(events[0], Partial)
+    assert events[0].value is result
+    before, after = (np.abs(v.hu() - truth).mean() for v in (scan, result))
+    assert after < 0.75 * before
+    ready = [event.index for event in events if isinstance(event, SliceReady)]
+    assert ready[0] == 3, "the slice on the screen shows how it learns"
+    assert set(ready) == set(range(8))
+    told = [event for event in events if isinstance(event, Progress)]
+    assert all(event.total == 6 and event.done < 6 for event in told)
+    assert [event.done for event in told] == sorted(event.done for event in told)
+    assert {"Learning from this scan", "Denoising slice 8 of 8"} <= {e.text for e in told}
+    assert result.derivation[-1].startswith("Learnt from this scan alone")
+
+
+def test_it_may_be_stopped_at_any_time() -> None:
+    work = ScanAlone(0.2).denoise(noisy("hann", 4, 96))
+    for _ in range(30):
+        next(work)
+    work.close()
+
+
+def test_a_part_of_a_long_series_is_learnt_from() -> None:
+    hu = np.arange(50, dtype=np.float32)[:, None, None] * np.ones((50, 4, 4), np.float32)
+    part, at = scan_alone._some_slices(Volume.from_hu(hu, Geometry.axial(50)), 17, 10)
+    assert len(part) == 10
+    assert part.slice_hu(at)[0, 0] == 17
+    assert part.geometry.positions_mm[at][2] == Geometry.axial(50).positions_mm[17][2]
+
+
+def test_its_only_setting_is_the_time() -> None:
+    assert method_from("scan-alone", {"minutes": "15"}) == ScanAlone(15)
+    assert method_from("scan-alone") == ScanAlone(5)
+    for settings in ({"strength": "3"}, {"minutes": "long"}, {"minutes": "0"}, {"minutes": "nan"}):
+        with pytest.raises(StudioError):
+            method_from("scan-alone", settings)
+    with pytest.raises(StudioError, match="whole series"):
+        ScanAlone().denoise_slice(np.zeros((8, 8), np.float32))
