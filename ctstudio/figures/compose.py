@@ -18,7 +18,7 @@ from ctstudio.figures.fonts import font
 from ctstudio.figures.marks import ColourBar, draw_letters, draw_scale_bar
 from ctstudio.figures.measured import draw_marks
 from ctstudio.figures.panel import Panel, picture
-from ctstudio.figures.text import Block
+from ctstudio.figures.text import Block, ink
 
 DISCLAIMER = "For research use, not for diagnosis"
 WIDEST = 2.0
@@ -180,6 +180,7 @@ def compose(
     scale_bar: bool = True,
     colour_bar: bool = True,
     theme: Literal["dark", "light"] = "dark",
+    lean: bool = False,
 ) -> Image.Image:
     """Draw ``panels`` side by side or in a grid, row by row.
 
@@ -198,11 +199,13 @@ def compose(
         Draw one beside the last of neighbouring panels that share a window.
     theme
         "dark" (black) or "light" (white).
+    lean
+        Give a figure without a hue as mode "L", which takes half the time: for films.
 
     Returns
     -------
     PIL.Image.Image
-        RGB.
+        RGB; or L, of the same greys.
     """
     plan = layout(
         panels,
@@ -213,13 +216,15 @@ def compose(
         colour_bar=colour_bar,
     )
     colours, em = THEMES[theme], plan.em
-    figure = Image.new("RGB", (plan.width, plan.height), colours.background)
+    mode = "L" if lean and all(panel.neutral for panel in panels) else "RGB"
+    figure = Image.new(mode, (plan.width, plan.height), ink(mode, colours.background))
     canvas = ImageDraw.Draw(figure)
     plan.header.draw(canvas, plan.margin, plan.margin, colours.text)
     scale: tuple[float, bool] | None = None
     for cell in plan.cells:
         panel = cell.panel
-        image = picture(panel, (cell.height, cell.width), dark=colours.name == "dark")
+        size, dark = (cell.height, cell.width), colours.name == "dark"
+        image = picture(panel, size, dark=dark, mode=mode)
         draw_letters(image, panel.letters, em)
         draw_marks(image, panel, em)
         own_scale = (panel.mm_per_px(cell.width), panel.spacing_mm is None)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
-from ctstudio.figures.animation import Encoder, Oversize, save_gif
+from ctstudio.figures.animation import Encoder, Oversize, pixels, save_gif
 from ctstudio.figures.palette import Dither
 from ctstudio.figures.video import ENCODERS, save_video
 
@@ -31,8 +31,8 @@ class Film:
     Parameters
     ----------
     draw
-        ``draw(index, scale)``: frame ``index`` at ``scale`` (0 to 1) of its size, RGB. All frames
-        of one scale have one size.
+        ``draw(index, scale)``: frame ``index`` at ``scale`` (0 to 1) of its size, RGB, or L where
+        nothing has a hue. All frames of one scale have one size.
     count
         How many frames.
     seconds_per_frame
@@ -92,11 +92,10 @@ def estimate_gif(film: Film, quality: Quality = Quality(), scale: float = 1.0) -
     first, others = 0, []
     for place in places:
         encoder = Encoder(10, greys=quality.greys, dither=quality.dither)
-        size = len(encoder.add(np.asarray(film.draw(place, scale).convert("RGB"))))
+        size = len(encoder.add(pixels(film.draw(place, scale))))
         first = first or size
         if place + 1 < film.count:
-            after = film.draw(place + 1, scale)
-            others.append(len(encoder.add(np.asarray(after.convert("RGB")))))
+            others.append(len(encoder.add(pixels(film.draw(place + 1, scale)))))
     each = float(np.mean(others)) if others else 0.0
     return round(first + each * (film.count - 1)) + len(film.comment.encode())
 

@@ -15,7 +15,7 @@ MOST_KEPT = 512
 """So many words of a face stay drawn: those of a film are the same in nearly every frame."""
 
 
-class Face(ImageFont.FreeTypeFont):
+class Face(ImageFont.FreeTypeFont):  # type: ignore[misc]
     """A typeface of one size that draws and measures every line only once.
 
     What it gives is what Pillow's own gives, to the bit.
@@ -33,11 +33,12 @@ class Face(ImageFont.FreeTypeFont):
 
     def getlength(self, *args: Any, **kwargs: Any) -> float:
         """How wide a line is drawn, px."""
-        return self._length(*args, **kwargs)
+        return float(self._length(*args, **kwargs))
 
     def getbbox(self, *args: Any, **kwargs: Any) -> tuple[float, float, float, float]:
         """Where the ink of a line lies: left, top, right, bottom, px."""
-        return self._box(*args, **kwargs)
+        left, top, right, bottom = self._box(*args, **kwargs)
+        return left, top, right, bottom
 
 
 @lru_cache(maxsize=4)

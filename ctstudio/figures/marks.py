@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ctstudio.figures.colours import Theme, diverging_table
 from ctstudio.figures.fonts import font
 from ctstudio.figures.panel import Panel
-from ctstudio.figures.text import outlined
+from ctstudio.figures.text import ink, outlined
 
 
 def number(value: float) -> str:
@@ -79,17 +79,18 @@ class ColourBar:
         else:
             table = diverging_table(theme.name == "dark")
             colours = table[np.rint(ramp * (len(table) - 1)).astype(np.intp)]
-        strip = np.repeat(colours[:, None, :], self.bar_px, axis=1)
-        image.paste(Image.fromarray(strip), (x, y))
+        strip = Image.fromarray(np.repeat(colours[:, None, :], self.bar_px, axis=1))
+        image.paste(strip.convert(image.mode), (x, y))
+        faint, muted = ink(image.mode, theme.faint), ink(image.mode, theme.muted)
         canvas = ImageDraw.Draw(image)
         box = (x, y, x + self.bar_px - 1, y + self.height - 1)
-        canvas.rectangle(box, outline=theme.faint, width=1)
+        canvas.rectangle(box, outline=faint, width=1)
         small = font(round(0.8 * self.em))
         canvas.text(
             (x, y - round(0.6 * self.em)),
             self.panel.unit,
             font=small,
-            fill=theme.muted,
+            fill=muted,
             anchor="ls",
         )
         right = x + self.bar_px
@@ -99,9 +100,9 @@ class ColourBar:
             line = max(round(self.em / 16), 1)
             tick = round(0.25 * self.em)
             top = min(max(at - line // 2, y), y + self.height - line)
-            canvas.rectangle((right, top, right + tick - 1, top + line - 1), fill=theme.muted)
+            canvas.rectangle((right, top, right + tick - 1, top + line - 1), fill=muted)
             place = (right + round(0.55 * self.em), round(at + cap / 2))
-            canvas.text(place, number(value), font=small, fill=theme.muted, anchor="ls")
+            canvas.text(place, number(value), font=small, fill=muted, anchor="ls")
 
 
 def draw_letters(image: Image.Image, letters: tuple[str, str, str, str], em: int) -> None:
@@ -130,8 +131,8 @@ def draw_scale_bar(image: Image.Image, panel: Panel, em: int) -> None:
     small = font(round(0.85 * em))
     left, bottom = margin, height - margin
     canvas = ImageDraw.Draw(image)
-    edge = max(em // 14, 1)
+    edge, black = max(em // 14, 1), ink(image.mode, (0, 0, 0))
     bar = (left, bottom - thickness, left + pixels - 1, bottom - 1)
-    canvas.rectangle((bar[0] - edge, bar[1] - edge, bar[2] + edge, bar[3] + edge), fill=(0, 0, 0))
-    canvas.rectangle(bar, fill=(255, 255, 255))
+    canvas.rectangle((bar[0] - edge, bar[1] - edge, bar[2] + edge, bar[3] + edge), fill=black)
+    canvas.rectangle(bar, fill=ink(image.mode, (255, 255, 255)))
     outlined(image, (left, bottom - thickness - round(0.4 * em)), label, small, "ls", edge=0.2)

@@ -54,7 +54,9 @@ class Palette:
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], greys: int = 256) -> Palette:
-        """The palette for one frame ``(y, x, 3)`` uint8, with at most so many ``greys``."""
+        """The palette for one frame, with at most so many ``greys``; ``rgb`` as in `index`."""
+        if rgb.ndim == 2:
+            return cls(_ramp(np.zeros(256), greys), np.empty((0, 3), np.uint8))
         neutral = is_grey(rgb)
         packed, counts = np.unique(_pack(rgb[~neutral]), return_counts=True)
         distinct = _unpack(packed)
@@ -87,10 +89,14 @@ class Palette:
 
         Parameters
         ----------
+        rgb
+            ``(y, x, 3)`` uint8, or greys alone as ``(y, x)``.
         dither
             How greys between two entries are drawn: as the nearer one; by an ordered pattern,
             which stays still from frame to frame; or by error diffusion, which colours get, too.
         """
+        if rgb.ndim == 2:
+            return self._index_greys(rgb, dither), 0.0
         packed = _pack(rgb)
         farthest = self._find(packed)
         if dither == "diffusion" and len(self.greys) < 256:
@@ -100,6 +106,14 @@ class Palette:
             neutral = is_grey(rgb)
             out[neutral] = self._ordered(rgb[..., 1])[neutral]
         return out, farthest
+
+    def _index_greys(self, grey: NDArray[np.uint8], dither: Dither) -> NDArray[np.uint8]:
+        if dither == "none" or len(self.greys) == 256:
+            found: NDArray[np.uint8] = self.grey_index[grey]
+            return found
+        if dither == "ordered":
+            return self._ordered(grey)
+        return self._diffused(np.repeat(grey[..., None], 3, axis=2))
 
     def _find(self, packed: NDArray[np.uint32]) -> float:
         """See to it that the nearest entry of these colours is known; the largest distance.

@@ -94,6 +94,12 @@ class Panel:
         finer = min(dy, dx)
         return rows * dy / finer, columns * dx / finer
 
+    @property
+    def neutral(self) -> bool:
+        """Whether nothing of it has a hue."""
+        plain = self.table is None and self.overlay is None and not self.marks
+        return self.colormap == "grey" and plain
+
     def mm_per_px(self, width_px: int) -> float:
         """Length of one px of a picture ``width_px`` wide: mm, or image pixels without spacing."""
         spacing = self.spacing_mm[1] if self.spacing_mm else 1.0
@@ -110,8 +116,10 @@ def render(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> NDArray
     return np.asarray(picture(panel, size, dark=dark))
 
 
-def picture(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> Image.Image:
-    """The same pixels as an image, RGB; twice as fast, since no array of three planes is made."""
+def picture(
+    panel: Panel, size: tuple[int, int], *, dark: bool = True, mode: str = "RGB"
+) -> Image.Image:
+    """The same pixels as an image; ``mode`` is "RGB", or "L" for a panel without a hue."""
     values, repeat = resampled(panel, size)
     table = panel.table
     if panel.colormap == "grey":
@@ -123,7 +131,8 @@ def picture(panel: Panel, size: tuple[int, int], *, dark: bool = True) -> Image.
     image = Image.fromarray(np.ascontiguousarray(shades))
     if table is not None:
         image.putpalette(table.tobytes())
-    image = image.convert("RGB")
+    if image.mode != mode:
+        image = image.convert(mode)
     if panel.overlay is None:
         return image
     return Image.fromarray(_laid_over(np.asarray(image), panel.overlay))

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from ctstudio.figures.fonts import font
 from ctstudio.figures.panel import Panel, picture, resampled
+from ctstudio.figures.text import ink
 
 Colour = tuple[int, int, int]
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -135,11 +136,27 @@ class Scene:
         return [item.text for item in self.items if isinstance(item, Text)]
 
 
-def draw(scene: Scene) -> Image.Image:
-    """The figure in RGB, 8 bits a channel."""
-    image = Image.new("RGB", (scene.width, scene.height), scene.background)
+def draw(scene: Scene, *, lean: bool = False) -> Image.Image:
+    """The figure in RGB, 8 bits a channel; of mode "L" where ``lean`` and nothing has a hue."""
+    mode = "L" if lean and _neutral(scene) else "RGB"
+    image = Image.new(mode, (scene.width, scene.height), ink(mode, scene.background))
     draw_items(image, scene.items, scene.dark)
     return image
+
+
+def _neutral(scene: Scene) -> bool:
+    """Whether nothing of a figure has a hue."""
+    for item in scene.items:
+        if isinstance(item, Picture):
+            coloured = not item.panel.neutral
+        elif isinstance(item, Strip):
+            coloured = bool(np.any(item.pixels != item.pixels[..., :1]))
+        else:
+            inks = (item.fill, item.stroke) if isinstance(item, Box) else (item.colour,)
+            coloured = any(len(set(colour)) > 1 for colour in inks if colour is not None)
+        if coloured:
+            return False
+    return len(set(scene.background)) == 1
 
 
 def draw16(scene: Scene) -> NDArray[np.uint16]:
@@ -201,27 +218,32 @@ def _lay_over(canvas: NDArray[np.uint16], items: Sequence[Item], scene: Scene) -
 
 
 def draw_items(image: Image.Image, items: Sequence[Item], dark: bool) -> None:
-    """Draw them in order upon ``image``, RGB; ``dark`` says for which ground differences are."""
-    canvas = ImageDraw.Draw(image)
+    """Draw them in order upon ``image``, RGB; ``dark`` says for which ground differences are.
+
+    ``image`` may be of mode "L" where nothing has a hue.
+    """
+    canvas, mode = ImageDraw.Draw(image), image.mode
     for item in items:
         if isinstance(item, Picture):
-            pixels = picture(item.panel, (item.height, item.width), dark=dark)
+            pixels = picture(item.panel, (item.height, item.width), dark=dark, mode=mode)
             image.paste(pixels, (item.left, item.top))
         elif isinstance(item, Strip):
-            strip = Image.fromarray(item.pixels)
+            strip = Image.fromarray(item.pixels).convert(mode)
             size = (item.width, item.height)
             image.paste(strip.resize(size, Image.Resampling.NEAREST), (item.left, item.top))
         elif isinstance(item, Text):
             anchor = {"left": "ls", "middle": "ms", "right": "rs"}[item.align]
             canvas.text(
-                (item.x, item.y), item.text, fill=item.colour, anchor=anchor,
-                font=font(item.size, bold=item.bold), stroke_width=item.edge, stroke_fill=BLACK,
+                (item.x, item.y), item.text, fill=ink(mode, item.colour), anchor=anchor,
+                font=font(item.size, bold=item.bold), stroke_width=item.edge,
+                stroke_fill=ink(mode, BLACK),
             )  # fmt: skip
         elif isinstance(item, Box):
             left, top = round(item.left), round(item.top)
             right, bottom = round(item.left + item.width) - 1, round(item.top + item.height) - 1
             box = (left, top, max(right, left), max(bottom, top))
-            canvas.rectangle(box, fill=item.fill, outline=item.stroke, width=item.line)
+            fill, line = (ink(mode, c) if c is not None else None for c in (item.fill, item.stroke))
+            canvas.rectangle(box, fill=fill, outline=line, width=item.line)
         else:
             _draw_path(image, item)
 
@@ -244,4 +266,5 @@ def _draw_path(image: Image.Image, item: Path) -> None:
     else:
         canvas.line(points, fill=255, width=max(round(item.line * fine), 1), joint="curve")
     small = mask.resize((right - left, bottom - top), Image.Resampling.BOX)
-    image.paste(Image.new("RGB", small.size, item.colour), (left, top), small)
+    colour = Image.new(image.mode, small.size, ink(image.mode, item.colour))
+    image.paste(colour, (left, top), small)

@@ -17,6 +17,7 @@ from ctstudio.figures.film import Film, Quality, save_film, shrink
 from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
 from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
+from ctstudio.figures.text import ink
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.material import Material
 from ctstudio.workflows.figures.origin import with_content, without_content
@@ -112,7 +113,7 @@ class _Frames:
     def draw(self, at: At, scale: float) -> Image.Image:
         """One frame. What follows the first is cut or filled to its size."""
         scene = self.scene(at, scale)
-        image = self.image(scene, scale)
+        image = self.image(scene, scale, lean=True)
         return _filled(image, self._sizes.setdefault(scale, image.size), scene.background)
 
     def scene(
@@ -121,9 +122,9 @@ class _Frames:
         """What a frame shows; ``rows`` are other cells than the description's."""
         return self._arranged(self._builder.sheet(at, rows), scale)
 
-    def image(self, scene: Scene, scale: float) -> Image.Image:
-        """The pixels of a scene."""
-        image = draw(scene)
+    def image(self, scene: Scene, scale: float, *, lean: bool = False) -> Image.Image:
+        """The pixels of a scene; ``lean`` as in `draw`."""
+        image = draw(scene, lean=lean)
         exact = self._builder.spec.style.pixel_exact
         return shrink(image, scale) if exact and scale != 1.0 else image
 
@@ -232,6 +233,6 @@ def _filled(image: Image.Image, size: tuple[int, int], ground: tuple[int, int, i
     """``image`` at the upper left of ``size``: a caption of another length moves what is below."""
     if image.size == size:
         return image
-    whole = Image.new("RGB", size, ground)
+    whole = Image.new(image.mode, size, ink(image.mode, ground))
     whole.paste(image, (0, 0))
     return whole
