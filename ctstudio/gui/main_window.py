@@ -44,11 +44,12 @@ from ctstudio.gui.reproducing import Reproducer
 from ctstudio.gui.services import Services
 from ctstudio.gui.session import Layer, Run, Session
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.showing import Showing
 from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, MessageLabel, ProbeLabel
 from ctstudio.gui.timeline import Timeline
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.undoing import Undoing
+from ctstudio.gui.undo.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.windowing.windowing import PresetBox, Windowing
@@ -166,7 +167,7 @@ class MainWindow(QMainWindow):
         self.asker.keep_filled(self.recent_menu)
         self.mask_desk = MaskDesk(self)
         self.mask_menu = self.mask_desk.menu
-        self.undoing = Undoing(self.session, self.actions_by_name)
+        self.undoing = Undoing(self)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
         presets = self.preset.actions_in(self, self.grid)
@@ -189,10 +190,8 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         session, grid = self.session, self.grid
         self.empty.open_demo.connect(self.open_demo)
-        self.opener.opened.connect(self._show_opened)
-        self.opener.demo_opened.connect(self._demo_opened)
+        self.showing = Showing(self)
         self.series_panel.open_requested.connect(self.opener.open_series)
-        self.series_panel.show_requested.connect(self._show_layer)
         self.denoise_panel.applied.connect(
             lambda layer: self.session.message.emit(tr("{0}: done").format(layer.name), 6000)
         )
@@ -203,7 +202,7 @@ class MainWindow(QMainWindow):
         grid.slice_changed.connect(self.inspector.slice_shown)
         grid.slice_changed.connect(self._update_enabled)
         grid.probed.connect(self.probe_label.show_probes)
-        session.layer_added.connect(self._update_enabled)
+        session.layer_added.connect(self._layer_added)
         session.layer_removed.connect(self._layer_removed)
         session.active_changed.connect(self._update_enabled)
         session.run_changed.connect(self._run_changed)
@@ -259,26 +258,13 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
             self.open_paths(paths)
 
-    def _show_opened(self, layer: Layer) -> None:
-        self._stack.setCurrentWidget(self.grid)
-        if self.grid.layout_name != "1" and not any(p.layer for p in self.grid.visible_panes):
-            self.grid.set_layout("1")
-        self.grid.show_in(self.grid.active_pane, layer)
-        self.grid.activate(self.grid.active_pane)
-        self.grid.active_pane.view.setFocus()
-
-    def _demo_opened(self, _twin: Layer, truth: Layer) -> None:
-        """The phantom's truth is known: learn from it, and judge by it."""
-        self.train_panel.select_source(truth)
-        self.compare_panel.set_reference(truth)
-
-    def _show_layer(self, layer: Layer) -> None:
-        self.grid.show_in(self.grid.active_pane, layer)
-        self.grid.activate(self.grid.active_pane)
-
     def _close_layer(self) -> None:
         if self.session.active is not None:
-            self.session.remove_layer(self.session.active)
+            self.session.close_layer(self.session.active)
+
+    def _layer_added(self, _layer: Layer) -> None:
+        self._stack.setCurrentWidget(self.grid)
+        self._update_enabled()
 
     def _layer_removed(self, _layer: Layer) -> None:
         if not self.session.layers:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoStack
 
 from ctstudio.core.events import Event, Look, Note, Preview
 from ctstudio.ct.views import SliceStack
@@ -21,6 +20,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Jobs
 from ctstudio.gui.run_log import RunLog
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.stack import UndoStack
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo, Skipped
@@ -85,7 +85,6 @@ class Layer:
         return self.stack if isinstance(self.stack, Volume) else None
 
 
-MOST_UNDONE = 200
 MAX_PREVIEWS = 240
 MAX_PREVIEW_BYTES = 128 * 2**20  # as many as 256 reconstructions of 512 x 512 pixels
 FEWEST_PREVIEWS = 8
@@ -93,12 +92,16 @@ FEWEST_PREVIEWS = 8
 
 @dataclass(frozen=True)
 class KeptPreview:
-    """A preview for the timeline: the reconstruction, rounded to whole HU, ``(y, x)`` int16."""
+    """A preview for the timeline: the reconstruction, rounded to whole HU, ``(y, x)`` int16.
+
+    ``inside`` ``(y, x)`` is how likely pixels are of any class, in steps of 1/255, where known.
+    """
 
     step: int
     reconstruction: NDArray[np.int16]
     metrics: Mapping[str, float]
     number: int = 0  # of all the previews there were
+    inside: NDArray[np.uint8] | None = None
 
     @property
     def score(self) -> float:
@@ -134,13 +137,17 @@ class Run:
         self.seen += 1
         picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
         picture = picture.astype(np.int16)
-        kept = KeptPreview(preview.step, picture, preview.metrics, self.seen - 1)
+        inside = None
+        if preview.inside is not None:
+            inside = np.rint(255 * preview.inside).astype(np.uint8)
+        kept = KeptPreview(preview.step, picture, preview.metrics, self.seen - 1, inside)
         if kept.score > (self.best.score if self.best is not None else -np.inf):
             self.best = kept
         if self.previews and not self._stays(self.previews[-1]):
             self.previews.pop()  # it was there as the newest
         self.previews.append(kept)
-        most = min(MAX_PREVIEWS, max(MAX_PREVIEW_BYTES // kept.reconstruction.nbytes, 1))
+        size = picture.nbytes + (0 if inside is None else inside.nbytes)
+        most = min(MAX_PREVIEWS, max(MAX_PREVIEW_BYTES // size, 1))
         if len(self.previews) > max(most, FEWEST_PREVIEWS):
             self.every *= 2
             self.previews[:] = [p for p in self.previews if self._stays(p) or p is kept]
@@ -194,8 +201,7 @@ class Session(QObject):
         self.export_folder = Path.cwd()  # where the last thing was saved
         self.closing = False  # the window waits for its jobs to end: nothing new starts
         self.jobs = Jobs(self)
-        self.undo = QUndoStack(self)  # what a user can do by mistake and take back
-        self.undo.setUndoLimit(MOST_UNDONE)
+        self.undo = UndoStack(self)  # what a user can do by mistake and take back
         # Set by the window: which slice of a layer is on screen (previews are made for it).
         self.visible_slice: Callable[[Layer], int] = lambda layer: len(layer.stack) // 2
         # And what its metrics are, in words, with their protocol and reference; empty: not known.
@@ -221,9 +227,10 @@ class Session(QObject):
             (la for la in self.layers if la.series is series and la.kind == "original"), None
         )
 
-    def add_layer(self, layer: Layer) -> Layer:
+    def add_layer(self, layer: Layer, place: int | None = None) -> Layer:
+        """Add a layer at the end, or where it was in the list."""
         layer.name = self._free_name(layer.name)
-        self.layers.append(layer)
+        self.layers.insert(len(self.layers) if place is None else place, layer)
         self.layer_added.emit(layer)
         return layer
 
@@ -237,6 +244,14 @@ class Session(QObject):
         if self.active is layer:
             self.set_active(None)
         self.layer_removed.emit(layer)
+
+    def close_layer(self, layer: Layer) -> None:
+        """`remove_layer` as the user does it: it can be taken back."""
+        if not layer.complete:  # it would never become so
+            self.remove_layer(layer)
+            return
+        with self.undo.step(tr("Close {0}").format(layer.name)):
+            self.remove_layer(layer)
 
     def set_show_patient(self, on: bool) -> None:
         """Show or hide patient details everywhere in the window."""

@@ -55,7 +55,7 @@ class Comparing(QObject):
         table["compare_less"] = lambda: self.step(-1)
         table["compare_next"] = self.next_layer
         table["compare_swap"] = self.swap
-        table["compare_end"] = lambda: self.set_mode(self._grid.active_pane, None)
+        table["compare_end"] = self._end
         return table
 
     # -- what is compared ------------------------------------------------------------------------
@@ -141,8 +141,12 @@ class Comparing(QObject):
         if on and now != mode:
             self.set_mode(self._grid.active_pane, mode)
         elif not on and now == mode:
-            self.set_mode(self._grid.active_pane, None)
+            self._end()
         self._follow()
+
+    def _end(self) -> None:
+        with self._session.undo.step(tr("End the comparison")):
+            self.set_mode(self._grid.active_pane, None)
 
     def _follow(self, *_: object) -> None:
         """The actions show how the active pane compares."""

@@ -22,10 +22,10 @@ from ctstudio.ct.labels import (
 )
 from ctstudio.ct.painting import Change
 from ctstudio.ct.volume import Volume
-from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.masks.overlay import Masks, is_mask
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.linking import carried, same_space
 from ctstudio.gui.viewer.slice_view import SliceView
 

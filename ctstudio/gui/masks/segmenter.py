@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 
 from ctstudio.core.events import Event, Note, Progress, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.gui.masks.deeds import Deed
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.deeds import Deed
 
 if TYPE_CHECKING:
     from ctstudio.learn.blobs import Blobs

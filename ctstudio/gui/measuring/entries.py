@@ -135,14 +135,15 @@ class Measurements(QObject):
         name = next(n for k in range(same + 1, 10**6) if (n := f"{name} {k}") not in taken)
         known = layer.stack.geometry.spacing_known
         entry = Entry(self._drawn, name, shape, plane, Space.of(layer), known)
-        self._do(f"Draw {name}", [(None, entry)])
+        self._do(tr("Draw {0}").format(name), [(None, entry)])
         self.select(self._entries.get(entry.number))
 
     def rename(self, entry: Entry, name: str) -> None:
         """Another name; none is no name."""
         before = self._entries.get(entry.number)
         if before is not None and name.strip() and name.strip() != before.name:
-            self._do(f"Rename {before.name}", [(before, replace(before, name=name.strip()))])
+            text = tr("Rename {0}").format(before.name)
+            self._do(text, [(before, replace(before, name=name.strip()))])
 
     def drag(self, entry: Entry, shape: Shape) -> None:
         """Show ``entry`` with another shape while it is dragged."""
@@ -157,7 +158,7 @@ class Measurements(QObject):
         self.dragging = None
         after = self._entries.get(before.number)
         if after is not None and after.shape is not before.shape:
-            self._do(f"Move {after.name}", [(before, after)])
+            self._do(tr("Move {0}").format(after.name), [(before, after)])
         elif after is not None:
             self.moved.emit(after)
 
@@ -165,8 +166,8 @@ class Measurements(QObject):
         """Remove measurements."""
         gone = [self._entries[e.number] for e in entries if e.number in self._entries]
         if gone:
-            what = gone[0].name if len(gone) == 1 else "measurements"
-            self._do(f"Delete {what}", [(entry, None) for entry in gone])
+            what = gone[0].name if len(gone) == 1 else tr("measurements")
+            self._do(tr("Delete {0}").format(what), [(entry, None) for entry in gone])
 
     def _do(self, text: str, changes: list[tuple[Entry | None, Entry | None]]) -> None:
         """Make changes, each from what there is before to what there is after."""
@@ -195,6 +196,20 @@ class Measurements(QObject):
                     self.dragging = None
         elif self.layers(new):  # else its series was closed meanwhile
             self._entries[new.number] = new
+
+    def state(self) -> tuple[Entry, ...]:
+        """All there are, to be compared with what there is later."""
+        return tuple(self.entries)
+
+    def change(self, old: tuple[Entry, ...], new: tuple[Entry, ...]) -> None:
+        """Go from one `state` to another."""
+        for entry in old:
+            if entry not in new:
+                self._put(entry, None)
+        for entry in new:
+            if entry not in old:
+                self._put(None, entry)
+        self.changed.emit()
 
     def _layer_removed(self, _layer: Layer) -> None:
         gone = [entry for entry in self.entries if not self.layers(entry)]

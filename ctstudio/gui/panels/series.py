@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap
@@ -23,6 +25,7 @@ from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import KIND_ICONS
 from ctstudio.gui.words import plain_tip
 
@@ -172,11 +175,16 @@ class SeriesPanel(QWidget):
 
     def _rename(self, item: QListWidgetItem) -> None:
         layer = item.data(ROLE)
-        name, accepted = QInputDialog.getText(self, "Rename layer", "Name", text=layer.name)
-        if accepted and name.strip():
-            layer.name = name.strip()
-            self._session.layer_changed.emit(layer, -1)
-            self._layers_changed(layer)
+        name, accepted = QInputDialog.getText(self, tr("Rename layer"), tr("Name"), text=layer.name)
+        if accepted and name.strip() not in ("", layer.name):
+            before, after = layer.name, name.strip()
+            undo, redo = partial(self._name, layer, before), partial(self._name, layer, after)
+            self._session.undo.push(Deed(tr("Rename {0}").format(before), undo, redo))
+
+    def _name(self, layer: Layer, name: str) -> None:
+        layer.name = name
+        self._session.layer_changed.emit(layer, -1)
+        self._layers_changed(layer)
 
     def _menu(self, at: QPoint) -> None:
         item = self.list.itemAt(at)
@@ -194,7 +202,7 @@ class SeriesPanel(QWidget):
         elif picked is rename:
             self._rename(item)
         elif picked is remove:
-            self._session.remove_layer(layer)
+            self._session.close_layer(layer)
 
 
 def _titled(title: str, widget: QWidget) -> QWidget:

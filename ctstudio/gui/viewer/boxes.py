@@ -80,6 +80,16 @@ class Boxes(QObject):
     def _removed(self, layer: Layer) -> None:
         self._of = [(la, boxes) for la, boxes in self._of if la is not layer]
 
+    def state(self) -> tuple[tuple[Layer, list[Box]], ...]:
+        """The boxes that were read, by the layer that they belong to."""
+        return tuple(self._of)
+
+    def change(self, old: Any, new: Any) -> None:
+        """Go from one `state` to another."""
+        self._of = [one for one in self._of if one not in old or one in new]
+        self._of += [one for one in new if one not in self._of and one[0] in self._session.layers]
+        self._repaint()
+
     def _repaint(self) -> None:
         for pane in self._grid.visible_panes:
             pane.view.viewport().update()

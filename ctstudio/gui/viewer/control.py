@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from ctstudio.ct.planes import PLANES
+from ctstudio.ct.planes import PLANES, Plane
 from ctstudio.ct.window import Window, full_range
 from ctstudio.gui.comparing.bar import CompareBar
 from ctstudio.gui.comparing.comparing import Comparing
@@ -82,15 +83,17 @@ class ViewControl(QObject):
             "slice_down_10": lambda: grid.step(-10),
             "slice_first": lambda: grid.go_to(0),
             "slice_last": lambda: grid.go_to(-1),
-            "oblique": lambda: grid.cutting.set_oblique(grid.active_pane),
+            "oblique": self._stepped(
+                tr("Change the plane"), lambda: grid.cutting.set_oblique(grid.active_pane)
+            ),
             "tilt_up": lambda: self._tilt(0, TILT),
             "tilt_down": lambda: self._tilt(0, -TILT),
             "turn_left": lambda: self._tilt(1, -TILT),
             "turn_right": lambda: self._tilt(1, TILT),
             "plane_lines": self.lines.set_shown,
-            "split_across": lambda: self._split(True),
-            "split_down": lambda: self._split(False),
-            "close_pane": self._close_pane,
+            "split_across": self._stepped(tr("Split the pane"), lambda: self._split(True)),
+            "split_down": self._stepped(tr("Split the pane"), lambda: self._split(False)),
+            "close_pane": self._stepped(tr("Close the pane"), self._close_pane),
         }
         table |= self.comparing.handlers() | self.cine.handlers() | self.overlays.handlers()
         table |= self.boxes.handlers()
@@ -98,11 +101,24 @@ class ViewControl(QObject):
         for name in ("scroll", "window", "zoom", "pan", "crosshair"):
             table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)
         for plane in PLANES:
-            table[plane] = lambda plane=plane: grid.cutting.set_plane(grid.active_pane, plane)
-        table["planes"] = grid.cutting.show_planes
+            turn = partial(self._set_plane, plane)
+            table[plane] = self._stepped(tr("Change the plane"), turn)
+        table["planes"] = self._stepped(tr("Three planes"), grid.cutting.show_planes)
         for name in LAYOUTS:
             table[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
         return table
+
+    def _stepped(self, text: str, deed: Callable[[], object]) -> Callable[[], None]:
+        """``deed``, such that it can be taken back."""
+
+        def done() -> None:
+            with self._session.undo.step(text):
+                deed()
+
+        return done
+
+    def _set_plane(self, plane: Plane) -> None:
+        self._grid.cutting.set_plane(self._grid.active_pane, plane)
 
     def _tilt(self, axis: int, degrees: float) -> None:
         """Turn the active pane's plane about the screen's horizontal (0) or vertical (1) line."""
@@ -163,11 +179,12 @@ class ViewControl(QObject):
         self._preset.show_window(window)
 
     def _pick_layout(self, name: str, on: bool) -> None:
-        if on and self._grid.layout_name != name:
-            self._grid.set_layout(name)
-            self._fill_new_panes()
-        elif not on and self._grid.layout_name == name:
-            self._grid.set_layout(name)  # once more: lines that were dragged stand evenly again
+        with self._session.undo.step(tr("Change the layout")):
+            if on and self._grid.layout_name != name:
+                self._grid.set_layout(name)
+                self._fill_new_panes()
+            elif not on and self._grid.layout_name == name:
+                self._grid.set_layout(name)  # once more: lines that were dragged stand evenly again
 
     def _split(self, across: bool) -> None:
         made = self._grid.split(self._grid.active_pane, across)

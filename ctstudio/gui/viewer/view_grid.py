@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.arrangement import (
     Arranged,
     Node,
@@ -45,6 +47,7 @@ class ViewGrid(LinkedPanes):
         super().__init__(session, MAX_PANES, parent)
         self._node: Node = 0
         self._maximised: Pane | None = None
+        self._shown: list[Pane] = []  # as they were arranged last
         self._arranged = Arranged(self.panes)
         self._arranged.resized.connect(self._dragged)
         self.bars = QVBoxLayout()  # what stands above the panes
@@ -68,9 +71,13 @@ class ViewGrid(LinkedPanes):
         view.maximise.connect(lambda: self.toggle_maximised(pane))
         view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
         pane.chosen.connect(lambda layer: self.show_in(pane, layer))
-        pane.plane_chosen.connect(lambda plane: self.cutting.set_plane(pane, plane))
-        pane.oblique_chosen.connect(lambda: self.cutting.set_oblique(pane))
-        pane.slab_chosen.connect(lambda slab: self.cutting.set_slab(pane, slab))
+        pane.plane_chosen.connect(lambda plane: self._cut(self.cutting.set_plane, pane, plane))
+        pane.oblique_chosen.connect(lambda: self._cut(self.cutting.set_oblique, pane))
+        pane.slab_chosen.connect(lambda slab: self._cut(self.cutting.set_slab, pane, slab))
+
+    def _cut(self, how: Callable[..., None], *what: Any) -> None:
+        with self._session.undo.step(tr("Change the plane")):
+            how(*what)
 
     # -- layout ----------------------------------------------------------------------------------
 
@@ -142,6 +149,7 @@ class ViewGrid(LinkedPanes):
         self._arrange()
 
     def _arrange(self) -> None:
+        before = self._shown
         only = self.panes.index(self._maximised) if self._maximised is not None else None
         focused = any(pane.view.hasFocus() for pane in self.panes)
         self._arranged.set_node(self._node, only)
@@ -150,7 +158,20 @@ class ViewGrid(LinkedPanes):
             self.activate(shown[0])
         if focused:  # a pane that is hidden, if only for a moment, loses the keys
             self._active.view.setFocus()
+        self._shown = self.visible_panes
+        self._catch_up([pane for pane in self._shown if pane not in before])
         self._mark_active()
+
+    def _catch_up(self, panes: list[Pane]) -> None:
+        """Panes that were hidden go to where those linked with them have gone meanwhile."""
+        active = self._active
+        if active.layer is None or active in panes:
+            return
+        for pane in self.linked(active):
+            if pane in panes and self.links.scroll:
+                target = matching_slice(active.view, pane.view.stack)
+                if target != pane.view.index:
+                    pane.view.show_slice(target)
 
     def arrange_now(self) -> None:
         """Give the panes their sizes, which are needed before something is fitted into them."""

@@ -1,0 +1,1 @@
+"""What a user can do by mistake, and take back."""
