@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ctstudio.core.events import Detail, Preview
 from ctstudio.ct.labels import PROBABILITY_UNIT
 from ctstudio.ct.views import LABEL_UNIT, SinglePicture
@@ -64,7 +66,7 @@ class RunLayers:
             if isinstance(layer.stack, SinglePicture):
                 layer.stack.picture = panels[name]
                 if name == "reconstruction":
-                    layer.likely = _likely(layer.stack, run.newest) if kept is None else None
+                    layer.likely = _likely(layer.stack, run.newest if kept is None else kept)
                 self._session.layer_changed.emit(layer, -1)
 
     def show_detail(self, run: Run, detail: Detail) -> None:
@@ -87,8 +89,11 @@ class RunLayers:
                 self._session.layer_changed.emit(layer, -1)
 
 
-def _likely(picture: SinglePicture, preview: Preview) -> SinglePicture | None:
+def _likely(picture: SinglePicture, preview: Preview | KeptPreview) -> SinglePicture | None:
     """Where ``picture`` lies, how likely its pixels are of any class, as far as that is known."""
     if preview.inside is None:
         return None
-    return replace(picture, unit=PROBABILITY_UNIT, picture=preview.inside)
+    inside = preview.inside.astype(np.float32)
+    if isinstance(preview, KeptPreview):
+        inside /= np.float32(255)
+    return replace(picture, unit=PROBABILITY_UNIT, picture=inside)

@@ -217,3 +217,33 @@ def test_without_a_prediction_there_is_no_figure(hands: Any, thin: Any) -> None:
     hands.open(thin)
     hands.window.actions_by_name["mask_figure"].trigger()
     assert "need a true mask and a prediction" in hands.banner()
+
+
+def test_earlier_previews_of_a_training_show_how_likely_they_are(hands: Any, thin: Any) -> None:
+    from pathlib import Path
+
+    from ctstudio.core.events import Preview
+    from ctstudio.gui.run_layers import RunLayers
+    from ctstudio.gui.session import Run
+    from ctstudio.workflows.training import find_recipe
+
+    (layer,) = hands.open(thin)
+    run = Run(find_recipe("unet-masks"), layer, 7, Path("none"))
+    shape = layer.stack.shape[1:]
+    layers = RunLayers(hands.session)
+    for step, likely in ((1, 0.2), (2, 0.7)):
+        panels = {name: np.full(shape, step - 1, np.float32) for name in ("noisy", "target")}
+        panels |= {"reconstruction": panels["target"], "residual": panels["target"] - 1}
+        inside = np.full(shape, likely, np.float32)
+        run.keep(Preview(step, 7, panels, metrics={"dice": 0.5}, labels=True, inside=inside))
+        if step == 1:
+            layers.make(run, run.newest)
+    layers.show(run, None)
+    (made,) = (each for each in hands.session.layers if each.likely is not None)
+    for kept, want in ((run.previews[0], 0.2), (None, 0.7), (run.previews[1], 0.7)):
+        layers.show(run, kept)
+        told = made.likely.slice_hu(0)
+        assert np.abs(told - want).max() <= 0.5 / 255 + 1e-6
+    for each in hands.session.layers[1:]:
+        hands.session.remove_layer(each)
+    hands.idle()
