@@ -14,6 +14,7 @@ from ctstudio.core.errors import StudioError
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
     from ctstudio.figures.description import FigureSpec
+    from ctstudio.workflows.figures.material import Material
 
 FILMS = (".gif", ".mp4", ".webm")
 SUFFIXES = (".png", ".tif", ".tiff", ".svg", ".pdf", *FILMS)
@@ -31,7 +32,10 @@ MOTIONS = ("slices", "steps", "flicker", "swipe", "blend")
         "--out methods.svg",
         "ctstudio figure --run run --template progress --out training.mp4",
         "ctstudio figure --demo --method tv --template five --out five.png --dpi 600",
-        "ctstudio figure --from five.png another/series --reference its/twin --out again.png",
+        "ctstudio figure path/to/series --mask organs.nii.gz --mask-as contour --out organs.png",
+        "ctstudio figure --from organs.png path/to/series --mask organs.nii.gz --out again.svg",
+        "ctstudio figure --from five.png another/series --reference its/twin --other-series "
+        "--out another.png",
     ),
 )
 @click.argument("path", type=EXISTING, required=False)
@@ -46,6 +50,9 @@ MOTIONS = ("slices", "steps", "flicker", "swipe", "blend")
     metavar="FILE",
     help="Make it as a figure that CT Studio has made, or a description (.toml, .json).",
 )
+@click.option(
+    "--other-series", is_flag=True, help="With --from: go on where the series is another one."
+)
 @click.option("--slice", "number", metavar="N|N%", help="Which slice, from 1; default the middle.")
 @click.option(
     "--method",
@@ -53,6 +60,19 @@ MOTIONS = ("slices", "steps", "flicker", "swipe", "blend")
     multiple=True,
     metavar="NAME|CHECKPOINT",
     help="A name from `ctstudio methods`, a checkpoint or a run folder; repeatable.",
+)
+@click.option(
+    "--mask",
+    "masks",
+    type=EXISTING,
+    multiple=True,
+    help="A file of labels to lay over the pictures (DICOM SEG, NIfTI, picture); repeatable.",
+)
+@click.option("--mask-as", type=click.Choice(["fill", "contour"]), help="How; default fill.")
+@click.option(
+    "--differences",
+    metavar="LAYER",
+    help="A row below each row: its pictures minus that layer (original, reference).",
 )
 @click.option(
     "--window",
@@ -111,7 +131,9 @@ def command(**options: Any) -> None:
     from ctstudio.workflows.figures.make import make
     from ctstudio.workflows.figures.material import gather
 
-    material = drain(gather(spec, _series(options), options["run"]))
+    material = drain(gather(spec, _series(options), options["run"], options["masks"]))
+    if options["origin"]:
+        _require_same(spec, material, options["other_series"])
     drain(make(spec, material, out, bits=bits, keep_paths=options["keep_paths"]))
     click.echo(f"{out} written")
 
@@ -136,6 +158,19 @@ def _check(out: Path, options: dict[str, Any]) -> None:
         raise StudioError(
             f"{out} exists already.", hint="Choose another name, or add --overwrite.", path=out
         )
+
+
+def _require_same(spec: FigureSpec, material: Material, go_on: bool) -> None:
+    """Refuse to make a figure of another series than before, unless that is wanted."""
+    from ctstudio.workflows.figures.origin import others
+
+    told = others(spec, material)
+    if told and not go_on:
+        raise StudioError(
+            " ".join(told), hint="Give that series, or add --other-series to go on with this one."
+        )
+    for sentence in told:
+        click.echo(sentence, err=True)
 
 
 def _described(options: dict[str, Any]) -> FigureSpec:
@@ -169,6 +204,9 @@ def _described(options: dict[str, Any]) -> FigureSpec:
     if options["window"]:
         parse_window(options["window"])
         spec = replace(spec, window=options["window"])
+    spec = _with_masks(spec, options)
+    if options["differences"]:
+        spec = replace(spec, differences=options["differences"])
     if options["number"]:
         rows = tuple(
             tuple(replace(cell, slice=options["number"]) for cell in row) for row in spec.rows
@@ -185,6 +223,28 @@ def _described(options: dict[str, Any]) -> FigureSpec:
         film=replace(spec.film, **_given(film)),
     )
     return FigureSpec.from_dict(spec.to_dict())  # what was changed is checked, too
+
+
+def _with_masks(spec: FigureSpec, options: dict[str, Any]) -> FigureSpec:
+    """The description with the masks over its pictures; one that has its own keeps to these."""
+    from dataclasses import replace
+
+    from ctstudio.figures.description import ALL, CellSpec, LayerSpec
+
+    known = sum(layer.source == "mask" for layer in spec.layers)
+    new = [
+        LayerSpec(f"mask {k}", "mask", number=k)
+        for k in range(known + 1, len(options["masks"]) + 1)
+    ]
+    style = options["mask_as"]
+
+    def dressed(cell: CellSpec) -> CellSpec:
+        if not cell.layer or spec.layer(cell.layer).source not in ("series", "method"):
+            return cell
+        return replace(cell, mask=ALL if new else cell.mask, mask_as=style or cell.mask_as)
+
+    rows = tuple(tuple(dressed(cell) for cell in row) for row in spec.rows)
+    return replace(spec, layers=(*spec.layers, *new), rows=rows)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from ctstudio.figures.text import elide
 MARK = (255, 196, 0)
 """Boxes and arrows: seen on black, on white and on every grey."""
 
+LEGEND_LINES = 4
+"""What does not fit into so many is counted."""
+
 Content = Panel | Plot | None
 
 
@@ -149,19 +152,29 @@ def legend_items(
     panel: Panel, left: int, top: int, width: int, em: int, theme: Theme
 ) -> tuple[list[Item], int]:
     """Colours and names of what lies over a picture, in lines ``width`` px long; their height."""
+    if not panel.legend:
+        return [], 0
     size = round(0.85 * em)
     side, leading, gap = round(0.7 * size), round(1.3 * size), round(0.9 * em)
     face, items = font(size), list[Item]()
     x, line = left, 0
-    for name, colour in panel.legend:
+    for done, (name, colour) in enumerate(panel.legend):
         words = elide(name, face, width - side - 0.4 * em)
         room = math.ceil(side + 0.4 * em + face.getlength(words))
         if x > left and x + room > left + width:
             x, line = left, line + 1
+        left_over = len(panel.legend) - done
+        rest = f"+ {left_over} more"
+        last = line == LEGEND_LINES - 1 and left_over > 1
+        if last and x + room + gap + face.getlength(rest) > left + width:
+            y = round(top + line * leading + (leading + sum(face.getmetrics())) / 2)
+            baseline = y - face.getmetrics()[1]
+            items.append(Text(x, baseline, rest, size, theme.muted))
+            break
         y = top + line * leading
         items.append(Box(x, y + round((leading - side) / 2), side, side, fill=colour))
         ascent, descent = face.getmetrics()
         baseline = round(y + (leading + ascent - descent) / 2)
         items.append(Text(round(x + side + 0.4 * em), baseline, words, size, theme.muted))
         x += room + gap
-    return items, (line + 1) * leading if panel.legend else 0
+    return items, (line + 1) * leading

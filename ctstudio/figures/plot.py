@@ -125,7 +125,8 @@ class Plot:
             good = good[:: max(-(-len(good) // MOST_POINTS), 1)]
             points = tuple(at(float(steps[k]), float(known[k])) for k in good)
             if len(points) > 1:
-                items.append(Path(points, colour, max(em / 8, 1.2)))
+                # Noise drawn with a broad pen is an area.
+                items.append(Path(points, colour, max(em / (8 if len(points) < 200 else 14), 1.0)))
             if len(self.lines) > 1:
                 x, y = east, north + (index + 0.9) * em
                 items.append(Text(x, round(y), name, small, colour, align="right"))

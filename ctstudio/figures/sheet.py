@@ -225,16 +225,23 @@ def _row(
         under = top + height
         if isinstance(content, Panel):
             under = _insets_below(plan, Picture(content, left, top, cell, height), under)
-            if style.legend and content.legend:
-                start = under + round(0.3 * em)
-                items, tall = legend_items(content, left, start, cell, em, theme)
-                plan.items += items
-                under = start + tall
         caption = Block.fit(content.caption, small, cell, 5)
         plan.text(caption, left, under + round(0.3 * em), theme.muted)
         under += caption.height + (round(0.3 * em) if caption.lines else 0)
+        if isinstance(content, Panel) and style.legend and not _told_before(row, c):
+            start = under + round(0.3 * em)
+            items, tall = legend_items(content, left, start, cell, em, theme)
+            plan.items += items
+            under = start + tall if items else under
         bottom = max(bottom, under)
     return bottom, scale if style.scale_bar else None
+
+
+def _told_before(row: Sequence[Content], column: int) -> bool:
+    """Whether the picture to the left has the same legend."""
+    panel, before = row[column], row[column - 1] if column else None
+    both = isinstance(panel, Panel) and isinstance(before, Panel)
+    return both and panel.legend == before.legend  # type: ignore[union-attr]
 
 
 def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:

@@ -15,6 +15,7 @@ from ctstudio.core.atomic import atomic_file, explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.figures.description import FigureSpec
 from ctstudio.figures.pdf import DESCRIPTION_KEY, to_pdf
+from ctstudio.figures.room import require_room
 from ctstudio.figures.scene import Scene, draw, draw16
 from ctstudio.figures.svg import METADATA_ID, to_svg
 
@@ -40,7 +41,8 @@ def save_still(
     Raises
     ------
     StudioError
-        For another ending, a full disk, a folder that cannot be written to.
+        For another ending, a full disk, a folder that cannot be written to, more px than there is
+        memory for.
     """
     target = Path(path)
     suffix = target.suffix.lower()
@@ -50,6 +52,7 @@ def save_still(
             hint=f"Give a name that ends in {', '.join(SUFFIXES)}.",
             path=target,
         )
+    require_room(scene, bits if suffix not in (".svg", ".pdf") else 0)
     with atomic_file(target) as temporary:
         if suffix == ".svg":
             temporary.write_text(to_svg(scene, description), encoding="utf-8")

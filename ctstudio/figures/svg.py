@@ -26,10 +26,14 @@ def own_pixels(panel: Panel, width: int, height: int, dark: bool) -> NDArray[np.
     Their greys are then exactly those of the window; whoever shows the file enlarges them.
     """
     rows, columns = panel.image.shape
-    square = (
-        abs(panel.natural_size[0] - rows) < 1e-6 and abs(panel.natural_size[1] - columns) < 1e-6
-    )
-    return render(panel, (rows, columns) if square else (height, width), dark=dark)
+    size = (rows, columns) if is_square(panel) else (height, width)
+    return render(panel, size, dark=dark)
+
+
+def is_square(panel: Panel) -> bool:
+    """Whether the pixels of an image are squares."""
+    own = panel.natural_size
+    return all(abs(a - b) < 1e-6 for a, b in zip(own, panel.image.shape, strict=True))
 
 
 def to_svg(scene: Scene, description: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import partial
@@ -239,3 +240,22 @@ def test_an_inset_shows_the_box_that_is_marked():
     assert np.array_equal(pictures[1].panel.image, HU[30:45, 20:40])
     assert pictures[1].left + pictures[1].width == pictures[0].left + pictures[0].width
     assert pictures[1].top + pictures[1].height == pictures[0].top + pictures[0].height
+
+
+def test_a_figure_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+    """Files of lines and text hold the pictures' own pixels alone, whatever the resolution."""
+    import psutil
+
+    scene = arrange(Sheet([[panel()]], StyleSpec(width_mm=100, dpi=200)))
+    free = scene.width * scene.height * 20
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Free", (), {"available": free}))
+    with pytest.raises(StudioError, match="not enough memory") as trouble:
+        save_still(scene, tmp_path / "a.png")
+    fitting = int(re.search(r"(\d+) dpi", trouble.value.hint)[1])
+    assert 100 < fitting < 200
+    smaller = arrange(Sheet([[panel()]], StyleSpec(width_mm=100, dpi=fitting - 1)))
+    save_still(smaller, tmp_path / "a.png")
+    with pytest.raises(StudioError, match="not enough memory"):
+        save_still(smaller, tmp_path / "b.tif", bits=16)
+    save_still(scene, tmp_path / "a.svg")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.svg"]

@@ -176,16 +176,17 @@ def _progress(given: Given) -> FigureSpec:
     )
     pictures = tuple(
         CellSpec(TRAINING, step=step, title="{step}", caption="{metrics}")
-        for step in ("first", "10%", "last")
+        for step in ("first", "30%", "last")
     )
     return FigureSpec(
         layers,
         (
             pictures,
             (
-                CellSpec("target", title="Target", caption="{window}"),
                 CellSpec(TRAINING, curve="loss", title="Loss"),
                 CellSpec(TRAINING, curve="psnr", title="PSNR, protocol A"),
+                # Below pictures of the same window: their colour bars take one place.
+                CellSpec("target", title="Target", caption="{window}"),
             ),
         ),
         window=given.window,
