@@ -92,9 +92,11 @@ class ScanAlone:
 
         The volume is handed out at once as it is. While the network learns, slice ``first`` shows
         what it makes of it, each time with a `SliceReady`; then all slices arrive. `Progress`
-        counts seconds of the budget. Closing it leaves nothing behind.
+        counts seconds of the budget. The network is handed out, too, as a `NetworkMethod` in a
+        second `Partial`. Closing it leaves nothing behind.
         """
         from ctstudio.learn.apply import denoise
+        from ctstudio.workflows.denoise import method_from_model
 
         clock = _Clock(60 * self.minutes)
         shown = len(volume) // 2 if first is None else min(max(first, 0), len(volume) - 1)
@@ -102,6 +104,7 @@ class ScanAlone:
         result = volume.derived(base, self.description)
         yield Partial(result)
         model = yield from self._learn(volume, shown, base, clock)
+        yield Partial(method_from_model(model, NAME))
         work = denoise(volume, model, first=shown)
         made: Volume | None = None
         done = 0

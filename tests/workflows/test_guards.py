@@ -1,0 +1,120 @@
+"""What is told of a result, for results whose faults are known since they were put in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ctstudio.core.events import finish
+from ctstudio.ct.volume import Geometry, Source, Volume
+from ctstudio.learn.cards import Card, Range, TrainedOn
+from ctstudio.workflows.guards import Finding, examine, spread
+
+SPACING = (0.8, 0.8)
+SIDE = 192
+
+
+def volume(hu: np.ndarray, kernel: str = "B30f") -> Volume:
+    geometry = replace(Geometry.axial(len(hu)), spacing_mm=SPACING)
+    source = Source(kernel=kernel, slice_thickness_mm=2.0)
+    return Volume.from_hu(hu.astype(np.float32), geometry, source=source)
+
+
+def truth() -> np.ndarray:
+    """Soft tissue full of small vessels on one side, ``(2, y, x)`` HU."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(float)
+    hu = np.where((y - 96) ** 2 + (x - 96) ** 2 < 88**2, 40.0, -1000.0)
+    rng = np.random.default_rng(1)
+    for _ in range(150):
+        cy, cx = rng.uniform(50, 140), rng.uniform(100, 160)
+        hu[(y - cy) ** 2 + (x - cx) ** 2 < 3] = 160
+    return np.stack([ndimage.gaussian_filter(hu, 0.6)] * 2)
+
+
+def noise(seed: int = 0, sd: float = 20.0) -> np.ndarray:
+    white = np.random.default_rng(seed).normal(size=(2, SIDE, SIDE))
+    field = white - ndimage.gaussian_filter(white, (0, 3, 3))
+    return field * sd / field.std()
+
+
+def told(result: np.ndarray, card: Card | None = None, kernel: str = "B30f") -> dict[str, Finding]:
+    scan = volume(truth() + noise(), kernel)
+    return {each.name: each for each in finish(examine(scan, volume(result), card))}
+
+
+def test_the_truth_itself_passes() -> None:
+    found = told(truth() + 0.2 * noise())
+    assert {each.verdict for each in found.values()} == {"fine"}
+    before, after = found["Noise in soft tissue"].numbers
+    assert before == pytest.approx(20, rel=0.15)
+    assert after == pytest.approx(4, rel=0.25)
+    assert abs(float(found["Structure in the residual"].numbers[0])) < 0.05
+
+
+def test_a_shift_is_told() -> None:
+    found = told(truth() + 0.2 * noise() + 3.0)["Bias"]
+    assert found.verdict == "note"
+    assert found.numbers[0] == pytest.approx(3.0, abs=0.5)
+
+
+def test_blurred_anatomy_is_told() -> None:
+    blurred = ndimage.gaussian_filter(truth() + noise(), (0, 1.5, 1.5))
+    found = told(blurred)["Structure in the residual"]
+    assert found.verdict == "note"
+    assert "anatomy was taken away" in found.meaning
+
+
+def test_anatomy_made_sharper_is_told() -> None:
+    clean = truth()
+    sharp = clean + 0.8 * (clean - ndimage.gaussian_filter(clean, (0, 1.5, 1.5)))
+    found = told(sharp)["Structure in the residual"]
+    assert found.verdict == "note"
+    assert "sharper" in found.meaning
+
+
+def test_blotches_are_told() -> None:
+    coarse = ndimage.gaussian_filter(
+        np.random.default_rng(5).normal(size=(2, SIDE, SIDE)), (0, 4, 4)
+    )
+    found = told(truth() + coarse * 5 / coarse.std())["Texture"]
+    assert found.verdict == "note"
+    before, after = found.numbers
+    assert after < 0.6 * before
+
+
+CARD = Card(
+    "t", "n", 1, 1, series=(TrainedOn(10, 0.7, 2.5, "B30f"), TrainedOn(9, 0.9, 1.5, "L")),
+    noise_hu=Range(10, 40),
+)  # fmt: skip
+
+
+def test_a_scan_like_those_learnt_from() -> None:
+    found = told(truth(), CARD, kernel="b30F ")
+    assert found["Kind of scan"].verdict == "fine"
+    assert not {"Kernel", "Pixel size", "Slice thickness", "Noise level"} & set(found)
+
+
+def test_a_scan_of_another_kind_is_told_in_every_respect() -> None:
+    card = Card(
+        "t", "n", 1, 1, series=(TrainedOn(10, 0.4, 5.0, "B70f"),), noise_hu=Range(50, 90)
+    )  # fmt: skip
+    found = told(truth(), card)
+    for name in ("Kernel", "Pixel size", "Slice thickness", "Noise level"):
+        assert found[name].verdict == "note"
+    assert found["Kernel"].value.format(*found["Kernel"].numbers) == "B30f; learnt from B70f"
+    size = found["Pixel size"]
+    assert size.value.format(*size.numbers) == "0.8 mm; learnt from 0.4 mm"
+    assert "Kind of scan" not in found
+
+
+def test_a_card_that_says_nothing_warns_of_nothing() -> None:
+    found = told(truth(), Card("t", "n", 1, 1))
+    assert not {"Kind of scan", "Kernel", "Noise level"} & set(found)
+
+
+def test_slices_are_spread_and_not_the_outermost() -> None:
+    assert spread(3) == [0, 1, 2]
+    assert spread(100) == [10, 30, 50, 70, 90]
