@@ -1,7 +1,7 @@
 """Frames to MP4 and WebM through PyAV, with codecs that are free to use.
 
-PyAV's wheels may carry x264 and x265 (GPL): neither is ever chosen. Frames go to the encoder one
-by one, so memory does not grow with their number.
+PyAV's wheels may carry x264 and x265 (GPL): neither is ever chosen. A few frames wait for the
+encoders at most, so memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from ctstudio import __version__
@@ -20,6 +19,8 @@ from ctstudio.core.atomic import atomic_file
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.figures.animation import Oversize
+from ctstudio.figures.planes import to_yuv
+from ctstudio.figures.turns import Turns
 
 ENCODERS: dict[str, tuple[str, ...]] = {
     ".mp4": ("libopenh264", "libsvtav1", "libaom-av1", "libvpx-vp9"),
@@ -29,14 +30,21 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 
 OPTIONS: dict[str, dict[str, str]] = {
     "libopenh264": {"rc_mode": "quality", "allow_skip_frames": "0"},
-    # Of low delay: twice as true to fine noise as the other presets that are as fast.
-    "libsvtav1": {"preset": "13", "crf": "24", "svtav1-params": "rtc=1:pred-struct=1:scd=0"},
+    # Of low delay: twice as true to fine noise as the other presets that are as fast. One thread
+    # each: an encoder that answers every frame at once gains little by more.
+    "libsvtav1": {
+        "preset": "13", "crf": "26", "g": "9999",
+        "svtav1-params": "rtc=1:pred-struct=1:scd=0:lp=1",
+    },
     "libaom-av1": {"crf": "22", "cpu-used": "8", "usage": "realtime", "row-mt": "1"},
     "libvpx-vp9": {
-        "crf": "22", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1",
-        "tile-columns": "2",
+        "crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "8", "g": "9999",
+        "lag-in-frames": "0", "auto-alt-ref": "0",
     },
 }  # fmt: skip
+AT_ONCE = ("libsvtav1", "libvpx-vp9")
+"""With these options they answer every frame with its packet, so that several can take turns."""
+MOST_ENCODERS = 3
 BITS_PER_PIXEL = 0.25  # of the encoders that know no constant quality
 
 
@@ -90,7 +98,7 @@ def save_video(
     comment: str = "",
     limit_bytes: int | None = None,
 ) -> Work[Path]:
-    """Write ``frames`` (RGB, one size) to MP4 or WebM; yield Progress for each.
+    """Write ``frames`` (RGB or L, one size) to MP4 or WebM; yield Progress for each.
 
     An odd last row or column is doubled, since the codecs halve the resolution of colour. The
     parameters, the result and the errors are those of `ctstudio.figures.animation.save_gif`.
@@ -109,47 +117,55 @@ def save_video(
     rate = Fraction(1 / max(seconds_per_frame, 0.01)).limit_denominator(100)
     container: Any = None
     stream: Any = None
-    size = (0, 0)
+    encoders: Turns | None = None
+    size, written = (0, 0), 0
     with atomic_file(target) as temporary:
         try:
-            for done, frame in enumerate(frames, start=1):
-                rgb = np.asarray(frame.convert("RGB"))
-                if container is None:
+            for number, frame in enumerate(frames):
+                if encoders is None:
                     size = frame.size
                     container = av.open(str(temporary), "w", format=suffix[1:])
                     container.metadata["encoder"] = f"CT Studio {__version__}"
                     if comment:
                         container.metadata["comment"] = comment
                     stream = container.add_stream(codec, rate=rate, options=OPTIONS[codec])
-                    _describe(stream, size, codec, rate)
+                    encoders = Turns(_alike(stream.codec_context, size, codec, rate), _bytes(size))
                 elif frame.size != size:
                     raise ValueError(
-                        f"frame {done - 1} is {frame.size[0]} x {frame.size[1]} px, the first is "
+                        f"frame {number} is {frame.size[0]} x {frame.size[1]} px, the first is "
                         f"{size[0]} x {size[1]}"
                     )
-                odd = ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0))
-                even = np.pad(rgb, odd, "edge") if frame.width % 2 or frame.height % 2 else rgb
-                picture = av.VideoFrame.from_ndarray(even, format="rgb24")
-                picture = picture.reformat(
-                    format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
-                )
-                for packet in stream.encode(picture):
-                    container.mux(packet)
-                _check(temporary, limit_bytes, done)
-                yield Progress(done, total, suffix[1:].upper())
-            if container is None:
+                plain = frame if frame.mode in ("L", "RGB") else frame.convert("RGB")
+                for packets in encoders.add(to_yuv(plain)):
+                    _mux(container, stream, packets)
+                    written += 1
+                    _check(temporary, limit_bytes, written)
+                    yield Progress(written, total, suffix[1:].upper())
+            if encoders is None:
                 raise StudioError(
                     f"Cannot write {target}: there is no frame.",
                     hint="Choose at least one slice or preview.",
                     path=target,
                 )
-            for packet in stream.encode(None):
-                container.mux(packet)
+            for packets in encoders.rest():
+                _mux(container, stream, packets)
+                if written < encoders.given:
+                    written += 1
+                    _check(temporary, limit_bytes, written)
+                    yield Progress(written, total, suffix[1:].upper())
         finally:
+            if encoders is not None:
+                encoders.close()
             if container is not None:
                 container.close()
-        _check(temporary, limit_bytes, done)
+        _check(temporary, limit_bytes, written)
     return target
+
+
+def _mux(container: Any, stream: Any, packets: list[Any]) -> None:
+    for packet in packets:
+        packet.stream = stream
+        container.mux(packet)
 
 
 def _check(file: Path, limit_bytes: int | None, done: int) -> None:
@@ -157,13 +173,29 @@ def _check(file: Path, limit_bytes: int | None, done: int) -> None:
         raise Oversize(done, size)
 
 
-def _describe(stream: Any, size: tuple[int, int], codec: str, rate: Fraction) -> None:
-    stream.width, stream.height = (length + length % 2 for length in size)
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.thread_count = min(os.cpu_count() or 1, 8)
-    # BT.709 within 16 to 235: what every player takes a film for that says nothing.
-    context.color_range, context.colorspace = 1, 1
-    context.color_primaries, context.color_trc = 1, 1
-    if "crf" not in OPTIONS[codec]:
-        stream.bit_rate = int(BITS_PER_PIXEL * stream.width * stream.height * float(rate))
+def _bytes(size: tuple[int, int]) -> int:
+    """What a frame takes with its colours at half the resolution."""
+    return size[0] * size[1] * 3 // 2
+
+
+def _alike(first: Any, size: tuple[int, int], codec: str, rate: Fraction) -> list[Any]:
+    """The encoder ``first``, and as many like it as there are cores for."""
+    from av import CodecContext
+
+    count = min(os.cpu_count() or 1, MOST_ENCODERS) if codec in AT_ONCE else 1
+    contexts = [first]
+    for _ in range(count - 1):
+        other = CodecContext.create(codec, "w")
+        other.options, other.flags = OPTIONS[codec], first.flags
+        contexts.append(other)
+    for context in contexts:
+        context.width, context.height = (length + length % 2 for length in size)
+        context.pix_fmt = "yuv420p"
+        context.framerate, context.time_base = rate, 1 / rate
+        context.thread_count = 1 if codec in AT_ONCE else min(os.cpu_count() or 1, 8)
+        # BT.709 within 16 to 235: what every player takes a film for that says nothing.
+        context.color_range, context.colorspace = 1, 1
+        context.color_primaries, context.color_trc = 1, 1
+        if "crf" not in OPTIONS[codec]:
+            context.bit_rate = int(BITS_PER_PIXEL * context.width * context.height * float(rate))
+    return contexts

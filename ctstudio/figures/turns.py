@@ -1,0 +1,69 @@
+"""Encoders that take turns, so that a film is written by as many cores as there are.
+
+An encoder that answers every frame at once works on one core alone. Here several of them get runs
+of frames, each of which begins with a picture that needs none before it, and so they work at the
+same time; their packets are one stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+LONGEST_RUN = 24
+"""Frames; a picture that needs none before it takes three times the work of another."""
+SHORTEST_RUN = 4
+WAITING_BYTES = 96_000_000
+"""Of frames that wait for their encoder."""
+
+
+class Turns:
+    """Frames to packets, in order, by encoders each of which has a thread of its own.
+
+    Parameters
+    ----------
+    contexts
+        PyAV's codec contexts, alike. Several must answer each frame with its packet at once.
+    frame_bytes
+        About what a frame takes.
+    """
+
+    def __init__(self, contexts: Sequence[Any], frame_bytes: int) -> None:
+        self._contexts = contexts
+        self._threads = [ThreadPoolExecutor(1, "film") for _ in contexts]
+        room = WAITING_BYTES // (len(contexts) * frame_bytes)
+        self._run = min(max(room, SHORTEST_RUN), LONGEST_RUN)
+        self._waiting: deque[Future[list[Any]]] = deque()
+        self.given = 0  # frames
+
+    def add(self, frame: Any) -> Iterator[list[Any]]:
+        """Take the next frame; give the packets of earlier ones, a list for each, when done."""
+        from av.video.frame import PictureType
+
+        turn, place = divmod(self.given, self._run)
+        if place == 0:
+            frame.pict_type = PictureType.I
+        frame.pts = self.given
+        number = turn % len(self._contexts)
+        encode = self._contexts[number].encode
+        self._waiting.append(self._threads[number].submit(encode, frame))
+        self.given += 1
+        while self._waiting and (
+            self._waiting[0].done() or len(self._waiting) > self._run * len(self._contexts)
+        ):
+            yield self._waiting.popleft().result()
+
+    def rest(self) -> Iterator[list[Any]]:
+        """The packets of all frames that are left."""
+        while self._waiting:
+            yield self._waiting.popleft().result()
+        for context, thread in zip(self._contexts, self._threads, strict=True):
+            if last := thread.submit(context.encode, None).result():
+                yield last
+
+    def close(self) -> None:
+        """End the threads; what has not begun is dropped."""
+        for thread in self._threads:
+            thread.shutdown(wait=True, cancel_futures=True)
