@@ -258,6 +258,12 @@ def make_actions(window: QWidget, viewer: QWidget) -> dict[str, QAction]:
     return made
 
 
+def title(action: QAction) -> str:
+    """What an action is called, without what it would act upon just now."""
+    english = action.property("english")
+    return tr(str(english)) if english else action.text()
+
+
 def set_tip(action: QAction) -> None:
     """What the action does, and its key."""
     key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.errors import StudioError
+from ctstudio.gui.actions import title as title_of
 from ctstudio.gui.session import Session
 from ctstudio.gui.translation.catalogue import tr
 
@@ -48,7 +49,7 @@ def show_shortcuts(parent: QWidget, actions: Mapping[str, QAction]) -> None:
     rows = "".join(f"<tr><td><b>{a}</b>&nbsp;&nbsp;</td><td>{b}</td></tr>" for a, b in mouse)
     keys = "".join(
         f"<tr><td><b>{html.escape(a.shortcut().toString(native))}</b>&nbsp;&nbsp;</td>"
-        f"<td>{html.escape(a.text().replace(' ...', ''))}</td></tr>"
+        f"<td>{html.escape(title_of(a).replace(' ...', '').replace('……', ''))}</td></tr>"
         for a in actions.values()
         if not a.shortcut().isEmpty()
     )

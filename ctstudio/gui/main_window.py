@@ -170,6 +170,7 @@ class MainWindow(QMainWindow):
         self.undoing = Undoing(self)
         self.mask_menu.join(self.toolbar)
         self.measuring.join(self.toolbar)
+        self.view_control.join(self.toolbar, self.menuBar())
         presets = self.preset.actions_in(self, self.grid)
         self.windowing = Windowing(self)
         self.services = Services(self, presets)

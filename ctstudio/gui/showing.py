@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 
+from ctstudio.gui.comparing.modes import Mode
 from ctstudio.gui.session import Layer
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.viewer.pane import Pane
 
 if TYPE_CHECKING:
+    from ctstudio.ct.series import SeriesInfo
     from ctstudio.gui.main_window import MainWindow
 
 
@@ -21,10 +25,17 @@ class Showing(QObject):
         window.opener.opened.connect(self.opened)
         window.opener.demo_opened.connect(self._demo)
         window.series_panel.show_requested.connect(self.show)
+        window.view_control.comparing.wanted.connect(self._compare)
+        window.view_control.emptied.connect(self._fill)
+        self._pair: tuple[SeriesInfo, Pane, Mode] | None = None  # what waits for its second
 
     def opened(self, layer: Layer) -> None:
         """A series was asked for: an empty pane beside the others waits for one."""
         grid = self._grid
+        pair, self._pair = self._pair, None
+        if pair is not None and pair[0] is layer.series and pair[1].layer is not None:
+            self._window.view_control.comparing.set_mode(pair[1], pair[2], layer)
+            return
         panes = grid.visible_panes
         if grid.layout_name != "1" and not any(pane.layer for pane in panes):
             grid.set_layout("1")
@@ -43,6 +54,35 @@ class Showing(QObject):
         grid.show_in(grid.active_pane, layer)
         grid.activate(grid.active_pane)
         grid.active_pane.view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _compare(self, pane: Pane, mode: Mode) -> None:
+        """A comparison lacks its second layer: another series of the place is opened for it."""
+        other = self._other(pane.layer)
+        if other is not None:
+            self._pair = other, pane, mode
+            self._window.opener.open_series(other)
+        elif pane.layer is not None:
+            self._window.session.message.emit(
+                tr("There is no second layer of this place: denoise the series, or open another."),
+                8000,
+            )
+
+    def _fill(self) -> None:
+        """A layout has empty panes: another series of the place comes into the first of them."""
+        other = self._other(self._grid.active_pane.layer)
+        if other is not None:
+            self._window.opener.open_series(other)
+
+    def _other(self, layer: Layer | None) -> SeriesInfo | None:
+        """A series of the list that lies where ``layer`` does and is not open yet."""
+        frame = layer.stack.source.frame_of_reference_uid if layer is not None else ""
+        session = self._window.session
+        fitting = (
+            info
+            for info in session.series
+            if frame and info.source.frame_of_reference_uid == frame and info.slices > 1
+        )
+        return next((info for info in fitting if session.layer_of(info) is None), None)
 
     def _demo(self, _twin: Layer, truth: Layer) -> None:
         """The phantom's truth is known: learn from it, and judge by it."""

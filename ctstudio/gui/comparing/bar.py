@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QMenuBar,
+    QSizePolicy,
+    QSlider,
+    QToolBar,
+    QToolButton,
+)
 
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.comparing.comparing import ACTIONS, Comparing
@@ -12,10 +23,12 @@ from ctstudio.gui.comparing.modes import MODES
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.gui.words import plain_tip, plain_title
+from ctstudio.gui.words import plain_tip
 
+MENU = "Com&pare"
 TICKS = 500
-MOST_LETTERS = 26
+NAME_PX = 260
+ARROW_PX = 36  # of a box to choose from, beside its words
 
 
 class CompareBar(QFrame):
@@ -37,7 +50,7 @@ class CompareBar(QFrame):
         self.second.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.second.setMinimumContentsLength(16)
+        self.second.setMinimumContentsLength(4)
         self.second.activated.connect(self._choose)
         self.modes: dict[str, QToolButton] = {name: _button(actions[name]) for name in ACTIONS}
         self.label = QLabel()
@@ -49,15 +62,21 @@ class CompareBar(QFrame):
         self.slider.setMaximumWidth(200)
         self.slider.valueChanged.connect(self._slide)
         self.value = QLabel()
-        self.value.setMinimumWidth(64)
+        self.value.setMinimumWidth(self.value.fontMetrics().horizontalAdvance("± 2000 HU"))
         self.end = picture_button("mdi6.close", "")
         self.end.setDefaultAction(actions["compare_end"])
         self.end.setAccessibleName(actions["compare_end"].text())
-        for widget in (self.first, self.swap, self.second, *self.modes.values(), self.label):
+        for name in (self.first, self.second):  # they have what room there is
+            name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            name.setMaximumWidth(NAME_PX)
+        self.first.setMinimumWidth(48)
+        layout.addWidget(self.first, 3)
+        layout.addWidget(self.swap)
+        layout.addWidget(self.second, 4)
+        for widget in (*self.modes.values(), self.label):
             layout.addWidget(widget)
         layout.addWidget(self.slider, 1)
         layout.addWidget(self.value)
-        layout.addStretch(1)
         layout.addWidget(self.end)
         comparing.changed.connect(self.follow)
         self.follow()
@@ -69,13 +88,13 @@ class CompareBar(QFrame):
         self.setVisible(composer is not None)
         if composer is None:
             return
-        name = pane.layer.name if pane.layer is not None else ""
-        self.first.setText(name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 3] + "...")
-        self.first.setToolTip(plain_tip(name))
+        self.first.setToolTip(plain_tip(pane.layer.name if pane.layer is not None else ""))
         with QSignalBlocker(self.second), QSignalBlocker(self.slider):
             self.second.clear()
             for layer in self._comparing.candidates(pane):
-                self.second.addItem(plain_title(layer.name), layer)
+                self.second.addItem("", layer)
+                tip = plain_tip(layer.name)
+                self.second.setItemData(self.second.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
             self.second.setCurrentIndex(self.second.findData(composer.layer))
             kind = MODES[composer.mode]
             value = self._comparing.values.get(composer.mode)
@@ -88,7 +107,27 @@ class CompareBar(QFrame):
         self.label.setText(tr(kind.label))
         self.slider.setAccessibleName(f"{tr(kind.title)}: {tr(kind.label)}")
         self.slider.setToolTip(tr("{0} ({1}); keys , and .").format(tr(kind.label), tr(kind.unit)))
-        self.value.setText(kind.words(value, unit))
+        self.value.setText(kind.words(value, tr("/ s") if composer.mode == "flicker" else unit))
+
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Names as far as there is room: beginning and end stay, which tell series apart."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+        middle, font = Qt.TextElideMode.ElideMiddle, self.fontMetrics()
+        shown = self._grid.active_pane.layer
+        if shown is not None:
+            self.first.setText(font.elidedText(shown.name, middle, self.first.width()))
+        for row in range(self.second.count()):
+            layer = self.second.itemData(row)
+            words = font.elidedText(layer.name, middle, self.second.width() - ARROW_PX)
+            self.second.setItemText(row, words)
 
     def _choose(self, row: int) -> None:
         layer = self.second.itemData(row)
@@ -99,6 +138,30 @@ class CompareBar(QFrame):
         composer = self._comparing.active
         if composer is not None:
             self._comparing.set_value(composer.mode, MODES[composer.mode].at(place / TICKS))
+
+
+class CompareButton(QToolButton):
+    """In the toolbar: the way to compare that was used last, the others below its arrow."""
+
+    def __init__(
+        self, comparing: Comparing, actions: dict[str, QAction], menus: QMenuBar, bar: QToolBar
+    ) -> None:
+        super().__init__()
+        menu = menus.findChild(QMenu, MENU)
+        assert isinstance(menu, QMenu)
+        self._comparing, self._actions = comparing, actions
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setMenu(menu)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.setDefaultAction(actions["compare_swipe"])
+        after = bar.actions()[bar.actions().index(actions["planes"]) + 1]
+        bar.insertWidget(after, self)
+        comparing.changed.connect(self._follow)
+
+    def _follow(self) -> None:
+        active = self._comparing.active
+        if active is not None:
+            self.setDefaultAction(self._actions[f"compare_{active.mode}"])
 
 
 def _button(action: QAction) -> QToolButton:

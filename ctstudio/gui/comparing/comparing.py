@@ -28,6 +28,7 @@ class Comparing(QObject):
     """Compares layers in the panes; one pane one pair, the values are those of all."""
 
     changed = Signal()  # which panes compare what, or a value
+    wanted = Signal(object, object)  # Pane, Mode: there is no second layer that is open
 
     def __init__(self, session: Session, grid: ViewGrid, actions: dict[str, QAction]) -> None:
         super().__init__(grid)
@@ -95,13 +96,7 @@ class Comparing(QObject):
             if second is None:
                 second = next(iter(self.candidates(pane)), None)
             if second is None:
-                self._session.message.emit(
-                    tr(
-                        "There is no second layer of this place: denoise the series, or open "
-                        "another."
-                    ),
-                    8000,
-                )
+                self.wanted.emit(pane, mode)
             else:
                 self._composers[view] = Composer(view, second, mode, self.values)
         self._time()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.gui.actions import title as title_of
 from ctstudio.gui.palette.fuzzy import score
 from ctstudio.gui.palette.keymap import Keymap
 from ctstudio.gui.palette.palette import plain
@@ -118,7 +119,7 @@ class ShortcutEditor(QDialog):
             self.table.setRowCount(len(keymap.actions))
             for row, (name, action) in enumerate(keymap.actions.items()):
                 texts = (
-                    plain(action.text()),
+                    plain(title_of(action)),
                     keymap.key(name).toString(native),
                     keymap.defaults[name].toString(native),
                 )

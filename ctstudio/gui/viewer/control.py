@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt
+from PySide6.QtCore import QObject, QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar
 
 from ctstudio.ct.planes import PLANES, Plane
 from ctstudio.ct.window import Window, full_range
-from ctstudio.gui.comparing.bar import CompareBar
+from ctstudio.gui.comparing.bar import CompareBar, CompareButton
 from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
@@ -36,6 +36,8 @@ CLOSE = 0.4  # of a slice: who sees no more of it looks at a part
 
 class ViewControl(QObject):
     """Joins the actions, the preset box and the grid."""
+
+    emptied = Signal()  # a layout was chosen that has more panes than there are layers
 
     def __init__(
         self, session: Session, grid: ViewGrid, actions: dict[str, QAction], preset: PresetBox
@@ -67,6 +69,10 @@ class ViewControl(QObject):
         grid.menu_requested.connect(self._pane_menu)
         grid.layout_changed.connect(self._layout_changed)
         preset.picked.connect(self.set_preset)
+
+    def join(self, bar: QToolBar, menus: QMenuBar) -> None:
+        """Stand in the toolbar with the ways to compare."""
+        CompareButton(self.comparing, self._actions, menus, bar)
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action of the viewer does, by the action's name."""
@@ -213,6 +219,8 @@ class ViewControl(QObject):
                 if spare is not None:
                     self._grid.show_in(pane, spare)
                     shown.append(spare)
+        if not all(pane.layer for pane in self._grid.visible_panes):
+            self.emptied.emit()
 
     def _layout_changed(self, name: str) -> None:
         for known in LAYOUTS:
