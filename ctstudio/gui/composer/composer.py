@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QObject
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Event, Note, Progress, Work
+from ctstudio.core.events import Progress, Work
 from ctstudio.figures.description import FigureSpec
 from ctstudio.figures.scene import Scene
+from ctstudio.gui.composer.exports import Exports, may_overwrite
 from ctstudio.gui.composer.preview import to_qimage
 from ctstudio.gui.composer.sources import Sources
 from ctstudio.gui.composer.store import TemplateStore
 from ctstudio.gui.composer.window import FigureWindow
-from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
 from ctstudio.workflows.figures.material import Material
+from ctstudio.workflows.figures.origin import others, without_content
 from ctstudio.workflows.figures.templates import TEMPLATES
 
 if TYPE_CHECKING:
-    from ctstudio.ct.series import SeriesInfo
     from ctstudio.gui.main_window import MainWindow
+    from ctstudio.workflows.denoise import Method
 
 ROLE = "figure"
 SCREEN, OWN = "screen", "own:"
-STILLS = "PNG (*.png);;TIFF (*.tif);;SVG (*.svg);;PDF (*.pdf)"
-FILMS = "GIF (*.gif);;MP4 (*.mp4);;WebM (*.webm)"
+ORIGINS = (
+    "Figures and descriptions (*.png *.tif *.tiff *.svg *.pdf *.gif *.mp4 *.webm *.html *.toml "
+    "*.json)"
+)
 SCREEN_PX = 1800
 """The live picture is drawn no wider: the resolution of paper would only make it late."""
 
@@ -42,6 +44,8 @@ class Composer(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._session, self._grid, self._parent = window.session, window.grid, window
+        self._masks = window.masks
+        self._exports = Exports(self._session, self._material, self._networks)
         self.store = TemplateStore(window.settings.data_folder / "figures")
         self.window: FigureWindow | None = None
         self._sources: Sources | None = None
@@ -63,11 +67,12 @@ class Composer(QObject):
 
     def _make_window(self) -> FigureWindow:
         if self.window is None:
-            self.window = window = FigureWindow(self._parent)
+            self.window = window = FigureWindow(self._session.jobs, self._parent)
             window.described.connect(self._later)
             window.settle.timeout.connect(self._draw)
             window.template_picked.connect(self._pick)
             window.wanted.connect(self._do)
+            self._session.message.connect(window.message.say)
             self._session.layer_added.connect(self._layers_changed)
             self._session.layer_removed.connect(self._layers_changed)
         return self.window
@@ -82,10 +87,13 @@ class Composer(QObject):
 
     def _gather(self, window: FigureWindow) -> None:
         """Take stock of what is open, and of the templates."""
-        self._sources = sources = Sources(self._session, self._grid)
-        labels = {offer.spec.name: offer.label for offer in sources.offers}
-        trainings = {o.spec.name for o in sources.offers if o.spec.source == "run"}
-        window.set_layers(labels, trainings)
+        self._sources = sources = Sources(self._session, self._grid, self._masks)
+        offers = sources.offers
+        masks = {o.spec.name: o.label for o in offers if o.spec.source == "mask"}
+        labels = {o.spec.name: o.label for o in offers if o.spec.name not in masks}
+        trainings = {o.spec.name for o in offers if o.spec.source == "run"}
+        grounds = {o.spec.name: o.label for o in offers if o.spec.source in ("series", "method")}
+        window.set_layers(labels, trainings, masks, grounds)
         box, key = window.templates, window.templates.currentData()
         box.clear()
         box.addItem(tr("As on the screen"), SCREEN)
@@ -122,18 +130,23 @@ class Composer(QObject):
             else:
                 spec = TEMPLATES[key].make(sources.given)
             spec = sources.fitted(spec)
-            missing = sources.missing(spec)
-            if missing:
-                raise StudioError(
-                    f"The template shows {', '.join(missing)}, which is not open.",
-                    hint="Open it, or denoise the series first, then choose the template again.",
-                )
+            self._require_all(spec)
         except StudioError as error:
             window.banner.show_trouble(error.message, error.hint, error.details)
             return
+        window.banner.hide()
         window.view.selected = (0, 0)
         window.set_spec(spec)
         self._later()
+
+    def _require_all(self, spec: FigureSpec) -> None:
+        assert self._sources is not None
+        missing = self._sources.missing(spec)
+        if missing:
+            raise StudioError(
+                f"The template shows {', '.join(missing)}, which is not open.",
+                hint="Open it, or denoise the series first, then choose the template again.",
+            )
 
     # -- the live picture -------------------------------------------------------------------------
 
@@ -155,6 +168,7 @@ class Composer(QObject):
         except StudioError as error:
             window.view.say(str(error))
             return
+        window.view.set_busy(True)
         self._session.jobs.start(
             ROLE,
             tr("Figure"),
@@ -167,6 +181,10 @@ class Composer(QObject):
     def _material(self, spec: FigureSpec) -> Material:
         assert self._sources is not None
         return self._sources.material(spec)
+
+    def _networks(self) -> dict[str, Method]:
+        assert self._sources is not None
+        return self._sources.networks
 
     def _drawn(self, result: tuple[Scene, QImage]) -> None:
         if self.window is not None:
@@ -181,6 +199,8 @@ class Composer(QObject):
         self._next()
 
     def _next(self) -> None:
+        if self.window is not None:
+            self.window.view.set_busy(False)
         if self._again:
             self._later()
 
@@ -189,114 +209,39 @@ class Composer(QObject):
     def _do(self, what: str) -> None:
         window = self.window
         assert window is not None
-        if window.spec is None:
-            return
-        todo = {
-            "save": self._save, "film": self._film, "each": self._each, "copy": self._copy,
-            "keep": self._keep, "report": self._report, "estimate": self._estimate,
-        }  # fmt: skip
+        window.banner.hide()
         try:
-            todo[what](window, FigureSpec.from_dict(window.spec.to_dict()))
+            if what == "open":
+                self._open(window)
+            elif window.spec is None:
+                return
+            elif what == "keep":
+                self._keep(window, FigureSpec.from_dict(window.spec.to_dict()))
+            else:
+                self._exports.do(what, window, FigureSpec.from_dict(window.spec.to_dict()))
         except Exception as error:
-            self._tell(error)
+            self._exports.tell(error)
 
-    def _tell(self, error: Exception) -> None:
-        if self.window is not None and self.window.isVisible() and isinstance(error, StudioError):
-            self.window.banner.show_trouble(error.message, error.hint, error.details)
-        else:
-            self._session.report(error)
+    def _open(self, window: FigureWindow) -> None:
+        """Show what a file says, of the series that are open."""
+        from ctstudio.figures.stills import read_description
 
-    def _save(self, window: FigureWindow, spec: FigureSpec) -> None:
-        path = ask_where_to_save(window, self._session, tr("Save the figure"), "figure.png", STILLS)
-        if path is not None:
-            self._write(spec, path)
-
-    def _film(self, window: FigureWindow, spec: FigureSpec) -> None:
-        path = ask_where_to_save(window, self._session, tr("Save the film"), "film.gif", FILMS)
-        if path is not None:
-            self._write(spec, path)
-
-    def _write(self, spec: FigureSpec, path: Path) -> None:
-        from ctstudio.workflows.figures.make import make
-
-        material = self._material(spec)
-        bits = 16 if self.window is not None and self.window.deep.isChecked() else 8
-        self._start(
-            tr("Export: {0}").format(path.name), lambda: make(spec, material, path, bits=bits)
+        chosen, _ = QFileDialog.getOpenFileName(
+            window, tr("Make it as in a file"), str(self._session.export_folder), ORIGINS
         )
-
-    def _start(self, title: str, work: Callable[[], Work[Any]]) -> None:
-        if self._session.jobs.busy("export"):
-            raise StudioError(
-                "An export is running already.", hint="Wait for it, or cancel it, then try again."
-            )
-        self._session.jobs.start(
-            "export", title, work,
-            stepped=self._stepped, succeeded=self._done, failed=self._tell,
-        )  # fmt: skip
-
-    def _stepped(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Note):
-                self._session.message.emit(event.text, 10_000)
-
-    def _done(self, result: Any) -> None:
-        if isinstance(result, int):
-            if self.window is not None:
-                self.window.estimate.setText(
-                    tr("The GIF takes about {0:.1f} MB.").format(result / 1000000.0)
-                )
+        if not chosen:
             return
-        many = isinstance(result, list)
-        words = (
-            tr("Saved {0} figures").format(len(result)) if many else tr("Saved {0}").format(result)
-        )
-        self._session.message.emit(words, 10_000)
-
-    def _each(self, window: FigureWindow, spec: FigureSpec) -> None:
-        """The same figure of every series that is listed: methods are applied to each."""
-        from ctstudio.workflows.figures.batch import existing, make_each, numbered
-
-        name = "figure.png"
-        kinds = f"{STILLS};;{FILMS}"
-        path = ask_where_to_save(window, self._session, tr("Name of the figures"), name, kinds)
-        if path is None:
-            return
-        series: list[SeriesInfo] = list(self._session.series)
-        there = existing(numbered(path, len(series)))
-        if there and not self._may_overwrite(window, there):
-            return
-        self._start(
-            tr("Export: {0} figures").format(len(series)),
-            lambda: make_each(spec, series, [], path, overwrite=True),
-        )
-
-    @staticmethod
-    def _may_overwrite(window: QWidget, there: list[Path]) -> bool:
-        box = QMessageBox(window)
-        box.setWindowTitle(tr("Overwrite?"))
-        box.setText(
-            tr("{0} of these files exist already, such as {1}.").format(len(there), there[0].name)
-        )
-        box.setStandardButtons(QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No)
-        answer = box.exec()
-        box.deleteLater()
-        return bool(answer == QMessageBox.StandardButton.Yes)
-
-    def _copy(self, window: FigureWindow, spec: FigureSpec) -> None:
-        material = self._material(spec)
-        self._session.jobs.start(
-            "copy", tr("Copying the figure"), lambda: _copied(spec, material),
-            succeeded=self._copied, failed=self._tell,
-        )  # fmt: skip
-
-    def _copied(self, result: tuple[QImage, str]) -> None:
-        image, svg = result
-        data = QMimeData()
-        data.setImageData(image)
-        data.setData("image/svg+xml", svg.encode())
-        QGuiApplication.clipboard().setMimeData(data)
-        self._session.message.emit(tr("The figure is on the clipboard."), 6000)
+        found = read_description(chosen)
+        sources = self._sources
+        assert sources is not None
+        spec = sources.fitted(found, own_methods=False)
+        self._require_all(spec)
+        told = others(found, self._material(spec))
+        window.view.selected = (0, 0)
+        window.set_spec(without_content(spec))
+        self._later()
+        if told:
+            window.banner.show_trouble(" ".join(told), tr("It is drawn of the open one here."))
 
     def _keep(self, window: FigureWindow, spec: FigureSpec) -> None:
         name, agreed = QInputDialog.getText(
@@ -304,9 +249,8 @@ class Composer(QObject):
         )
         if not agreed or not name.strip():
             return
-        if self.store.path(name).exists() and not self._may_overwrite(
-            window, [self.store.path(name)]
-        ):
+        target = self.store.path(name)
+        if target.exists() and not may_overwrite(window, [target]):
             return
         path = self.store.save(name, Builder(spec, self._material(spec)).portable())
         self._gather(window)
@@ -314,19 +258,6 @@ class Composer(QObject):
         self._session.message.emit(
             tr("The template {0} can be chosen from now on.").format(path.stem), 6000
         )
-
-    def _estimate(self, window: FigureWindow, spec: FigureSpec) -> None:
-        material = self._material(spec)
-        self._start(tr("Estimating the size"), lambda: _estimated(spec, material))
-
-    def _report(self, window: FigureWindow, spec: FigureSpec) -> None:
-        from ctstudio.workflows.figures.report import save_report
-
-        kinds = "HTML (*.html);;PDF (*.pdf)"
-        path = ask_where_to_save(window, self._session, tr("Save the report"), "report.html", kinds)
-        if path is not None:
-            material = self._material(spec)
-            self._start(tr("Report"), lambda: save_report(spec, material, path))
 
 
 def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]:
@@ -344,20 +275,3 @@ def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]
         checked = replace(checked, style=replace(style, dpi=dpi))
     scene = still(checked, material)
     return scene, to_qimage(scene)
-
-
-def _copied(spec: FigureSpec, material: Material) -> Work[tuple[QImage, str]]:
-    from ctstudio.figures.svg import to_svg
-    from ctstudio.workflows.figures.make import still, travelling
-
-    yield Progress(0, 1, "Drawing")
-    scene = still(spec, material)
-    return to_qimage(scene), to_svg(scene, travelling(spec))
-
-
-def _estimated(spec: FigureSpec, material: Material) -> Work[int]:
-    from ctstudio.figures.film import Quality, estimate_gif
-    from ctstudio.workflows.figures.make import film
-
-    yield Progress(0, 1, "Estimating the size")
-    return estimate_gif(film(spec, material), Quality(spec.film.greys, spec.film.dither))

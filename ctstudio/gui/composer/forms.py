@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.ct.metrics import PROTOCOLS
 from ctstudio.ct.window import PRESETS
-from ctstudio.figures.description import CellSpec, FigureSpec, FilmSpec, StyleSpec
+from ctstudio.figures.description import ALL, CellSpec, FigureSpec, FilmSpec, StyleSpec
 from ctstudio.gui.translation.catalogue import tr
 
 PLANES = ("stored", "axial", "coronal", "sagittal")
@@ -31,6 +31,7 @@ MOTIONS = {
     "slices": "Through the slices", "steps": "Through the training", "flicker": "Flicker",
     "swipe": "Swipe", "blend": "Fade",
 }  # fmt: skip
+MASK_STYLES = {"fill": "Areas", "contour": "Outlines"}
 LETTERS = {"none": "None", "a": "a, b, c", "A": "A, B, C", "(a)": "(a), (b), (c)"}
 DITHERS = {"none": "None", "ordered": "Ordered", "diffusion": "Error diffusion"}
 
@@ -179,11 +180,20 @@ class CellForm(_Form):
         self.add("title", "Title", QLineEdit(), "Above the picture; empty: what it is called")
         tip = "Below it. {window}, {slice}, {metrics}, {method} and {step} are filled in"
         self.add("caption", "Caption", QPlainTextEdit(), tip)
+        self.add("mask", "Mask", QComboBox(), "What lies over the picture")
+        self.add("mask_as", "Mask as", choices(MASK_STYLES), "How it lies there")
         self.add("against", "Compared with", QComboBox(), "What {metrics} compare it with")
         self.add("protocol", "Protocol", choices({p: p for p in PROTOCOLS}), "Of the metrics")
 
-    def set_layers(self, layers: dict[str, str]) -> None:
-        """Offer layers, by the names that a description has for them."""
+    def set_layers(self, layers: dict[str, str], masks: dict[str, str]) -> None:
+        """Offer layers and masks, by the names that a description has for them."""
+        offered = {"": tr(NOTHING), **masks, **({ALL: tr("All masks")} if len(masks) > 1 else {})}
+        box = self.editors["mask"]
+        assert isinstance(box, QComboBox)
+        with QSignalBlocker(box):
+            box.clear()
+            for key, label in offered.items():
+                box.addItem(label, key)
         for name in ("layer", "against"):
             box = self.editors[name]
             assert isinstance(box, QComboBox)
@@ -203,6 +213,11 @@ class CellForm(_Form):
         for name in ("window", "title", "caption"):
             self.rows.setRowVisible(self.editors[name], bool(cell.layer))
         self.rows.setRowVisible(self.editors["protocol"], bool(cell.against))
+        box = self.editors["mask"]
+        assert isinstance(box, QComboBox)
+        offered = bool(cell.layer) and not training and (box.count() > 1 or bool(cell.mask))
+        self.rows.setRowVisible(box, offered)
+        self.rows.setRowVisible(self.editors["mask_as"], offered and bool(cell.mask))
 
 
 class StyleForm(_Form):
@@ -221,6 +236,9 @@ class StyleForm(_Form):
         self.add("colour_bar", "Colour bar", QCheckBox(), "Once for neighbours with one window")
         self.add("orientation", "Patient sides", QCheckBox(), "R, L, A, P, H, F at the edges")
         self.add("disclaimer", "For research use", QCheckBox(), "The line at the bottom")
+        self.add("legend", "Legend", QCheckBox(), "Names of a mask's colours below the picture")
+        opacity = _number(0, 1, "", 2)
+        self.add("mask_opacity", "Mask opacity", opacity, "Of a mask's areas, from 0 to 1")
         tip = "Every pixel of an image takes whole px: its greys are exactly those of the window"
         self.add("pixel_exact", "Pixel-exact", QCheckBox(), tip)
 
@@ -238,6 +256,18 @@ class FigureForm(_Form):
         self.add("footer", "Footer", QLineEdit(), "Below it; {slice} and {window} are filled in")
         tip = "Of all pictures that have none of their own: a preset, or width/centre"
         self.add("window", "Window", _windows("From the series"), tip)
+        tip = "A row below each row: its pictures minus that layer"
+        self.add("differences", "Differences", QComboBox(), tip)
+
+    def set_layers(self, layers: dict[str, str]) -> None:
+        """Offer what pictures may be subtracted from."""
+        box = self.editors["differences"]
+        assert isinstance(box, QComboBox)
+        with QSignalBlocker(box):
+            box.clear()
+            box.addItem(tr("No row of them"), "")
+            for key, label in layers.items():
+                box.addItem(tr("Minus {0}").format(label), key)
 
     def show_figure(self, spec: FigureSpec) -> None:
         """Fill the editors."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from ctstudio.figures.room import require_room
 from ctstudio.figures.scene import Place, Scene, draw
 from ctstudio.gui import theme
 from ctstudio.gui.translation.catalogue import tr
 
 Tool = Literal["select", "inset", "arrow"]
 ROOM = 16
+PATIENCE_MS = 400
+LEAST_DRAG_PX = 8
+"""A shorter way is a click with an unsteady hand."""
 
 
 class FigureView(QWidget):
@@ -22,7 +27,8 @@ class FigureView(QWidget):
 
     cell_picked = Signal(int, int)  # row, column
     box_drawn = Signal(float, float, float, float)  # left, top, width, height: parts of a picture
-    spot_picked = Signal(float, float)  # parts of a picture's width and height
+    # Parts of a picture's width and height; whence the arrow comes, degrees, or below 0: as usual.
+    spot_picked = Signal(float, float, float)
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +42,11 @@ class FigureView(QWidget):
         self._scene: Scene | None = None
         self._image: QImage | None = None
         self._drag: tuple[Place, QPointF, QPointF] | None = None
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._tell_busy)
+        self._late = False
 
     def sizeHint(self) -> QSize:
         return QSize(760, 560)
@@ -48,6 +59,16 @@ class FigureView(QWidget):
     def say(self, words: str) -> None:
         """Show words in place of a figure."""
         self._scene, self._image, self.words = None, None, words
+        self.update()
+
+    def set_busy(self, busy: bool) -> None:
+        """Whether a new figure is being drawn; where that takes long, it is said."""
+        self._late = False
+        self._patience.start() if busy else self._patience.stop()
+        self.update()
+
+    def _tell_busy(self) -> None:
+        self._late = True
         self.update()
 
     @property
@@ -90,6 +111,10 @@ class FigureView(QWidget):
         painter = QPainter(self)
         colours = theme.current()
         painter.fillRect(self.rect(), QColor(colours.base))
+        if self._late:
+            painter.setPen(QColor(colours.muted))
+            corner = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+            painter.drawText(self.rect().adjusted(ROOM, 0, 0, -2), corner, tr("Drawing ..."))
         if self._image is None or self._scene is None:
             painter.setPen(QColor(colours.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -105,7 +130,10 @@ class FigureView(QWidget):
                 painter.drawRect(self.rect_of(place).adjusted(-1, -1, 1, 1))
         if self._drag is not None:
             painter.setPen(QPen(accent, 1, Qt.PenStyle.DashLine))
-            painter.drawRect(QRectF(self._drag[1], self._drag[2]).normalized())
+            if self.tool == "arrow":
+                painter.drawLine(self._drag[1], self._drag[2])
+            else:
+                painter.drawRect(QRectF(self._drag[1], self._drag[2]).normalized())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
@@ -113,10 +141,8 @@ class FigureView(QWidget):
         place = self._place_at(event.position())
         if place is None:
             return
-        if self.tool == "inset":
+        if self.tool != "select":
             self._drag = (place, event.position(), event.position())
-        elif self.tool == "arrow":
-            self.spot_picked.emit(*self._part(place, event.position()))
         else:
             self.selected = (place.row, place.column)
             self.cell_picked.emit(place.row, place.column)
@@ -136,15 +162,28 @@ class FigureView(QWidget):
             return
         place, start, _ = self._drag
         self._drag = None
+        self.update()
+        if self.tool == "arrow":
+            way = event.position() - start
+            long = math.hypot(way.x(), way.y()) >= LEAST_DRAG_PX
+            angle = math.degrees(math.atan2(-way.y(), way.x())) % 360 if long else -1.0
+            self.spot_picked.emit(*self._part(place, start), angle)
+            return
         (x0, y0), (x1, y1) = self._part(place, start), self._part(place, event.position())
         width, height = abs(x1 - x0), abs(y1 - y0)
         if min(width, height) > 0.01:
             self.box_drawn.emit(min(x0, x1), min(y0, y1), width, height)
-        self.update()
 
 
 def to_qimage(scene: Scene) -> QImage:
-    """The figure's pixels for Qt; made in a thread."""
+    """The figure's pixels for Qt; made in a thread.
+
+    Raises
+    ------
+    StudioError
+        When there is no memory for so many.
+    """
+    require_room(scene)
     rgb = np.ascontiguousarray(np.asarray(draw(scene)))
     height, width = rgb.shape[:2]
     image = QImage(rgb.data, width, height, 3 * width, QImage.Format.Format_RGB888)

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.views import Difference, SliceStack
-from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleSpec
+from ctstudio.figures.description import (
+    ALL,
+    CellSpec,
+    FigureSpec,
+    LayerSpec,
+    Letters,
+    StyleSpec,
+)
 from ctstudio.gui.export import frozen, shoot
+from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.roles import is_live, is_mask
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.workflows.figures.material import Material, Training, difference_title
+from ctstudio.workflows.figures.material import (
+    Material,
+    Training,
+    difference_title,
+    hidden_labels,
+)
+from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
 from ctstudio.workflows.figures.wording import method_of
+
+if TYPE_CHECKING:
+    from ctstudio.workflows.denoise import Method
 
 PICTURES = ("noisy", "reconstruction", "target", "residual")
 SCANS = ("original", "mended", "simulated")
@@ -34,8 +54,8 @@ class Sources:
     Made anew whenever the composer asks, so it never shows what was closed.
     """
 
-    def __init__(self, session: Session, grid: ViewGrid) -> None:
-        self._session, self._grid = session, grid
+    def __init__(self, session: Session, grid: ViewGrid, masks: Masks) -> None:
+        self._session, self._grid, self._masks = session, grid, masks
         self.offers: list[Offer] = []
         scans = [la for la in self._usable(session.layers) if la.kind in SCANS]
         active = session.active.scan if session.active is not None else None
@@ -50,6 +70,13 @@ class Sources:
             for layer in self._usable(session.layers):
                 if layer.kind == kind:
                     self._derived(layer)
+        number = 0
+        for layer in session.layers:
+            if layer.complete and is_mask(layer) and not is_live(layer):
+                number += 1
+                hidden = sorted(masks.style(layer).hidden)
+                settings = {"hidden": hidden} if hidden else {}
+                self._add(LayerSpec(f"mask {number}", "mask", number, settings=settings), layer)
         self.folder: Path | None = session.run.folder if session.run is not None else None
         if self.folder is not None and self._has_pictures(self.folder):
             for picture in PICTURES:
@@ -94,6 +121,13 @@ class Sources:
                 self._add(spec, layer)
 
     @property
+    def networks(self) -> dict[str, Method]:
+        """Trained networks that are loaded, by what a description calls them."""
+        from ctstudio.workflows.denoise import method_from_model
+
+        return {model.title: method_from_model(model) for model in self._session.models}
+
+    @property
     def specs(self) -> tuple[LayerSpec, ...]:
         """All of them, in an order in which each comes after what it is made from."""
         return tuple(offer.spec for offer in self.offers)
@@ -106,12 +140,18 @@ class Sources:
         training = any(o.spec.source == "run" for o in self.offers)
         return Given(methods, series, training)
 
-    def fitted(self, spec: FigureSpec) -> FigureSpec:
-        """A template with the layers that are open: those of the same names, or as many alike."""
-        from dataclasses import replace
+    def fitted(self, spec: FigureSpec, *, own_methods: bool = True) -> FigureSpec:
+        """A template with the layers that are open, those of the same names, and the others.
 
+        Without ``own_methods`` methods stay as the template has them.
+        """
         mine = {offer.spec.name: offer.spec for offer in self.offers}
-        needed = [mine.get(layer.name, layer) for layer in spec.layers]
+        needed = [
+            layer
+            if layer.source == "method" and not own_methods
+            else replace(mine.get(layer.name, layer), content=layer.content)
+            for layer in spec.layers
+        ]
         known = {layer.name for layer in needed}
         more = [layer for name, layer in mine.items() if name not in known]
         ordered: list[LayerSpec] = []
@@ -144,12 +184,29 @@ class Sources:
                     slice=str(shot.index + 1),
                     window=f"{shot.window.width_hu / 2:g}" if signed else own,
                     caption="{window}",
+                    mask="" if signed else self._mask_over(pane.layer),
+                    mask_as="contour" if self._masks.contour else "fill",
                 )
             )
         if not cells:
             return None
-        style = StyleSpec(letters="a" if len(cells) > 1 else "none")
+        letters: Letters = "a" if len(cells) > 1 else "none"
+        opacity = round(float(self._masks.opacity), 3)
+        masked = any(cell.mask for cell in cells)
+        style = StyleSpec(letters=letters, mask_opacity=opacity if masked else 0.4)
         return FigureSpec(self.specs, (tuple(cells),), style=style, footer="{slice}")
+
+    def _mask_over(self, layer: Layer) -> str:
+        """What lies over a layer in the panes: a mask, all of them, or nothing."""
+        if not self._masks.shown:
+            return ""
+        lie = [
+            o.spec.name
+            for o in self.offers
+            if o.spec.source == "mask" and o.layer is not None and same_space(o.layer, layer)
+            and o.layer.stack.shape == layer.stack.shape and self._masks.style(o.layer).visible
+        ]  # fmt: skip
+        return lie[0] if len(lie) == 1 else ALL if lie else ""
 
     def material(self, spec: FigureSpec) -> Material:
         """What the layers of ``spec`` stand for; safe to use in a thread."""
@@ -160,15 +217,23 @@ class Sources:
         trainings: dict[str, Training] = {}
         titles: dict[str, str] = {}
         methods: dict[str, str] = {}
+        masks: dict[str, Overlay] = {}
+        known = self.networks
         by_name = {offer.spec.name: offer for offer in self.offers}
         for layer in spec.layers:
             offer = by_name.get(layer.name)
+            if offer is not None and layer.source == "method" and not _alike(layer, offer.spec):
+                offer = None  # what is open under that name was made in another way
             if layer.source == "run":
                 if self.folder is not None:
                     source = self._session.run.source if self._session.run is not None else None
                     geometry = source.stack.geometry if source is not None else None
                     trainings[layer.name] = Training(self.folder, geometry)
                     titles[layer.name] = layer.picture.capitalize()
+            elif layer.source == "mask":
+                if offer is not None and offer.layer is not None:
+                    name, hidden = offer.layer.name, hidden_labels(layer)
+                    masks[layer.name] = Overlay.of(name, frozen(offer.layer.stack), hidden)
             elif offer is not None and offer.layer is not None:
                 stacks[layer.name] = frozen(offer.layer.stack)
                 titles[layer.name] = _title(layer, offer.layer)
@@ -177,16 +242,23 @@ class Sources:
                 stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
                 titles[layer.name] = difference_title(layer)
             elif layer.source == "method" and layer.of in stacks:
-                method = method_from(layer.method, layer.settings)
+                method = known.get(layer.method) or method_from(layer.method, layer.settings)
                 stacks[layer.name] = Treated(stacks[layer.of], method)
                 titles[layer.name], methods[layer.name] = method.title, method.description
-        return Material(stacks, trainings, titles, methods)
+        return Material(stacks, trainings, titles, methods, masks)
 
     def missing(self, spec: FigureSpec) -> list[str]:
         """Layers that cells of ``spec`` show and that are not there."""
         there = self.material(spec)
         shown = {name for cell in spec.cells for name in (cell.layer, cell.against) if name}
-        return sorted(shown - set(there.stacks) - set(there.trainings))
+        shown |= {cell.mask for cell in spec.cells if cell.mask not in ("", ALL)}
+        shown |= {spec.differences} - {""}
+        return sorted(shown - set(there.stacks) - set(there.trainings) - set(there.masks))
+
+
+def _alike(one: LayerSpec, other: LayerSpec) -> bool:
+    """Whether two layers are made in the same way."""
+    return (one.source, one.method, one.settings) == (other.source, other.method, other.settings)
 
 
 def _title(spec: LayerSpec, layer: Layer) -> str:

@@ -16,31 +16,23 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSplitter,
     QTabWidget,
-    QToolBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ctstudio.figures.description import ArrowSpec, CellSpec, FigureSpec, InsetSpec
+from ctstudio.figures.description import Place as InsetPlace
 from ctstudio.gui.chrome import scrolling
-from ctstudio.gui.composer.forms import CellForm, FigureForm, FilmForm, StyleForm, choices
+from ctstudio.gui.composer.forms import CellForm, FigureForm, FilmForm, StyleForm
+from ctstudio.gui.composer.marks_bar import MarksBar
 from ctstudio.gui.composer.preview import FigureView, Tool
-from ctstudio.gui.status import Banner
+from ctstudio.gui.job import Jobs
+from ctstudio.gui.status import Banner, JobStrip, MessageLabel
 from ctstudio.gui.translation.catalogue import tr
 
 SETTLE_MS = 150
 SHARE = 0.94  # of the main window
 FORM_PX = 344
-PLACES = {
-    "lower right": "Lower right", "lower left": "Lower left", "upper right": "Upper right",
-    "upper left": "Upper left", "below": "Below the picture",
-}  # fmt: skip
-TOOLS: dict[Tool, tuple[str, str]] = {
-    "select": ("Select", "Click a picture to change what it shows"),
-    "inset": ("Inset", "Drag a box over a picture: the part is enlarged in every picture"),
-    "arrow": ("Arrow", "Click where an arrow is to point; drag for its direction"),
-}
 
 
 class FigureWindow(QDialog):
@@ -48,17 +40,19 @@ class FigureWindow(QDialog):
 
     described = Signal(object)  # FigureSpec: it was changed
     template_picked = Signal(object)  # the template's key
-    wanted = Signal(str)  # "save", "film", "each", "copy", "keep", "report", "estimate"
+    wanted = Signal(str)  # "save", "film", "each", "runs", "copy", "keep", "open", "report", ...
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Figure"))
         self.setWindowFlags(Qt.WindowType.Window)
         self.spec: FigureSpec | None = None
         self._trainings: set[str] = set()
-        self._layers: dict[str, str] = {}
         self._placed = False
         self.view = FigureView()
+        self.marks = MarksBar()
+        self.message = MessageLabel()
+        self.strip = JobStrip(jobs)
         self.banner = Banner()
         self.settle = QTimer(self)
         self.settle.setSingleShot(True)
@@ -78,31 +72,23 @@ class FigureWindow(QDialog):
         keep = self._button(
             "keep", tr("Save as template ..."), tr("Use it again on another series")
         )
-        head = QHBoxLayout()
-        head.addWidget(self.templates, 1)
-        head.addWidget(keep)
+        head = QVBoxLayout()
+        head.addWidget(self.templates)
+        beside = QHBoxLayout()
+        beside.addWidget(
+            self._button(
+                "open",
+                tr("From a file ..."),
+                tr("As a figure that was made here, or a description (.toml, .json)"),
+            )
+        )
+        beside.addWidget(keep)
+        head.addLayout(beside)
         head.setContentsMargins(8, 0, 0, 0)
-        self.tools: dict[str, QToolButton] = {}
         bar = QHBoxLayout()
         bar.setSpacing(4)
-        strip = QToolBar()  # whose buttons show which one is chosen
-        for tool, (text, tip) in TOOLS.items():
-            button = QToolButton()
-            button.setText(tr(text))
-            button.setToolTip(tr(tip))
-            button.setAccessibleName(tr(text))
-            button.setCheckable(True)
-            button.setAutoExclusive(True)
-            button.setChecked(tool == "select")
-            button.toggled.connect(lambda on, tool=tool: self._use(tool, on))
-            self.tools[tool] = button
-            strip.addWidget(button)
-        bar.addWidget(strip)
-        self.places = choices(PLACES)
-        self.places.setAccessibleName(tr("Place of the insets"))
-        self.places.setToolTip(tr("Where enlarged parts stand"))
-        bar.addSpacing(8)
-        bar.addWidget(self.places)
+        bar.addWidget(self.marks)
+        self.tools, self.places = self.marks.tools, self.marks.places
         self.clear = self._button("clear", tr("Remove marks"), tr("Take away insets and arrows"))
         bar.addWidget(self.clear)
         bar.addStretch(1)
@@ -165,10 +151,12 @@ class FigureWindow(QDialog):
         row.addWidget(
             self._button("report", tr("Report ..."), tr("All of it in one HTML or PDF file"))
         )
-        row.addStretch(1)
+        row.addWidget(self.message, 1)
+        row.addWidget(self.strip)
         for name, text, tip in (
             ("copy", "Copy", "Put the figure on the clipboard"),
             ("each", "Each series ...", "The same figure of every series that is listed"),
+            ("runs", "Each training ...", "The same figure of every training in a folder"),
             ("film", "Save film ...", "As GIF, MP4 or WebM"),
             ("save", "Save figure ...", "As PNG, TIFF, SVG or PDF"),
         ):
@@ -196,7 +184,9 @@ class FigureWindow(QDialog):
         self.style_form.changed.connect(lambda style: self._change(style=style))
         self.film.changed.connect(lambda film: self._change(film=film))
         self.figure.changed.connect(self._change_figure)
-        self.places.activated.connect(self._move_insets)
+        self.marks.chosen.connect(self._use)
+        self.marks.moved.connect(self._move_insets)
+        self.marks.turned.connect(self._turn_arrow)
         self.templates.activated.connect(
             lambda row: self.template_picked.emit(self.templates.itemData(row))
         )
@@ -213,10 +203,22 @@ class FigureWindow(QDialog):
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def set_layers(self, layers: dict[str, str], trainings: set[str]) -> None:
-        """Offer layers, by the names that a description has for them."""
-        self._layers, self._trainings = layers, trainings
-        self.cell.set_layers(layers)
+    def set_layers(
+        self,
+        layers: dict[str, str],
+        trainings: set[str],
+        masks: dict[str, str],
+        grounds: dict[str, str],
+    ) -> None:
+        """Offer layers, masks, and what differences may be taken from, by the descriptions' names.
+
+        ``trainings`` are the layers that are one.
+        """
+        self._trainings = trainings
+        self.cell.set_layers(layers, masks)
+        self.figure.set_layers(grounds)
+        if self.spec is not None:
+            self._fill()
 
     def set_spec(self, spec: FigureSpec) -> None:
         """Show a description; nothing is emitted."""
@@ -237,12 +239,13 @@ class FigureWindow(QDialog):
         self.film.show_film(spec.film)
         self.clear.setEnabled(bool(spec.insets or spec.arrows))
         self.buttons["remove"].setEnabled(len(spec.cells) > 1)
-        if spec.insets:
-            self.places.setCurrentIndex(max(self.places.findData(spec.insets[-1].place), 0))
+        self.marks.show_spec(spec)
+        for name in ("mask_opacity", "legend"):
+            masked = any(cell.mask for cell in spec.cells)
+            self.style_form.rows.setRowVisible(self.style_form.editors[name], masked)
 
-    def _use(self, tool: Tool, on: bool) -> None:
-        if on:
-            self.view.tool = tool
+    def _use(self, tool: Tool) -> None:
+        self.view.tool = tool
 
     # -- changes ----------------------------------------------------------------------------------
 
@@ -254,7 +257,12 @@ class FigureWindow(QDialog):
         self.described.emit(self.spec)
 
     def _change_figure(self, value: FigureSpec) -> None:
-        self._change(title=value.title, footer=value.footer, window=value.window)
+        self._change(
+            title=value.title,
+            footer=value.footer,
+            window=value.window,
+            differences=value.differences,
+        )
 
     def _change_cell(self, cell: CellSpec) -> None:
         assert self.spec is not None
@@ -280,13 +288,19 @@ class FigureWindow(QDialog):
                   and i.place == inset.place]  # fmt: skip
         self._change(insets=(*others, inset) if inset.place == "below" else (inset,))
 
-    def _add_arrow(self, x: float, y: float) -> None:
+    def _add_arrow(self, x: float, y: float, angle: float) -> None:
         assert self.spec is not None
-        self._change(arrows=(*self.spec.arrows, ArrowSpec((round(x, 4), round(y, 4)))))
+        turned = round(angle, 1) if angle >= 0 else float(self.marks.angle.value())
+        arrow = ArrowSpec((round(x, 4), round(y, 4)), turned)
+        self._change(arrows=(*self.spec.arrows, arrow))
 
-    def _move_insets(self, _row: int) -> None:
+    def _turn_arrow(self, angle: float) -> None:
+        if self.spec is not None and self.spec.arrows:
+            *others, newest = self.spec.arrows
+            self._change(arrows=(*others, replace(newest, angle=angle)))
+
+    def _move_insets(self, place: InsetPlace) -> None:
         assert self.spec is not None
-        place = self.places.currentData()
         self._change(insets=tuple(replace(inset, place=place) for inset in self.spec.insets))
 
     def _add_column(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
+    from ctstudio.workflows.denoise import Method
 
 
 def numbered(path: Path, count: int) -> list[Path]:
@@ -55,10 +56,12 @@ def make_each(
     *,
     bits: int = 8,
     overwrite: bool = False,
+    known: Mapping[str, Method] | None = None,
 ) -> Work[list[Path]]:
     """The figure of each of ``series``, or of each of ``runs`` where there are any.
 
-    Files are numbered in that order. What fails is told as a Note, and the others are made.
+    Files are numbered in that order; ``known`` are methods as for `gather`. What fails is told as a
+    Note, and the others are made.
     Returns the files that were written.
 
     Raises
@@ -79,7 +82,7 @@ def make_each(
         yield Progress(done, len(jobs), f"{target.name}")
         try:
             # The parts' own progress would run back to nothing at each of them.
-            material = yield from _notes(gather(spec, some, run))
+            material = yield from _notes(gather(spec, some, run, known=known))
             yield from _notes(make(spec, material, target, bits=bits))
         except StudioError as error:
             failure = error

@@ -144,11 +144,16 @@ class Builder:
             return None, ()
         if cell.mask != ALL and cell.mask not in masks:
             raise _gone(cell.mask)
-        shown = list(masks.values()) if cell.mask == ALL else [masks[cell.mask]]
+        # Of all of them those that lie on this series.
+        fitting = (m for m in masks.values() if m.stack.shape == self._shape(cell))
+        shown = list(fitting) if cell.mask == ALL else [masks[cell.mask]]
         opacity = self.spec.style.mask_opacity
         contour = cell.mask_as == "contour"
         over, names = laid_over(shown, stack, index, cell.plane, contour=contour, opacity=opacity)
         return over, tuple((self.material.hide(name), colour) for name, colour in names)
+
+    def _shape(self, cell: CellSpec) -> tuple[int, int, int]:
+        return self.material.stacks[cell.layer].shape
 
     # -- where ------------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ def gather(
     series: Sequence[SeriesInfo],
     run: Path | None = None,
     masks: Sequence[Path] = (),
+    known: Mapping[str, Method] | None = None,
 ) -> Work[Material]:
     """Read the series that a description needs; methods are applied slice by slice, when drawn.
 
@@ -168,6 +169,8 @@ def gather(
         The folder of a training, for layers that are one.
     masks
         Files of masks for the first series, in the order of their numbers.
+    known
+        Methods by their name in the description, such as networks that are loaded already.
 
     Raises
     ------
@@ -190,7 +193,7 @@ def gather(
             stacks[layer.name] = read[layer.number]
             titles[layer.name] = "Original" if layer.number == 1 else "Reference"
         elif layer.source == "method":
-            method = method_from(layer.method, layer.settings)
+            method = (known or {}).get(layer.method) or method_from(layer.method, layer.settings)
             stacks[layer.name] = Treated(stacks[layer.of], method)
             titles[layer.name], methods[layer.name] = method.title, method.description
         elif layer.source == "mask":
