@@ -21,6 +21,7 @@ CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
     "agreement",
     "autosave",
+    "figure",
     "preview",
     "metrics",
     "warm-up",
