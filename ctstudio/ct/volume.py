@@ -93,7 +93,7 @@ class Geometry:
         in_plane = steps - np.outer(steps @ self.normal, self.normal)
         return bool(np.max(np.linalg.norm(in_plane, axis=1)) > 0.01)
 
-    @property
+    @cached_property
     def edge_letters(self) -> tuple[str, str, str, str]:
         """The patient's sides at the left, right, top and bottom edge of a slice as stored.
 

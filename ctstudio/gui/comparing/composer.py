@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QPainter, QRegion
+from PySide6.QtGui import QRegion
 
 from ctstudio.ct.views import Difference
 from ctstudio.ct.window import Window
@@ -17,33 +15,13 @@ from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui.comparing.modes import Mode, Values
 from ctstudio.gui.comparing.second import Second, beside, on_grid
 from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.places import Probe
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.workflows.figure import residual_limit
 
 SCALE_SPEED = 1 / 150  # of the scale of differences, for one px of a drag
-
-
-class ClippedImage(pg.ImageItem):
-    """An image of which only a part of the viewport is drawn."""
-
-    def __init__(self) -> None:
-        super().__init__(axisOrder="row-major")
-        self.clip: Callable[[], QRegion | None] = lambda: None
-
-    def paint(self, painter: QPainter, *args: object) -> None:
-        region = self.clip()
-        if region is None:
-            super().paint(painter, *args)
-            return
-        painter.save()
-        placed = painter.worldTransform()
-        painter.resetTransform()
-        painter.setClipRegion(region)
-        painter.setWorldTransform(placed)
-        super().paint(painter, *args)
-        painter.restore()
 
 
 class Composer:
@@ -55,8 +33,7 @@ class Composer:
         self.difference: NDArray[np.float32] | None = None  # second minus first, (y, x)
         self.second_in_turn = False  # of a flicker: whether the second is seen now
         self._window: Window | None = None
-        self._item = ClippedImage()
-        self._item.setZValue(1)
+        self._item = Picture()
         self._item.clip = self._clip
         view.add_picture(self._item)
         view.comparison = self
@@ -65,9 +42,7 @@ class Composer:
     def remove(self) -> None:
         """Show the view's own layer alone again."""
         self.view.comparison = None
-        scene = self._item.scene()
-        if scene is not None:
-            scene.removeItem(self._item)
+        self.view.remove_picture(self._item)
         self.view.show_own(True)
         self.view.viewport().update()
 
@@ -118,9 +93,7 @@ class Composer:
             same = second.stack.unit == view.stack.unit and not view.layer.signed
             window = view.window if same else self._own_window
             grey, table = window.to_uint8(second.hu), view.display.table
-        self._item.setLookupTable(table, update=False)
-        self._item.setImage(grey, autoLevels=False, levels=None)
-        self._item.setRect(rect)
+        self._item.show_greys(grey, table, rect)
         self.retouch()
 
     @property
@@ -140,8 +113,8 @@ class Composer:
         elif self.mode == "difference":
             own = False
         blend = self.values.get("blend") / 100 if self.mode == "blend" else 1.0
-        self._item.setOpacity(blend)
-        self._item.setVisible(shown)
+        self._item.opacity = blend
+        self._item.visible = shown
         self.view.show_own(own)
         self.view.viewport().update()
 

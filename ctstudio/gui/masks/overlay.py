@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Masks(QObject):
 
     changed = Signal()
 
-    def __init__(self, session: Session, views: list[PictureView]) -> None:
+    def __init__(self, session: Session, views: Sequence[PictureView]) -> None:
         super().__init__(session)
         self._session = session
         self._views = views

@@ -21,6 +21,8 @@ from ctstudio.gui.viewer.linking import (
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.places import Framing, Probe
 
+LABEL = 72  # px: the number of the slice, at least
+
 
 class LinkedPanes(QWidget):
     """Gestures in one pane are passed on to the panes linked with it."""
@@ -45,8 +47,8 @@ class LinkedPanes(QWidget):
         self.slider.setToolTip(tr("Slice (wheel, Up, Down)"))
         self.slider.valueChanged.connect(self._slide)
         self._label = QLabel("")
-        self._label.setMinimumWidth(72)
         self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._label.setFixedSize(LABEL, self._label.fontMetrics().height())
         self.below = QHBoxLayout()  # what stands below the panes
         self.below.setContentsMargins(8, 0, 8, 0)
         self.below.addWidget(self.slider, 1)
@@ -150,6 +152,9 @@ class LinkedPanes(QWidget):
             self.slider.setRange(0, count - 1)
             self.slider.setPageStep(10)
             self.slider.setValue(view.index)
+            # Of one size whatever it says: the window's layout is not asked at every slice.
+            widest = self._label.fontMetrics().horizontalAdvance(f"{count} / {count} ")
+            self._label.setFixedWidth(max(LABEL, widest))
             self._label.setText(f"{view.index + 1} / {count}")
         self.slider.blockSignals(False)
         if layer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
@@ -12,6 +13,7 @@ from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.words import WORDS
 
 MARGIN = 8.0
 LETTERS = 32.0  # px that the letters in the middle of an edge may take
@@ -93,99 +95,103 @@ def _words(*lines: str) -> list[str]:
 def paint(painter: QPainter, size: QRectF, state: OverlayState) -> None:
     """Draw upon a viewport of ``size`` (device-independent pixels, untransformed painter)."""
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing, True)
-    compact = size.width() < 260 or size.height() < 220
-    small = size.width() < 480 or size.height() < 360
-    font = theme.image_font(11 if compact else 12)
-    painter.setFont(font)
-    metrics = QFontMetricsF(font)
+    width, height = size.width(), size.height()
+    compact = width < 260 or height < 220
+    small = width < 480 or height < 360
+    pixels = 11 if compact else 12
+    painter.setFont(theme.image_font(pixels))
     if state.crosshair is not None:
         _crosshair(painter, size, state.crosshair)
     if state.show_info and not compact:
-        width = size.width() / 2 - 2 * MARGIN - LETTERS / 2
-        low = (1 - SCALE_SHARE) * size.width() / 2 - 2 * MARGIN if state.show_scale else width
+        room = width / 2 - 2 * MARGIN - LETTERS / 2
+        low = (1 - SCALE_SHARE) * width / 2 - 2 * MARGIN if state.show_scale else room
+        at = (width, height, pixels, room)
         # A small pane keeps what changes while one works; the rest would cover the image.
+        corners = [_corner(tuple(state.top_left), "top left", *at)] if not small else []
         if not small:
-            _corner(painter, metrics, size, state.top_left, "top left", width)
-            _corner(painter, metrics, size, state.top_right, "top right", width)
-            _corner(painter, metrics, size, state.bottom_right, "bottom right", width, low)
+            corners.append(_corner(tuple(state.top_right), "top right", *at))
+            corners.append(_corner(tuple(state.bottom_right), "bottom right", *at, low))
         lines = state.bottom_left_short if small else state.bottom_left
-        _corner(painter, metrics, size, lines, "bottom left", width, low)
+        corners.append(_corner(tuple(lines), "bottom left", *at, low))
+        for words in corners:
+            for place, text in words:
+                outlined(painter, place, text)
     if state.show_letters:
-        _letters(painter, size, state.letters, font)
+        _letters(painter, size, state.letters, pixels)
     if state.show_scale:
-        _scale_bar(painter, metrics, size, state)
+        _scale_bar(painter, size, state, pixels)
 
 
 def outlined(painter: QPainter, position: QPointF, text: str, colour: str = theme.ON_IMAGE) -> None:
     """Text that is readable on black and on white: a dark copy beneath, one pixel off."""
-    painter.setPen(QColor(0, 0, 0, 200))
-    for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
-        painter.drawText(position + QPointF(dx, dy), text)
-    painter.setPen(QColor(colour))
-    painter.drawText(position, text)
+    WORDS.draw(painter, position, text, colour)
 
 
+@lru_cache(maxsize=256)
 def _corner(
-    painter: QPainter,
-    metrics: QFontMetricsF,
-    size: QRectF,
-    lines: list[str],
+    lines: tuple[str, ...],
     corner: str,
     width: float,
+    height: float,
+    pixels: int,
+    room: float,
     beside_scale: float | None = None,
-) -> None:
-    """Words in a corner; the two lowest lines of a lower one keep to ``beside_scale``, px."""
-    height = metrics.height()
+) -> tuple[tuple[QPointF, str], ...]:
+    """Words in a corner of a viewport ``width`` by ``height``, each with its place.
+
+    The two lowest lines of a lower corner keep to ``beside_scale``, px.
+    """
+    metrics = QFontMetricsF(theme.image_font(pixels))
+    line_height = metrics.height()
+    placed = []
     for row, line in enumerate(lines):
-        room = width if beside_scale is None or row < len(lines) - 2 else beside_scale
-        text = metrics.elidedText(line, Qt.TextElideMode.ElideRight, room)
+        most = room if beside_scale is None or row < len(lines) - 2 else beside_scale
+        text = metrics.elidedText(line, Qt.TextElideMode.ElideRight, most)
         x = MARGIN
         if corner.endswith("right"):
-            x = size.width() - MARGIN - metrics.horizontalAdvance(text)
+            x = width - MARGIN - metrics.horizontalAdvance(text)
         if corner.startswith("top"):
-            y = MARGIN + metrics.ascent() + row * height
+            y = MARGIN + metrics.ascent() + row * line_height
         else:
-            y = size.height() - MARGIN - metrics.descent() - (len(lines) - 1 - row) * height
-        outlined(painter, QPointF(x, y), text)
+            y = height - MARGIN - metrics.descent() - (len(lines) - 1 - row) * line_height
+        placed.append((QPointF(x, y), text))
+    return tuple(placed)
 
 
 def _letters(
-    painter: QPainter, size: QRectF, letters: tuple[str, str, str, str], font: QFont
+    painter: QPainter, size: QRectF, letters: tuple[str, str, str, str], pixels: int
 ) -> None:
+    font = painter.font()
     bold = QFont(font)
-    bold.setPixelSize(font.pixelSize() + 2)
+    bold.setPixelSize(pixels + 2)
     bold.setBold(True)
     painter.setFont(bold)
-    metrics = QFontMetricsF(bold)
-    left, right, top, bottom = letters
-    middle_y = size.height() / 2 + metrics.ascent() / 2 - 1
-    outlined(painter, QPointF(MARGIN, middle_y), left, theme.CROSSHAIR)
-    outlined(
-        painter,
-        QPointF(size.width() - MARGIN - metrics.horizontalAdvance(right), middle_y),
-        right,
-        theme.CROSSHAIR,
-    )
-    x = size.width() / 2
-    outlined(
-        painter,
-        QPointF(x - metrics.horizontalAdvance(top) / 2, MARGIN + metrics.ascent()),
-        top,
-        theme.CROSSHAIR,
-    )
-    # the bottom letter stands above the scale bar
-    outlined(
-        painter,
-        QPointF(x - metrics.horizontalAdvance(bottom) / 2, size.height() - MARGIN - 26),
-        bottom,
-        theme.CROSSHAIR,
-    )
+    for place, text in _letter_places(letters, size.width(), size.height(), pixels):
+        outlined(painter, place, text, theme.CROSSHAIR)
     painter.setFont(font)
 
 
-def _scale_bar(
-    painter: QPainter, metrics: QFontMetricsF, size: QRectF, state: OverlayState
-) -> None:
+@lru_cache(maxsize=64)
+def _letter_places(
+    letters: tuple[str, str, str, str], width: float, height: float, pixels: int
+) -> tuple[tuple[QPointF, str], ...]:
+    """The letters of the edges, each with its place."""
+    bold = theme.image_font(pixels + 2)
+    bold.setBold(True)
+    metrics = QFontMetricsF(bold)
+    left, right, top, bottom = letters
+    middle = height / 2 + metrics.ascent() / 2 - 1
+    centre = [width / 2 - metrics.horizontalAdvance(text) / 2 for text in (top, bottom)]
+    return (
+        (QPointF(MARGIN, middle), left),
+        (QPointF(width - MARGIN - metrics.horizontalAdvance(right), middle), right),
+        (QPointF(centre[0], MARGIN + metrics.ascent()), top),
+        # the bottom letter stands above the scale bar
+        (QPointF(centre[1], height - MARGIN - 26), bottom),
+    )
+
+
+def _scale_bar(painter: QPainter, size: QRectF, state: OverlayState, font_px: int) -> None:
     if state.pixels_per_mm <= 0:
         return
     length = nice_length(size.width() * SCALE_SHARE / state.pixels_per_mm)
@@ -200,7 +206,13 @@ def _scale_bar(
         for x in (x0, x0 + pixels):
             painter.drawLine(QPointF(x, y - 4), QPointF(x, y + 1))
     text = f"{length:g} {state.unit}"
-    outlined(painter, QPointF((size.width() - metrics.horizontalAdvance(text)) / 2, y - 6), text)
+    place = QPointF((size.width() - _advance(text, font_px)) / 2, y - 6)
+    outlined(painter, place, text)
+
+
+@lru_cache(maxsize=64)
+def _advance(text: str, pixels: int) -> float:
+    return QFontMetricsF(theme.image_font(pixels)).horizontalAdvance(text)
 
 
 def circle(painter: QPainter, at: QPointF, radius: float) -> None:

@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
-from PySide6.QtWidgets import QGraphicsView
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent, QTransform
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
@@ -24,6 +23,7 @@ from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer import overlay
+from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.places import Compared
 from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
@@ -32,27 +32,27 @@ from ctstudio.gui.windowing.display import PLAIN, Display
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
 PaintUpon = Callable[["PictureView", QPainter], None]
-MASKS_Z = 10
 NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
 
 
-class PictureView(pg.GraphicsView):
+class PictureView(QAbstractScrollArea):
     """Draws a slice and what stands upon it, and knows which place of the patient is where."""
+
+    window: Window  # type: ignore[assignment]  # of its greys; that of Qt is not asked for
 
     def __init__(self) -> None:
         self.layer: Layer | None = None  # Qt resizes the view while it is being made
-        super().__init__(background="k")  # black behind images in every theme
+        super().__init__()
         self.setObjectName("pane")
-        # Whatever changes the picture asks for one painting itself; the scene would for another.
-        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        for way in (self.setHorizontalScrollBarPolicy, self.setVerticalScrollBarPolicy):
+            way(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # All of it is painted here: nothing needs to be painted beneath.
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(80, 80)
-        self._box = pg.ViewBox(enableMenu=False, enableMouse=False, invertY=True, border=None)
-        self._box.setDefaultPadding(0.0)
-        self._box.disableAutoRange()
-        self.setCentralItem(self._box)
-        self._image = pg.ImageItem(axisOrder="row-major")
-        self._box.addItem(self._image)
-        self._overlays: list[pg.ImageItem] = []
+        self._image = Picture()
+        self._added: list[Picture] = []
+        self._overlays: list[Picture] = []
         self.masks: MasksOf | None = None  # what lies over the image
         self.upon: list[PaintUpon] = []  # and what is drawn upon it, in viewport px
         self.comparison: Compared | None = None
@@ -184,35 +184,34 @@ class PictureView(pg.GraphicsView):
         else:
             self._grey = self.window.to_uint8(self._hu)
             lut = self.display.table
-        self._image.setLookupTable(lut, update=False)
-        self._image.setImage(self._grey, autoLevels=False, levels=None)
-        self._image.setRect(self.image_rect())
+        self._image.show_greys(self._grey, lut, self.image_rect())
         if self.comparison is not None:
             self.comparison.redraw()
         self.draw_masks()
         self.viewport().update()
 
-    def add_picture(self, item: pg.ImageItem) -> None:
+    def add_picture(self, picture: Picture) -> None:
         """Another picture between the view's own and the masks."""
-        self._box.addItem(item)
+        self._added.append(picture)
+
+    def remove_picture(self, picture: Picture) -> None:
+        """It is not drawn any more."""
+        self._added.remove(picture)
+        self.viewport().update()
 
     def show_own(self, on: bool) -> None:
         """Draw the view's own picture, or not where another covers it."""
-        self._image.setVisible(on)
+        self._image.visible = on
 
     def draw_masks(self) -> None:
         """Lay the masks over the image, anew."""
         pictures = self.masks(self) if self.masks is not None and self._hu is not None else []
         while len(self._overlays) < len(pictures):
-            item = pg.ImageItem(axisOrder="row-major")
-            item.setZValue(MASKS_Z)
-            self._box.addItem(item)
-            self._overlays.append(item)
+            self._overlays.append(Picture())
         for item in self._overlays[len(pictures) :]:
             item.clear()
         for item, (rect, picture) in zip(self._overlays, pictures, strict=False):
-            item.setImage(picture, autoLevels=False, levels=None)
-            item.setRect(rect)
+            item.show_colours(picture, rect)
         if self._overlays:
             self.viewport().update()
 
@@ -252,14 +251,6 @@ class PictureView(pg.GraphicsView):
     def set_framing(self, framing: Framing) -> None:
         self._framing = framing
         self.fitted = False
-        size = self.viewport().size()
-        width, height = size.width() / framing.scale, size.height() / framing.scale
-        self._box.setRange(
-            QRectF(framing.u - width / 2, framing.v - height / 2, width, height), padding=0
-        )
-        pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
-        smooth = framing.scale * pixel < NEAREST_FROM
-        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         self.viewport().update()
 
     def to_plane(self, position: QPointF) -> QPointF:
@@ -316,7 +307,7 @@ class PictureView(pg.GraphicsView):
         self._crosshair = plane
         self.viewport().update()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if self.layer is None:
             return
@@ -327,10 +318,22 @@ class PictureView(pg.GraphicsView):
 
     # -- drawing upon the image ------------------------------------------------------------------
 
-    def drawForeground(self, painter: QPainter, rect: QRectF) -> None:
-        painter.save()
-        painter.resetTransform()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
         viewport = QRectF(self.viewport().rect())
+        painter.fillRect(viewport, Qt.GlobalColor.black)  # behind images in every theme
+        f, size = self._framing, self.viewport().size()
+        plane = QTransform.fromTranslate(size.width() / 2, size.height() / 2)
+        plane = plane.scale(f.scale, f.scale).translate(-f.u, -f.v)
+        pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
+        smooth = f.scale * pixel < NEAREST_FROM
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        for picture in (self._image, *self._added, *self._overlays):
+            picture.paint(painter, plane)
+        self._paint_upon(painter, viewport)
+        painter.end()
+
+    def _paint_upon(self, painter: QPainter, viewport: QRectF) -> None:
         if self.layer is not None:
             crosshair = None
             if self._crosshair is not None and self.show_crosshair:
@@ -370,7 +373,6 @@ class PictureView(pg.GraphicsView):
             painter.setPen(QPen(QColor(theme.current().accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(viewport.adjusted(1, 1, -1, -1))
-        painter.restore()
 
     def set_active(self, active: bool) -> None:
         if active != self.active:

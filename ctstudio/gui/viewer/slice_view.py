@@ -49,7 +49,7 @@ class SliceView(PictureView):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
         self.tool: MouseTool | None = None
         self.grips: list[Grips] = []  # the first that takes a place has it
         self._drawing: MouseTool | None = None  # what has the button

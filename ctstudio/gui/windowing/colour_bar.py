@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtCore import QPointF
+from PySide6.QtGui import QFontMetrics, QImage, QPainter
 
 from ctstudio.figures.colours import diverging_table
 from ctstudio.figures.marks import bar_ticks, number
@@ -42,23 +44,41 @@ def paint(view: PictureView, painter: QPainter) -> None:
     table, lower, upper = found
     height = round(size.height() * SHARE)
     right, top = size.width() - MARGIN, (size.height() - height) // 2
-    painter.setFont(theme.image_font(11))
-    metrics = painter.fontMetrics()
-    ticks = bar_ticks(lower, upper, max(height // (2 * metrics.height()), 2))
-    texts = [number(float(f"{value:.6g}")) for value in ticks]
+    font = theme.image_font(11)
+    painter.setFont(font)
     left = right - WIDTH
-    rect = QRectF(left, top, WIDTH, height)
-    colours = np.ascontiguousarray(table[::-1, None, :])
-    image = QImage(colours.data, 1, len(colours), 3, QImage.Format.Format_RGB888).copy()
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-    painter.drawImage(rect, image)
-    painter.setPen(QColor(0, 0, 0, 200))
-    painter.drawRect(rect.adjusted(-1, -1, 0, 0))
-    for value, text in zip(ticks, texts, strict=True):
-        y = top + height * (upper - value) / (upper - lower)
-        wide = metrics.horizontalAdvance(text)
-        overlay.outlined(painter, QPointF(left - 5 - wide, y + metrics.ascent() / 2 - 1), text)
+    painter.drawImage(QPointF(left - 1, top - 1), _image(table.tobytes(), height))
+    for y, text, wide, ascent in _ticks(lower, upper, height):
+        place = QPointF(left - 5 - wide, top + y + ascent / 2 - 1)
+        overlay.outlined(painter, place, text)
     unit = view.stack.unit
     if unit:
-        wide = metrics.horizontalAdvance(unit)
+        wide = painter.fontMetrics().horizontalAdvance(unit)
         overlay.outlined(painter, QPointF(right - wide, top - 8), unit)
+
+
+@lru_cache(maxsize=64)
+def _ticks(lower: float, upper: float, height: int) -> tuple[tuple[float, str, int, int], ...]:
+    """The numbers beside a bar ``height`` px tall: px from its top, text, its width and ascent."""
+    metrics = QFontMetrics(theme.image_font(11))
+    ticks = bar_ticks(lower, upper, max(height // (2 * metrics.height()), 2))
+    texts = [number(float(f"{value:.6g}")) for value in ticks]
+    return tuple(
+        (height * (upper - value) / (upper - lower), text, metrics.horizontalAdvance(text),
+         metrics.ascent())
+        for value, text in zip(ticks, texts, strict=True)
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _image(table: bytes, height: int) -> QImage:
+    """The bar in a dark frame for the colours ``(n, 3)`` uint8 from the lowest value up."""
+    colours = np.frombuffer(table, np.uint8).reshape(-1, 3)[::-1]
+    row = np.arange(height) * len(colours) // height
+    bar = np.zeros((height + 2, WIDTH + 2, 4), np.uint8)
+    bar[..., 3] = 200  # of the frame
+    bar[1:-1, 1:-1, :3] = colours[row][:, None]
+    bar[1:-1, 1:-1, 3] = 255
+    size = (WIDTH + 2, height + 2)
+    image = QImage(bar.tobytes(), *size, 4 * size[0], QImage.Format.Format_RGBA8888)
+    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)

@@ -1,0 +1,135 @@
+"""A picture that lies in a plane, drawn fast.
+
+Greys are given to Qt as they are; colours as 32-bit pixels, which it scales twice as fast as a
+colour table. Where one picture is painted again and again at one place, as while something is drawn
+upon it, what stands on the screen is kept and copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QImage, QPainter, QRegion, QTransform
+
+KEPT_FROM = 3  # paintings of one picture at one place
+
+
+class Picture:
+    """Draws pixels over a rectangle of the plane, in mm."""
+
+    def __init__(self) -> None:
+        self.image: NDArray[np.uint8] | None = None  # what is drawn: greys (y, x), or RGBA
+        self.visible = True
+        self.opacity = 1.0
+        self.clip: Callable[[], QRegion | None] = lambda: None  # px of the viewport; None: all
+        self._picture = QImage()
+        self._pixels: NDArray[Any] = np.empty((0, 0), np.uint32)  # what it looks into
+        self._rect = QRectF()
+        self._painted: tuple[object, ...] = ()
+        self._times = 0
+        self._kept: tuple[QImage, QRect] | None = None  # as it stands on the screen, and where
+
+    def show_greys(
+        self, grey: NDArray[np.uint8], table: NDArray[np.uint8] | None, rect: QRectF
+    ) -> None:
+        """Draw ``grey`` ``(y, x)``; ``table`` ``(n, 3)`` uint8, read-only, has their colours."""
+        self.image = grey
+        if table is None:
+            self._pixels = np.ascontiguousarray(grey)
+            self._look(QImage.Format.Format_Grayscale8, rect)
+            return
+        if self._pixels.shape != grey.shape or self._pixels.dtype != np.uint32:
+            self._pixels = np.empty(grey.shape, np.uint32)
+        # Into the same memory each time: to ask for new pages takes longer than to fill them.
+        np.take(_colours(table), grey, out=self._pixels, mode="clip")
+        self._look(QImage.Format.Format_RGB32, rect)
+
+    def show_colours(self, rgba: NDArray[np.uint8], rect: QRectF) -> None:
+        """Draw ``rgba`` ``(y, x, 4)``, whose last value is its opacity."""
+        self.image = rgba
+        self._pixels = np.ascontiguousarray(rgba)
+        self._look(QImage.Format.Format_RGBA8888, rect)
+
+    def _look(self, kind: QImage.Format, rect: QRectF) -> None:
+        rows, columns = self._pixels.shape[:2]
+        line = self._pixels.strides[0]
+        self._picture = QImage(self._pixels.data, columns, rows, line, kind)
+        self._rect = rect
+        self._forget()
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        self.image = None
+        self._picture = QImage()
+        self._forget()
+
+    def paint(self, painter: QPainter, plane: QTransform) -> None:
+        """Draw it; ``painter`` counts in px of the viewport, ``plane`` makes them of mm."""
+        if self.image is None or not self.visible:
+            return
+        painter.save()
+        region = self.clip()
+        if region is not None:
+            painter.setClipRegion(region)
+        painter.setOpacity(self.opacity)
+        rect, (rows, columns) = self._rect, self.image.shape[:2]
+        placed = QTransform.fromTranslate(rect.left(), rect.top())
+        placed = placed.scale(rect.width() / columns, rect.height() / rows) * plane
+        size, ratio = painter.device(), painter.device().devicePixelRatioF()
+        smooth = painter.testRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painted = (placed, smooth, size.width(), size.height(), ratio)
+        if painted != self._painted:
+            self._forget()
+            self._painted = painted
+        self._times += 1
+        if self._times >= KEPT_FROM:
+            if self._kept is None:
+                screen = QRect(0, 0, round(size.width() * ratio), round(size.height() * ratio))
+                self._kept = self._as_on_screen(placed, smooth, screen, ratio)
+            image, place = self._kept
+            painter.drawImage(QPointF(place.left() / ratio, place.top() / ratio), image)
+        else:
+            painter.setTransform(placed)
+            painter.drawImage(QRectF(self._picture.rect()), self._picture)
+        painter.restore()
+
+    def _as_on_screen(
+        self, placed: QTransform, smooth: bool, screen: QRect, ratio: float
+    ) -> tuple[QImage, QRect]:
+        """The picture in pixels of the screen, nothing else there, and which pixels these are."""
+        device = placed * QTransform.fromScale(ratio, ratio)
+        whole = QRectF(self._picture.rect())
+        place = device.mapRect(whole).toAlignedRect().intersected(screen)
+        image = QImage(place.size(), QImage.Format.Format_ARGB32_Premultiplied)
+        image.fill(Qt.GlobalColor.transparent)
+        if not image.isNull():
+            painter = QPainter(image)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+            painter.setTransform(device * QTransform.fromTranslate(-place.left(), -place.top()))
+            painter.drawImage(whole, self._picture)
+            painter.end()
+        image.setDevicePixelRatio(ratio)
+        return image, place
+
+    def _forget(self) -> None:
+        self._painted, self._times, self._kept = (), 0, None
+
+
+_TABLES: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint32]]] = {}
+MOST_TABLES = 64
+
+
+def _colours(table: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Rows ``(n, 3)`` of a read-only table as Qt has them, ``(n,)``; made once a table."""
+    known = _TABLES.get(id(table))
+    if known is None or known[0] is not table:
+        red, green, blue = (table[:, k].astype(np.uint32) for k in range(3))
+        packed = np.uint32(0xFF000000) | red << np.uint32(16) | green << np.uint32(8) | blue
+        if len(_TABLES) >= MOST_TABLES:
+            _TABLES.clear()
+        known = _TABLES[id(table)] = (table, packed)
+    return known[1]

@@ -1,0 +1,70 @@
+"""Words upon images, each drawn once and kept as a picture."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+
+BENEATH = QColor(0, 0, 0, 200)
+AROUND = ((1, 1), (-1, 1), (1, -1), (-1, -1))
+ROOM = 3.0  # px around the letters, for what reaches out of them
+MOST = 256  # pictures that are kept, some 10 kB each
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Words as a picture; ``ascent`` px of the font lie above the baseline."""
+
+    image: QImage
+    ascent: float
+
+
+class Words:
+    """Draws outlined words; those that were drawn before are copied."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, str, float], Drawn] = OrderedDict()
+
+    def draw(self, painter: QPainter, baseline: QPointF, text: str, colour: str) -> None:
+        """Draw ``text`` in the painter's font, its baseline beginning at ``baseline`` (px)."""
+        font, ratio = painter.font(), painter.device().devicePixelRatioF()
+        key = (text, colour, font.key(), ratio)
+        drawn = self._known.get(key)
+        if drawn is None:
+            drawn = self._known[key] = _drawn(text, colour, font, ratio)
+            if len(self._known) > MOST:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        left, top = baseline.x() - ROOM, baseline.y() - ROOM - drawn.ascent
+        # Upon whole pixels of the screen: between them letters would be blurred.
+        place = QPointF(round(left * ratio) / ratio, round(top * ratio) / ratio)
+        painter.drawImage(place, drawn.image)
+
+
+def _drawn(text: str, colour: str, font: QFont, ratio: float) -> Drawn:
+    metrics = QFontMetricsF(font)
+    ascent = float(round(metrics.ascent()))
+    width = metrics.horizontalAdvance(text) + 2 * ROOM
+    height = ascent + metrics.descent() + 2 * ROOM
+    size = round(width * ratio + 1), round(height * ratio + 1)
+    image = QImage(*size, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing, True)
+    painter.setFont(font)
+    at = QPointF(ROOM, ROOM + ascent)
+    painter.setPen(BENEATH)
+    for dx, dy in AROUND:
+        painter.drawText(at + QPointF(dx, dy), text)
+    painter.setPen(QColor(colour))
+    painter.drawText(at, text)
+    painter.end()
+    return Drawn(image, ascent)
+
+
+WORDS = Words()
