@@ -167,10 +167,10 @@ def _require_same(spec: FigureSpec, material: Material, go_on: bool) -> None:
     told = others(spec, material)
     if told and not go_on:
         raise StudioError(
-            " ".join(told), hint="Give that series, or add --other-series to go on with this one."
+            told, hint="Give that series, or add --other-series to go on with this one."
         )
-    for sentence in told:
-        click.echo(sentence, err=True)
+    if told:
+        click.echo(told, err=True)
 
 
 def _described(options: dict[str, Any]) -> FigureSpec:

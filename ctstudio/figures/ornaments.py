@@ -18,6 +18,7 @@ from ctstudio.figures.text import elide
 MARK = (255, 196, 0)
 """Boxes and arrows: seen on black, on white and on every grey."""
 
+LEAST_INSET = 0.2
 LEGEND_LINES = 4
 """What does not fit into so many is counted."""
 
@@ -122,10 +123,24 @@ def corner_inset(box: Picture, inset: InsetSpec, em: int) -> list[Item]:
     rows, columns = part.natural_size
     width = round(inset.size * box.width)
     width = min(width, round(0.9 * box.height * columns / rows))
+    width = _beside(box, inset, width, columns / rows)
     height = picture_height(part, width, ())
     left = box.left + (box.width - width if "right" in inset.place else 0)
     top = box.top + (box.height - height if "lower" in inset.place else 0)
     return enlarged(part, left, top, width, max(round(em / 8), 1))
+
+
+def _beside(box: Picture, inset: InsetSpec, width: int, aspect: float) -> int:
+    """At most ``width``, and narrower where the inset would cover the very part that it shows.
+
+    Not narrower than a fifth of the picture: then it covers it.
+    """
+    left, top, wide, high = inset.box
+    right, below = 1 - left - wide, 1 - top - high
+    across = (right if "right" in inset.place else left) * box.width
+    down = (below if "lower" in inset.place else top) * box.height * aspect
+    fitting = math.floor(max(across, down))
+    return min(width, fitting) if fitting >= LEAST_INSET * box.width else width
 
 
 def arrow_items(box: Picture, arrow: ArrowSpec, em: int) -> list[Item]:

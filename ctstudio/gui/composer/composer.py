@@ -75,6 +75,7 @@ class Composer(QObject):
             self._session.message.connect(window.message.say)
             self._session.layer_added.connect(self._layers_changed)
             self._session.layer_removed.connect(self._layers_changed)
+            self._session.layer_changed.connect(self._layer_changed)
         return self.window
 
     # -- what there is ----------------------------------------------------------------------------
@@ -84,6 +85,10 @@ class Composer(QObject):
         if window is not None and window.isVisible() and not self._session.closing:
             self._gather(window)
             self._later()
+
+    def _layer_changed(self, _layer: object, index: int) -> None:
+        if index < 0:  # all of it: it has become whole
+            self._layers_changed()
 
     def _gather(self, window: FigureWindow) -> None:
         """Take stock of what is open, and of the templates."""
@@ -241,7 +246,7 @@ class Composer(QObject):
         window.set_spec(without_content(spec))
         self._later()
         if told:
-            window.banner.show_trouble(" ".join(told), tr("It is drawn of the open one here."))
+            window.banner.show_trouble(told, tr("It is drawn of the open one here."))
 
     def _keep(self, window: FigureWindow, spec: FigureSpec) -> None:
         name, agreed = QInputDialog.getText(

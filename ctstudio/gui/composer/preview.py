@@ -41,6 +41,7 @@ class FigureView(QWidget):
         self.words = ""
         self._scene: Scene | None = None
         self._image: QImage | None = None
+        self._shown: QImage | None = None  # the same, as large as it is drawn
         self._drag: tuple[Place, QPointF, QPointF] | None = None
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -54,6 +55,7 @@ class FigureView(QWidget):
     def show_scene(self, scene: Scene, image: QImage) -> None:
         """Show a figure and its picture."""
         self._scene, self._image, self.words = scene, image, ""
+        self._shown = None
         self.update()
 
     def say(self, words: str) -> None:
@@ -85,7 +87,9 @@ class FigureView(QWidget):
         scale = min(room.width() / self._image.width(), room.height() / self._image.height(), 1.0)
         width, height = self._image.width() * scale, self._image.height() * scale
         centre = QRectF(room).center()
-        return QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height)
+        # On whole px of the screen: nothing is blurred by half of one.
+        left, top = round(centre.x() - width / 2), round(centre.y() - height / 2)
+        return QRectF(left, top, round(width), round(height))
 
     def rect_of(self, place: Place) -> QRectF:
         """Where a cell's picture is drawn."""
@@ -120,8 +124,8 @@ class FigureView(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self.words)
             return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(self.box(), self._image)
+        box = self.box()
+        painter.drawImage(box, self._sized(self._image, box))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         accent = QColor(colours.accent)
         for place in self._scene.places:
@@ -134,6 +138,15 @@ class FigureView(QWidget):
                 painter.drawLine(self._drag[1], self._drag[2])
             else:
                 painter.drawRect(QRectF(self._drag[1], self._drag[2]).normalized())
+
+    def _sized(self, image: QImage, box: QRectF) -> QImage:
+        """A figure at the resolution of the screen; every px of it counts, so text stays clean."""
+        ratio = self.devicePixelRatioF()
+        size = (box.size() * ratio).toSize()
+        if self._shown is None or self._shown.size() != size:
+            smooth = Qt.TransformationMode.SmoothTransformation
+            self._shown = image.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+        return self._shown
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:

@@ -47,20 +47,19 @@ def without_content(spec: FigureSpec) -> FigureSpec:
     return replace(spec, layers=tuple(replace(layer, content="") for layer in spec.layers))
 
 
-def others(spec: FigureSpec, material: Material) -> list[str]:
-    """A sentence for each series that is not the one the description was made of."""
+def others(spec: FigureSpec, material: Material) -> str:
+    """A sentence on the series that are not those which the description was made of, or ""."""
     told = []
     for layer in spec.layers:
         stack = material.stacks.get(layer.name)
         if layer.source != "series" or not layer.content or stack is None:
             continue
         found = content_of(stack)
-        if found == layer.content:
-            continue
-        size, wanted = (_words(text) for text in (found, layer.content))
-        what = f"{wanted}, this one has {size}" if size != wanted else "other values"
-        told.append(f"The figure was made of another series: its {layer.name} had {what}.")
-    return told
+        if found != layer.content:
+            size, wanted = (_words(text) for text in (found, layer.content))
+            what = f"{wanted}, here it has {size}" if size != wanted else "other values"
+            told.append(f"its {layer.name} had {what}")
+    return f"The figure was made of another series: {'; '.join(told)}." if told else ""
 
 
 def _words(content: str) -> str:
