@@ -118,6 +118,11 @@ class RecipeForm(QWidget):
         self.recipe_box.show_recipes(self._recipes)
         self._offer(next(iter(self._recipes.values())))
 
+    @property
+    def filled(self) -> bool:
+        """Whether there is a recipe in it: the learning engine is loaded."""
+        return self._recipe is not None
+
     def _offer(self, recipe: Recipe) -> None:
         """Show a recipe from the list; its noise may yet be suited to the series."""
         self._noise_free = False

@@ -77,6 +77,7 @@ class CompareBar(QFrame):
             layout.addWidget(widget)
         layout.addWidget(self.slider, 1)
         layout.addWidget(self.value)
+        layout.addStretch()
         layout.addWidget(self.end)
         comparing.changed.connect(self.follow)
         self.follow()

@@ -13,7 +13,7 @@ from ctstudio.ct.views import Blend, Difference
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.sessions.parts import Part, state_of
-from ctstudio.workflows.sessions.document import Document, KeptLayer, Kind
+from ctstudio.workflows.sessions.document import Document, KeptLayer, KeptVolume, Kind
 from ctstudio.workflows.sessions.reopen import key_of, places_of
 from ctstudio.workflows.sessions.voxels import kept
 
@@ -30,6 +30,7 @@ class Capture(QObject):
         self._session, self._parts = session, parts
         self._keys: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
         self._files: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+        self._likely: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
         self.opened: dict[Path, None] = {}  # as it was asked for, in order
         session.layer_changed.connect(self._changed)
 
@@ -37,11 +38,12 @@ class Capture(QObject):
         """Remember paths that held series."""
         self.opened.update(dict.fromkeys(path.absolute() for path in paths))
 
-    def name(self, layer: Layer, key: str, file: str = "") -> None:
+    def name(self, layer: Layer, kept: KeptLayer) -> None:
         """Give ``layer`` the key, and its pixels the file, that they had in a session file."""
-        self._keys[layer] = key
-        if file:
-            self._files[layer] = file
+        self._keys[layer] = kept.key
+        for files, volume in ((self._files, kept.volume), (self._likely, kept.likely)):
+            if volume is not None:
+                files[layer] = volume.file
 
     def key(self, layer: Layer | None) -> str:
         """The key of a layer; "" of one that is not kept."""
@@ -59,12 +61,15 @@ class Capture(QObject):
             if not key:
                 continue
             parent = self.key(layer.parent)
-            about = None
-            volume = _own_pixels(layer)
-            if volume is not None and layer.parent is not None:
-                file = self._files.setdefault(layer, f"{key}-{uuid.uuid4().hex[:8]}.npy")
+            about: list[KeptVolume | None] = []
+            likely = layer.likely if isinstance(layer.likely, Volume) else None
+            for volume, files in ((_own_pixels(layer), self._files), (likely, self._likely)):
+                if volume is None or layer.parent is None:
+                    about.append(None)
+                    continue
+                file = files.setdefault(layer, f"{key}-{uuid.uuid4().hex[:8]}.npy")
                 root = layer.root.stack.source.files
-                about = kept(volume, file, layer.parent.stack.geometry, root)
+                about.append(kept(volume, file, layer.parent.stack.geometry, root))
                 volumes[file] = volume
             series = layer.series if layer.kind == "original" else None
             if series is not None:
@@ -76,10 +81,11 @@ class Capture(QObject):
                     kind=KEPT[layer.kind],
                     parent=parent,
                     series=key_of(series) if series is not None else None,
-                    volume=about,
+                    volume=about[0],
                     fraction=layer.stack.fraction if isinstance(layer.stack, Blend) else None,
                     note=layer.note,
                     noise_free=layer.noise_free,
+                    likely=about[1],
                 )
             )
         state = state_of(self._parts, self.key)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, get_args
 import numpy as np
 from PySide6.QtGui import QAction
 
+from ctstudio.ct.boxes import Box
 from ctstudio.ct.measure import Kind, Shape
 from ctstudio.ct.planes import Projection, plane_data, plane_from_data
 from ctstudio.ct.window import Window
@@ -19,6 +20,8 @@ from ctstudio.gui.measuring.entries import Measurements
 from ctstudio.gui.panels.compare import ComparePanel
 from ctstudio.gui.panels.train import TrainPanel
 from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.boxes import Boxes
+from ctstudio.gui.viewer.overlays import Overlays
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.gui.viewer.view_grid import LAYOUTS, ViewGrid
@@ -165,18 +168,25 @@ class ComparingPart:
 
 
 class SwitchPart:
-    """What is switched on: overlays, links."""
+    """What is switched on: overlays, links; also what is off only while all is hidden."""
 
-    def __init__(self, actions: Mapping[str, QAction], names: tuple[str, ...]) -> None:
+    def __init__(
+        self, actions: Mapping[str, QAction], names: tuple[str, ...], overlays: Overlays
+    ) -> None:
         self._actions = {name: actions[name] for name in names}
+        self._hide, self._overlays = actions["hide_all"], overlays
 
     def state(self, _key_of: KeyOf) -> dict[str, Any]:
-        return {name: action.isChecked() for name, action in self._actions.items()}
+        hidden = self._overlays.hidden
+        on = {name: a.isChecked() or a in hidden for name, a in self._actions.items()}
+        return {**on, "hide_all": self._hide.isChecked()}
 
     def restore(self, state: Fields, _layer_of: LayerOf) -> None:
+        self._hide.setChecked(False)
         for name, action in self._actions.items():
             if name in state:
                 action.setChecked(state.flag(name))
+        self._hide.setChecked(state.flag("hide_all", False))
 
 
 class MaskPart:
@@ -258,6 +268,31 @@ class MeasurePart:
             if entry is not None:
                 self._measurements.rename(entry, item.text("name", entry.name))
         self._measurements.select(None)
+
+
+class BoxPart:
+    """Tumour boxes: places in the patient, on the series that they were drawn on."""
+
+    def __init__(self, boxes: Boxes) -> None:
+        self._boxes = boxes
+
+    def state(self, key_of: KeyOf) -> dict[str, Any]:
+        items = [
+            {"name": box.name, "corners": box.corners_mm.ravel().tolist(), "on": key_of(layer)}
+            for layer, boxes in self._boxes.state()
+            for box in boxes
+        ]
+        return {"items": [item for item in items if item["on"]]}
+
+    def restore(self, state: Fields, layer_of: LayerOf) -> None:
+        found: dict[Layer, list[Box]] = {}
+        for item in state.objects("items"):
+            layer = layer_of(item.text("on"))
+            corners = np.array(item.numbers("corners", 12)).reshape(4, 3)
+            if layer is not None:
+                found.setdefault(layer, []).append(Box(item.text("name"), corners))
+        for layer, boxes in found.items():
+            self._boxes.put(layer, boxes)
 
 
 class PanelPart:

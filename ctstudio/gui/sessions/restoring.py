@@ -77,10 +77,10 @@ class Restorer(QObject):
             return  # it was closed meanwhile
         layer = Layer(
             kept.name, kept.kind, found.stack, parent, series,
-            note=kept.note, noise_free=kept.noise_free,
+            note=kept.note, noise_free=kept.noise_free, likely=found.likely,
         )  # fmt: skip
         self._layers[kept.key] = layer
-        self._capture.name(layer, kept.key, kept.volume.file if kept.volume is not None else "")
+        self._capture.name(layer, kept)
         session.add_layer(layer)
         if kept.kind == "original":
             session.layer_changed.emit(layer, -1)  # all of it is there

@@ -15,7 +15,15 @@ from ctstudio.gui.chrome import LINKS, OVERLAYS
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.sessions.autosave import Autosave
 from ctstudio.gui.sessions.capture import Capture
+from ctstudio.gui.sessions.forms import (
+    DenoisePart,
+    NoisePart,
+    SegmentPart,
+    TabPart,
+    TrainPart,
+)
 from ctstudio.gui.sessions.parts import (
+    BoxPart,
     ComparingPart,
     MaskPart,
     MeasurePart,
@@ -49,13 +57,23 @@ class Sessions(QObject):
         self.path: Path | None = None  # where the session was saved or opened last
         self.store: Path | None = None  # where its pixels are kept
         self.parts: dict[str, Part] = {
-            "switches": SwitchPart(window.actions_by_name, (*OVERLAYS, *LINKS, "masks")),
+            "switches": SwitchPart(
+                window.actions_by_name,
+                (*OVERLAYS, *LINKS, "masks", "measurements"),
+                window.view_control.overlays,
+            ),
             "view": ViewPart(window.grid),
             "comparing": ComparingPart(window.grid, window.view_control.comparing),
             "masks": MaskPart(window.masks),
             "measurements": MeasurePart(window.measuring.measurements),
             "display": PlainPart(window.windowing),
+            "boxes": BoxPart(window.view_control.boxes),
             "panels": PanelPart(window.train_panel, window.compare_panel),
+            "denoise": DenoisePart(window.denoise_panel),
+            "train": TrainPart(window.train_panel),
+            "segment": SegmentPart(window.mask_desk.panel),
+            "noise tools": NoisePart(window.measuring.noise),
+            "form": TabPart(window.tabs),
         }
         self.capture = Capture(self._session, self.parts)
         self.autosave = Autosave(
@@ -73,9 +91,14 @@ class Sessions(QObject):
         for signal in (
             session.layer_added, session.layer_removed, session.layer_changed, session.run_changed,
             session.undo.indexChanged, grid.slice_changed, grid.window_changed,
-            grid.layout_changed, self._window.masks.changed,
+            grid.layout_changed, self._window.masks.changed, self._window.tabs.currentChanged,
+            self._window.view_control.boxes.changed, self._window.denoise_panel.form.changed,
+            self._window.denoise_panel.method.currentIndexChanged,
+            self._window.measuring.noise.page.changed,
         ):  # fmt: skip
             signal.connect(touch)
+        for section in self._window.train_panel.form.sections.values():
+            section.changed.connect(touch)
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
         """What each action does, by the action's name."""

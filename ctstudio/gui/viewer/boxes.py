@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QPointF, Qt
+from PySide6.QtCore import QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QFileDialog
 
@@ -24,6 +24,8 @@ COLOUR = "#ff7fa8"
 
 class Boxes(QObject):
     """Reads boxes for the active layer and draws them in every pane of its place."""
+
+    changed = Signal()  # there are more
 
     def __init__(self, session: Session, grid: ViewGrid) -> None:
         super().__init__(grid)
@@ -73,9 +75,14 @@ class Boxes(QObject):
 
     def _read(self, found: list[Box], layer: Layer) -> None:
         if layer in self._session.layers:
-            self._of.append((layer, found))
+            self.put(layer, found)
             self._session.message.emit(tr("{0} boxes shown").format(len(found)), 6000)
-            self._repaint()
+
+    def put(self, layer: Layer, boxes: list[Box]) -> None:
+        """Draw boxes upon the slices of ``layer`` from now on."""
+        self._of.append((layer, boxes))
+        self.changed.emit()
+        self._repaint()
 
     def _removed(self, layer: Layer) -> None:
         self._of = [(la, boxes) for la, boxes in self._of if la is not layer]

@@ -81,6 +81,11 @@ class Overlays(QObject):
                 action.setChecked(True)
             self._hidden = []
 
+    @property
+    def hidden(self) -> list[QAction]:
+        """What is off only as long as all is hidden."""
+        return list(self._hidden)
+
     def _repaint(self) -> None:
         for pane in self._grid.visible_panes:
             pane.view.viewport().update()

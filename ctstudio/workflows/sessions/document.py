@@ -76,6 +76,7 @@ class KeptLayer:
     """A layer: a series to be read again, pixels that were kept, or what follows from others.
 
     ``fraction`` is how much of a result is blended over its parent; None of what is no blend.
+    ``likely`` is, of a mask that a network made, how likely voxels are of any label.
     """
 
     key: str
@@ -87,6 +88,7 @@ class KeptLayer:
     fraction: float | None = None
     note: str = ""
     noise_free: bool = False
+    likely: KeptVolume | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ def _layer(fields: Fields) -> KeptLayer:
         fraction=fields.number("fraction") if "fraction" in fields else None,
         note=fields.text("note", ""),
         noise_free=fields.flag("noise_free", False),
+        likely=_volume(fields.inner("likely")) if "likely" in fields else None,
     )
 
 
@@ -295,10 +298,10 @@ def _layer_to_json(layer: KeptLayer) -> dict[str, Any]:
         data["parent"] = layer.parent
     if layer.series is not None:
         data["series"] = vars(layer.series)
-    if layer.volume is not None:
-        volume = layer.volume
-        labels = [{"number": n, "name": name, "colour": c} for n, name, c in volume.labels]
-        data["volume"] = {**vars(volume), "labels": labels}
+    for name, volume in (("volume", layer.volume), ("likely", layer.likely)):
+        if volume is not None:
+            labels = [{"number": n, "name": text, "colour": c} for n, text, c in volume.labels]
+            data[name] = {**vars(volume), "labels": labels}
     if layer.fraction is not None:
         data["fraction"] = layer.fraction
     if layer.note:

@@ -11,7 +11,7 @@ from ctstudio.core.events import Note, Partial, Progress, Work
 from ctstudio.ct.series import SeriesInfo
 from ctstudio.ct.views import Blend, Difference, SliceStack
 from ctstudio.ct.volume import Volume
-from ctstudio.workflows.sessions.document import Document, KeptLayer, SeriesKey
+from ctstudio.workflows.sessions.document import Document, KeptLayer, KeptVolume, SeriesKey
 from ctstudio.workflows.sessions.voxels import load_voxels, volume_of
 
 
@@ -22,6 +22,7 @@ class Reopened:
     kept: KeptLayer
     stack: SliceStack
     series: SeriesInfo | None = None
+    likely: Volume | None = None
 
 
 def key_of(series: SeriesInfo) -> SeriesKey:
@@ -85,6 +86,12 @@ def reopen(document: Document, store: Path) -> Work[tuple[str, ...]]:
                 restored = Reopened(layer, volume, info)
             else:
                 restored = yield from _made(layer, there, store)
+                if layer.likely is not None:
+                    try:
+                        likely = yield from _volume(layer.likely, layer, there, store)
+                        restored = replace(restored, likely=likely)
+                    except StudioError as error:
+                        lost.append(f"{layer.name}, probability: {error.message}")
         except StudioError as error:
             how = f" It had been made so: {layer.note}" if layer.note else ""
             lost.append(f"{layer.name}: {error.message}{how}")
@@ -126,11 +133,19 @@ def _made(layer: KeptLayer, there: dict[str, Reopened], store: Path) -> Work[Reo
         return Reopened(layer, Difference(grand.stack, parent.stack))
     if layer.volume is None:
         raise StudioError("its pixels were not kept.")
-    voxels = yield from load_voxels(store / layer.volume.file, layer.volume.shape)
-    root = parent
-    while root.kept.parent:
-        root = there[root.kept.parent]
-    volume = volume_of(layer.volume, voxels, parent.stack.geometry, root.stack.source)
+    volume = yield from _volume(layer.volume, layer, there, store)
     if layer.fraction is None:
         return Reopened(layer, volume)
     return Reopened(layer, Blend(parent.stack, volume, layer.fraction))
+
+
+def _volume(
+    about: KeptVolume, layer: KeptLayer, there: dict[str, Reopened], store: Path
+) -> Work[Volume]:
+    """Pixels that were kept for ``layer``, which was made from a layer that is ``there``."""
+    parent = there[layer.parent]
+    voxels = yield from load_voxels(store / about.file, about.shape)
+    root = parent
+    while root.kept.parent:
+        root = there[root.kept.parent]
+    return volume_of(about, voxels, parent.stack.geometry, root.stack.source)
