@@ -51,3 +51,24 @@ class Box:
         depth = float(self.corners_mm[0] @ geometry.normal)
         away = abs(float(geometry.offsets_mm[index]) - depth)
         return away <= NEAR * max(geometry.slice_spacing_mm, 0.1)
+
+    def cut(self, geometry: Geometry, index: int) -> NDArray[np.float64] | None:
+        """Where slice ``index`` of a stack of another direction cuts it: both ends ``(2, 3)``, mm.
+
+        None where the slice passes it by, or is parallel to it (see `lies_on`).
+        """
+        heights = self.corners_mm @ geometry.normal - float(geometry.offsets_mm[index])
+        span = float(np.ptp(heights))
+        size = float(np.ptp(self.corners_mm, axis=0).max())
+        if span <= np.sqrt(1 - PARALLEL**2) * size:
+            return None
+        ends = []
+        for this in range(4):
+            after = (this + 1) % 4
+            one, other = heights[this], heights[after]
+            if (one < 0) != (other < 0):
+                share = one / (one - other)
+                ends.append(
+                    self.corners_mm[this] + share * (self.corners_mm[after] - self.corners_mm[this])
+                )
+        return np.stack(ends) if len(ends) == 2 else None

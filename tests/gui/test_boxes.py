@@ -12,6 +12,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.core.errors import StudioError
+from ctstudio.ct.boxes import Box
 from ctstudio.workflows.boxes import boxes_of
 
 Key, Shift = Qt.Key, Qt.KeyboardModifier.ShiftModifier
@@ -128,3 +129,33 @@ def test_published_tumours_are_tissue_in_the_lung(test_data: Path) -> None:
         _, y, x = volume.geometry.to_voxel(box.corners_mm.mean(axis=0))
         near = volume.slice_hu(index)[round(y) - 4 : round(y) + 5, round(x) - 4 : round(x) + 5]
         assert -100 < np.median(near) < 150
+
+
+def test_in_another_plane_a_box_is_a_line(hands: Any, thin: Any) -> None:
+    (layer,) = hands.open(thin)
+    geometry = layer.stack.geometry
+    box = Box.on_slice("A", geometry, 4, (20.0, 30.0, 50.0, 60.0))
+    boxes = hands.window.view_control.boxes
+    boxes.put(layer, [box])
+    for name in ("info", "scale", "letters", "patient"):
+        hands.window.actions_by_name[name].setChecked(False)
+    hands.window.actions_by_name["coronal"].trigger()
+    view = hands.view
+    found = {}
+    for index in range(len(view.stack)):
+        hands.grid.go_to(index)
+        found[index] = len(boxes.cuts(view))
+    assert [k for k, n in found.items() if n] == list(range(30, 60))
+    hands.grid.go_to(45)
+    picture = hands.picture(view.viewport())
+    height = geometry.positions_mm[4] @ view.stack.geometry.column_direction
+    for x, inside in ((21, True), (35, True), (49, True), (15, False), (55, False)):
+        across = (geometry.positions_mm[4] + (x - 0.5) * 1.1 * geometry.row_direction) @ (
+            view.stack.geometry.row_direction
+        )
+        at = view.to_viewport(QPointF(across, height))
+        near = {picture.pixelColor(round(at.x()), round(at.y()) + j).name() for j in range(-2, 3)}
+        assert ("#ff7fa8" in near) == inside, x
+    hands.view.setFocus()
+    hands.key(Key.Key_T, Shift)
+    assert boxes.cuts(view) == []

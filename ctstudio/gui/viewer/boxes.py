@@ -1,4 +1,4 @@
-"""Tumour boxes upon the images, on the slices that they were drawn on."""
+"""Tumour boxes upon the images: on the slices that they were drawn on, and cut by other planes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QFileDialog
@@ -103,32 +105,40 @@ class Boxes(QObject):
 
     def visible(self, view: PictureView) -> list[Box]:
         """The boxes on the slice that ``view`` shows."""
+        geometry = view.stack.geometry
+        return [box for box in self._in_space(view) if box.lies_on(geometry, view.index)]
+
+    def cuts(self, view: PictureView) -> list[tuple[Box, NDArray[np.float64]]]:
+        """The boxes that the slice of ``view``, of another plane, cuts; and where."""
+        geometry = view.stack.geometry
+        found = ((box, box.cut(geometry, view.index)) for box in self._in_space(view))
+        return [(box, ends) for box, ends in found if ends is not None]
+
+    def _in_space(self, view: PictureView) -> list[Box]:
         shown = view.layer
         if not self.shown or shown is None:
             return []
-        geometry = view.stack.geometry
-        return [
-            box
-            for layer, boxes in self._of
-            if same_space(layer, shown)
-            for box in boxes
-            if box.lies_on(geometry, view.index)
-        ]
+        places = (boxes for layer, boxes in self._of if same_space(layer, shown))
+        return [box for boxes in places for box in boxes]
 
     def _paint(self, view: PictureView, painter: QPainter) -> None:
         if not self._of:
             return
-        geometry = view.stack.geometry
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setFont(theme.image_font(12))
         for box in self.visible(view):
-            u = box.corners_mm @ geometry.row_direction
-            v = box.corners_mm @ geometry.column_direction
-            places = [view.to_viewport(QPointF(*at)) for at in zip(u, v, strict=True)]
-            outline = QPolygonF([*places, places[0]])
-            painter.setPen(QPen(QColor(0, 0, 0, 160), 3))
-            painter.drawPolyline(outline)
-            painter.setPen(QPen(QColor(COLOUR), 1))
-            painter.drawPolyline(outline)
-            corner = outline.boundingRect().topLeft() + QPointF(0, -5)
-            overlay.outlined(painter, corner, box.name, COLOUR)
+            corners = box.corners_mm
+            self._draw(view, painter, box.name, np.vstack([corners, corners[:1]]))
+        for box, ends in self.cuts(view):
+            self._draw(view, painter, box.name, ends)
+
+    def _draw(
+        self, view: PictureView, painter: QPainter, name: str, line_mm: NDArray[np.float64]
+    ) -> None:
+        geometry = view.stack.geometry
+        u, v = line_mm @ geometry.row_direction, line_mm @ geometry.column_direction
+        line = QPolygonF([view.to_viewport(QPointF(*at)) for at in zip(u, v, strict=True)])
+        for colour, width in ((QColor(0, 0, 0, 160), 3), (QColor(COLOUR), 1)):
+            painter.setPen(QPen(colour, width))
+            painter.drawPolyline(line)
+        overlay.outlined(painter, line.boundingRect().topLeft() + QPointF(0, -5), name, COLOUR)
