@@ -1,14 +1,12 @@
 """Planes of any direction through a stack of slices.
 
-Values are interpolated linearly between the eight voxels around a point, in patient coordinates:
-of a tilted stack, or one whose slices are not equally far apart, too. Upon a voxel's centre it is
-the voxel's own value, and nothing lies outside of what its neighbours have.
+Values are interpolated linearly between the eight voxels around a point. Upon a voxel's centre it
+is the voxel's own value, and nothing lies outside of what its neighbours have.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -17,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.ct.labels import LABEL_UNIT
-from ctstudio.ct.views import Blend, Difference, LiveSlices, OnBase, SliceStack
-from ctstudio.ct.volume import Geometry, Volume
+from ctstudio.ct.sampling import TOUCH, sample
+from ctstudio.ct.views import OnBase, SliceStack
+from ctstudio.ct.volume import Geometry
 
 NamedPlane = Literal["axial", "coronal", "sagittal"]
 Vector = tuple[float, float, float]
@@ -33,8 +32,6 @@ SCREEN: dict[NamedPlane, tuple[Vector, Vector]] = {
 feet."""
 
 MOST_PIXELS = 1024  # on a side of a picture
-TOUCH = 1e-6  # of a voxel: what rounding puts outside of the outermost centres is inside
-FLAT_MM = 0.01  # slices displaced by no more along their plane are not tilted
 
 
 @dataclass(frozen=True)
@@ -126,10 +123,12 @@ class ObliqueStack(OnBase):
     One of its slices goes through the plane's centre, and there is a pixel's centre. Pixels are
     square and as wide as the finest spacing of the base, unless that made more than 1024 on a side.
     Slices are as far apart as voxels are in that direction. Outside of the base values are NaN.
+    ``coarseness`` makes the pixels wider, for drafts.
     """
 
     base: SliceStack
     plane: Oblique
+    coarseness: int = 1  # pixels are so many times as wide; the slices stay
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -161,7 +160,7 @@ class ObliqueStack(OnBase):
         step = math.sqrt(sum(float(axis @ normal) ** 2 for axis in axes))
         spread = [away @ np.array(v) for v in (plane.row, plane.column)]
         widest = max(float(np.ptp(s)) for s in spread)
-        pixel = max(min(dz, dy, dx), widest / (MOST_PIXELS - 2))
+        pixel = max(min(dz, dy, dx), widest / (MOST_PIXELS - 2)) * self.coarseness
         depth = away @ normal
 
         def ends(values: Floats, spacing: float) -> tuple[int, int]:
@@ -187,184 +186,21 @@ class ObliqueStack(OnBase):
 
     def slice_hu(self, index: int) -> NDArray[np.float32]:
         """One slice, ``(rows, columns)`` float32 in ``unit``."""
-        geometry, (_, rows, columns) = self.geometry, self.shape
+        return self._sampled(index, 0, 0, self.shape[1:])
+
+    def value_at(self, index: int, row: int, column: int) -> float:
+        """The value of one pixel of a slice."""
+        return float(self._sampled(index, row, column, (1, 1))[0, 0])
+
+    def _sampled(
+        self, index: int, row: int, column: int, size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Pixels ``size`` of a slice from (row, column) on."""
+        geometry = self.geometry
         pixel = geometry.spacing_mm[0]
-        corner = geometry.positions_mm[index]
         down, right = geometry.column_direction * pixel, geometry.row_direction * pixel
+        corner = geometry.positions_mm[index] + row * down + column * right
         if self.base.unit == LABEL_UNIT:  # what lies between two labels is no label
-            numbers = sample(self.base, corner, down, right, (rows, columns), nearest=True)
+            numbers = sample(self.base, corner, down, right, size, nearest=True)
             return np.nan_to_num(numbers, nan=0.0)
-        return sample(self.base, corner, down, right, (rows, columns))
-
-
-def sample(
-    stack: SliceStack,
-    corner: Floats,
-    down: Floats,
-    right: Floats,
-    size: tuple[int, int],
-    *,
-    nearest: bool = False,
-) -> NDArray[np.float32]:
-    """Values ``size`` float32 at the points ``corner + i * down + j * right`` of the patient, mm.
-
-    Interpolated linearly, or those of the ``nearest`` voxels; NaN outside of ``stack``.
-    """
-    if isinstance(stack, Difference):
-        parts = (sample(part, corner, down, right, size) for part in (stack.other, stack.base))
-        other, base = parts
-        return other - base
-    if isinstance(stack, Blend) and stack.fraction in (0.0, 1.0):
-        shown = stack.other if stack.fraction else stack.base
-        return sample(shown, corner, down, right, size)
-    if isinstance(stack, Blend):
-        base = sample(stack.base, corner, down, right, size)
-        other = sample(stack.other, corner, down, right, size)
-        return base + np.float32(stack.fraction) * (other - base)
-    geometry = stack.geometry
-    i, j = np.arange(size[0])[:, None], np.arange(size[1])
-    depth, y, x = (
-        (float(corner @ axis) + i * float(down @ axis) + j * float(right @ axis))
-        for axis in (geometry.normal, geometry.column_direction, geometry.row_direction)
-    )
-    if isinstance(stack, Volume) and _regular(geometry) and _one_scale(stack):
-        return _from_voxels(stack, depth, y, x, nearest)
-    return _between_slices(stack, depth, y, x, nearest)
-
-
-def _regular(geometry: Geometry) -> bool:
-    return len(geometry.positions_mm) > 1 and geometry.uniform and not _tilted(geometry)
-
-
-def _tilted(geometry: Geometry) -> bool:
-    away = geometry.positions_mm - geometry.positions_mm[0]
-    aside = away - np.outer(away @ geometry.normal, geometry.normal)
-    return float(np.abs(aside).max()) > FLAT_MM * len(away)
-
-
-def _one_scale(volume: Volume) -> bool:
-    return bool(np.ptp(volume.slope) == 0 and np.ptp(volume.intercept) == 0)
-
-
-def _from_voxels(
-    volume: Volume, depth: Floats, y: Floats, x: Floats, nearest: bool
-) -> NDArray[np.float32]:
-    """Of a regular volume: one interpolation in its voxels, as they are stored."""
-    from scipy.ndimage import map_coordinates
-
-    geometry = volume.geometry
-    origin = geometry.positions_mm[0]
-    offsets = geometry.offsets_mm
-    dz = float(offsets[-1] - offsets[0]) / (len(offsets) - 1)
-    dy, dx = geometry.spacing_mm
-    places = (
-        (depth - float(offsets[0])) / dz,
-        (y - float(origin @ geometry.column_direction)) / dy,
-        (x - float(origin @ geometry.row_direction)) / dx,
-    )
-    inside = np.ones(depth.shape, bool)
-    for place, count in zip(places, volume.shape, strict=True):
-        inside &= (place >= -TOUCH) & (place <= count - 1 + TOUCH)
-    at = np.stack(
-        [place[inside].clip(0, n - 1) for place, n in zip(places, volume.shape, strict=True)]
-    )
-    order = 0 if nearest else 1
-    found = map_coordinates(volume.voxels, at, np.float32, order=order, mode="nearest")
-    made = np.full(depth.shape, np.nan, np.float32)
-    slope, intercept = float(volume.slope[0]), float(volume.intercept[0])
-    made[inside] = found if (slope, intercept) == (1, 0) else found * slope + intercept
-    return made
-
-
-Read = Callable[[NDArray[np.int_], NDArray[np.int_], NDArray[np.int_]], NDArray[np.float32]]
-
-
-def _between_slices(
-    stack: SliceStack, depth: Floats, y: Floats, x: Floats, nearest: bool
-) -> NDArray[np.float32]:
-    """Of any stack: a point is looked up in the slices before and behind it, along the normal."""
-    geometry = stack.geometry
-    offsets = geometry.offsets_mm
-    origins = geometry.positions_mm
-    below = np.clip(np.searchsorted(offsets, depth, "right") - 1, 0, max(len(offsets) - 2, 0))
-    above = np.minimum(below + 1, len(offsets) - 1)
-    gap = offsets[above] - offsets[below]
-    part = (depth - offsets[below]) / np.where(gap > 0, gap, 1.0)
-    reach = TOUCH * geometry.slice_spacing_mm
-    inside = (depth >= offsets[0] - reach) & (depth <= offsets[-1] + reach)
-    part = part.clip(0, 1).astype(np.float32)
-    part = np.rint(part) if nearest else part
-    read = _reader(stack)
-    _, ny, nx = stack.shape
-    dy, dx = geometry.spacing_mm
-    ways = (origins @ geometry.column_direction, origins @ geometry.row_direction)
-    found = []
-    for slices in (below, above):
-        row, column = (y - ways[0][slices]) / dy, (x - ways[1][slices]) / dx
-        if nearest:
-            row, column = np.rint(row), np.rint(column)
-        found.append(_in_slices(read, slices, row, column, ny, nx))
-    low, high = found
-    mixed = low + part * (high - low)
-    # On a slice itself it does not matter how far its neighbour reaches.
-    mixed = np.where(part == 0, low, np.where(part == 1, high, mixed))
-    made: NDArray[np.float32] = np.where(inside, mixed, np.float32(np.nan))
-    return made
-
-
-def _in_slices(
-    read: Read, slices: NDArray[np.int_], row: Floats, column: Floats, ny: int, nx: int
-) -> NDArray[np.float32]:
-    """Values at fractional rows and columns of slices; NaN outside."""
-    inside = (row >= -TOUCH) & (row <= ny - 1 + TOUCH)
-    inside &= (column >= -TOUCH) & (column <= nx - 1 + TOUCH)
-    k, row, column = slices[inside], row[inside].clip(0, ny - 1), column[inside].clip(0, nx - 1)
-    top, left = np.minimum(row.astype(int), ny - 1), np.minimum(column.astype(int), nx - 1)
-    bottom, right = np.minimum(top + 1, ny - 1), np.minimum(left + 1, nx - 1)
-    down, along = (row - top).astype(np.float32), (column - left).astype(np.float32)
-    upper = _mixed(read(k, top, left), read(k, top, right), along)
-    lower = _mixed(read(k, bottom, left), read(k, bottom, right), along)
-    made = np.full(inside.shape, np.nan, np.float32)
-    made[inside] = _mixed(upper, lower, down)
-    return made
-
-
-def _mixed(
-    low: NDArray[np.float32], high: NDArray[np.float32], part: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return low + part * (high - low)
-
-
-def _reader(stack: SliceStack) -> Read:
-    """Reads voxels ``(n,)`` of a stack by their slices, rows and columns."""
-    if isinstance(stack, Volume):
-        voxels, slope, intercept = stack.voxels, stack.slope, stack.intercept
-
-        def stored(k: NDArray[np.int_], y: NDArray[np.int_], x: NDArray[np.int_]) -> Floats32:
-            exact = np.asarray(voxels[k, y, x], np.float64) * slope[k] + intercept[k]
-            return exact.astype(np.float32)
-
-        return stored
-    if isinstance(stack, LiveSlices):
-        behind, results = _reader(stack.base), stack.results
-
-        def live(k: NDArray[np.int_], y: NDArray[np.int_], x: NDArray[np.int_]) -> Floats32:
-            values = behind(k, y, x)
-            for number, picture in results.items():
-                there = k == number
-                values[there] = picture[y[there], x[there]]
-            return values
-
-        return live
-
-    def computed(k: NDArray[np.int_], y: NDArray[np.int_], x: NDArray[np.int_]) -> Floats32:
-        values = np.empty(k.shape, np.float32)
-        for number in np.unique(k):
-            there = k == number
-            values[there] = stack.slice_hu(int(number))[y[there], x[there]]
-        return values
-
-    return computed
-
-
-Floats32 = NDArray[np.float32]
+        return sample(self.base, corner, down, right, size)

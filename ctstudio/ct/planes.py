@@ -14,13 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.ct.oblique import (
-    FLAT_MM,
-    SCREEN,
-    NamedPlane,
-    Oblique,
-    ObliqueStack,
-)
+from ctstudio.ct.oblique import SCREEN, NamedPlane, Oblique, ObliqueStack
+from ctstudio.ct.sampling import FLAT_MM
 from ctstudio.ct.views import Blend, Difference, LiveSlices, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Volume
 

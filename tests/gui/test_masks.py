@@ -55,7 +55,7 @@ def test_a_mask_lies_over_its_series(hands: Any, thin: Any, masked: Any) -> None
     assert set(map(tuple, picture[numbers == 1])) == {(*GREEN, 102)}
     assert set(map(tuple, picture[numbers == 2])) == {(*BLUE, 102)}
     item = next(i for i in view._overlays if i.image is not None)
-    assert item.mapRectToParent(item.boundingRect()) == view.image_rect()
+    assert item.rect == view.image_rect()
     assert np.array_equal(view.hu, thin.hu[7]), "the values stay what they are"
     hands.grid.go_to(0)
     assert not overlay(view)[..., 3].any()
@@ -99,7 +99,7 @@ def test_masks_lie_right_on_a_series_stored_the_other_way_round(
     view = hands.view
     item = next(i for i in view._overlays if i.image is not None)
     where = np.argwhere(item.image[..., 3] > 0)
-    rect, place = item.mapRectToParent(item.boundingRect()), view.image_rect()
+    rect, place = item.rect, view.image_rect()
     assert (rect.left(), rect.top()) == pytest.approx((place.left(), place.top()), abs=1e-6)
     # The same patient point in both: the mask's first corner.
     point = one.stack.geometry.to_patient(view.index, 20, 10)

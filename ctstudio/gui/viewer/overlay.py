@@ -47,11 +47,12 @@ def describe(
     *,
     patient: bool,
     crosshair: QPointF | None = None,
+    drafted: bool = False,
 ) -> OverlayState:
     """What stands upon slice ``index`` of ``stack``, which is ``layer`` as it is seen.
 
     ``scale`` is in screen pixels per mm; ``patient`` says whether name, identifier and date may
-    be shown; ``crosshair`` is in viewport pixels.
+    be shown; ``crosshair`` is in viewport pixels; ``drafted`` that the picture is a draft.
     """
     source, geometry = stack.source, stack.geometry
     left, right, top, bottom = geometry.edge_letters
@@ -66,7 +67,7 @@ def describe(
     person = dict.fromkeys((source.patient_name, source.patient_id)) if patient else ()
     top_right = (source.study_description, source.study_date if patient else "")
     bottom_left = (
-        f"Slice {turn} / {turns}  {place}",
+        f"{'Draft of slice' if drafted else 'Slice'} {turn} / {turns}  {place}",
         f"{range_} {stack.unit or 'no unit'}",
         f"Zoom {scale * geometry.spacing_mm[1]:.0%}",
     )
@@ -79,7 +80,7 @@ def describe(
         top_left=_words(layer.name, *person),
         top_right=_words(*top_right),
         bottom_left=_words(*bottom_left),
-        bottom_left_short=_words(f"{turn} / {turns}", range_),
+        bottom_left_short=_words(f"{turn} / {turns}{'  draft' if drafted else ''}", range_),
         bottom_right=_words(*bottom_right),
         letters=(left[:2], right[:2], top[:2], bottom[:2]),
         pixels_per_mm=scale,

@@ -28,7 +28,7 @@ class Picture:
         self.clip: Callable[[], QRegion | None] = lambda: None  # px of the viewport; None: all
         self._picture = QImage()
         self._pixels: NDArray[Any] = np.empty((0, 0), np.uint32)  # what it looks into
-        self._rect = QRectF()
+        self.rect = QRectF()  # where it lies, mm
         self._painted: tuple[object, ...] = ()
         self._times = 0
         self._kept: tuple[QImage, QRect] | None = None  # as it stands on the screen, and where
@@ -58,7 +58,7 @@ class Picture:
         rows, columns = self._pixels.shape[:2]
         line = self._pixels.strides[0]
         self._picture = QImage(self._pixels.data, columns, rows, line, kind)
-        self._rect = rect
+        self.rect = rect
         self._forget()
 
     def clear(self) -> None:
@@ -76,7 +76,7 @@ class Picture:
         if region is not None:
             painter.setClipRegion(region)
         painter.setOpacity(self.opacity)
-        rect, (rows, columns) = self._rect, self.image.shape[:2]
+        rect, (rows, columns) = self.rect, self.image.shape[:2]
         placed = QTransform.fromTranslate(rect.left(), rect.top())
         placed = placed.scale(rect.width() / columns, rect.height() / rows) * plane
         size, ratio = painter.device(), painter.device().devicePixelRatioF()

@@ -12,26 +12,27 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent, QTransform
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent, QTransform
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
+from ctstudio.ct.drafts import draft_of, value_at
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
-from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
-from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.places import Compared
 from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
 from ctstudio.gui.viewer.places import slice_rect as slice_rect
+from ctstudio.gui.viewer.upon import paint_upon
 from ctstudio.gui.windowing.display import PLAIN, Display
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
 PaintUpon = Callable[["PictureView", QPainter], None]
+REST_MS = 100  # without another slice: the exact picture replaces a draft
 NEAREST_FROM = 4.0  # screen pixels per image pixel from which pixels are shown as squares
 
 
@@ -67,6 +68,12 @@ class PictureView(QAbstractScrollArea):
         self.active = False
         self.banner = ""  # a word upon the image: "computing ..."
         self._hu: NDArray[np.float32] | None = None
+        self._drawn: NDArray[np.float32] | None = None  # what is on the screen: HU, or a draft
+        self._drawn_rect = QRectF()
+        self._rest = QTimer(self)  # runs while one moves through slices that take long
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._come_to_rest)
         self._grey: NDArray[np.uint8] | None = None
         self._framing = Framing(0.0, 0.0, 1.0)
         self._crosshair: QPointF | None = None
@@ -84,7 +91,7 @@ class PictureView(QAbstractScrollArea):
         if layer is not self.layer:
             self.left_at.clear()
         self.layer = layer
-        self._hu = None
+        self._hu = self._drawn = None
         if layer is None:
             self._image.clear()
             if self.comparison is not None:
@@ -148,8 +155,31 @@ class PictureView(QAbstractScrollArea):
             return
         stack = self.stack
         self.index = min(max(index, 0), len(stack) - 1)
-        self._hu = stack.slice_hu(self.index)
+        draft = draft_of(stack, self.index) if self.comparison is None else None
+        moving = self._rest.isActive()
+        if draft is not None:
+            self._rest.start()
+        if draft is not None and moving:
+            self._hu = None
+            self._drawn = draft.slice_hu(self.index)
+            self._drawn_rect = slice_rect(draft.geometry, draft.shape, self.index)
+            self._redraw()
+        else:
+            self._hu = None  # its values may have changed
+            self._draw_exactly()
+
+    def _draw_exactly(self) -> None:
+        self._drawn, self._drawn_rect = self.hu, self.image_rect()
         self._redraw()
+
+    def _come_to_rest(self) -> None:
+        if self.drafted:
+            self._draw_exactly()
+
+    @property
+    def drafted(self) -> bool:
+        """Whether a coarse picture is on the screen, until the pane comes to rest."""
+        return self._drawn is not None and self._drawn is not self._hu
 
     def set_window(self, window: Window) -> None:
         self.window = window
@@ -167,24 +197,26 @@ class PictureView(QAbstractScrollArea):
 
     @property
     def hu(self) -> NDArray[np.float32] | None:
-        """The slice on screen, ``(y, x)`` float32."""
+        """The slice on screen, ``(y, x)`` float32; exact while a draft of it is shown, too."""
+        if self._hu is None and self.layer is not None:
+            self._hu = self.stack.slice_hu(self.index)
         return self._hu
 
     @property
     def grey(self) -> NDArray[np.uint8] | None:
-        """The display values on screen, ``(y, x)``: exactly `Window.to_uint8` of the slice."""
+        """The display values on screen, ``(y, x)``: `Window.to_uint8` of the slice or its draft."""
         return self._grey
 
     def _redraw(self) -> None:
-        if self._hu is None or self.layer is None:
+        if self._drawn is None or self.layer is None:
             return
         if self.layer.signed:
-            self._grey = diverging_index(self._hu, self.window.width_hu / 2)
+            self._grey = diverging_index(self._drawn, self.window.width_hu / 2)
             lut: NDArray[np.uint8] | None = diverging_table()
         else:
-            self._grey = self.window.to_uint8(self._hu)
+            self._grey = self.window.to_uint8(self._drawn)
             lut = self.display.table
-        self._image.show_greys(self._grey, lut, self.image_rect())
+        self._image.show_greys(self._grey, lut, self._drawn_rect)
         if self.comparison is not None:
             self.comparison.redraw()
         self.draw_masks()
@@ -205,7 +237,7 @@ class PictureView(QAbstractScrollArea):
 
     def draw_masks(self) -> None:
         """Lay the masks over the image, anew."""
-        pictures = self.masks(self) if self.masks is not None and self._hu is not None else []
+        pictures = self.masks(self) if self.masks is not None and self._drawn is not None else []
         while len(self._overlays) < len(pictures):
             self._overlays.append(Picture())
         for item in self._overlays[len(pictures) :]:
@@ -229,13 +261,13 @@ class PictureView(QAbstractScrollArea):
 
     def region_in_view(self) -> tuple[int, int, int, int]:
         """The part of the slice that can be seen, in pixels: top, left, height, width."""
-        if self._hu is None or self.layer is None:
+        if self.layer is None:
             return 0, 0, 0, 0
         dy, dx = self.stack.geometry.spacing_mm
         size = self.viewport().size()
         corner = self.to_plane(QPointF(0, 0)) - self.image_rect().topLeft()
         far = self.to_plane(QPointF(size.width(), size.height())) - self.image_rect().topLeft()
-        ny, nx = self._hu.shape
+        _, ny, nx = self.stack.shape
         top, left = max(math.floor(corner.y() / dy), 0), max(math.floor(corner.x() / dx), 0)
         bottom, right = min(math.ceil(far.y() / dy), ny), min(math.ceil(far.x() / dx), nx)
         return top, left, max(bottom - top, 0), max(right - left, 0)
@@ -273,7 +305,7 @@ class PictureView(QAbstractScrollArea):
 
     def probe(self, plane: QPointF) -> Probe | None:
         """The voxel at (u, v), or None outside the slice."""
-        if self.layer is None or self._hu is None:
+        if self.layer is None:
             return None
         stack = self.stack
         geometry = stack.geometry
@@ -281,7 +313,7 @@ class PictureView(QAbstractScrollArea):
         rect = self.image_rect()
         x = math.floor((plane.x() - rect.left()) / dx)
         y = math.floor((plane.y() - rect.top()) / dy)
-        ny, nx = self._hu.shape
+        _, ny, nx = stack.shape
         if not (0 <= x < nx and 0 <= y < ny):
             return None
         point = (
@@ -295,7 +327,9 @@ class PictureView(QAbstractScrollArea):
             own = self.layer.stack
             k, row, column = own.geometry.to_voxel(point)
             voxel = (round(column), round(row), k)
-        return Probe(float(self._hu[y, x]), stack.unit, voxel, (px, py, pz))
+        hu = self._hu
+        value = float(hu[y, x]) if hu is not None else value_at(stack, self.index, y, x)
+        return Probe(value, stack.unit, voxel, (px, py, pz))
 
     def set_brush(self, brush: tuple[QPointF, float] | None) -> None:
         """Show a circle about (u, v) with a radius in mm, or none."""
@@ -320,8 +354,9 @@ class PictureView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        viewport = QRectF(self.viewport().rect())
-        painter.fillRect(viewport, Qt.GlobalColor.black)  # behind images in every theme
+        painter.fillRect(
+            self.viewport().rect(), Qt.GlobalColor.black
+        )  # behind images in every theme
         f, size = self._framing, self.viewport().size()
         plane = QTransform.fromTranslate(size.width() / 2, size.height() / 2)
         plane = plane.scale(f.scale, f.scale).translate(-f.u, -f.v)
@@ -330,49 +365,8 @@ class PictureView(QAbstractScrollArea):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         for picture in (self._image, *self._added, *self._overlays):
             picture.paint(painter, plane)
-        self._paint_upon(painter, viewport)
+        paint_upon(self, painter, self._crosshair, self._brush)
         painter.end()
-
-    def _paint_upon(self, painter: QPainter, viewport: QRectF) -> None:
-        if self.layer is not None:
-            crosshair = None
-            if self._crosshair is not None and self.show_crosshair:
-                crosshair = self.to_viewport(self._crosshair)
-            state = overlay.describe(
-                self.layer,
-                self.stack,
-                self.index,
-                self.window,
-                self._framing.scale,
-                patient=self.show_patient,
-                crosshair=crosshair,
-            )
-            state.show_info = self.show_info
-            state.show_scale = self.show_scale
-            state.show_letters = self.show_letters
-            overlay.paint(painter, viewport, state)
-            for paint in self.upon:
-                paint(self, painter)
-            if self._brush is not None:
-                at, radius = self._brush
-                overlay.circle(painter, self.to_viewport(at), radius * self._framing.scale)
-            if self.banner:
-                painter.setFont(theme.image_font(12))
-                width = painter.fontMetrics().horizontalAdvance(self.banner)
-                overlay.outlined(
-                    painter, QPointF((viewport.width() - width) / 2, 44), self.banner, "#4aa8e0"
-                )
-        else:
-            painter.setFont(theme.image_font(12))
-            painter.setPen(QColor(theme.ON_IMAGE_MUTED))
-            hint = "Choose a layer in the bar above, or drop a folder here"
-            painter.drawText(
-                viewport, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, hint
-            )
-        if self.active:
-            painter.setPen(QPen(QColor(theme.current().accent), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(viewport.adjusted(1, 1, -1, -1))
 
     def set_active(self, active: bool) -> None:
         if active != self.active:
