@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from PySide6.QtCore import QObject, Signal
 
 from ctstudio.core.events import Event, Note, Partial, Progress, SliceReady
@@ -10,7 +12,9 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.workflows.denoise import Method
+from ctstudio.workflows.denoise import Method, NetworkMethod
+from ctstudio.workflows.scan_alone import ScanAlone
+from ctstudio.workflows.sparing import Sparing
 
 
 class Applier(QObject):
@@ -28,31 +32,51 @@ class Applier(QObject):
         self._method: Method | None = None
         self._layer: Layer | None = None
         self._fraction = 1.0
+        self._of: WeakKeyDictionary[Layer, Method] = WeakKeyDictionary()
         session.layer_removed.connect(self._layer_removed)
 
     def start(self, source: Layer, volume: Volume, method: Method, fraction: float = 1.0) -> Job:
         """Denoise ``volume``, the stack of ``source``; ``fraction`` is the blend to show first."""
         self._source, self._method, self._layer = source, method, None
         self._fraction = fraction
+        shown = self._session.visible_slice(source)
         return self._session.jobs.start(
             "denoise",
             tr("Denoising: {0}").format(method.title),
-            lambda: method.denoise(volume),
+            lambda: method.denoise(volume, first=shown),
             stepped=self._stepped,
             succeeded=self._done,
             cancelled=self._stopped,
             failed=self._failed,
         )
 
+    @property
+    def _plain(self) -> Method | None:
+        """The method without the places that it spares."""
+        method = self._method
+        return method.method if isinstance(method, Sparing) else method
+
+    def method_of(self, layer: Layer) -> Method | None:
+        """The method that made a layer here, able to denoise single slices; None where not known.
+
+        A method that learns is replaced by the network that it made.
+        """
+        return self._of.get(layer)
+
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Partial) and isinstance(event.value, Volume):
                 if self._source in self._session.layers:
                     self._make_layers(event.value)
+            elif isinstance(event, Partial) and isinstance(event.value, NetworkMethod):
+                if self._layer is not None:
+                    self._of[self._layer] = event.value  # it has learnt
             elif isinstance(event, SliceReady) and self._layer is not None:
                 self._session.layer_changed.emit(self._layer, event.index)
             elif isinstance(event, Note):
                 self._session.message.emit(event.text, 8000)
+            elif isinstance(event, Progress) and isinstance(self._plain, ScanAlone):
+                self.said.emit(tr(event.text))
             elif isinstance(event, Progress) and self._source is not None:
                 # A network may count in tiles, several to a slice.
                 count = len(self._source.stack)
@@ -72,6 +96,7 @@ class Applier(QObject):
             Layer(f"Residual: {layer.name}", "residual", Difference(source.stack, blend), layer)
         )
         self._layer = layer
+        self._of[layer] = method
         self.started.emit(layer)
         self._session.hang.emit([source, layer, residual])
         return layer

@@ -47,7 +47,8 @@ MENUS: dict[str, tuple[str, ...]] = {
         "save_measurements", "measurements", "measurements_in_pictures", BREAK, "noise_tools",
     ),
     "&Tools": (
-        "report", "tags", "open_boxes", BREAK, "simulate", "history", "reproduce", BREAK,
+        "report", "tags", "open_boxes", BREAK, "scan_alone", "keep_region", "uncertainty", BREAK,
+        "simulate", "history", "reproduce", BREAK,
         "preview_back", "preview_on",
     ),
     "&Help": ("commands", "shortcuts", "edit_shortcuts", BREAK, "problem", "about"),

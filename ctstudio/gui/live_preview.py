@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from ctstudio.core.events import Progress, Work
-from ctstudio.ct.views import Blend, Difference, LiveSlices
+from ctstudio.ct.shares import Shared, Shares
+from ctstudio.ct.views import Blend, Difference, LiveSlices, SliceStack
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.denoise import Method
@@ -49,6 +50,8 @@ class LivePreview(QObject):
         self._fresh: set[int] = set()  # slices of the layer that are up to date
         self._source: Layer | None = None
         self.layer: Layer | None = None
+        self._slices: LiveSlices | None = None  # what the layer shows, before it is shared out
+        self._shares = Shares()
         self._on = False
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -89,6 +92,19 @@ class LivePreview(QObject):
         if self._on:
             self._settle.start()
 
+    def set_shares(self, shares: Shares) -> None:
+        """Let the result count as ``shares`` say; nothing is computed again."""
+        self._shares = shares
+        layer, slices = self.layer, self._slices
+        if layer is not None and slices is not None and isinstance(layer.stack, Blend):
+            layer.stack.other = self._shared(slices)
+            self._session.layer_changed.emit(layer, -1)
+
+    def _shared(self, slices: LiveSlices) -> SliceStack:
+        if self._shares.everywhere:
+            return slices
+        return Shared(slices.base, slices, self._shares)
+
     def slice_changed(self) -> None:
         """Another slice may be on screen: compute that one."""
         layer = self.layer
@@ -96,7 +112,8 @@ class LivePreview(QObject):
             self._settle.start()
 
     def _make_layers(self, source: Layer, fraction: float) -> None:
-        blend = Blend(source.stack, LiveSlices(source.stack), fraction)
+        self._slices = LiveSlices(source.stack)
+        blend = Blend(source.stack, self._shared(self._slices), fraction)
         self.layer = self._session.add_layer(Layer("Preview: denoised", "live", blend, source))
         residual = self._session.add_layer(
             Layer("Preview: residual", "residual", Difference(source.stack, blend), self.layer)
@@ -135,15 +152,14 @@ class LivePreview(QObject):
         self._start()  # of what has been asked for meanwhile, if anything
 
     def _put(self, layer: Layer, result: PreviewResult) -> None:
-        blend = layer.stack
-        assert isinstance(blend, Blend)
-        assert isinstance(blend.other, LiveSlices)
+        slices = self._slices
+        assert slices is not None
         if result.revision == self._revision:
             self._fresh.add(result.index)
             # Slices made with other settings must not stand beside this one.
-            kept = {k: v for k, v in blend.other.results.items() if k in self._fresh}
-            blend.other.results = kept
-        blend.other.results[result.index] = result.hu
+            kept = {k: v for k, v in slices.results.items() if k in self._fresh}
+            slices.results = kept
+        slices.results[result.index] = result.hu
         layer.name = f"Preview: {result.title}"
         self._session.layer_changed.emit(layer, -1)
         removed = result.hu - result.source.stack.slice_hu(result.index)

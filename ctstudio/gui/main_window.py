@@ -25,6 +25,7 @@ from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.asking import Asker
 from ctstudio.gui.curves.view import CurvesView
+from ctstudio.gui.denoising import desk as denoising
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
@@ -140,15 +141,20 @@ class MainWindow(QMainWindow):
         self.curves_dock = self._dock("Training curves", bottom, "curves")
         self.curves_dock.setTitleBarWidget(self.curves.bar)  # no row is lost to a title alone
         areas = Qt.DockWidgetArea
-        self.addDockWidget(areas.LeftDockWidgetArea, self.series_dock)
-        self.addDockWidget(areas.RightDockWidgetArea, self.panel_dock)
+        first, last = areas.LeftDockWidgetArea, areas.RightDockWidgetArea
+        if self.isRightToLeft():  # Qt turns what is in a dock, but not the sides of the docks
+            first, last = last, first
+        self.addDockWidget(first, self.series_dock)
+        self.addDockWidget(last, self.panel_dock)
         self.addDockWidget(areas.BottomDockWidgetArea, self.curves_dock)
         self.measuring = Measuring(
             self.session, self.grid, self.painter, self.actions_by_name, self
         )
         self.tabifyDockWidget(self.curves_dock, self.measuring.dock)
-        self.setCorner(Qt.Corner.BottomLeftCorner, areas.BottomDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea)
+        left, right = Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner
+        below, beside = (right, left) if self.isRightToLeft() else (left, right)
+        self.setCorner(below, areas.BottomDockWidgetArea)
+        self.setCorner(beside, last)
 
     def _dock(self, title: str, widget: QWidget, name: str) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -236,6 +242,7 @@ class MainWindow(QMainWindow):
         handlers |= self.view_control.handlers() | self.inspector.handlers()
         handlers |= self.mask_desk.handlers() | self.undoing.handlers() | self.measuring.handlers()
         handlers |= Reproducer(session).handlers(self) | self.services.handlers()
+        handlers |= denoising.join(self)
         action_table.connect(self.actions_by_name, handlers)
 
     # -- opening ---------------------------------------------------------------------------------
@@ -349,6 +356,10 @@ class MainWindow(QMainWindow):
             self.resizeDocks(docks, [256, 352], Qt.Orientation.Horizontal)
             self.resizeDocks([self.curves_dock], [224], Qt.Orientation.Vertical)
 
+    @property
+    def _state_key(self) -> str:
+        return "window/state_mirrored" if self.isRightToLeft() else "window/state"
+
     def _restore(self) -> None:
         folder = Path(self.settings.get("export/folder", ""))
         if str(folder) != "." and folder.is_dir():
@@ -356,7 +367,7 @@ class MainWindow(QMainWindow):
         geometry = self.settings.bytes("window/geometry")
         if not geometry.isEmpty():
             self.restoreGeometry(geometry)
-        state = self.settings.bytes("window/state")
+        state = self.settings.bytes(self._state_key)
         if not state.isEmpty():
             self._laid_out = self.restoreState(state, STATE_VERSION)
         self.curves_dock.hide()
@@ -381,7 +392,7 @@ class MainWindow(QMainWindow):
         self.view_control.stop()
         self.settings.set("export/folder", str(self.session.export_folder))
         self.settings.set("window/geometry", self.saveGeometry())
-        self.settings.set("window/state", self.saveState(STATE_VERSION))
+        self.settings.set(self._state_key, self.saveState(STATE_VERSION))
         self.settings.sync()
         self.services.end()
         event.accept()

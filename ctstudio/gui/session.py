@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.learn.recipe import Recipe
 
-LayerKind = Literal["original", "mended", "simulated", "denoised", "residual", "live", "mask"]
+LayerKind = Literal[
+    "original", "mended", "simulated", "denoised", "residual", "live", "mask", "uncertainty"
+]
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
@@ -24,6 +25,8 @@ QUIET = (
     "figure",
     "preview",
     "metrics",
+    "noise_level",
+    "guards",
     "warm-up",
     "history",
     "history pictures",
@@ -47,7 +50,7 @@ class ProbeLabel(QLabel):
         words = []
         place = ""
         for layer, probe in probes:
-            name = layer.name.replace("Training: ", "").replace("Preview: ", "")
+            name = said(layer.name.replace("Training: ", "").replace("Preview: ", ""))
             short = name if len(name) <= 22 else f"{name[:9]}...{name[-10:]}"
             if probe is None:
                 continue
@@ -63,7 +66,7 @@ class ProbeLabel(QLabel):
                 if not layer.stack.geometry.spacing_known:
                     place = ""
                 vx, vy, vz = probe.voxel
-                place += f" &nbsp; voxel {vx}, {vy}, {vz}"
+                place += f" &nbsp; {tr('voxel')} {vx}, {vy}, {vz}"
         self.setText(" &nbsp;·&nbsp; ".join([*words, place] if words else []))
 
 
@@ -83,6 +86,7 @@ class MessageLabel(QLabel):
 
     def say(self, text: str, milliseconds: int) -> None:
         """Show ``text`` for so long, 0 for until the next; a long one is cut at its beginning."""
+        text = said(text)
         short = text if len(text) < self.LONGEST else "..." + text[3 - self.LONGEST :]
         self.setText(short)
         self.setToolTip(plain_tip(text))
@@ -141,8 +145,9 @@ class JobStrip(QWidget):
         job = self._jobs[-1]
         progress = job.progress
         more = f" (+{len(self._jobs) - 1})" if len(self._jobs) > 1 else ""
-        title = job.title if len(job.title) < 48 else job.title[:46] + "..."
-        state = "Stopping: " if job.cancelling else "Paused: " if job.paused else ""
+        title = said(job.title)
+        title = title if len(title) < 48 else title[:46] + "..."
+        state = tr("Stopping: ") if job.cancelling else tr("Paused: ") if job.paused else ""
         self._text.setText(f"{state}{title}{more}")
         self.cancel.setEnabled(not job.cancelling)
         elapsed = time.monotonic() - job.started_at
@@ -197,13 +202,15 @@ class DeviceBadge(QLabel):
     def _refresh(self) -> None:
         used, whole = self._process.memory_info().rss, psutil.virtual_memory().total
         self.setText(f"{self._name}   {_gigabytes(used)}")
-        lines = [self._reason] if self._reason else []
-        lines += [f"CT Studio uses {_gigabytes(used)} of {_gigabytes(whole)} of memory."]
+        lines = [said(self._reason)] if self._reason else []
+        uses = tr("CT Studio uses {0} of {1} of memory.")
+        lines += [uses.format(_gigabytes(used), _gigabytes(whole))]
         if self._name not in (CPU, NO_ENGINE):
             from ctstudio.learn import device
 
             held = device.memory_in_use(device.choose().torch)
-            lines += [f"Its networks hold {_gigabytes(held)} of the GPU's memory."]
+            holds = tr("Its networks hold {0} of the GPU's memory.")
+            lines += [holds.format(_gigabytes(held))]
         self.setToolTip("\n".join(lines))
 
 
@@ -249,6 +256,7 @@ class Banner(QWidget):
         self.details_requested.emit(self.text.text(), self._details)
 
     def show_trouble(self, what: str, hint: str, details: str = "") -> None:
+        what, hint = said(what), said(hint)
         self.text.setText(f"{what} {hint}".strip())
         self._details = details
         self._more.setVisible(bool(details))

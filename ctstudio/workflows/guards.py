@@ -227,9 +227,8 @@ def _edges(after: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.b
     slope = np.hypot(*np.gradient(smooth))
     inside = known & (smooth > BODY_HU)
     if not inside.any():
-        return inside
-    steep: NDArray[np.bool_] = inside & (slope >= np.quantile(slope[inside], STEEPEST))
-    return steep
+        return np.zeros(after.shape, bool)
+    return np.asarray(inside & (slope >= np.quantile(slope[inside], STEEPEST)), bool)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
-    QComboBox,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from ctstudio.core.events import Progress, Work
-from ctstudio.core.registry import Choice
 from ctstudio.ct.views import Blend
 from ctstudio.gui import theme
 from ctstudio.gui.applying import Applier
-from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.denoising.checks import UNCERTAINTY, Guards, Uncertainty
+from ctstudio.gui.denoising.findings import FindingsList
+from ctstudio.gui.denoising.method_box import MethodBox
+from ctstudio.gui.denoising.noise_line import NoiseLine
+from ctstudio.gui.denoising.where_box import WhereBox
 from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
+from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label, plain_tip
-from ctstudio.workflows.denoise import Method, method_from_choice, method_from_model
-
-if TYPE_CHECKING:
-    from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.cards import Card
+from ctstudio.workflows.denoise import Method
+from ctstudio.workflows.sparing import Sparing
 
 
 class DenoisePanel(QWidget):
@@ -51,15 +48,22 @@ class DenoisePanel(QWidget):
         self.live.setParent(self)
         self.applier = Applier(session)
         self.applier.setParent(self)
+        self.guards = Guards(session)
+        self.guards.setParent(self)
+        self.uncertainty = Uncertainty(session)
+        self.uncertainty.setParent(self)
+        self._card: Card | None = None  # of the network that is being applied
         self._build()
-        self._fill_methods()
         for teller in (self.live, self.applier):
             teller.said.connect(self._status.setText)
         self.live.failed.connect(lambda: self.preview.setChecked(False))
         self.applier.started.connect(self._apply_started)
-        self.applier.finished.connect(self.applied)
+        self.applier.finished.connect(self._applied)
         self.applier.ended.connect(self._enable)
-        session.methods_changed.connect(self._fill_methods)
+        self.uncertainty.ended.connect(self._enable)
+        self.guards.found.connect(self._show_findings)
+        self.methods.changed.connect(self._settings_changed)
+        self.where.changed.connect(lambda: self.live.set_shares(self.where.shares))
         session.active_changed.connect(self._active_changed)
         session.layer_removed.connect(self._layer_removed)
         session.layer_changed.connect(self._layer_changed)
@@ -74,32 +78,13 @@ class DenoisePanel(QWidget):
         self._of.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._of.setWordWrap(True)
         layout.addWidget(self._of)
-        self.method = QComboBox()
-        self.method.setAccessibleName(tr("Method"))
-        self.method.setToolTip(tr("How to denoise: a classical filter or a trained network"))
-        self.method.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.method.currentIndexChanged.connect(self._method_changed)
-        self.load_button = QToolButton()
-        self.load_button.setIcon(theme.icon("mdi6.folder-open-outline"))
-        self.load_button.setAutoRaise(True)
-        self.load_button.setToolTip(tr("Open a trained network (.pt) from an earlier training"))
-        self.load_button.setAccessibleName(tr("Open a trained network"))
-        self.load_button.clicked.connect(self._ask_network)
-        choice = QHBoxLayout()
-        choice.setSpacing(4)
-        choice.addWidget(self.method, 1)
-        choice.addWidget(self.load_button)
+        self.noise = NoiseLine(self._session, self)
+        layout.addWidget(self.noise)
+        self.methods = MethodBox(self._session)
+        self.method, self.form = self.methods.combo, self.methods.form
+        self.load_button = self.methods.load_button
         layout.addWidget(_heading(tr("Method")))
-        layout.addLayout(choice)
-        self._help = QLabel()
-        self._help.setProperty("role", "muted")
-        self._help.setWordWrap(True)
-        layout.addWidget(self._help)
-        self.form = ChoiceForm()
-        self.form.changed.connect(self._settings_changed)
-        layout.addWidget(self.form)
+        layout.addWidget(self.methods)
         self.preview = QPushButton(tr("Preview on the visible slice"))
         self.preview.setIcon(theme.icon("mdi6.eye-outline"))
         self.preview.setCheckable(True)
@@ -131,6 +116,10 @@ class DenoisePanel(QWidget):
         self.blend.setToolTip(tr("0 %: the original; 100 %: fully denoised"))
         self.blend.valueChanged.connect(self._blend_changed)
         layout.addWidget(self.blend)
+        self.where = WhereBox(self._session)
+        places = Section(tr("Where it acts"), opened=False)
+        places.add(self.where)
+        layout.addWidget(places)
         self.apply_button = QPushButton(tr("Apply to the series"))
         self.apply_button.setProperty("role", "primary")
         self.apply_button.setIcon(theme.icon("mdi6.creation", "on_accent"))
@@ -139,77 +128,25 @@ class DenoisePanel(QWidget):
             tr("Denoise every slice in the background; the result is a layer")
         )
         self.apply_button.clicked.connect(self.apply)
-        layout.addSpacing(8)
         layout.addWidget(self.apply_button)
+        self.unsure_button = QPushButton(tr("Show the uncertainty"))
+        self.unsure_button.setIcon(theme.icon("mdi6.help-rhombus-outline"))
+        self.unsure_button.setToolTip(
+            tr("Ask the method eight times, the slice flipped and turned: the SD of its answers,\n"
+               "in HU, becomes a layer. The slice on the screen comes first.")
+        )  # fmt: skip
+        self.unsure_button.clicked.connect(self.show_uncertainty)
+        layout.addWidget(self.unsure_button)
+        self.findings = FindingsList()
+        layout.addSpacing(8)
+        layout.addWidget(self.findings)
         layout.addStretch(1)
 
     # -- method and settings ---------------------------------------------------------------------
 
-    def _fill_methods(self) -> None:
-        from ctstudio.classical.denoisers import DENOISERS
-
-        newest = self._session.models[-1] if self._session.models else None
-        current = self.method.currentData()
-        self.method.blockSignals(True)
-        self.method.clear()
-        for model in reversed(self._session.models):
-            self.method.addItem(
-                theme.icon("mdi6.graph-outline"), tr("Network: {0}").format(model.title), model
-            )
-        for entry in DENOISERS:
-            self.method.addItem(theme.icon("mdi6.function-variant"), tr(entry.title), entry.name)
-        known = [self.method.itemData(k) for k in range(self.method.count())]
-        if current is None:
-            current = "tv"
-        row = next((k for k, d in enumerate(known) if d is current or d == current), 0)
-        if newest is not None and newest is not getattr(self, "_newest", None):
-            row, self._newest = 0, newest
-        self.method.setCurrentIndex(row)
-        self.method.blockSignals(False)
-        self._method_changed()
-
-    def _ask_network(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, tr("Open a trained network"), "", "Trained networks (*.safetensors *.pt)"
-        )
-        if path and not self._session.jobs.busy("network"):
-            target = Path(path)
-            self._session.jobs.start(
-                "network",
-                tr("Opening a network"),
-                lambda: _load(target),
-                succeeded=self._network_loaded,
-                failed=self._session.fail,
-            )
-
-    def _network_loaded(self, model: TrainedModel) -> None:
-        self._session.models.append(model)
-        self._session.methods_changed.emit()
-
     def choose(self, name: str, params: dict[str, object] | None = None) -> None:
-        """Select a classical method by name, or the newest network with ``"network"``."""
-        for row in range(self.method.count()):
-            data = self.method.itemData(row)
-            if data == name or (name == "network" and not isinstance(data, str)):
-                self.method.setCurrentIndex(row)
-                break
-        if params:
-            self.form.set_params(params)
-            self._settings_changed()
-
-    def _method_changed(self) -> None:
-        from ctstudio.classical.denoisers import DENOISERS
-
-        data = self.method.currentData()
-        if isinstance(data, str):
-            entry = DENOISERS[data]
-            self.form.set_entry(entry)
-            self._help.setText(tr(entry.help))
-        elif data is not None:
-            self.form.set_entry(None)
-            self._help.setText(tr("Trained for {0} steps in CT Studio.").format(data.step))
-        self.form.setVisible(isinstance(data, str))
-        self._settings_changed()
+        """Select a method by its name, or the newest network with ``"network"``."""
+        self.methods.choose(name, params)
 
     def current_method(self) -> Method:
         """The method with the settings in the form.
@@ -219,13 +156,13 @@ class DenoisePanel(QWidget):
         StudioError
             When a setting is out of its range.
         """
-        data = self.method.currentData()
-        if isinstance(data, str):
-            return method_from_choice(Choice(data, dict(self.form.choice.params)))
-        return method_from_model(data)
+        return self.methods.method()
 
     def _settings_changed(self) -> None:
+        if self.methods.learns and self.preview.isChecked():
+            self.preview.setChecked(False)  # there is no network yet that could be asked
         self.live.settings_changed()
+        self._enable()
 
     # -- what is denoised ------------------------------------------------------------------------
 
@@ -233,6 +170,8 @@ class DenoisePanel(QWidget):
         source = _source_of(layer)
         if source is not self._source:
             self._source = source
+            self.noise.set_source(source)
+            self.where.set_source(source)
             if self.live.layer is not None and self.live.layer.parent is not source:
                 self.preview.setChecked(False)
         if layer is not None and isinstance(layer.stack, Blend) and layer.kind != "residual":
@@ -242,14 +181,20 @@ class DenoisePanel(QWidget):
         else:
             self._of.setText(tr("Denoises <b>{0}</b>").format(_escape(source.name)))
             self._of.setToolTip(plain_tip(source.name))
+        self._show_findings()
         self._enable()
 
     def _enable(self) -> None:
         ready = self._source is not None and self._source.complete
-        self.preview.setEnabled(self._source is not None)
+        learns = self.methods.learns
+        self.preview.setEnabled(self._source is not None and not learns)
         busy = self._session.jobs.busy("denoise")
         self.apply_button.setEnabled(ready and not busy)
-        self.apply_button.setText(tr("Applying ...") if busy else tr("Apply to the series"))
+        idle = tr("Learn, then denoise the series") if learns else tr("Apply to the series")
+        self.apply_button.setText(tr("Applying ...") if busy else idle)
+        asking = self._session.jobs.busy(UNCERTAINTY)
+        able = self._method_to_ask() is not None
+        self.unsure_button.setEnabled(ready and able and not busy and not asking)
         self.blend.setEnabled(self._target is not None)
 
     def slice_shown(self, _layer: Layer, _index: int) -> None:
@@ -301,6 +246,9 @@ class DenoisePanel(QWidget):
             self._session.report(error)
             return None
         self.preview.setChecked(False)
+        self._card = self.methods.card
+        if not (shares := self.where.shares).everywhere:
+            method = Sparing(method, shares)
         job = self.applier.start(source, volume, method, self.blend.value() / 100)
         self._enable()
         return job
@@ -309,8 +257,55 @@ class DenoisePanel(QWidget):
         if isinstance(layer.stack, Blend):
             self._blend_of(layer, layer.stack)
 
+    def _applied(self, layer: Layer) -> None:
+        self.guards.examine(layer, self._card)
+        self.applied.emit(layer)
+
+    # -- what is known of the result -------------------------------------------------------------
+
+    def _result(self) -> Layer | None:
+        """The denoised layer that is looked at: the active one, or what that is made from."""
+        layer = self._session.active
+        while layer is not None and layer.kind != "denoised":
+            layer = layer.parent
+        return layer
+
+    def _show_findings(self, _layer: Layer | None = None) -> None:
+        result = self._result() or self._target
+        found = self.guards.of(result)
+        self.findings.show_findings(result.name if result is not None and found else "", found)
+
+    def _method_to_ask(self) -> Method | None:
+        """Whose uncertainty would be shown: that of the result, else that in the form."""
+        result = self._result()
+        made_by = self.applier.method_of(result) if result is not None else None
+        if made_by is not None:
+            return made_by
+        if self.methods.learns:
+            return None
+        try:
+            return self.current_method()
+        except Exception:  # a setting out of its range is told of when it is applied
+            return None
+
+    def show_uncertainty(self) -> None:
+        """Ask the method how sure it is, the slice on the screen first."""
+        source, method = self._source, self._method_to_ask()
+        volume = source.volume if source is not None else None
+        if source is None or volume is None or method is None or not source.complete:
+            self._session.message.emit(tr("Open a series and choose a method first."), 6000)
+        elif not self._session.jobs.busy(UNCERTAINTY):
+            first = self._session.visible_slice(source)
+            self.uncertainty.start(self._result() or source, volume, method, first)
+            self._enable()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.noise.look()
+
     def _layer_changed(self, layer: Layer, index: int) -> None:
         if index < 0 and layer is self._source:
+            self.noise.look()
             self._enable()
 
     def _layer_removed(self, layer: Layer) -> None:
@@ -323,14 +318,6 @@ class DenoisePanel(QWidget):
             self._source = None
             self._active_changed(None)
         self._enable()
-
-
-def _load(path: Path) -> Work[TrainedModel]:
-    yield Progress(0, 0, "Opening a network")
-    # Torch may have to be loaded first, so this is a job and not a call.
-    from ctstudio.learn.checkpoint import load
-
-    return load(path)
 
 
 def _source_of(layer: Layer | None) -> Layer | None:

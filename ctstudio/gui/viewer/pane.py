@@ -19,6 +19,7 @@ from ctstudio.ct.planes import PLANES, Projection, plane_name
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.words import plain_tip, plain_title
 
@@ -31,6 +32,7 @@ KIND_ICONS = {
     "denoised": "mdi6.creation-outline",
     "residual": "mdi6.plus-minus-variant",
     "live": "mdi6.pulse",
+    "uncertainty": "mdi6.help-rhombus-outline",
     "mask": "mdi6.draw",
 }
 
@@ -101,7 +103,7 @@ class Pane(QFrame):
             self.button.setIcon(theme.icon("mdi6.crop-square"))
             self.button.setToolTip(tr("Choose the layer that this pane shows"))
             return
-        self.button.setText(plain_title(layer.name))
+        self.button.setText(plain_title(said(layer.name)))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
         tip = f"{layer.name}\n{tr('Click to show another layer in this pane')}"
         self.button.setToolTip(plain_tip(tip))
@@ -159,7 +161,7 @@ class Pane(QFrame):
     def _fill_menu(self) -> None:
         self._menu.clear()
         for layer in self._session.layers:
-            icon, name = theme.icon(KIND_ICONS[layer.kind]), plain_title(layer.name)
+            icon, name = theme.icon(KIND_ICONS[layer.kind]), plain_title(said(layer.name))
             action = self._menu.addAction(icon, name)
             action.setCheckable(True)
             action.setChecked(layer is self.view.layer)
@@ -174,4 +176,7 @@ class Pane(QFrame):
 
 
 def _links(words: str) -> str:
-    return f"Linked with the other panes of this place: {words}" if words else "Not linked"
+    linked = tr("Linked with the other panes of this place: {0}")
+    return linked.format(", ".join(tr(word) for word in words.split(", "))) if words else tr(
+        "Not linked"
+    )

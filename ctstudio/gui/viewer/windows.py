@@ -22,4 +22,8 @@ def default_window(layer: Layer, index: int) -> Window:
             return RESIDUAL_WINDOW  # slices that are still to come differ by all they are
         hu = layer.stack.slice_hu(index)
         return Window(0, 2 * residual_limit([hu])) if hu.any() else RESIDUAL_WINDOW
+    if layer.kind == "uncertainty":
+        # A few edges are far less sure than all else.
+        highest = max(float(np.percentile(layer.stack.slice_hu(index), 99.5)), 1.0)
+        return Window(highest / 2, highest)
     return layer.stack.source.window or automatic(layer.stack.slice_hu(index))
