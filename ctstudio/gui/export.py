@@ -6,113 +6,32 @@ The GUI thread gathers arrays and words; drawing and writing happen in a job.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRectF, Signal
+from PySide6.QtCore import QObject, Signal
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Event, Note, Progress, Work
-from ctstudio.ct.planes import Reformatted, Slab
-from ctstudio.ct.views import LABEL_UNIT, Blend, Difference, SliceStack
+from ctstudio.ct.views import LABEL_UNIT, Blend, SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
 from ctstudio.figures.panel import Mark, Panel
+from ctstudio.gui.export_shots import PaneShot, frozen, save_slices, shoot
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.workflows.figures.material import without_patient
 
 if TYPE_CHECKING:
     from PIL import Image
 
 GIF_SECONDS = 0.12
-GIF_HEIGHT = 384
 TRAINING_GIF_HEIGHT = 256  # four panels in a row
 LAST_STANDS = 5  # frames
-LONGEST_CAPTION = 72
-
-
-@dataclass(frozen=True)
-class PaneShot:
-    """What one pane shows, apart from the window that shows it: safe to use in a thread."""
-
-    name: str
-    stack: SliceStack
-    index: int
-    window: Window
-    signed: bool
-    crop: tuple[slice, slice]
-    method: bool = False  # whether a method made it, whose settings a caption states
-    table: NDArray[np.uint8] | None = None  # the colours of the greys
-    marks: tuple[Mark, ...] = ()  # what is measured upon this slice
-
-    def panel(self, image: NDArray[np.float32], caption: str = "") -> Panel:
-        geometry = self.stack.geometry
-        left, right, top, bottom = geometry.edge_letters
-        return Panel(
-            np.ascontiguousarray(image[self.crop]),
-            self.window,
-            title=self.name,
-            caption=caption,
-            spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
-            unit=self.stack.unit,
-            colormap="diverging" if self.signed else "grey",
-            table=None if self.signed else self.table,
-            marks=self.marks,
-            letters=(left[:2], right[:2], top[:2], bottom[:2]),
-        )
-
-    def describe(self) -> str:
-        """Window, and how the values came to be where that is not in the title."""
-        made = self.stack.derivation[-2:] if self.method else ()
-        # A network's whole recipe would push the metrics out of the caption; its DICOM has it.
-        short = (t for t in made if t != self.name and len(t) <= LONGEST_CAPTION)
-        return "\n".join((self.describe_window(), *short))
-
-    def describe_window(self) -> str:
-        if self.signed:
-            return f"± {self.window.width_hu / 2:g} {self.stack.unit}".strip()
-        return f"{self.window} {self.stack.unit}".strip()
-
-
-def shoot(pane: Pane) -> PaneShot | None:
-    """What ``pane`` shows now: its slice, window and the part of it that is in view."""
-    view, layer = pane.view, pane.layer
-    if layer is None or view.hu is None:
-        return None
-    window = view.window
-    if layer.signed:
-        window = Window(0, window.width_hu)
-    return PaneShot(
-        # What a hospital calls a series may tell of the patient.
-        without_patient(
-            layer.name.replace("Training: ", "").replace("Preview: ", ""), view.stack.source
-        ),
-        frozen(view.stack),
-        view.index,
-        window,
-        layer.signed,
-        _visible_part(pane),
-        layer.kind in ("denoised", "simulated", "mended"),
-        view.display.table,
-    )
-
-
-def frozen(stack: SliceStack) -> SliceStack:
-    """A stack that later moves of the blend slider do not change."""
-    if isinstance(stack, Blend):
-        return replace(stack)
-    if isinstance(stack, Difference):
-        return Difference(stack.base, frozen(stack.other))
-    if isinstance(stack, Reformatted | Slab):
-        return replace(stack, base=frozen(stack.base))
-    return stack
 
 
 class Exporter(QObject):
@@ -125,40 +44,51 @@ class Exporter(QObject):
         self._session = session
         self._grid = grid
         self.captions: Callable[[Layer], str] = lambda layer: ""
-        self.marks: Callable[[Pane, PaneShot], tuple[Mark, ...]] = lambda pane, shot: ()
+        # What is measured upon a slice of a pane, by the slice's number.
+        self.marks: Callable[[Pane, PaneShot, int], tuple[Mark, ...]] = lambda pane, shot, at: ()
 
     def shots(self) -> list[tuple[PaneShot, str]]:
         """The visible panes from left to right, each with its caption."""
         result = []
-        for pane in self._grid.visible_panes:
-            shot = shoot(pane)
-            if shot is not None and pane.layer is not None:
-                shot = replace(shot, marks=self.marks(pane, shot))
-                own = self.captions(pane.layer)
-                result.append((shot, "\n".join(t for t in (shot.describe(), own) if t)))
-        if not result:
-            raise StudioError("There is nothing on the screen to export.", hint="Open a series.")
+        for pane, shot in self._shot_panes():
+            assert pane.layer is not None
+            # Metrics are of the pane's own layer alone.
+            own = self.captions(pane.layer) if shot.compared is None else ""
+            text = "\n".join(t for t in (shot.describe(), own) if t)
+            result.append((replace(shot, marks=self.marks(pane, shot, shot.index)), text))
         return result
+
+    def _shot_panes(self) -> list[tuple[Pane, PaneShot]]:
+        found = [(pane, shoot(pane)) for pane in self._grid.visible_panes]
+        panes = [(pane, shot) for pane, shot in found if shot is not None]
+        if not panes:
+            raise StudioError("There is nothing on the screen to export.", hint="Open a series.")
+        return panes
 
     def save_picture(self, path: Path, *, title: str = "") -> Job | None:
         """The visible panes side by side as one PNG."""
         shots = self.shots()
-        panels = [shot.panel(shot.stack.slice_hu(shot.index), text) for shot, text in shots]
+        panels = [shot.drawn(shot.index, text) for shot, text in shots]
         footer = self._place(shots[0][0])
         return self._start("Picture", path, lambda: _picture(panels, path, title, footer))
 
     def save_slices_gif(self, path: Path, *, seconds_per_frame: float = GIF_SECONDS) -> Job | None:
-        """The visible panes as a GIF that runs through the slices of the active one."""
-        shots = [replace(shot, marks=()) for shot, _ in self.shots()]
-        longest = max(shots, key=lambda shot: len(shot.stack))
-        if len(longest.stack) < 2:
+        """The visible panes as a GIF, MP4 or WebM that runs through the slices of the longest."""
+        panes = self._shot_panes()
+        shots = [(shot, self._all_marks(pane, shot)) for pane, shot in panes]
+        if max(len(shot.stack) for shot, _ in shots) < 2:
             raise StudioError(
                 "A film over slices needs a series of at least two slices.",
                 hint="Show a series rather than a training preview, then try again.",
             )
         return self._start(
-            "GIF over slices", path, lambda: _slices_gif(shots, longest, path, seconds_per_frame)
+            "GIF over slices", path, lambda: save_slices(shots, path, seconds_per_frame)
         )
+
+    def _all_marks(self, pane: Pane, shot: PaneShot) -> dict[int, tuple[Mark, ...]]:
+        """What is measured upon the slices of a pane, by their numbers."""
+        found = {at: self.marks(pane, shot, at) for at in range(len(shot.stack))}
+        return {at: marks for at, marks in found.items() if marks}
 
     def save_training_gif(self, path: Path, *, seconds_per_frame: float = 0.25) -> Job | None:
         """The previews of the newest training as a GIF."""
@@ -245,27 +175,6 @@ class Exporter(QObject):
         self.saved.emit(path)
 
 
-def _visible_part(pane: Pane) -> tuple[slice, slice]:
-    """The rows and columns of the slice that lie inside the pane."""
-    view = pane.view
-    rect = view.image_rect()
-    assert view.hu is not None
-    rows, columns = view.hu.shape
-    if view.fitted:
-        return slice(0, rows), slice(0, columns)
-    f, size = view.framing, view.viewport().size()
-    width, height = size.width() / f.scale, size.height() / f.scale
-    seen = QRectF(f.u - width / 2, f.v - height / 2, width, height).intersected(rect)
-    if seen.isEmpty():
-        return slice(0, rows), slice(0, columns)
-    dx, dy = rect.width() / columns, rect.height() / rows
-    left = int(np.floor((seen.left() - rect.left()) / dx + 1e-6))
-    right = int(np.ceil((seen.right() - rect.left()) / dx - 1e-6))
-    top = int(np.floor((seen.top() - rect.top()) / dy + 1e-6))
-    bottom = int(np.ceil((seen.bottom() - rect.top()) / dy - 1e-6))
-    return slice(max(top, 0), min(bottom, rows)), slice(max(left, 0), min(right, columns))
-
-
 def _picture(panels: Sequence[Panel], path: Path, title: str, footer: str) -> Work[Path]:
     from ctstudio.figures.compose import compose, save_png
 
@@ -273,29 +182,6 @@ def _picture(panels: Sequence[Panel], path: Path, title: str, footer: str) -> Wo
     image = compose(panels, title=title, footer=footer)
     yield Progress(1, 2, "Writing")
     save_png(image, path)
-    return path
-
-
-def _slices_gif(shots: list[PaneShot], longest: PaneShot, path: Path, seconds: float) -> Work[Path]:
-    from ctstudio.figures.animation import save_gif
-    from ctstudio.figures.compose import compose
-
-    geometry = longest.stack.geometry
-
-    def frames() -> Iterator[Image.Image]:
-        for index in range(len(longest.stack)):
-            point = geometry.positions_mm[index]
-            panels = [
-                shot.panel(
-                    shot.stack.slice_hu(shot.stack.geometry.nearest_slice(point)),
-                    shot.describe_window(),
-                )
-                for shot in shots
-            ]
-            text = f"slice {index + 1} of {len(longest.stack)}"
-            yield compose(panels, columns=len(panels), height_px=GIF_HEIGHT, footer=text)
-
-    yield from save_gif(frames(), path, seconds_per_frame=seconds, total=len(longest.stack))
     return path
 
 

@@ -178,7 +178,7 @@ def test_picture_of_the_panes(
 def test_picture_shows_the_part_that_is_on_the_screen(
     hands: Any, thin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ctstudio.gui.export import shoot
+    from ctstudio.gui.export_shots import shoot
     from ctstudio.gui.viewer.picture_view import Framing
 
     hands.open(thin)

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QRegion
 
 from ctstudio.ct.views import Difference
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
+from ctstudio.gui.comparing.frozen import Beside, greys, squares
 from ctstudio.gui.comparing.modes import Mode, Values
 from ctstudio.gui.comparing.second import Second, beside, on_grid
 from ctstudio.gui.session import Layer
@@ -83,18 +84,23 @@ class Composer:
         if self.difference is not None:
             grey = diverging_index(self.difference, self.values.get("difference"))
             rect, table = view.image_rect(), diverging_table()
-        elif second.layer.signed:
-            grey, table = (
-                diverging_index(second.hu, self._own_window.width_hu / 2),
-                diverging_table(),
-            )
         else:
-            # The same window for both, or a difference of windows would pass for one of values.
-            same = second.stack.unit == view.stack.unit and not view.layer.signed
-            window = view.window if same else self._own_window
-            grey, table = window.to_uint8(second.hu), view.display.table
+            window, table = self._look
+            grey = greys(second.hu, window, signed=second.layer.signed)
         self._item.show_greys(grey, table, rect)
         self.retouch()
+
+    @property
+    def _look(self) -> tuple[Window, NDArray[np.uint8] | None]:
+        """The window and the colours of the second layer."""
+        view, second = self.view, self.second
+        assert view.layer is not None
+        assert second is not None
+        if second.layer.signed:
+            return self._own_window, diverging_table()
+        # The same window for both, or a difference of windows would pass for one of values.
+        same = second.stack.unit == view.stack.unit and not view.layer.signed
+        return view.window if same else self._own_window, view.display.table
 
     @property
     def _own_window(self) -> Window:
@@ -141,21 +147,27 @@ class Composer:
         """The squares of the second layer; they stay upon the patient when one pans."""
         view, cell = self.view, self.values.get("checkerboard")
         rect = view.image_rect()
-        first, last = view.to_viewport(rect.topLeft()), view.to_viewport(rect.bottomRight())
+        slice_px = QRectF(view.to_viewport(rect.topLeft()), view.to_viewport(rect.bottomRight()))
         side = cell * view.framing.scale
-        size = view.viewport().size()
-        columns = _cells(first.x(), last.x(), side, size.width())
-        rows = _cells(first.y(), last.y(), side, size.height())
-        across, down = QRegion(), QRegion()
-        for k in columns:
-            if k % 2:
-                left, right = (round(first.x() + n * side) for n in (k, k + 1))
-                across |= QRegion(left, 0, right - left, size.height())
-        for k in rows:
-            if k % 2:
-                top, bottom = (round(first.y() + n * side) for n in (k, k + 1))
-                down |= QRegion(0, top, size.width(), bottom - top)
-        return across ^ down  # stripes of either way, but not where both are
+        return squares(slice_px, (side, side), view.viewport().size())
+
+    def frozen(self) -> Beside | None:
+        """What is compared, apart from the pane: safe to use in a thread; None where nothing is."""
+        view, second = self.view, self.second
+        if second is None or view.layer is None:
+            return None
+        window, table = self._look
+        at = view.to_plane(QPointF(round(self.line_px), round(self.line_px)))
+        return Beside(
+            layer=self.layer,
+            stack=second.stack,
+            mode=self.mode,
+            value=self.values.get(self.mode),
+            window=window,
+            table=table,
+            line_mm=at.x() if self.mode == "swipe" else at.y(),
+            second_in_turn=self.second_in_turn,
+        )
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -191,11 +203,3 @@ class Composer:
         self.values.set("difference", scale * math.exp(dx * SCALE_SPEED))
         self.recolour()
         return True
-
-
-def _cells(first: float, last: float, side: float, end: int) -> range:
-    """The squares of which something lies in the viewport, counted from the slice's corner."""
-    if side <= 0:
-        return range(0)
-    low, high = max(first, 0.0), min(last, float(end))
-    return range(math.floor((low - first) / side), max(math.ceil((high - first) / side), 0))

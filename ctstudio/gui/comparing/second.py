@@ -12,7 +12,7 @@ from PySide6.QtCore import QPointF, QRectF
 from ctstudio.ct.regrid import regrid
 from ctstudio.ct.views import SliceStack
 from ctstudio.gui.session import Layer
-from ctstudio.gui.viewer.linking import carried, facing, matching_slice, parallel, same_space
+from ctstudio.gui.viewer.linking import carried, parallel, same_space, turned
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.places import Probe, slice_rect
 
@@ -61,35 +61,50 @@ def beside(layer: Layer, view: PictureView) -> Second | None:
     if view.layer is None or not same_space(layer, view.layer):
         return None
     stack = view.as_seen(layer.stack)
-    if not parallel(stack, view.stack):
+    found = slice_beside(stack, view.stack, view.index)
+    return Second(layer, stack, *found) if found is not None else None
+
+
+def slice_beside(
+    stack: SliceStack, shown: SliceStack, at: int
+) -> tuple[int, NDArray[np.float32], QRectF] | None:
+    """The slice of ``stack`` where slice ``at`` of ``shown`` lies, if it has one there.
+
+    Its number, its values ``(y, x)`` the way round that ``shown`` has the patient, and its place.
+    """
+    if not parallel(stack, shown):
         return None
-    index = matching_slice(view, stack)
-    here, there = view.stack.geometry, stack.geometry
-    away = abs(float((there.positions_mm[index] - here.positions_mm[view.index]) @ here.normal))
+    here, there = shown.geometry, stack.geometry
+    index = there.nearest_slice(here.positions_mm[at])
+    away = abs(float((there.positions_mm[index] - here.positions_mm[at]) @ here.normal))
     if away > NEAR * max(here.slice_spacing_mm, there.slice_spacing_mm, 0.1):
         return None
-    rect, hu = facing(stack.slice_hu(index), stack, index, view)
-    return Second(layer, stack, index, hu, rect)
+    rect, hu = turned(stack.slice_hu(index), stack, index, here)
+    return index, hu, rect
 
 
 def on_grid(second: Second, view: PictureView) -> NDArray[np.float32]:
-    """``second`` on the pixels of ``view`` ``(y, x)``, NaN where it has none.
+    """``second`` on the pixels of ``view`` ``(y, x)``, NaN where it has none."""
+    assert view.hu is not None
+    return on_pixels(second.hu, second.rect, view.hu.shape, view.image_rect())
+
+
+def on_pixels(
+    hu: NDArray[np.float32], other: QRectF, shape: tuple[int, ...], own: QRectF
+) -> NDArray[np.float32]:
+    """A slice that lies at ``other`` on the pixels of one of ``shape`` at ``own``, else NaN.
 
     The very values where both have the same pixels, else interpolated linearly between them.
     """
-    assert view.hu is not None
-    own, other = view.image_rect(), second.rect
     rows, columns = (
-        _places(own.top(), own.height(), view.hu.shape[0], other.top(), other.height(),
-                second.hu.shape[0]),
-        _places(own.left(), own.width(), view.hu.shape[1], other.left(), other.width(),
-                second.hu.shape[1]),
-    )  # fmt: skip
-    if second.hu.shape == view.hu.shape and all(
+        _places(own.top(), own.height(), shape[0], other.top(), other.height(), hu.shape[0]),
+        _places(own.left(), own.width(), shape[1], other.left(), other.width(), hu.shape[1]),
+    )
+    if hu.shape == shape and all(
         np.abs(at - np.arange(len(at))).max() < SAME_PX for at in (rows, columns)
     ):
-        return second.hu
-    return regrid(second.hu, rows, columns)
+        return hu
+    return regrid(hu, rows, columns)
 
 
 def _places(

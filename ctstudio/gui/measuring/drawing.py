@@ -55,13 +55,13 @@ def outline(shape: Shape, view: PictureView) -> list[QPointF]:
     return places(points, view)
 
 
-def marks_of(entries: list[Entry], view: PictureView) -> tuple[Mark, ...]:
-    """``entries`` as marks of a figure of the slice that ``view`` shows, in its pixels."""
-    geometry, index = view.stack.geometry, view.index
+def marks_of(entries: list[Entry], view: PictureView, index: int) -> tuple[Mark, ...]:
+    """``entries`` as marks of a figure of a slice of ``view``, in its pixels."""
+    geometry = view.stack.geometry
     return tuple(
         Mark(
             tuple((float(y), float(x)) for y, x in to_pixels(_line(e.shape), geometry, index)),
-            tuple(words_for(e.shape, view)),
+            tuple(words_for(e.shape, view, at=index)),
             e.shape.is_region,
         )
         for e in entries
@@ -177,8 +177,10 @@ def paint_words(
         overlay.outlined(painter, baseline, text, SELECTED if selected else COLOUR)
 
 
-def words_for(shape: Shape, view: PictureView, most: int | None = None) -> list[str]:
-    """What ``shape`` measures upon the picture that ``view`` shows.
+def words_for(
+    shape: Shape, view: PictureView, most: int | None = None, at: int | None = None
+) -> list[str]:
+    """What ``shape`` measures upon the slice that ``view`` shows, or upon its slice ``at``.
 
     With ``most`` regions are estimated from about so many pixels, and say so.
     """
@@ -186,8 +188,8 @@ def words_for(shape: Shape, view: PictureView, most: int | None = None) -> list[
         return [units.length(shape.length, known=view.stack.geometry.spacing_known)]
     if shape.kind == "angle":
         return ["" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"]
-    hu = view.hu
-    geometry, index = view.stack.geometry, view.index
+    geometry, index = view.stack.geometry, view.index if at is None else at
+    hu = view.hu if index == view.index else view.stack.slice_hu(index)
     found = statistics(shape, hu, geometry, index, most) if hu is not None else None
     if found is None:
         return ["no pixel"]

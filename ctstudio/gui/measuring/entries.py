@@ -97,14 +97,15 @@ class Measurements(QObject):
         """The layers in the space of ``entry``."""
         return [layer for layer in self._session.layers if entry.space.holds(layer)]
 
-    def visible(self, view: PictureView) -> list[Entry]:
-        """What is drawn upon ``view``, the selected one on top."""
+    def visible(self, view: PictureView, at: int | None = None) -> list[Entry]:
+        """What is drawn upon ``view``, the selected one on top; or upon its slice ``at``."""
         if not self.shown:
             return []
-        found = [entry for entry in self.entries if self._shown_in(entry, view)]
+        index = view.index if at is None else at
+        found = [entry for entry in self.entries if self._shown_in(entry, view, index)]
         return sorted(found, key=lambda entry: entry.number == self._selected)
 
-    def _shown_in(self, entry: Entry, view: PictureView) -> bool:
+    def _shown_in(self, entry: Entry, view: PictureView, index: int) -> bool:
         """`Entry.shown_in`, which every repaint asks for, remembered."""
         if view.layer is None or not entry.space.holds(view.layer):
             return False
@@ -113,7 +114,7 @@ class Measurements(QObject):
         if known is None or known[0] is not entry.shape or known[1] is not geometry:
             known = (entry.shape, geometry, slice_of(entry.shape, geometry))
             self._slices[key] = known
-        return known[2] == view.index
+        return known[2] == index
 
     def set_shown(self, on: bool) -> None:
         """Show the measurements upon the images, or not."""

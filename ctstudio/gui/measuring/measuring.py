@@ -14,7 +14,7 @@ from ctstudio.ct.measure import Kind, slice_of
 from ctstudio.ct.planes import in_plane
 from ctstudio.figures.panel import Mark
 from ctstudio.gui.dialogs import ask_where_to_save
-from ctstudio.gui.export import PaneShot
+from ctstudio.gui.export_shots import PaneShot
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.measuring.drawing import marks_of
@@ -226,12 +226,12 @@ class Measuring(QObject):
     def _put_in_pictures(self, on: bool) -> None:
         self._in_pictures = on
 
-    def _marks(self, pane: Pane, shot: PaneShot) -> tuple[Mark, ...]:
-        """What is measured upon ``pane``, for a picture of the part of it that is in view."""
+    def _marks(self, pane: Pane, shot: PaneShot, at: int) -> tuple[Mark, ...]:
+        """What is measured upon slice ``at`` of ``pane``, for a picture of the part in view."""
         if not self._in_pictures:
             return ()
         top, left = (part.start or 0 for part in shot.crop)
-        marks = marks_of(self.measurements.visible(pane.view), pane.view)
+        marks = marks_of(self.measurements.visible(pane.view, at), pane.view, at)
         return tuple(mark.moved(-top, -left) for mark in marks)
 
     def hide(self) -> None:

@@ -95,7 +95,14 @@ def facing(
 
     Also its place in the plane of ``view``, mm.
     """
-    own, there = stack.geometry, view.stack.geometry
+    return turned(picture, stack, index, view.stack.geometry)
+
+
+def turned(
+    picture: NDArray[Any], stack: SliceStack, index: int, there: Geometry
+) -> tuple[QRectF, NDArray[Any]]:
+    """The same for whoever looks as ``there`` says."""
+    own = stack.geometry
     rect = slice_rect(own, stack.shape, index)
     if float(own.row_direction @ there.row_direction) < 0:
         picture = picture[:, ::-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QPointF, QRectF
 
@@ -24,6 +24,10 @@ class Compared(Protocol):
     @property
     def limit(self) -> float | None:
         """Where a difference is shown: the value at either end of its colours."""
+        ...
+
+    def frozen(self) -> Any:
+        """What is compared, apart from the view (`ctstudio.gui.comparing.frozen`), or None."""
         ...
 
     def adjust(self, dx: float) -> bool:
