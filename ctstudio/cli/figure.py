@@ -133,7 +133,7 @@ def command(**options: Any) -> None:
 
     material = drain(gather(spec, _series(options), options["run"], options["masks"]))
     if options["origin"]:
-        _require_same(spec, material, options["other_series"])
+        spec = _same(spec, material, options["other_series"])
     drain(make(spec, material, out, bits=bits, keep_paths=options["keep_paths"]))
     click.echo(f"{out} written")
 
@@ -160,9 +160,9 @@ def _check(out: Path, options: dict[str, Any]) -> None:
         )
 
 
-def _require_same(spec: FigureSpec, material: Material, go_on: bool) -> None:
-    """Refuse to make a figure of another series than before, unless that is wanted."""
-    from ctstudio.workflows.figures.origin import others
+def _same(spec: FigureSpec, material: Material, go_on: bool) -> FigureSpec:
+    """The description; of another series than before it is not made, unless that is wanted."""
+    from ctstudio.workflows.figures.origin import by_parts, others
 
     told = others(spec, material)
     if told and not go_on:
@@ -171,6 +171,7 @@ def _require_same(spec: FigureSpec, material: Material, go_on: bool) -> None:
         )
     if told:
         click.echo(told, err=True)
+    return by_parts(spec) if told else spec
 
 
 def _described(options: dict[str, Any]) -> FigureSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from ctstudio.core.errors import StudioError
@@ -189,6 +189,16 @@ class FigureSpec:
     def layer(self, name: str) -> LayerSpec:
         """The layer of that name."""
         return next(layer for layer in self.layers if layer.name == name)
+
+    def without_spares(self) -> FigureSpec:
+        """With the layers alone that it shows, and those that these are made of."""
+        masks = {layer.name for layer in self.layers if layer.source == "mask"}
+        used = {name for c in self.cells for name in (c.layer, c.against, c.mask)}
+        used |= {self.differences} | (masks if ALL in used else set())
+        for layer in reversed(self.layers):  # each comes after what it is made of
+            if layer.name in used:
+                used |= {layer.of, layer.minus}
+        return replace(self, layers=tuple(la for la in self.layers if la.name in used))
 
     def to_dict(self) -> dict[str, Any]:
         """For a file; what is as usual is left out."""

@@ -108,3 +108,21 @@ def test_places():
 
 def test_a_copy_that_was_changed_differs():
     assert replace(full(), title="Other") != full()
+
+
+def test_layers_that_nothing_shows_are_left_out():
+    layers = (
+        LayerSpec("original"),
+        LayerSpec("reference", number=2),
+        LayerSpec("denoised", "method", method="tv", of="original"),
+        LayerSpec("other", "method", method="nlm", of="original"),
+        LayerSpec("residual", "difference", of="denoised", minus="original"),
+        LayerSpec("mask 1", "mask"),
+    )
+    spec = FigureSpec(layers, ((CellSpec("residual"),),))
+    names = [layer.name for layer in spec.without_spares().layers]
+    assert names == ["original", "denoised", "residual"]
+    masked = FigureSpec(layers, ((CellSpec("reference", mask="all"),),), differences="original")
+    names = [layer.name for layer in masked.without_spares().layers]
+    assert names == ["original", "reference", "mask 1"]
+    assert FigureSpec.parse(masked.without_spares().to_json()) == masked.without_spares()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
@@ -20,8 +21,8 @@ from ctstudio.gui.composer.store import TemplateStore
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
-from ctstudio.workflows.figures.material import Material
-from ctstudio.workflows.figures.origin import others, without_content
+from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.origin import by_parts, others, without_content
 from ctstudio.workflows.figures.templates import TEMPLATES
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ctstudio.workflows.denoise import Method
 
 ROLE = "figure"
-SCREEN, OWN = "screen", "own:"
+SCREEN, OWN, PROGRESS = "screen", "own:", "progress"
 ORIGINS = (
     "Figures and descriptions (*.png *.tif *.tiff *.svg *.pdf *.gif *.mp4 *.webm *.html *.toml "
     "*.json)"
@@ -49,6 +50,7 @@ class Composer(QObject):
         self.store = TemplateStore(window.settings.data_folder / "figures")
         self.window: FigureWindow | None = None
         self._sources: Sources | None = None
+        self._folder: Path | None = None  # of a training that is not in the window
         self._again = False  # something changed while the last picture was drawn
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -92,7 +94,7 @@ class Composer(QObject):
 
     def _gather(self, window: FigureWindow) -> None:
         """Take stock of what is open, and of the templates."""
-        self._sources = sources = Sources(self._session, self._grid, self._masks)
+        self._sources = sources = Sources(self._session, self._grid, self._masks, self._folder)
         offers = sources.offers
         masks = {o.spec.name: o.label for o in offers if o.spec.source == "mask"}
         labels = {o.spec.name: o.label for o in offers if o.spec.name not in masks}
@@ -106,12 +108,15 @@ class Composer(QObject):
             try:
                 template.make(sources.given)
             except StudioError:
-                continue  # it needs more than is open
+                if template.name != PROGRESS:  # a training can be chosen
+                    continue  # it needs more than is open
             box.addItem(tr(template.title), template.name)
         for name in self.store.names():
             box.addItem(name, f"{OWN}{name}")
         box.setCurrentIndex(max(box.findData(key), 0))
         window.buttons["each"].setEnabled(bool(self._session.series))
+        if window.spec is not None:  # what has come since can be chosen
+            window.set_spec(sources.fitted(window.spec, own_methods=False))
 
     def _fits(self, spec: FigureSpec) -> bool:
         assert self._sources is not None
@@ -133,6 +138,10 @@ class Composer(QObject):
             elif key.startswith(OWN):
                 spec = self.store.load(key.removeprefix(OWN))
             else:
+                if key == PROGRESS and not sources.given.training:
+                    sources = self._with_training(window)
+                    if sources is None:
+                        return
                 spec = TEMPLATES[key].make(sources.given)
             spec = sources.fitted(spec)
             self._require_all(spec)
@@ -143,6 +152,27 @@ class Composer(QObject):
         window.view.selected = (0, 0)
         window.set_spec(spec)
         self._later()
+
+    def _with_training(self, window: FigureWindow) -> Sources | None:
+        """Ask for the folder of a training; None when cancelled.
+
+        Raises
+        ------
+        StudioError
+            When it has no pictures of one.
+        """
+        from ctstudio.workflows.runs import default_folder
+
+        chosen = QFileDialog.getExistingDirectory(
+            window, tr("Folder of a training"), str(default_folder())
+        )
+        if not chosen:
+            return None
+        _ = Training(Path(chosen)).steps  # it says so where there are none
+        self._folder = Path(chosen)
+        self._gather(window)
+        window.templates.setCurrentIndex(window.templates.findData(PROGRESS))
+        return self._sources
 
     def _require_all(self, spec: FigureSpec) -> None:
         assert self._sources is not None
@@ -218,12 +248,12 @@ class Composer(QObject):
         try:
             if what == "open":
                 self._open(window)
-            elif window.spec is None:
-                return
-            elif what == "keep":
-                self._keep(window, FigureSpec.from_dict(window.spec.to_dict()))
-            else:
-                self._exports.do(what, window, FigureSpec.from_dict(window.spec.to_dict()))
+            elif window.spec is not None:
+                spec = FigureSpec.from_dict(window.spec.to_dict()).without_spares()
+                if what == "keep":
+                    self._keep(window, spec)
+                else:
+                    self._exports.do(what, window, spec)
         except Exception as error:
             self._exports.tell(error)
 
@@ -242,6 +272,7 @@ class Composer(QObject):
         spec = sources.fitted(found, own_methods=False)
         self._require_all(spec)
         told = others(found, self._material(spec))
+        spec = by_parts(spec) if told else spec
         window.view.selected = (0, 0)
         window.set_spec(without_content(spec))
         self._later()

@@ -114,7 +114,7 @@ class FigureView(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         colours = theme.current()
-        painter.fillRect(self.rect(), QColor(colours.base))
+        painter.fillRect(self.rect(), QColor(colours.window))
         if self._late:
             painter.setPen(QColor(colours.muted))
             corner = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
@@ -126,6 +126,8 @@ class FigureView(QWidget):
             return
         box = self.box()
         painter.drawImage(box, self._sized(self._image, box))
+        painter.setPen(QColor(colours.line))  # where the page ends, whatever its colour
+        painter.drawRect(box.adjusted(-1, -1, 0, 0))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         accent = QColor(colours.accent)
         for place in self._scene.places:

@@ -16,7 +16,7 @@ from ctstudio.figures.description import (
     Letters,
     StyleSpec,
 )
-from ctstudio.gui.export import frozen, shoot
+from ctstudio.gui.export_shots import frozen, shoot
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.roles import is_live, is_mask
 from ctstudio.gui.session import Layer, Session
@@ -51,10 +51,13 @@ class Offer:
 class Sources:
     """The layers of the session in roles: the active scan is the original, the next the reference.
 
-    Made anew whenever the composer asks, so it never shows what was closed.
+    Made anew whenever the composer asks, so it never shows what was closed. ``folder`` is that of a
+    training; without it, that of the one in the window.
     """
 
-    def __init__(self, session: Session, grid: ViewGrid, masks: Masks) -> None:
+    def __init__(
+        self, session: Session, grid: ViewGrid, masks: Masks, folder: Path | None = None
+    ) -> None:
         self._session, self._grid, self._masks = session, grid, masks
         self.offers: list[Offer] = []
         scans = [la for la in self._usable(session.layers) if la.kind in SCANS]
@@ -77,7 +80,8 @@ class Sources:
                 hidden = sorted(masks.style(layer).hidden)
                 settings = {"hidden": hidden} if hidden else {}
                 self._add(LayerSpec(f"mask {number}", "mask", number, settings=settings), layer)
-        self.folder: Path | None = session.run.folder if session.run is not None else None
+        own = session.run.folder if session.run is not None else None
+        self.folder: Path | None = folder or own
         if self.folder is not None and self._has_pictures(self.folder):
             for picture in PICTURES:
                 name = TRAINING if picture == "reconstruction" else f"{TRAINING}: {picture}"
@@ -226,14 +230,20 @@ class Sources:
                 offer = None  # what is open under that name was made in another way
             if layer.source == "run":
                 if self.folder is not None:
-                    source = self._session.run.source if self._session.run is not None else None
+                    run = self._session.run
+                    same = run is not None and run.folder == self.folder
+                    source = run.source if run is not None and same else None
                     geometry = source.stack.geometry if source is not None else None
                     trainings[layer.name] = Training(self.folder, geometry)
                     titles[layer.name] = layer.picture.capitalize()
             elif layer.source == "mask":
                 if offer is not None and offer.layer is not None:
-                    name, hidden = offer.layer.name, hidden_labels(layer)
-                    masks[layer.name] = Overlay.of(name, frozen(offer.layer.stack), hidden)
+                    masks[layer.name] = Overlay.of(
+                        layer.name.capitalize(),
+                        frozen(offer.layer.stack),
+                        hidden_labels(layer),
+                        file=offer.layer.name,
+                    )
             elif offer is not None and offer.layer is not None:
                 stacks[layer.name] = frozen(offer.layer.stack)
                 titles[layer.name] = _title(layer, offer.layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,6 +49,16 @@ def require_new(paths: Sequence[Path]) -> None:
         )
 
 
+def of_one_series(spec: FigureSpec) -> FigureSpec:
+    """The description without comparisons with another series, which a single one has not."""
+    first = {la.name for la in spec.layers if la.source != "series" or la.number == 1}
+    rows = tuple(
+        tuple(cell if cell.against in first else replace(cell, against="") for cell in row)
+        for row in spec.rows
+    )
+    return replace(spec, rows=rows).without_spares()
+
+
 def make_each(
     spec: FigureSpec,
     series: Sequence[SeriesInfo],
@@ -70,7 +81,8 @@ def make_each(
         When there is nothing to make it of, a file is there already, or every one failed.
     """
     jobs: list[tuple[Sequence[SeriesInfo], Path | None]] = [(series[:1], run) for run in runs]
-    jobs = jobs or [([one], None) for one in series]
+    if not jobs:
+        jobs, spec = [([one], None) for one in series], of_one_series(spec)
     if not jobs:
         raise StudioError("There is nothing to make figures of.", hint="Choose another folder.")
     targets = numbered(path, len(jobs))

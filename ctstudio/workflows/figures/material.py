@@ -241,7 +241,7 @@ def _overlay(layer: LayerSpec, drawn: Sequence[tuple[str, Volume]]) -> Overlay:
             hint="Give the files of the masks (--mask FILE), in order.",
         )
     name, mask = drawn[layer.number - 1]
-    return Overlay.of(name, mask, hidden_labels(layer))
+    return Overlay.of(layer.name.capitalize(), mask, hidden_labels(layer), file=name)
 
 
 def _read(layer: LayerSpec, series: Sequence[SeriesInfo]) -> Work[Volume]:

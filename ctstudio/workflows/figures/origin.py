@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ctstudio.ct.views import SliceStack
-from ctstudio.figures.description import FigureSpec
+from ctstudio.figures.description import CellSpec, FigureSpec
 from ctstudio.workflows.figures.material import Material
 
 DIGITS = 16
@@ -60,6 +60,24 @@ def others(spec: FigureSpec, material: Material) -> str:
             what = f"{wanted}, here it has {size}" if size != wanted else "other values"
             told.append(f"its {layer.name} had {what}")
     return f"The figure was made of another series: {'; '.join(told)}." if told else ""
+
+
+def by_parts(spec: FigureSpec) -> FigureSpec:
+    """The description for another series than the one that it was made of.
+
+    Slices are named by the part of the way, not by number; those of other planes stay.
+    """
+    counts = [layer.content.partition("x")[0] for layer in spec.layers if layer.content]
+    if not counts or not counts[0].isdigit():
+        return spec
+    last = max(int(counts[0]) - 1, 1)
+
+    def moved(cell: CellSpec) -> CellSpec:
+        if not cell.slice.isdigit() or cell.plane != "stored":
+            return cell
+        return replace(cell, slice=f"{100 * min(int(cell.slice) - 1, last) / last:.4g}%")
+
+    return replace(spec, rows=tuple(tuple(map(moved, row)) for row in spec.rows))
 
 
 def _words(content: str) -> str:

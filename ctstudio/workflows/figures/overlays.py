@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,16 @@ class Overlay:
     hidden: Collection[int] = ()
 
     @classmethod
-    def of(cls, name: str, stack: SliceStack, hidden: Collection[int] = ()) -> Overlay:
-        """With the labels that the slices bring along."""
-        labels = stack.labels if isinstance(stack, Volume) else ()
+    def of(
+        cls, name: str, stack: SliceStack, hidden: Collection[int] = (), *, file: str = ""
+    ) -> Overlay:
+        """With the labels that the slices bring along.
+
+        ``file`` is what the mask is called by its file or folder, which may tell of a patient: a
+        label of that name is called ``name``.
+        """
+        own = stack.labels if isinstance(stack, Volume) else ()
+        labels = tuple(replace(la, name=name) if la.name == file else la for la in own)
         return cls(name, stack, labels, frozenset(hidden))
 
     def numbers(self, image: SliceStack, index: int, plane: Plane) -> NDArray[np.float32] | None:
