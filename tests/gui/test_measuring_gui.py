@@ -579,3 +579,26 @@ def test_pictures_carry_the_measurements_where_wanted(studio: Any, tmp_path: Pat
     assert (np.abs(drawn - green).max(-1) < 30).sum() > 300
     # The colours are those of the panes, not grey.
     assert (np.ptp(plain, axis=-1) > 60).mean() > 0.1
+
+
+def test_films_carry_the_measurements_of_each_slice(studio: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    tool(studio, "rectangle")
+    draw(studio, (30, 20), (60, 50))
+    studio.grid.go_to(9)
+    tool(studio, "distance")
+    draw(studio, (20, 10), (20, 60))
+    tool(studio, "end")
+    studio.grid.go_to(0)
+    studio.window.exporter.save_slices_gif(tmp_path / "a.gif")
+    studio.idle("export")
+    green = [int(COLOUR[k : k + 2], 16) for k in (1, 3, 5)]
+    with Image.open(tmp_path / "a.gif") as film:
+        inked = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            frame = np.asarray(film.convert("RGB")).astype(int)
+            inked.append(int((np.abs(frame - green).max(-1) < 30).sum()))
+    assert [index for index, count in enumerate(inked) if count > 100] == [7, 9]
+    assert sum(inked) == inked[7] + inked[9]

@@ -306,7 +306,8 @@ class ComparePanel(QWidget):
         self._ask("Save the picture", "compare.png", "PNG (*.png)", self._exporter.save_picture)
 
     def ask_slices_gif(self) -> None:
-        self._ask("Save the GIF", "slices.gif", "GIF (*.gif)", self._exporter.save_slices_gif)
+        kinds = "GIF (*.gif);;MP4 (*.mp4);;WebM (*.webm)"
+        self._ask("Save the film", "slices.gif", kinds, self._exporter.save_slices_gif)
 
     def ask_training_gif(self) -> None:
         self._ask("Save the GIF", "training.gif", "GIF (*.gif)", self._exporter.save_training_gif)
