@@ -6,18 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import sampling
+from ctstudio.learn.checkpoint import build
 from ctstudio.learn.recipe import default_recipe
 from ctstudio.workflows.reproduce import figures, measure, segment_measure
 from ctstudio.workflows.reproduce.data import excerpt, fit, from_volume, split
 from ctstudio.workflows.reproduce.experiments import EXPERIMENTS, FAITHFUL, REPAIRED, find, known
 from ctstudio.workflows.reproduce.plan import Wish, epoch_steps, make_plan, with_steps
 from ctstudio.workflows.reproduce.segment_experiments import Segmentation
+from ctstudio.workflows.training import find_recipe
 
 
 def numbered(slices: int, rows: int = 16, columns: int = 16) -> Volume:
@@ -182,7 +185,7 @@ def test_sights() -> None:
         "constant": clean * 0 + np.linspace(0, 1e-3, 64),
         "black": spike,
         "disc": np.where(ndimage.uniform_filter(clean, 9) >= -999.5, -999.0, -1000.0),
-        "input": noisy * 3 + 7,
+        "input": np.where(noisy > -1000, noisy, -1e9),  # below black nothing can be seen
         "less noise": clean,
     }
     also = {
@@ -198,6 +201,23 @@ def test_sights() -> None:
         others = set(outputs) - {name}
         allowed = also.get(name, set())
         assert held & others <= allowed, name
+
+
+def test_case_4_hands_on_what_it_is_given() -> None:
+    """Where the last ReLU is closed a block of function 2 is the identity."""
+    recipe = find_recipe("residual-4")
+    net = build(recipe)
+    clean = disc() + 900
+    noisy = clean + 300 * np.random.default_rng(5).standard_normal(clean.shape)
+    image = torch.from_numpy(noisy.astype(np.float32))[None, None]
+    with torch.inference_mode():
+        told = net(image)
+    above = image > -1000
+    assert 0.5 < float(above.float().mean()) < 1
+    assert torch.allclose(told[above], image[above], rtol=0, atol=1e-3)
+    assert float(told[~above].abs().max()) > 1e6, "below black it explodes"
+    found = measure.numbers([clean], [noisy], [told[0, 0].numpy()], hu=True)
+    assert measure.SIGHTS["input"].holds(found)
 
 
 def test_dark_spots_are_counted() -> None:

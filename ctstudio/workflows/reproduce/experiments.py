@@ -238,10 +238,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         STANDS_STILL + "Single precision even loses a change of 1e-9 beside a weight of 1, so the "
         "weights stay the same to the last bit and automatic differentiation cannot be blamed. "
         "What is shown depends on the first weights alone. Where the last sums are negative the "
-        "last ReLU is closed, and the block hands on x itself: of thirty draws of the weights "
-        "twelve leave most of what is above black unchanged in this way. What noise has put below "
-        "black explodes then, which a picture of 0 to 255 does not show; in the other draws, "
-        "these among them, it is what is above black that explodes.",
+        "last ReLU is closed, and the block hands on x itself: six of the first thirty draws of "
+        "the weights, this one among them, leave all that is above black unchanged to the last "
+        "bit. What noise has put below black explodes then, which a picture of 0 to 255 does not "
+        "show; in the other draws it is what is above black that explodes.",
     ),
     _blocks("automatic", "automatic gradients", "Sharp parts that look artificial.",
             "The network has seen 22 steps an epoch of whole slices, ten at a time, at a rate of "

@@ -57,6 +57,8 @@ MEASURES = {
     "black by half a HU or more: the circle of the scan, or the body where the air around it is "
     "black",
     "input": "correlation of the output with the noisy input",
+    "shown input": "correlation of the output with the noisy input, both cut to what a picture "
+    "from black to the truth's largest value shows",
     "truth": "correlation of the output with the truth",
     "noise": "standard deviation in the air around the body over that of the noisy input, both "
     "shown from their least to their largest value",
@@ -71,7 +73,7 @@ SIGHTS = {
     "not black": Sight("the picture is not black", "grey", 0.2, True),
     "disc": Sight("a white disc", "disc", 0.7, True),
     "dark spots": Sight("dark dots in the middle", "spots", 3, True),
-    "input": Sight("the output equals the input", "input", 0.95, True),
+    "input": Sight("the output equals the input", "shown input", 0.95, True),
     "less noise": Sight("the noise goes", "noise", 0.3, False),
     "much lost": Sight("much of the image goes, too", "truth", 0.8, False),
     "noisy": Sight("the noise stays", "noise", 0.3, True),
@@ -141,6 +143,9 @@ def _looks(clean: Image, noisy: Image, image: NDArray[np.float64]) -> dict[str, 
         "silhouette": correlation(display, body),
         "disc": correlation(display, _above_black(clean)),
         "input": correlation(display, noisy),
+        "shown input": correlation(
+            *(np.clip(to_unit(each, clean), 0, 1) for each in (image, noisy))
+        ),
         "truth": correlation(display, clean),
         "noise": _ratio(display[~body], stretched(noisy)[~body]),
         "spots": _dark_spots(display),

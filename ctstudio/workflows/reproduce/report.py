@@ -158,11 +158,12 @@ def _judged(told: Mapping[str, Any]) -> str:
 def _table(names: Mapping[str, str], told: Mapping[str, Any]) -> str:
     forms = told["forms"]
     first = next(iter(forms.values()))["noisy"]
+    columns = [told["black"], first, *(form["numbers"] for form in forms.values())]
     rows = []
     for key, label in names.items():
-        if key in first:
-            values = [told["black"][key], first[key]]
-            values += [form["numbers"][key] for form in forms.values()]
+        # What is kept of another form may be of a version that did not measure this yet.
+        if all(key in column for column in columns):
+            values = [column[key] for column in columns]
             rows.append((label[:1].upper() + label[1:], *map(number, values)))
     return table(("", "All black", "Noisy input", *(FORMS[form] for form in forms)), rows)
 
