@@ -264,14 +264,20 @@ class DenoisePanel(QWidget):
     # -- what is known of the result -------------------------------------------------------------
 
     def _result(self) -> Layer | None:
-        """The denoised layer that is looked at: the active one, or what that is made from."""
+        """The denoised layer that is looked at: the active one, or what that is made from.
+
+        Beside its source, it is the one that was made last.
+        """
         layer = self._session.active
         while layer is not None and layer.kind != "denoised":
             layer = layer.parent
+        target = self._target
+        if layer is None and target is not None and target.kind == "denoised":
+            return target if target.parent is self._source else None
         return layer
 
     def _show_findings(self, _layer: Layer | None = None) -> None:
-        result = self._result() or self._target
+        result = self._result()
         found = self.guards.of(result)
         self.findings.show_findings(result.name if result is not None and found else "", found)
 
@@ -317,6 +323,7 @@ class DenoisePanel(QWidget):
         if layer is self._source:
             self._source = None
             self._active_changed(None)
+        self._show_findings()
         self._enable()
 
 

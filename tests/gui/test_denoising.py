@@ -1,0 +1,283 @@
+"""Denoise in depth: networks on board, the scan alone, regions and organs spared, what is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
+
+from ctstudio.core.events import finish
+from ctstudio.core.registry import Choice
+from ctstudio.ct.labels import Label, label_map
+from ctstudio.gui.denoising.findings import in_words
+from ctstudio.gui.session import Layer
+from ctstudio.learn import checkpoint, on_board, publish
+from ctstudio.learn.apply import denoise_slice
+from ctstudio.learn.cards import Card, Range, TrainedOn
+from ctstudio.learn.checkpoint import TrainedModel
+from ctstudio.learn.recipe import bundled
+from ctstudio.workflows import scan_alone
+from ctstudio.workflows.denoise import ClassicalMethod, method_from
+from ctstudio.workflows.uncertainty import SD_UNIT, answers
+
+Key, Left = Qt.Key, Qt.MouseButton.LeftButton
+AltModifier = Qt.KeyboardModifier.AltModifier
+
+CARD = Card(
+    title="Any dose, tiny",
+    network="DRUNet",
+    parameters=563744,
+    steps=7,
+    series=(TrainedOn(64, 0.7, 5.0, "B70f"),),
+    noise_hu=Range(20, 80),
+    conditioned="measures it",
+)
+
+
+@pytest.fixture
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainedModel:
+    """A network for any dose, on board before the program starts."""
+    recipe = bundled()["drunet-any-dose"].with_setting("device", "cpu")
+    module = checkpoint.build(recipe)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(module.last.weight, std=0.02)
+    model = TrainedModel(recipe, module.eval(), 7)
+    (tmp_path / "models").mkdir()
+    publish.publish(model, tmp_path / "models" / "tiny", card=CARD)
+    monkeypatch.setenv(on_board.SWITCH, str(tmp_path / "models"))
+    monkeypatch.setattr(on_board, "packaged", lambda: tmp_path / "none")
+    return model
+
+
+def texts(widget: Any) -> str:
+    return "\n".join(label.text() for label in widget.findChildren(QLabel))
+
+
+def settled(hands: Any) -> Any:
+    """The panel, once nothing is being computed for its preview."""
+    panel = hands.window.denoise_panel
+    hands.wait(lambda: not panel.live.pending)
+    return panel
+
+
+def press_alt(hands: Any, key: Qt.Key) -> None:
+    hands.view.setFocus()
+    QTest.keyClick(hands.window, key, AltModifier)
+
+
+def draw_rectangle(hands: Any) -> None:
+    """Drag a rectangle over the middle of the first pane."""
+    hands.window.actions_by_name["measure_rectangle"].trigger()
+    view = hands.grid.visible_panes[0].view
+    centre = QPointF(view.viewport().width() / 2, view.viewport().height() / 2)
+    hands.drag(view, Left, centre - QPointF(40, 40), QPointF(80, 80))
+    hands.window.actions_by_name["measure_rectangle"].setChecked(False)
+
+
+# -- networks on board ---------------------------------------------------------------------------
+
+
+def test_a_network_on_board_works_at_once(network: TrainedModel, hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    assert panel.method.currentText() == "On-board network: Any dose, tiny", "it comes first"
+    assert "It measures the noise itself. For noise of 20 to 80 HU" in texts(panel.methods)
+    hands.press(panel.apply_button)
+    hands.idle()
+    layer = next(la for la in hands.session.layers if la.kind == "denoised")
+    for z in (0, 9):
+        expected = denoise_slice(thin.hu[z].astype(np.float32), network)
+        np.testing.assert_allclose(layer.stack.slice_hu(z), expected, atol=1e-2)
+    # Its card was made of other scans, and the list says so.
+    told = {each.name: each for each in panel.findings.findings}
+    assert in_words(told["Kernel"]) == "B30f; learnt from B70f"
+    assert in_words(told["Noise level"]).endswith("HU; learnt from 20 to 80 HU")
+    assert told["Kernel"].verdict == "note"
+    assert panel.findings.isVisible()
+    assert "The network has not seen scans of this kernel" in texts(panel.findings)
+
+
+def test_without_a_network_on_board_none_is_offered(hands: Any) -> None:
+    combo = hands.window.denoise_panel.method
+    offered = [combo.itemText(k) for k in range(combo.count())]
+    assert "This scan alone, no other data" in offered
+    known = [each.card.title for each in on_board.networks()]
+    assert [text for text in offered if text.startswith("On-board")] == [
+        f"On-board network: {title}" for title in known
+    ]
+
+
+# -- the scan alone ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 8}))
+    monkeypatch.setattr(scan_alone, "CUTOFFS", (1.0,))
+    monkeypatch.setattr(scan_alone, "LEAST_LEARNING_S", 1.0)
+
+
+def test_a_scan_learns_from_itself(quick: None, hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    press_alt(hands, Key.Key_B)
+    assert panel.methods.learns
+    assert [panel.methods.budget.itemText(k) for k in range(3)] == [
+        "1 minute", "5 minutes", "15 minutes",
+    ]  # fmt: skip
+    assert not panel.preview.isEnabled(), "there is no network yet"
+    assert not panel.unsure_button.isEnabled()
+    assert panel.apply_button.text() == "Learn, then denoise the series"
+    panel.methods.budget.setItemData(0, 4 / 60)
+    panel.methods.budget.setCurrentIndex(0)
+    said: list[str] = []
+    shown: list[float] = []
+    panel.applier.said.connect(said.append)
+    hands.press(panel.apply_button)
+    hands.wait(lambda: any(la.kind == "denoised" for la in hands.session.layers), "the live view")
+    layer = next(la for la in hands.session.layers if la.kind == "denoised")
+    job = hands.session.jobs["denoise"]
+    hands.session.layer_changed.connect(
+        lambda la, index: shown.append(index) if la is layer and not layer.complete else None
+    )
+    hands.wait(lambda: "Learning from this scan" in said, "learning")
+    assert job.progress.total == 4
+    hands.idle("denoise")
+    assert layer.complete
+    assert {7.0} <= set(shown), "the slice on the screen is shown while it learns"
+    assert np.abs(layer.stack.slice_hu(3) - thin.hu[3]).max() > 0
+    hands.idle()
+    assert {"Bias", "Structure in the residual"} <= {f.name for f in panel.findings.findings}
+    hands.session.set_active(layer)
+    assert panel.unsure_button.isEnabled(), "now there is a network to be asked"
+
+
+def test_learning_can_be_cancelled(quick: None, hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose(scan_alone.NAME)
+    hands.press(panel.apply_button)
+    hands.wait(lambda: any(la.kind == "denoised" for la in hands.session.layers), "the live view")
+    hands.press(hands.window.job_strip.cancel)
+    hands.idle("denoise")
+    assert [la.kind for la in hands.session.layers] == ["original"]
+
+
+# -- regions and organs --------------------------------------------------------------------------
+
+
+def test_a_region_that_is_drawn_is_kept(
+    hands: Any, thin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("bilateral", {"strength": 80})
+    hands.press(panel.preview)
+    settled(hands)
+    whole = hands.grid.visible_panes[1].view.hu.copy()
+    asked: list[int] = []
+    plain = ClassicalMethod.denoise_slice
+    monkeypatch.setattr(
+        ClassicalMethod, "denoise_slice", lambda self, hu: asked.append(1) or plain(self, hu)
+    )
+    press_alt(hands, Key.Key_K)
+    assert "Draw a region upon the slice first" in hands.window.message_label.text()
+    draw_rectangle(hands)
+    press_alt(hands, Key.Key_K)
+    shown = hands.grid.visible_panes[1].view.hu
+    kept = shown == thin.hu[7]
+    assert kept[46:50, 38:42].all(), "the middle is as it was scanned"
+    assert not np.array_equal(whole[46:50, 38:42], thin.hu[7][46:50, 38:42])
+    np.testing.assert_array_equal(shown[:, -8:], whole[:, -8:])
+    assert asked == [], "nothing was computed again"
+    hands.press(panel.apply_button)
+    hands.idle()
+    layer = next(la for la in hands.session.layers if la.kind == "denoised")
+    assert np.array_equal(layer.stack.slice_hu(2)[46:50, 38:42], thin.hu[2][46:50, 38:42])
+    assert layer.note.endswith("1 region kept")
+    hands.press(panel.preview)
+    settled(hands)
+    panel.where.clear_button.click()
+    np.testing.assert_array_equal(hands.grid.visible_panes[1].view.hu, whole)
+
+
+def test_every_organ_has_its_strength(hands: Any, thin: Any) -> None:
+    (source,) = hands.open(thin)
+    numbers = np.zeros(thin.hu.shape, np.int16)
+    numbers[:, :, :40] = 1
+    labels = (Label(1, "Left half", (200, 0, 0)),)
+    mask = label_map(numbers, source.stack.geometry, source.stack.source, labels)
+    layer = hands.session.add_layer(Layer("Halves", "mask", mask, source))
+    panel = hands.window.denoise_panel
+    panel.choose("bilateral", {"strength": 80})
+    hands.press(panel.preview)
+    settled(hands)
+    whole = hands.grid.visible_panes[1].view.hu.copy()
+    where = panel.where
+    where.masks.setCurrentIndex(where.masks.findText("Halves"))
+    slider = where.sliders[1]
+    slider.setFocus()
+    for _ in range(6):
+        QTest.keyClick(slider, Key.Key_PageDown)
+    assert slider.value() == 40
+    shown = hands.grid.visible_panes[1].view.hu
+    scan = thin.hu[7].astype(np.float32)
+    np.testing.assert_allclose(
+        shown[:, :20], scan[:, :20] + 0.4 * (whole[:, :20] - scan[:, :20]), atol=0.02
+    )
+    np.testing.assert_array_equal(shown[:, 60:], whole[:, 60:])
+    hands.session.remove_layer(layer)
+    assert where.sliders == {}
+    np.testing.assert_array_equal(hands.grid.visible_panes[1].view.hu, whole)
+
+
+# -- what is told --------------------------------------------------------------------------------
+
+
+def test_the_noise_of_the_scan_is_told(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    line = hands.window.denoise_panel.noise
+    hands.wait(lambda: line.isVisible(), "the line")
+    # The slab has soft tissue with noise of 4 HU, lungs alike, and air without noise.
+    assert line.text().startswith("Noise (SD, HU): Soft tissue 4")
+    assert "Air 0" in line.text()
+
+
+def test_faults_of_a_result_are_told(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv", {"strength": 200})
+    hands.press(panel.apply_button)
+    hands.idle()
+    told = {each.name: each for each in panel.findings.findings}
+    assert told["Structure in the residual"].verdict == "note"
+    assert panel.findings.isVisible()
+    assert "Look at the residual, or blend" in texts(panel.findings)
+    # The list belongs to the result: without it, it goes.
+    hands.session.remove_layer(next(la for la in hands.session.layers if la.kind == "denoised"))
+    assert not panel.findings.isVisible()
+
+
+def test_the_uncertainty_becomes_a_layer_in_hu(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv", {"strength": 40, "iterations": 20})
+    press_alt(hands, Key.Key_Q)
+    hands.wait(lambda: any(la.kind == "uncertainty" for la in hands.session.layers), "the layer")
+    hands.idle()
+    layer = next(la for la in hands.session.layers if la.kind == "uncertainty")
+    assert layer.complete
+    assert layer.stack.unit == SD_UNIT
+    method = method_from("tv", {"strength": "40", "iterations": "20"})
+    expected = finish(answers(method, thin.hu[7].astype(np.float32)))[1]
+    np.testing.assert_allclose(layer.stack.slice_hu(7), expected, atol=1e-3)
+    view = hands.grid.visible_panes[1].view
+    assert view.layer is layer
+    assert view.window.centre_hu == pytest.approx(view.window.width_hu / 2), "black is sure"
+    assert hands.grid.visible_panes[0].view.window.width_hu == 400, "tissue keeps its window"
