@@ -115,7 +115,7 @@ class Uncertainty(QObject):
         parent, volume = self._parent, self._volume
         if parent is None or volume is None or parent not in self._session.layers:
             return
-        name = tr("Uncertainty: {0}").format(parent.name)
+        name = f"Uncertainty: {parent.name}"
         note = volume.derivation[-1]
         layer = Layer(name, "uncertainty", volume, parent, complete=False, note=note)
         self._layer = self._session.add_layer(layer)
