@@ -154,7 +154,9 @@ def _check(out: Path, options: dict[str, Any]) -> None:
         raise StudioError(
             f"Cannot write {out}: its folder does not exist.", hint="Make the folder first."
         )
-    if out.exists() and not options["overwrite"] and not options["each"]:
+    from ctstudio.workflows.figures.batch import existing
+
+    if not options["overwrite"] and not options["each"] and existing([out]):
         raise StudioError(
             f"{out} exists already.", hint="Choose another name, or add --overwrite.", path=out
         )

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 from ctstudio.figures.fonts import BOLD, REGULAR, font_bytes
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
+    return frozenset(TTFont(BytesIO(font_bytes(REGULAR)), lazy=True).getBestCmap())
+
+
+def lacking(texts: Iterable[str]) -> list[str]:
+    """Letters that the typeface has not, in order: in their places it draws bars."""
+    letters = dict.fromkeys("".join(texts))
+    return [letter for letter in letters if letter.isprintable() and ord(letter) not in _known()]
 
 
 @lru_cache(maxsize=8)

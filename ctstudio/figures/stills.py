@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import os
 import re
 from pathlib import Path
@@ -168,9 +169,14 @@ def _from_picture(file: Path) -> str:
 def _from_tiff(file: Path) -> str:
     import tifffile
 
-    with tifffile.TiffFile(file) as tiff:
-        tag = tiff.pages[0].tags.get("ImageDescription")
-        return "" if tag is None else str(tag.value)
+    logger = logging.getLogger("tifffile")
+    before, logger.disabled = logger.disabled, True  # what is wrong with the file is said here
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            tag = tiff.pages[0].tags.get("ImageDescription")
+    finally:
+        logger.disabled = before
+    return "" if tag is None else str(tag.value)
 
 
 def _from_text(file: Path) -> str:

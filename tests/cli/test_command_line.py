@@ -189,6 +189,9 @@ def test_figure_as_png_and_gif(series_folder: Path, tmp_path: Path) -> None:
         (["--out", "a.bmp"], 2, ".png, .tif"),
         (["--window", "dim", "--out", "a.png"], 1, "Mediastinum"),
         (["--out", "missing/a.png"], 1, "folder"),
+        (["--out", "n" * 300 + ".png"], 1, "too long"),
+        (["--differences", "nothing", "--out", "a.png"], 1, "differences"),
+        (["--width-mm", "1000", "--dpi", "2400", "--bits", "16", "--out", "a.png"], 1, "memory"),
     ],
 )
 def test_figure_refuses(
@@ -204,6 +207,38 @@ def test_figure_refuses(
     assert main.run(["figure", str(series_folder), *options]) == code
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_figure_with_a_mask_and_a_row_of_differences(series_folder: Path, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from ctstudio.core.events import finish
+    from ctstudio.figures.stills import read_description
+    from ctstudio.workflows.open import read, scan
+
+    sizes = {}
+    arguments = ["figure", str(series_folder), "--method", "tv", "--dpi", "90"]
+    assert main.run([*arguments, "--out", str(tmp_path / "a.png")]) == 0
+    assert (
+        main.run([*arguments, "--differences", "original", "--out", str(tmp_path / "b.png")]) == 0
+    )
+    for name in ("a", "b"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            sizes[name] = image.height
+    assert sizes["b"] > 1.6 * sizes["a"]
+    again = ["figure", "--from", str(tmp_path / "b.png"), str(series_folder)]
+    assert main.run([*again, "--out", str(tmp_path / "c.png")]) == 0
+    assert (tmp_path / "c.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.info["dpi"][0] == pytest.approx(90, abs=1)
+    shape = finish(read(finish(scan([series_folder])).series[0])).shape
+    np.save(tmp_path / "mask.npy", np.ones(shape, np.uint8))
+    mask = ["--mask", str(tmp_path / "mask.npy"), "--mask-as", "contour"]
+    assert main.run([*arguments, *mask, "--out", str(tmp_path / "d.svg")]) == 0
+    cells = read_description(tmp_path / "d.svg").cells
+    assert [(cell.mask, cell.mask_as) for cell in cells[:2]] == [("all", "contour")] * 2
+    assert not cells[2].mask
 
 
 def test_methods_and_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

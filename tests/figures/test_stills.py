@@ -26,6 +26,7 @@ from ctstudio.figures.description import (
     LayerSpec,
     StyleSpec,
 )
+from ctstudio.figures.glyphs import lacking
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.scene import Picture, draw, draw16
@@ -259,3 +260,23 @@ def test_a_figure_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch
         save_still(smaller, tmp_path / "b.tif", bits=16)
     save_still(scene, tmp_path / "a.svg")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.svg"]
+
+
+def test_an_inset_leaves_the_part_that_it_shows_uncovered():
+    box = (0.4, 0.2, 0.25, 0.5)
+    for place, size in (("lower right", 0.6), ("upper left", 0.6), ("lower left", 0.9)):
+        scene = exact(rows=[[panel()]], insets=[InsetSpec(box, place, size)], **BARE)
+        whole, inset = (item for item in scene.items if isinstance(item, Picture))
+        left, top = whole.left + box[0] * whole.width, whole.top + box[1] * whole.height
+        right, bottom = left + box[2] * whole.width, top + box[3] * whole.height
+        beside = inset.left >= right - 2 or inset.left + inset.width <= left + 2
+        above = inset.top >= bottom - 2 or inset.top + inset.height <= top + 2
+        assert beside or above, place
+        assert inset.width >= 0.2 * whole.width
+
+
+def test_letters_that_the_typeface_lacks_are_known():
+    assert lacking(["Lung \u80ba, \u2603", "W 400 / C \u2212600 HU, \u00b1 100 \u00b7 \u00e9"]) == [
+        "\u80ba",
+        "\u2603",
+    ]

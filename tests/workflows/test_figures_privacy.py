@@ -118,6 +118,18 @@ def test_the_search_finds_what_is_there(patient, tmp_path):
     assert told(everything_in(tmp_path / "a.png")) == ["albertine"]
 
 
+@pytest.fixture(scope="module")
+def mask(patient, tmp_path_factory) -> Path:
+    """One slice's worth of labels for each, in a file that is called after the patient."""
+    import tifffile
+
+    path = tmp_path_factory.mktemp("masks") / "Albertine Zweistein PX-4711.tif"
+    numbers = np.zeros((5, 48, 48), np.uint8)
+    numbers[:, 20:30, 15:35] = 1
+    tifffile.imwrite(path, numbers, photometric="minisblack")
+    return path
+
+
 def kinds():
     for suffix in (".png", ".tif", ".svg", ".pdf"):
         yield "residual", suffix, []
@@ -150,6 +162,64 @@ def test_no_export_tells_of_the_patient(
     assert told("\n".join(drawn)) == []
     if suffix != ".toml":
         assert drawn
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".gif"])
+def test_a_mask_s_file_is_not_named(patient, mask, tmp_path, capsys, suffix):
+    out = tmp_path / f"out{suffix}"
+    arguments = ["figure", str(patient), "--mask", str(mask), "--dpi", "60"]
+    assert main.run([*arguments, "--out", str(out)]) == 0
+    assert "Mask 1" in everything_drawn(patient, mask)
+    assert told(everything_in(out)) == []
+
+
+def everything_drawn(patient, mask) -> list[str]:
+    """The lines of text of a figure with a mask."""
+    from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
+    from ctstudio.workflows.figures.make import still
+
+    layers = (LayerSpec("original"), LayerSpec("mask 1", "mask"))
+    spec = FigureSpec(layers, ((CellSpec("original", mask="mask 1"),),))
+    (series,) = finish(scan([patient])).series
+    texts = still(spec, finish(gather(spec, [series], masks=[mask]))).texts
+    assert told(" ".join(texts)) == []
+    return texts
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".mp4"])
+def test_no_file_of_a_batch_tells_of_the_patient(patient, tmp_path, capsys, suffix):
+    arguments = ["figure", str(patient), "--method", "tv", "--each", "--dpi", "60"]
+    assert main.run([*arguments, "--out", str(tmp_path / f"all{suffix}")]) == 0
+    (made,) = tmp_path.iterdir()
+    assert made.name == f"all-1{suffix}"
+    assert told(everything_in(made)) == []
+
+
+def test_an_error_in_a_figure_does_not_name_the_patient(patient, tmp_path, capsys):
+    """What is said where a figure made again does not fit: it may be pasted anywhere."""
+    one, two = tmp_path / "a.toml", tmp_path / "b.png"
+    assert main.run(["figure", str(patient), "--out", str(tmp_path / "a.png"), "--dpi", "60"]) == 0
+    assert main.run(["figure", "--from", str(tmp_path / "a.png"), "--out", str(one)]) == 0
+    one.write_text(one.read_text().replace('content = "5x', 'content = "9x'))
+    capsys.readouterr()
+    assert main.run(["figure", "--from", str(one), str(patient), "--out", str(two)]) == 1
+    err = capsys.readouterr().err
+    assert "another series" in err
+    assert told(err) == []
+    assert not two.exists()
+    wanted = ["figure", "--from", str(one), str(patient), "--other-series", "--out", str(two)]
+    assert main.run(wanted) == 0
+    assert told(everything_in(two)) == []
+
+
+@pytest.mark.parametrize("suffix", [".html", ".pdf"])
+def test_no_report_of_a_training_tells_where_it_lies(make_run, patient, tmp_path, suffix):
+    run = make_run("zweistein", {"title": "Mine"})
+    spec = TEMPLATES["progress"].make(Given(training=True))
+    material = finish(gather(spec, [], run))
+    path = finish(save_report(spec, material, tmp_path / f"report{suffix}"))
+    assert told(everything_in(path)) == []
+    assert str(tmp_path).lower() not in everything_in(path)
 
 
 def test_every_kind_of_still_was_tried():

@@ -222,8 +222,12 @@ class Composer(QObject):
         return self._sources.networks
 
     def _drawn(self, result: tuple[Scene, QImage]) -> None:
+        from ctstudio.workflows.figures.make import lacking_words
+
         if self.window is not None:
             self.window.view.show_scene(*result)
+            if words := lacking_words(result[0]):
+                self.window.banner.show_trouble(words, "")
         self._next()
 
     def _not_drawn(self, error: Exception) -> None:

@@ -28,7 +28,14 @@ def numbered(path: Path, count: int) -> list[Path]:
 
 def existing(paths: Sequence[Path]) -> list[Path]:
     """Which of them are there already."""
-    return [path for path in paths if path.exists()]
+    found = []
+    for path in paths:
+        try:
+            if path.exists():
+                found.append(path)
+        except OSError:  # a name that no file can have: writing it will say so
+            continue
+    return found
 
 
 def require_new(paths: Sequence[Path]) -> None:

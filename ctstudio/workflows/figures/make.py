@@ -9,11 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Work
+from ctstudio.core.events import Note, Progress, Work
 from ctstudio.figures import film as films
 from ctstudio.figures import stills
 from ctstudio.figures.description import CellSpec, FigureSpec
 from ctstudio.figures.film import Film, Quality, save_film, shrink
+from ctstudio.figures.glyphs import lacking
 from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
 from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
@@ -64,6 +65,8 @@ def make(
     if suffix in stills.SUFFIXES:
         yield Progress(0, 2, "Drawing")
         scene = still(spec, material)
+        if suffix != ".svg" and (words := lacking_words(scene)):
+            yield Note(words)
         yield Progress(1, 2, "Writing")
         return stills.save_still(scene, path, description=text, bits=bits)
     if suffix not in films.SUFFIXES:
@@ -76,6 +79,17 @@ def make(
     limit = round(spec.film.limit_mb * 1e6) or None
     quality = Quality(spec.film.greys, spec.film.dither, limit)
     return (yield from save_film(film(spec, material, text), path, quality))
+
+
+def lacking_words(scene: Scene) -> str:
+    """A sentence on letters of a figure that the typeface has not, or ""."""
+    letters = lacking(scene.texts)
+    if not letters:
+        return ""
+    return (
+        f"The typeface of figures has no {' '.join(letters[:12])}: bars stand in their places. "
+        "In an SVG the fonts of whoever opens it are used."
+    )
 
 
 def still(spec: FigureSpec, material: Material) -> Scene:

@@ -237,7 +237,7 @@ def _masks(
 def _overlay(layer: LayerSpec, drawn: Sequence[tuple[str, Volume]]) -> Overlay:
     if layer.number > len(drawn):
         raise StudioError(
-            f"The figure shows {layer.number} masks, but there are {len(drawn) or 'none'}.",
+            f"The figure shows mask {layer.number}, but {len(drawn) or 'none'} came along.",
             hint="Give the files of the masks (--mask FILE), in order.",
         )
     name, mask = drawn[layer.number - 1]
