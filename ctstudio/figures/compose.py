@@ -224,7 +224,8 @@ def compose(
     for cell in plan.cells:
         panel = cell.panel
         size, dark = (cell.height, cell.width), colours.name == "dark"
-        image = picture(panel, size, dark=dark, mode=mode)
+        # Greys are pasted as greys, whatever else has a hue: a third of the memory.
+        image = picture(panel, size, dark=dark, mode="L" if panel.neutral else "RGB")
         draw_letters(image, panel.letters, em)
         draw_marks(image, panel, em)
         own_scale = (panel.mm_per_px(cell.width), panel.spacing_mm is None)

@@ -225,7 +225,8 @@ def draw_items(image: Image.Image, items: Sequence[Item], dark: bool) -> None:
     canvas, mode = ImageDraw.Draw(image), image.mode
     for item in items:
         if isinstance(item, Picture):
-            pixels = picture(item.panel, (item.height, item.width), dark=dark, mode=mode)
+            own = "L" if item.panel.neutral else "RGB"
+            pixels = picture(item.panel, (item.height, item.width), dark=dark, mode=own)
             image.paste(pixels, (item.left, item.top))
         elif isinstance(item, Strip):
             strip = Image.fromarray(item.pixels).convert(mode)
