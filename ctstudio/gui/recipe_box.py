@@ -10,6 +10,7 @@ from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_tip
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def _heading(text: str) -> QStandardItem:
 
 
 def _item(name: str, recipe: Recipe, start: str) -> QStandardItem:
-    title = tr(recipe.title) or name
+    title = said(recipe.title) or name
     item = QStandardItem(title)
     item.setData(name, Qt.ItemDataRole.UserRole)
     item.setData(_capital(title.removeprefix(start).lstrip(",: ")), SHORT_ROLE)
-    item.setToolTip(plain_tip(f"{title}\n{tr(recipe.description)}".strip()))
+    item.setToolTip(plain_tip(f"{title}\n{said(recipe.description)}".strip()))
     return item
 
 

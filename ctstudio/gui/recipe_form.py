@@ -24,6 +24,7 @@ from ctstudio.gui.section import Section
 from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.demo_series import NOISE
 
@@ -146,7 +147,7 @@ class RecipeForm(QWidget):
 
         self._recipe = recipe.checked()
         self.cost.forget()
-        self.description.setText(recipe.description)
+        self.description.setText(said(recipe.description))
         self.description.setVisible(bool(recipe.description))
         known = registries()
         phase = self._recipe.phases[-1]
@@ -190,7 +191,7 @@ class RecipeForm(QWidget):
         row = next(
             (self.recipe_box.findData(n) for n, r in self._recipes.items() if r == recipe), -1
         )
-        self.recipe_box.setPlaceholderText(recipe.title or tr("A recipe of your own"))
+        self.recipe_box.setPlaceholderText(said(recipe.title) or tr("A recipe of your own"))
         self.recipe_box.setCurrentIndex(row)
         self._shown_row = row
 
@@ -290,7 +291,7 @@ class RecipeForm(QWidget):
             self._session.report(error)
             return
         self._recipes[path] = recipe
-        self.recipe_box.add_first(path, recipe.title or Path(path).stem)
+        self.recipe_box.add_first(path, said(recipe.title) or Path(path).stem)
         self._shown_row = 0
         self._offer(recipe)
 

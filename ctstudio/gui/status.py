@@ -13,7 +13,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.job import Job, Jobs
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import said
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
@@ -50,7 +50,7 @@ class ProbeLabel(QLabel):
         words = []
         place = ""
         for layer, probe in probes:
-            name = said(layer.name.replace("Training: ", "").replace("Preview: ", ""))
+            name = called(layer, short=True)
             short = name if len(name) <= 22 else f"{name[:9]}...{name[-10:]}"
             if probe is None:
                 continue

@@ -16,13 +16,17 @@ from PySide6.QtGui import QAction, QFont, QFontDatabase, QFontMetrics
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QPushButton, QWidget
 
 import ctstudio.gui
+from ctstudio.core.errors import StudioError
 from ctstudio.gui.actions import SPECS
 from ctstudio.gui.app import Program
 from ctstudio.gui.chrome import MENUS
 from ctstudio.gui.dialogs import MOUSE
 from ctstudio.gui.palette.palette import commands, plain
-from ctstudio.gui.translation import catalogue
+from ctstudio.gui.session import Layer
+from ctstudio.gui.translation import catalogue, sentences
 from ctstudio.gui.translation.widgets import translate
+
+from .conftest import wait_until
 
 CHINESE = "zh_CN"
 LATIN = re.compile(r"[A-Za-z]{2,}")
@@ -120,6 +124,161 @@ def test_the_window_speaks_chinese(chinese: Program) -> None:
     assert window.message_label.text() == "已保存 x.png"
 
 
+# -- what the layers below the window say --------------------------------------------------------
+
+
+SPEAKERS = ("StudioError", "Note")  # what is said by them is shown
+LEAST = 6  # letters that are known of a sentence: less is no sentence
+
+
+def said_in(node: ast.expr, named: dict[str, list[ast.expr]]) -> list[str]:
+    """The texts that an expression may give, with holes for what is put into them."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.JoinedStr):
+        parts, holes = "", 0
+        for value in node.values:
+            if isinstance(value, ast.Constant):
+                parts += str(value.value)
+            else:
+                parts, holes = f"{parts}{{{holes}}}", holes + 1
+        return [parts]
+    if isinstance(node, ast.IfExp):
+        return said_in(node.body, named) + said_in(node.orelse, named)
+    if isinstance(node, ast.Name):
+        return [text for value in named.get(node.id, []) for text in said_in(value, {})]
+    return []
+
+
+def sentences_below() -> dict[str, str]:
+    """Sentences of errors, notes and progress, and the file that each stands in."""
+    found: dict[str, str] = {}
+    root = Path(str(ctstudio.__path__[0]))
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root).as_posix()
+        if place.startswith("cli/"):
+            continue  # the terminal speaks English
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                named.setdefault(node.targets[0].id, []).append(node.value)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            hints = [k.value for k in node.keywords if k.arg in ("hint", "message")]
+            if name in SPEAKERS or (name.endswith("Error") and hints):
+                told = [*node.args[:1], *hints]
+            elif name == "Progress":
+                told = node.args[2:3]
+            else:
+                continue
+            for text in (text for one in told for text in said_in(one, named)):
+                if sum(map(str.isalpha, HOLES.sub("", text))) >= LEAST:
+                    found.setdefault(text, place)
+    return found
+
+
+HOLES = re.compile(r"\{\d\}")
+
+
+def test_no_sentence_of_the_layers_below_is_missing() -> None:
+    found = sentences_below()
+    assert len(found) > 400
+    known = {*catalogue.catalogue(CHINESE), *sentences.sentences(CHINESE)}
+    missing = {text: place for text, place in found.items() if text not in known}
+    assert missing == {}, "resources/translations/zh_CN.sentences.json lacks these"
+
+
+def test_sentences_are_found_with_their_values(qapp: QApplication) -> None:
+    """Each is told from all others, whatever its values are, and these come out as they were."""
+    catalogue.choose(qapp, CHINESE)
+    values = ["/data/a b", "12", "x.png", "0.5", "seven", "eight"]
+    for text, other in sentences.sentences(CHINESE).items():
+        assert sorted(HOLES.findall(text)) == sorted(HOLES.findall(other)), text
+        if re.search(r"\}\{", text) or text in catalogue.catalogue(CHINESE):
+            continue  # where one value ends and the next begins is not to be seen
+        filled, wanted = text, other
+        for number, value in enumerate(values):
+            filled = filled.replace(f"{{{number}}}", value)
+            wanted = wanted.replace(f"{{{number}}}", value)
+        assert sentences.said(filled) == wanted
+
+
+def test_sentences_within_sentences_and_one_after_another(qapp: QApplication) -> None:
+    said = sentences.said
+    text = "Cannot read /data/a.dcm: permission is denied. Choose another place and try again."
+    assert said(text) == text
+    catalogue.choose(qapp, CHINESE)
+    assert said(text) == "无法读取 /data/a.dcm：没有权限。请另选位置后重试。"
+    assert said("Nobody has ever said this.") == "Nobody has ever said this."
+    assert said("Nobody said this. Check the path.") == "Nobody said this. 请检查路径。"
+    assert said("Residual: Total variation") == "残差：全变分"
+    assert said("") == ""
+
+
+def test_names_of_what_was_made_are_translated_those_of_series_are_not(
+    chinese: Program, thin: Any
+) -> None:
+    window = chinese.window
+    window.open_paths([thin.folder])
+    wait_until(lambda: window.session.layers and window.session.layers[0].complete)
+    (scan,) = window.session.layers
+    scan.name = "Residual: noisy"
+    made = window.session.add_layer(
+        Layer("Residual: Total variation", "residual", scan.stack, scan)
+    )
+    window.grid.hang([scan, made])
+    shown = [pane.button.text() for pane in window.grid.visible_panes]
+    assert shown == ["Residual: noisy", "残差：全变分"]
+    rows = [window.series_panel.list.item(row).text() for row in range(2)]
+    assert rows == shown
+    assert sentences.called(made, short=True) == "残差：全变分"
+
+
+def test_every_help_text_of_the_forms_is_there() -> None:
+    from ctstudio.classical.denoisers import DENOISERS
+    from ctstudio.core.registry import read_fields
+    from ctstudio.learn.blobs import Blobs
+    from ctstudio.learn.recipe import SECTIONS, SETTINGS, registries
+
+    known = catalogue.catalogue(CHINESE)
+    fields = [*SETTINGS, *read_fields(Blobs)]
+    fields += [field for section in SECTIONS.values() for field in read_fields(section)]
+    texts: dict[str, str] = {}
+    for name, registry in {**registries(), "denoiser": DENOISERS}.items():
+        for entry in registry:
+            texts |= {entry.title: name, entry.help: f"{name} {entry.name}"}
+            fields += entry.fields
+    for field in fields:
+        texts |= {field.label: field.name, field.param.help: field.name}
+    words = {text: where for text, where in texts.items() if any(map(str.isalpha, text))}
+    missing = {text: where for text, where in words.items() if text not in known}
+    assert missing == {}
+
+
+def test_every_recipe_has_its_title_and_description_in_chinese(qapp: QApplication) -> None:
+    from ctstudio.learn.recipe import bundled
+
+    catalogue.choose(qapp, CHINESE)
+    for name, recipe in bundled().items():
+        assert HAN.search(sentences.said(recipe.title)), name
+        assert not recipe.description or HAN.search(sentences.said(recipe.description)), name
+        english = re.findall(r"[A-Za-z]{4,}", sentences.said(recipe.title))
+        assert not set(english) & {"Article", "repaired", "patches", "rate", "layers"}, name
+
+
+def test_an_error_from_below_is_shown_in_chinese(chinese: Program, tmp_path: Path) -> None:
+    window = chinese.window
+    window.session.report(StudioError(f"{tmp_path} is empty.", hint="Check the path."))
+    assert window.banner.text.text() == f"{tmp_path} 为空。 请检查路径。"
+    window.session.message.emit("Series of 4 patients are open.", 0)
+    assert window.message_label.text() == "Series of 4 patients are open."
+    window.session.message.emit("There are no curves yet.", 0)
+    assert window.message_label.text() == "还没有曲线。"
+
+
 def only_latin(text: str) -> bool:
     return bool(LATIN.search(text.replace("Ctrl", ""))) and not HAN.search(text)
 
@@ -210,3 +369,33 @@ def test_chinese_can_be_drawn() -> None:
         pytest.skip("there is no font with Chinese letters")
     assert QFontMetrics(QFont()).horizontalAdvance("序列与图层") > 0
     assert shiboken6.isValid(QApplication.instance())
+
+
+def test_written_from_right_to_left_the_docks_change_sides(
+    make_program: Callable[[], Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each direction has places of its own: what was moved in one stays out of the other."""
+
+    def sides(program: Program) -> tuple[int, int, int, int]:
+        window = program.window
+        window.resize(1440, 900)
+        window.show()
+        QApplication.processEvents()
+        bar = window.toolbar
+        first = bar.widgetForAction(window.actions_by_name["open_folder"])
+        last = bar.widgetForAction(window.actions_by_name["screenshot"])
+        docks = (window.series_dock, window.panel_dock)
+        return *(dock.geometry().center().x() for dock in docks), first.x(), last.x()
+
+    series, panels, first, last = sides(make_program())
+    assert series < 720 < panels
+    assert first < last
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "direction", lambda _: Qt.LayoutDirection.RightToLeft)
+        for _ in range(2):  # the second time as it was left
+            series, panels, first, last = sides(make_program())
+            assert panels < 720 < series
+            assert last < first
+    series, panels, first, last = sides(make_program())
+    assert series < 720 < panels
+    assert first < last

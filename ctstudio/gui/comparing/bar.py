@@ -22,6 +22,7 @@ from ctstudio.gui.comparing.comparing import ACTIONS, Comparing
 from ctstudio.gui.comparing.modes import MODES
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip
 
@@ -124,10 +125,10 @@ class CompareBar(QFrame):
         middle, font = Qt.TextElideMode.ElideMiddle, self.fontMetrics()
         shown = self._grid.active_pane.layer
         if shown is not None:
-            self.first.setText(font.elidedText(shown.name, middle, self.first.width()))
+            self.first.setText(font.elidedText(called(shown), middle, self.first.width()))
         for row in range(self.second.count()):
             layer = self.second.itemData(row)
-            words = font.elidedText(layer.name, middle, self.second.width() - ARROW_PX)
+            words = font.elidedText(called(layer), middle, self.second.width() - ARROW_PX)
             self.second.setItemText(row, words)
 
     def _choose(self, row: int) -> None:

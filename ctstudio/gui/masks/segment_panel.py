@@ -146,17 +146,19 @@ class SegmentPanel(QWidget):
         self.least.setRange(0, 1e9)
         self.least.setSuffix(" mm³")
         self.least.setAccessibleName(tr("Smallest piece"))
-        self.least.setToolTip(tr("{0}; smaller ones are left out").format(about["least_mm3"].help))
+        self.least.setToolTip(
+            tr("{0}; smaller ones are left out").format(tr(about["least_mm3"].help))
+        )
         form.addRow(tr("Smallest piece"), self.least)
         self.largest = QSpinBox()
         self.largest.setRange(0, 999)
         self.largest.setSpecialValueText(tr("All"))
         self.largest.setAccessibleName(tr("Largest pieces"))
-        self.largest.setToolTip(about["largest"].help)
+        self.largest.setToolTip(tr(about["largest"].help))
         form.addRow(tr("Largest pieces"), self.largest)
         self.every = QSpinBox()
         self.every.setRange(1, 8)
-        self.every.setPrefix("1 in ")
+        self.every.setPrefix(tr("1 in "))
         self.every.setAccessibleName(tr("Voxels that are asked for"))
         self.every.setToolTip(
             tr(

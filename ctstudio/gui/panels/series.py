@@ -25,6 +25,7 @@ from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import KIND_ICONS
 from ctstudio.gui.words import plain_tip
@@ -148,7 +149,7 @@ class SeriesPanel(QWidget):
     def _layers_changed(self, _layer: Layer) -> None:
         self.list.clear()
         for layer in self._session.layers:
-            item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), layer.name)
+            item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), called(layer))
             item.setData(ROLE, layer)
             item.setToolTip(plain_tip("\n".join([layer.name, *layer.stack.derivation])))
             self.list.addItem(item)

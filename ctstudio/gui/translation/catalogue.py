@@ -22,6 +22,7 @@ LANGUAGES: Mapping[str, str] = MappingProxyType({ENGLISH: "English", "zh_CN": "ç
 """Each language by its own name."""
 
 _texts: dict[str, str] = {}
+_language = [ENGLISH]
 _qt: list[QTranslator] = []
 
 
@@ -33,6 +34,11 @@ def tr(text: str) -> str:
 def is_english() -> bool:
     """Whether the texts stay as they stand in the code."""
     return not _texts
+
+
+def language() -> str:
+    """Which of `LANGUAGES` is spoken."""
+    return _language[0]
 
 
 @lru_cache(maxsize=4)
@@ -59,7 +65,7 @@ def resolve(wish: str) -> str:
 
 def choose(app: QApplication, wish: str) -> str:
     """Speak a language from now on, Qt's own buttons and dialogs too; returns which it is."""
-    language = resolve(wish)
+    language = _language[0] = resolve(wish)
     _texts.clear()
     _texts.update(catalogue(language))
     while _qt:

@@ -18,6 +18,7 @@ from ctstudio.gui.comparing.lens import LensTool
 from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.boxes import Boxes
 from ctstudio.gui.viewer.cine import Cine
 from ctstudio.gui.viewer.oblique_bar import ObliqueBar
@@ -232,7 +233,7 @@ class ViewControl(QObject):
     def _pane_menu(self, pane: Pane, at: QPoint) -> None:
         menu = QMenu(self._grid)
         for layer in self._session.layers:
-            action = menu.addAction(plain_title(layer.name))
+            action = menu.addAction(plain_title(called(layer)))
             action.setCheckable(True)
             action.setChecked(layer is pane.layer)
             action.setData(layer)

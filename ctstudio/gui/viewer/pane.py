@@ -19,7 +19,7 @@ from ctstudio.ct.planes import PLANES, Projection, plane_name
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import said
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.words import plain_tip, plain_title
 
@@ -103,7 +103,7 @@ class Pane(QFrame):
             self.button.setIcon(theme.icon("mdi6.crop-square"))
             self.button.setToolTip(tr("Choose the layer that this pane shows"))
             return
-        self.button.setText(plain_title(said(layer.name)))
+        self.button.setText(plain_title(called(layer)))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
         tip = f"{layer.name}\n{tr('Click to show another layer in this pane')}"
         self.button.setToolTip(plain_tip(tip))
@@ -161,7 +161,7 @@ class Pane(QFrame):
     def _fill_menu(self) -> None:
         self._menu.clear()
         for layer in self._session.layers:
-            icon, name = theme.icon(KIND_ICONS[layer.kind]), plain_title(said(layer.name))
+            icon, name = theme.icon(KIND_ICONS[layer.kind]), plain_title(called(layer))
             action = self._menu.addAction(icon, name)
             action.setCheckable(True)
             action.setChecked(layer is self.view.layer)
@@ -177,6 +177,8 @@ class Pane(QFrame):
 
 def _links(words: str) -> str:
     linked = tr("Linked with the other panes of this place: {0}")
-    return linked.format(", ".join(tr(word) for word in words.split(", "))) if words else tr(
-        "Not linked"
+    return (
+        linked.format(", ".join(tr(word) for word in words.split(", ")))
+        if words
+        else tr("Not linked")
     )
