@@ -179,8 +179,12 @@ def runs(make_run):
 
 
 def test_a_training_is_chosen_and_all_of_them_are_drawn(hands, composer, runs, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(runs / "one"))
     row = composer.templates.findData("progress")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    composer.templates.setCurrentIndex(row)
+    composer.templates.activated.emit(row)
+    assert composer.templates.currentData() == "screen"  # cancelled: it stays as it is
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(runs / "one"))
     composer.templates.setCurrentIndex(row)
     composer.templates.activated.emit(row)
     scene = drawn(hands, composer)

@@ -51,6 +51,7 @@ class Composer(QObject):
         self.window: FigureWindow | None = None
         self._sources: Sources | None = None
         self._folder: Path | None = None  # of a training that is not in the window
+        self._template = SCREEN
         self._again = False  # something changed while the last picture was drawn
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -141,17 +142,24 @@ class Composer(QObject):
                 if key == PROGRESS and not sources.given.training:
                     sources = self._with_training(window)
                     if sources is None:
+                        self._keep_template(window)
                         return
                 spec = TEMPLATES[key].make(sources.given)
             spec = sources.fitted(spec)
             self._require_all(spec)
         except StudioError as error:
             window.banner.show_trouble(error.message, error.hint, error.details)
+            self._keep_template(window)
             return
+        self._template = key
         window.banner.hide()
         window.view.selected = (0, 0)
         window.set_spec(spec)
         self._later()
+
+    def _keep_template(self, window: FigureWindow) -> None:
+        """Name the template that is shown still."""
+        window.templates.setCurrentIndex(max(window.templates.findData(self._template), 0))
 
     def _with_training(self, window: FigureWindow) -> Sources | None:
         """Ask for the folder of a training; None when cancelled.

@@ -351,7 +351,7 @@ def _window_words(window: Window, unit: str, source: str) -> str:
 
 
 def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
-    """ "PSNR 33.1 dB, SSIM 0.91, RMSE 9.4 HU (protocol A, against reference)"."""
+    """ "PSNR 33.1 dB, SSIM 0.91, RMSE 9.4 HU", and below it "(protocol A, against reference)"."""
     parts = []
     for key, name, digits, unit in (
         ("psnr", "PSNR", 2, " dB"), ("ssim", "SSIM", 3, ""), ("rmse", "RMSE", 1, " HU"),
@@ -361,7 +361,8 @@ def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str
             parts.append(f"{name}{FIXED}{value:.{digits}f}{unit.replace(' ', FIXED)}")
     if not parts:
         return "equal to it" if math.isinf(found.get("psnr", 0.0)) else ""
-    return f"{', '.join(parts)} (protocol{FIXED}{protocol}{against})"
+    # On a line of its own, so that the lines of neighbours stand side by side.
+    return f"{', '.join(parts)}\n(protocol{FIXED}{protocol}{against})"
 
 
 def _curve(cell: CellSpec, training: Training, at: At) -> Plot:
