@@ -319,6 +319,7 @@ def test_a_failing_method_is_told(hands: Any, thin: Any, monkeypatch: pytest.Mon
 
     hands.open(thin)
     panel = hands.window.denoise_panel
+    panel.choose("tv")
     monkeypatch.setattr(ClassicalMethod, "denoise_slice", fail)
     hands.press(panel.preview)
     settle(hands)
