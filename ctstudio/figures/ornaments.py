@@ -37,7 +37,7 @@ def picture_height(content: Content, cell: int, others: Sequence[Content]) -> in
     return max(beside) if beside else round(0.72 * cell)
 
 
-def patient_sides(box: Picture, em: int) -> list[Item]:
+def patient_sides(box: Picture, em: int) -> list[Text]:
     """Patient sides at the middle of the edges, as `marks.draw_letters` has them."""
     left, right, top, bottom = box.panel.letters
     size, edge = round(0.9 * em), round(0.4 * em)
@@ -55,6 +55,19 @@ def patient_sides(box: Picture, em: int) -> list[Item]:
         )
         if letter
     ]
+
+
+def is_covered(text: Text, items: Sequence[Item]) -> bool:
+    """Whether a picture among ``items`` lies over a part of a line of text."""
+    right, top = text.start + text.length, text.y - text.size
+    return any(
+        isinstance(item, Picture)
+        and item.left < right
+        and item.left + item.width > text.start
+        and item.top < text.y
+        and item.top + item.height > top
+        for item in items
+    )
 
 
 def scale_bar(box: Picture, em: int, right: bool) -> list[Item]:

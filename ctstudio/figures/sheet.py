@@ -19,6 +19,7 @@ from ctstudio.figures.ornaments import (
     cropped,
     enlarged,
     frame,
+    is_covered,
     legend_items,
     part_of,
     patient_sides,
@@ -251,12 +252,15 @@ def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:
     own = panel.mm_per_px(box.width)
     corners = {inset.place for inset in plan.sheet.insets}
     plan.items += mark_items(box, em)
-    if style.orientation:
-        plan.items += patient_sides(box, em)
+    over: list[Item] = []
     for inset in plan.sheet.insets:
-        plan.items.append(frame(part_of(box, inset.box), max(round(em / 8), 1)))
+        over.append(frame(part_of(box, inset.box), max(round(em / 8), 1)))
         if inset.place != "below":
-            plan.items += corner_inset(box, inset, em)
+            over += corner_inset(box, inset, em)
+    if style.orientation:
+        # Half a letter is worse than none.
+        plan.items += [text for text in patient_sides(box, em) if not is_covered(text, over)]
+    plan.items += over
     for arrow in plan.sheet.arrows:
         plan.items += arrow_items(box, arrow, em)
     if style.scale_bar and (scale is None or not math.isclose(scale, own, rel_tol=1e-3)):

@@ -280,3 +280,13 @@ def test_letters_that_the_typeface_lacks_are_known():
         "\u80ba",
         "\u2603",
     ]
+
+
+def test_letters_of_the_sides_are_whole_or_not_there():
+    """An inset that reaches the middle of the right edge takes the letter there away."""
+    style = {**BARE, "orientation": True}
+    plain = exact(rows=[[panel()]], **style).texts
+    assert {"R", "L", "A", "P"} <= set(plain)
+    inset = InsetSpec((0.1, 0.1, 0.2, 0.2), "lower right", 0.7)
+    assert "L" not in exact(rows=[[panel()]], insets=[inset], **style).texts
+    assert "R" in exact(rows=[[panel()]], insets=[inset], **style).texts
