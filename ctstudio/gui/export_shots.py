@@ -25,6 +25,7 @@ from ctstudio.gui.viewer.places import slice_rect
 from ctstudio.workflows.figures.material import without_patient
 
 LONGEST_CAPTION = 72
+NO_BREAK = "\N{NO-BREAK SPACE}"
 LINE = tuple(int(theme.CROSSHAIR[k : k + 2], 16) for k in (1, 3, 5))
 
 
@@ -113,7 +114,8 @@ class PaneShot:
         if other.mode == "difference":
             return f"{second} minus {self.name}"
         if other.mode == "blend":
-            return f"{self.name} {100 - other.value:.0f} % + {second} {other.value:.0f} %"
+            own, its = (f"{share:.0f}{NO_BREAK}%" for share in (100 - other.value, other.value))
+            return f"{self.name} {own} + {second} {its}"
         if other.mode == "flicker":
             return second if other.second_in_turn else self.name
         return f"{self.name} | {second}"

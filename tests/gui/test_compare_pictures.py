@@ -148,7 +148,10 @@ def test_titles_and_captions_name_both(pair: Any) -> None:
         told[mode] = (shot.title, caption.splitlines()[0])
     window = f"{WINDOW} HU"
     assert told["swipe"] == ("Thin slab | Thick slab", window)
-    assert told["blend"] == ("Thin slab 70 % + Thick slab 30 %", window)
+    assert told["blend"] == (
+        "Thin slab 70\N{NO-BREAK SPACE}% + Thick slab 30\N{NO-BREAK SPACE}%",
+        window,
+    )
     assert told["difference"] == ("Thick slab minus Thin slab", "± 60 HU")
     assert told["flicker"][0] in ("Thin slab", "Thick slab")
 
