@@ -25,8 +25,7 @@ from ctstudio.gui.palette.palette import commands, plain
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation import catalogue, sentences
 from ctstudio.gui.translation.widgets import translate
-
-from .conftest import wait_until
+from tests.gui.conftest import wait_until
 
 CHINESE = "zh_CN"
 LATIN = re.compile(r"[A-Za-z]{2,}")
@@ -226,6 +225,7 @@ def test_names_of_what_was_made_are_translated_those_of_series_are_not(
     wait_until(lambda: window.session.layers and window.session.layers[0].complete)
     (scan,) = window.session.layers
     scan.name = "Residual: noisy"
+    window.session.layer_changed.emit(scan, -1)
     made = window.session.add_layer(
         Layer("Residual: Total variation", "residual", scan.stack, scan)
     )
