@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 LONGEST_RUN = 24
@@ -37,6 +38,7 @@ class Turns:
         self._run = min(max(room, SHORTEST_RUN), LONGEST_RUN)
         self._waiting: deque[Future[list[Any]]] = deque()
         self.given = 0  # frames
+        self._ended = False
 
     def add(self, frame: Any) -> Iterator[list[Any]]:
         """Take the next frame; give the packets of earlier ones, a list for each, when done."""
@@ -59,6 +61,7 @@ class Turns:
         """The packets of all frames that are left."""
         while self._waiting:
             yield self._waiting.popleft().result()
+        self._ended = True
         for context, thread in zip(self._contexts, self._threads, strict=True):
             if last := thread.submit(context.encode, None).result():
                 yield last
@@ -67,3 +70,9 @@ class Turns:
         """End the threads; what has not begun is dropped."""
         for thread in self._threads:
             thread.shutdown(wait=True, cancel_futures=True)
+        for context in self._contexts:
+            if context.is_open and not self._ended:
+                # An encoder that is not told of the end complains of it on the console.
+                with suppress(OSError, EOFError):
+                    context.encode(None)
+        self._ended = True

@@ -79,6 +79,7 @@ class Slow:
 
     def __init__(self, fails_at=-1):
         self.fails_at, self.frames, self.busy = fails_at, [], False
+        self.is_open = True
 
     def encode(self, frame):
         assert not self.busy
@@ -86,6 +87,7 @@ class Slow:
         time.sleep(0.001)
         self.busy = False
         if frame is None:
+            self.is_open = False
             return []
         if frame.pts == self.fails_at:
             raise OSError("broken")
@@ -112,7 +114,8 @@ def test_few_frames_wait_and_packets_come_in_order():
 
 
 def test_an_encoder_s_error_is_raised():
-    film = Turns([Slow(), Slow(fails_at=7)], turns.WAITING_BYTES // 10)
+    contexts = [Slow(), Slow(fails_at=7)]
+    film = Turns(contexts, turns.WAITING_BYTES // 10)
 
     def write():
         for _ in range(40):
@@ -122,6 +125,7 @@ def test_an_encoder_s_error_is_raised():
         write()
     film.close()
     assert not threads()
+    assert not any(context.is_open for context in contexts), "told of the end"
 
 
 @pytest.mark.parametrize("size", [(40, 60), (33, 47)])
