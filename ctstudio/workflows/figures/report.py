@@ -70,7 +70,7 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
     blocks.append(
         Paragraph(
             "The figure's description travels in this file: ctstudio figure --from FILE SERIES "
-            "--out NAME makes it again, of the same series or of another."
+            "--out NAME makes it again; of another series with --other-series."
         )
     )
     title = spec.title or ("Report of a training" if folders and not made else "Report")
@@ -192,7 +192,7 @@ def _mean(values: Sequence[float]) -> float:
 def _hu(value: float, *, sign: bool = False) -> str:
     if not math.isfinite(value):
         return "no uniform region"
-    return f"{value:{'+' if sign else ''}.2f} HU"
+    return f"{value:{'+' if sign else ''}.2f} HU".replace("-", "\N{MINUS SIGN}")
 
 
 def _training(training: Training) -> list[Block]:
@@ -206,8 +206,9 @@ def _training(training: Training) -> list[Block]:
     names = {"psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "loss": "Loss"}
     for key, value in run.best.items():
         before = run.baseline.get(key, math.nan)
-        words = f"{value:.4g}"
-        words += f" (noisy input {before:.4g})" if math.isfinite(before) else ""
+        unit = {"psnr": " dB", "rmse": " HU"}.get(key, "")
+        words = f"{value:.4g}{unit}"
+        words += f" (noisy input {before:.4g}{unit})" if math.isfinite(before) else ""
         label = f"{names.get(key, key)}, protocol {run.protocol}, step {run.best_step:,}"
         rows.append((label, words))
     plots = [
