@@ -71,20 +71,20 @@ class Geometry:
         offsets.flags.writeable = False
         return offsets
 
-    @property
+    @cached_property
     def slice_spacing_mm(self) -> float:
         """Median distance between neighbouring slices along the normal; 0 for a single slice."""
         if len(self.positions_mm) < 2:
             return 0.0
         return float(np.median(np.abs(np.diff(self.offsets_mm))))
 
-    @property
+    @cached_property
     def uniform(self) -> bool:
         """Whether neighbouring slices are equally far apart, to 1 % of their spacing."""
         gaps = np.diff(self.offsets_mm)
         return len(gaps) < 2 or bool(np.ptp(gaps) <= 0.01 * abs(np.median(gaps)) + 1e-4)
 
-    @property
+    @cached_property
     def tilted(self) -> bool:
         """Whether the stack is sheared (gantry tilt): slices displaced along their own plane."""
         if len(self.positions_mm) < 2:

@@ -12,13 +12,14 @@ from PySide6.QtGui import QRegion
 from ctstudio.ct.views import Difference
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
-from ctstudio.gui.comparing.frozen import Beside, greys, squares
+from ctstudio.gui.comparing.frozen import Beside, squares
 from ctstudio.gui.comparing.modes import Mode, Values
 from ctstudio.gui.comparing.second import Second, beside, on_grid
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.places import Probe
+from ctstudio.gui.viewer.together import TOGETHER
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.workflows.figure import residual_limit
 
@@ -86,7 +87,7 @@ class Composer:
             rect, table = view.image_rect(), diverging_table()
         else:
             window, table = self._look
-            grey = greys(second.hu, window, signed=second.layer.signed)
+            grey = TOGETHER.greys(second.hu, window, signed=second.layer.signed)
         self._item.show_greys(grey, table, rect)
         self.retouch()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 
 from ctstudio.gui import theme
 from ctstudio.gui.comparing.composer import Composer
@@ -58,9 +61,24 @@ def _line(painter: QPainter, start: QPointF, end: QPointF, knob: QPointF, uprigh
     for colour, width in ((QColor(0, 0, 0, 170), 3.0), (QColor(theme.CROSSHAIR), 1.0)):
         painter.setPen(QPen(colour, width))
         painter.drawLine(start, end)
+    ratio = painter.device().devicePixelRatioF()
+    corner = (knob - QPointF(KNOB + 1, KNOB + 1)) * ratio
+    place = QPointF(round(corner.x()) / ratio, round(corner.y()) / ratio)
+    painter.drawImage(place, _knob(upright, ratio))
+
+
+@lru_cache(maxsize=8)
+def _knob(upright: bool, ratio: float) -> QImage:
+    """The handle, for screens with ``ratio`` pixels a px."""
+    side = math.ceil((2 * KNOB + 3) * ratio)
+    image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.setPen(QPen(QColor(0, 0, 0, 200), 1))
     painter.setBrush(QColor(theme.CROSSHAIR))
+    knob = QPointF(KNOB + 1, KNOB + 1)
     painter.drawEllipse(knob, KNOB, KNOB)
     painter.setPen(QPen(QColor(0, 0, 0), 1.5))
     for sign in (-1, 1):
@@ -69,8 +87,8 @@ def _line(painter: QPainter, start: QPointF, end: QPointF, knob: QPointF, uprigh
         tip = knob + along * (KNOB - 2.5)
         for way in (-1, 1):
             painter.drawLine(tip, knob + along * (KNOB - 6) + aside * (3 * way))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    painter.end()
+    return image
 
 
 def _upright_line(

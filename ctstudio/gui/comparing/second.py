@@ -15,6 +15,7 @@ from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.linking import carried, parallel, same_space, turned
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.places import Probe, slice_rect
+from ctstudio.gui.viewer.together import TOGETHER
 
 NEAR = 0.6  # of the distance between slices: one further away is of another place
 SAME_PX = 1e-3
@@ -79,7 +80,7 @@ def slice_beside(
     away = abs(float((there.positions_mm[index] - here.positions_mm[at]) @ here.normal))
     if away > NEAR * max(here.slice_spacing_mm, there.slice_spacing_mm, 0.1):
         return None
-    rect, hu = turned(stack.slice_hu(index), stack, index, here)
+    rect, hu = turned(TOGETHER.slice_hu(stack, index), stack, index, here)
     return index, hu, rect
 
 

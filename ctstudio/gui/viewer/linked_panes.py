@@ -20,6 +20,7 @@ from ctstudio.gui.viewer.linking import (
 )
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.places import Framing, Probe
+from ctstudio.gui.viewer.together import TOGETHER
 
 LABEL = 72  # px: the number of the slice, at least
 
@@ -125,12 +126,13 @@ class LinkedPanes(QWidget):
         index = min(max(index, 0), len(pane.view.stack) - 1)
         if index == before:
             return
-        pane.view.show_slice(index)
-        if self.links.scroll:
-            for other in self.linked(pane):
-                target = matching_slice(pane.view, other.view.stack)
-                if target != other.view.index:
-                    other.view.show_slice(target)
+        with TOGETHER:
+            pane.view.show_slice(index)
+            if self.links.scroll:
+                for other in self.linked(pane):
+                    target = matching_slice(pane.view, other.view.stack)
+                    if target != other.view.index:
+                        other.view.show_slice(target)
         self.moved.emit(pane)
         self.sync()
         self.reprobe()
@@ -170,17 +172,18 @@ class LinkedPanes(QWidget):
     def _window(self, pane: Pane, window: Window) -> None:
         if pane.layer is None:
             return
-        pane.view.set_window(window)
-        if self.links.window:
-            for other in self.visible_panes:
-                same_kind = (
-                    other is not pane
-                    and other.layer is not None
-                    and other.layer.signed == pane.layer.signed
-                    and other.layer.stack.unit == pane.layer.stack.unit
-                )
-                if same_kind:
-                    other.view.set_window(window)
+        with TOGETHER:
+            pane.view.set_window(window)
+            if self.links.window:
+                for other in self.visible_panes:
+                    same_kind = (
+                        other is not pane
+                        and other.layer is not None
+                        and other.layer.signed == pane.layer.signed
+                        and other.layer.stack.unit == pane.layer.stack.unit
+                    )
+                    if same_kind:
+                        other.view.set_window(window)
         if pane is self._active:
             self.window_changed.emit(window)
 

@@ -20,13 +20,14 @@ from ctstudio.ct.drafts import draft_of, value_at
 from ctstudio.ct.planes import Plane, Projection, Slab, in_plane, stored_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.window import Window
-from ctstudio.figures.colours import diverging_index, diverging_table
+from ctstudio.figures.colours import diverging_table
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.places import Compared
 from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
 from ctstudio.gui.viewer.places import slice_rect as slice_rect
+from ctstudio.gui.viewer.together import TOGETHER
 from ctstudio.gui.viewer.upon import paint_upon
 from ctstudio.gui.windowing.display import PLAIN, Display
 
@@ -91,7 +92,7 @@ class PictureView(QAbstractScrollArea):
         if layer is not self.layer:
             self.left_at.clear()
         self.layer = layer
-        self._hu = self._drawn = None
+        self._hu = self._drawn = self._grey = None
         if layer is None:
             self._image.clear()
             if self.comparison is not None:
@@ -199,28 +200,32 @@ class PictureView(QAbstractScrollArea):
     def hu(self) -> NDArray[np.float32] | None:
         """The slice on screen, ``(y, x)`` float32; exact while a draft of it is shown, too."""
         if self._hu is None and self.layer is not None:
-            self._hu = self.stack.slice_hu(self.index)
+            self._hu = TOGETHER.slice_hu(self.stack, self.index)
         return self._hu
 
     @property
     def grey(self) -> NDArray[np.uint8] | None:
         """The display values on screen, ``(y, x)``: `Window.to_uint8` of the slice or its draft."""
+        if self._grey is None and self._drawn is not None and self.layer is not None:
+            self._grey = TOGETHER.greys(self._drawn, self.window, signed=self.layer.signed)
         return self._grey
 
     def _redraw(self) -> None:
         if self._drawn is None or self.layer is None:
             return
-        if self.layer.signed:
-            self._grey = diverging_index(self._drawn, self.window.width_hu / 2)
-            lut: NDArray[np.uint8] | None = diverging_table()
-        else:
-            self._grey = self.window.to_uint8(self._drawn)
-            lut = self.display.table
-        self._image.show_greys(self._grey, lut, self._drawn_rect)
+        self._grey = None
+        if self._image.visible:
+            self._draw_own()
         if self.comparison is not None:
             self.comparison.redraw()
         self.draw_masks()
         self.viewport().update()
+
+    def _draw_own(self) -> None:
+        grey = self.grey
+        if grey is not None and self.layer is not None:
+            table = diverging_table() if self.layer.signed else self.display.table
+            self._image.show_greys(grey, table, self._drawn_rect)
 
     def add_picture(self, picture: Picture) -> None:
         """Another picture between the view's own and the masks."""
@@ -233,6 +238,8 @@ class PictureView(QAbstractScrollArea):
 
     def show_own(self, on: bool) -> None:
         """Draw the view's own picture, or not where another covers it."""
+        if on and not self._image.visible:
+            self._draw_own()  # which was left undone while nobody saw it
         self._image.visible = on
 
     def draw_masks(self) -> None:
