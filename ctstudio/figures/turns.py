@@ -70,9 +70,11 @@ class Turns:
         """End the threads; what has not begun is dropped."""
         for thread in self._threads:
             thread.shutdown(wait=True, cancel_futures=True)
+        from av.error import FFmpegError
+
         for context in self._contexts:
             if context.is_open and not self._ended:
                 # An encoder that is not told of the end complains of it on the console.
-                with suppress(OSError, EOFError):
+                with suppress(FFmpegError):
                     context.encode(None)
         self._ended = True
