@@ -13,6 +13,8 @@ from ctstudio.ct.window import Window
 from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.words import WORDS
 
 MARGIN = 8.0
@@ -57,30 +59,33 @@ def describe(
     source, geometry = stack.source, stack.geometry
     left, right, top, bottom = geometry.edge_letters
     range_ = f"± {window.width_hu / 2:g}" if layer.signed else str(window)
-    place = f"at {geometry.offsets_mm[index]:.1f} mm" if geometry.spacing_known else ""
-    thickness = f"thickness {source.slice_thickness_mm:g} mm" if source.slice_thickness_mm else ""
+    place = tr("at {0:.1f} mm").format(geometry.offsets_mm[index]) if geometry.spacing_known else ""
+    thickness = source.slice_thickness_mm
+    thick = tr("thickness {0:g} mm").format(thickness) if thickness else ""
     kernel = source.kernel.replace("\\", " ")
     turn, turns = slice_number(stack, index)
     numbered = "" if source.series_number is None else f"{source.series_number}"
     known = ": ".join(filter(None, (numbered, source.description)))
-    series = known if source.description else f"Series {numbered}"
+    series = known if source.description else tr("Series {0}").format(numbered)
     person = dict.fromkeys((source.patient_name, source.patient_id)) if patient else ()
     top_right = (source.study_description, source.study_date if patient else "")
     bottom_left = (
-        f"{'Draft of slice' if drafted else 'Slice'} {turn} / {turns}  {place}",
-        f"{range_} {stack.unit or 'no unit'}",
-        f"Zoom {scale * geometry.spacing_mm[1]:.0%}",
+        f"{tr('Draft of slice') if drafted else tr('Slice')} {turn} / {turns}  {place}",
+        f"{range_} {stack.unit or tr('no unit')}",
+        tr("Zoom {0:.0%}").format(scale * geometry.spacing_mm[1]),
     )
     bottom_right = (
         stack.derivation[-1] if stack.derivation else "",
         series,
-        f"{kernel}  {thickness}",
+        f"{kernel}  {thick}",
     )
     return OverlayState(
-        top_left=_words(layer.name, *person),
+        top_left=_words(called(layer), *person),
         top_right=_words(*top_right),
         bottom_left=_words(*bottom_left),
-        bottom_left_short=_words(f"{turn} / {turns}{'  draft' if drafted else ''}", range_),
+        bottom_left_short=_words(
+            f"{turn} / {turns}{'  ' + tr('draft') if drafted else ''}", range_
+        ),
         bottom_right=_words(*bottom_right),
         letters=(left[:2], right[:2], top[:2], bottom[:2]),
         pixels_per_mm=scale,
