@@ -35,7 +35,7 @@ def command() -> None:
             click.echo(f"    {describe_field(field)}")
     alone = ScanAlone()
     click.echo(f"{alone.name}: {alone.title}. A network learns from it, with no other data.")
-    click.echo(f"    minutes={alone.minutes:g}  Time for learning and denoising together")
+    click.echo(f"    minutes={alone.minutes:g}  Time for all of it; also as {alone.name}-15")
     for network in networks():
         click.echo(f"{network.name}: on board, {network.card.title}")
     click.echo("A trained network: give its file (.safetensors, .pt) or run folder as the method.")

@@ -179,6 +179,8 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
 
     if text == scan_alone.NAME:
         return scan_alone.from_settings(settings or {})
+    if text.startswith(f"{scan_alone.NAME}-") and not settings:
+        return scan_alone.from_settings({"minutes": text.removeprefix(f"{scan_alone.NAME}-")})
     if isinstance(name_or_path, str) and not settings:
         for network in on_board.networks():
             if network.name == text:

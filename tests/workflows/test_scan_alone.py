@@ -13,8 +13,11 @@ from ctstudio.core.events import Partial, Progress, SliceReady, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn.noise import NOISES
+from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows import scan_alone
 from ctstudio.workflows.denoise import method_from
+from ctstudio.workflows.evaluation.cases import Case, Slice
+from ctstudio.workflows.evaluation.contest import evaluate
 from ctstudio.workflows.scan_alone import ScanAlone, matched_noise
 
 SPACING = (1.5, 1.5)
@@ -43,20 +46,36 @@ def noisy(kernel: str, slices: int = 8, side: int = 128) -> Volume:
 
 @pytest.mark.parametrize("kernel", ["ram-lak", "hann"])
 def test_the_kernel_of_the_noise_is_found(kernel: str) -> None:
-    found = finish(matched_noise(noisy(kernel, 1)))
+    found = finish(matched_noise(noisy(kernel, 1, 112)))
     assert found.params["kernel"] == kernel
     assert found.params["cutoff"] == 1.0
 
 
 def test_a_scan_without_tissue_gets_a_usual_kernel() -> None:
     hu = np.random.default_rng(0).normal(-900, 30, (3, 64, 64)).astype(np.float32)
-    assert finish(matched_noise(Volume.from_hu(hu, Geometry.axial(3)))) in scan_alone.candidates()
+    found = finish(matched_noise(Volume.from_hu(hu, Geometry.axial(3))))
+    assert (found.params["kernel"], found.params["cutoff"]) == ("hann", 1.0)
 
 
-def test_it_comes_nearer_to_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A small network learns something in the few steps of a test.
+@pytest.fixture
+def some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small network that learns for some steps, however long these take."""
+    plain = ScanAlone._recipe
+
+    def recipe(self: ScanAlone, noise: Choice, seconds: float) -> Recipe:
+        made = plain(self, noise, seconds)
+        assert made.stopping.seconds == round(seconds, 1)
+        return replace(
+            made, stopping=replace(made.stopping, seconds=0.0),
+            phases=(replace(made.phases[0], steps=120),),
+        )  # fmt: skip
+
+    monkeypatch.setattr(ScanAlone, "_recipe", recipe)
     monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 16}))
     monkeypatch.setattr(scan_alone, "CUTOFFS", (1.0,))
+
+
+def test_it_comes_nearer_to_the_truth(some_steps: None) -> None:
     scan, truth = noisy("hann", 8, 96), clean(8, 96)
     events, work = [], ScanAlone(6 / 60).denoise(scan, first=3)
     result = None
@@ -79,6 +98,18 @@ def test_it_comes_nearer_to_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.derivation[-1].startswith("Learnt from this scan alone")
 
 
+def test_it_is_judged_beside_others(some_steps: None) -> None:
+    scan, truth = noisy("hann", 4, 96), clean(4, 96)
+    slices = tuple(Slice(z, scan.slice_hu(z)[None], truth[z]) for z in range(4))
+    work = evaluate([Case("disc", "made", SPACING, slices)], [ScanAlone(6 / 60)], protocols=["A"])
+    before, after = finish(work)
+    assert after.method == "This scan alone"
+    assert after.parameters > 1000
+    assert np.mean([row["psnr A"] for row in after.rows]) > np.mean(
+        [row["psnr A"] for row in before.rows]
+    )
+
+
 def test_it_may_be_stopped_at_any_time() -> None:
     work = ScanAlone(0.2).denoise(noisy("hann", 4, 96))
     for _ in range(30):
@@ -97,6 +128,7 @@ def test_a_part_of_a_long_series_is_learnt_from() -> None:
 def test_its_only_setting_is_the_time() -> None:
     assert method_from("scan-alone", {"minutes": "15"}) == ScanAlone(15)
     assert method_from("scan-alone") == ScanAlone(5)
+    assert method_from("scan-alone-1") == ScanAlone(1)
     for settings in ({"strength": "3"}, {"minutes": "long"}, {"minutes": "0"}, {"minutes": "nan"}):
         with pytest.raises(StudioError):
             method_from("scan-alone", settings)

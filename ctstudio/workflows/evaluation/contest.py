@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.workflows.denoise import ClassicalMethod, Method, NetworkMethod, method_from_choice
 from ctstudio.workflows.evaluation.cases import Case
 from ctstudio.workflows.evaluation.measure import Ground, measure
+from ctstudio.workflows.scan_alone import ScanAlone
+from ctstudio.workflows.stages import stage
 
 TUNED_ON = 2  # slices
 NOISY = "Noisy input"
@@ -58,7 +61,8 @@ def evaluate(
     tune
         Whether a classical method gets the strength that brings it closest to the truth (protocol
         A, on two of the slices): an oracle, so that no rival is weak. Else it has the settings
-        that it came with.
+        that it came with. One that learns from the scan alone does so from the noisy slices of the
+        case, in its own time, which does not count as seconds of a slice.
 
     Raises
     ------
@@ -85,7 +89,10 @@ def evaluate(
         for method in methods:
             if tune and isinstance(method, ClassicalMethod):
                 method = yield from _at_its_best(method, case)
-            entry = Entry(case.name, method.title, method.description, _weights(method), method)
+            title, about = method.title, method.description
+            if isinstance(method, ScanAlone):
+                method = yield from stage(method.learnt(_as_series(case)), f"{case.name}: {title}")
+            entry = Entry(case.name, title, about, _weights(method), method)
             for one, ground in zip(case.slices, grounds, strict=True):
                 start = time.perf_counter()
                 image = method.denoise_slice(one.among(slices_of(method)))
@@ -93,7 +100,7 @@ def evaluate(
                 entry.images.append(image)
                 entry.rows.append(measure(image, one.input, ground, protocols))
                 done += 1
-                yield Progress(done, total, f"{case.name}: {method.title}")
+                yield Progress(done, total, f"{case.name}: {title}")
             entries.append(entry)
     return entries
 
@@ -107,6 +114,12 @@ def _at_its_best(method: ClassicalMethod, case: Case) -> Work[ClassicalMethod]:
     truth = np.stack([case.slices[k].truth for k in chosen])
     best = yield from best_setting(noisy, truth, method.choice, "A")
     return method_from_choice(best)
+
+
+def _as_series(case: Case) -> Volume:
+    """The noisy slices as a series, in the order in which they lie."""
+    geometry = replace(Geometry.axial(len(case.slices)), spacing_mm=case.spacing_mm)
+    return Volume.from_hu(np.stack([one.input for one in case.slices]), geometry)
 
 
 def slices_of(method: Method) -> int:
