@@ -22,6 +22,7 @@ from ctstudio.gui import theme, units
 from ctstudio.gui.measuring.drawing import words_for
 from ctstudio.gui.preferences import cache
 from ctstudio.gui.preferences.dialog import PreferencesDialog
+from ctstudio.gui.translation.catalogue import catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -223,3 +224,14 @@ def test_every_field_has_a_name(dialog: PreferencesDialog) -> None:
     for field in (dialog.theme, dialog.language, dialog.text, dialog.units, dialog.threads,
                   dialog.memory, dialog.limit):  # fmt: skip
         assert field.accessibleName()
+
+
+def test_the_language_says_in_itself_when_it_changes(dialog: PreferencesDialog) -> None:
+    assert dialog.language_note.text() == "The language changes with the next start."
+    pick(dialog.language, "简体中文")
+    assert (
+        dialog.language_note.text()
+        == catalogue("zh_CN")["The language changes with the next start."]
+    )
+    pick(dialog.language, "English")
+    assert dialog.language_note.text() == "The language changes with the next start."

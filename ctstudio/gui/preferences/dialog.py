@@ -75,7 +75,9 @@ class PreferencesDialog(QDialog):
         languages = {catalogue.SYSTEM: tr("As the system"), **catalogue.LANGUAGES}
         self.language = self._choice(values.LANGUAGE, languages)
         form.addRow(tr("Language"), self.language)
-        form.addRow("", _note(tr("The language changes with the next start.")))
+        self.language_note = _note(tr("The language changes with the next start."))
+        self.language.currentIndexChanged.connect(self._tell_of_language)
+        form.addRow("", self.language_note)
         self.text = self._choice(values.TEXT, {str(px): f"{px} px" for px in TEXT_SIZES})
         form.addRow(tr("Size of texts"), self.text)
         names = {units.MILLIMETRES: tr("Millimetres"), units.CENTIMETRES: tr("Centimetres")}
@@ -87,6 +89,12 @@ class PreferencesDialog(QDialog):
         form.addRow("", self.patient)
         _name_fields(form)
         return page
+
+    def _tell_of_language(self) -> None:
+        """When it changes, in the language that was chosen: who asked for it reads that."""
+        text = "The language changes with the next start."
+        chosen = catalogue.catalogue(catalogue.resolve(str(self.language.currentData())))
+        self.language_note.setText(chosen.get(text, text))
 
     def _work(self) -> QWidget:
         page, form = _page()
