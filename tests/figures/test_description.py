@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from ctstudio.resources import resource
 
 from ctstudio.core.errors import StudioError
 from ctstudio.figures.description import (
@@ -126,3 +127,9 @@ def test_layers_that_nothing_shows_are_left_out():
     names = [layer.name for layer in masked.without_spares().layers]
     assert names == ["original", "reference", "mask 1"]
     assert FigureSpec.parse(masked.without_spares().to_json()) == masked.without_spares()
+
+
+def test_the_description_in_the_guide_is_one():
+    spec = FigureSpec.parse(resource("guide", "figures-methods.toml").read_text(encoding="utf-8"))
+    assert [cell.layer for cell in spec.cells][:2] == ["reference", "original"]
+    assert spec.without_spares() == spec

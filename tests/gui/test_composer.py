@@ -139,6 +139,7 @@ def test_places_are_added_and_removed(hands, composer):
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".gif"])
 def test_it_is_saved_and_says_how_it_was_made(hands, composer, tmp_path, monkeypatch, suffix):
+    composer.style_form.editors["dpi"].setValue(60)  # a small film is made quickly
     path = tmp_path / f"figure{suffix}"
     save_as(monkeypatch, path)
     hands.press(composer.buttons["film" if suffix == ".gif" else "save"])
