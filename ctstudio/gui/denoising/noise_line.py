@@ -46,10 +46,6 @@ class NoiseLine(QLabel):
         self._show()
         self._settle.start()
 
-    def of(self, source: Layer) -> list[TissueNoise]:
-        """What was found of a scan so far."""
-        return self._known.get(source, [])
-
     def look(self) -> None:
         """Measure in a moment what has not been measured yet."""
         self._settle.start()
