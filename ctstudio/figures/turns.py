@@ -16,7 +16,7 @@ from typing import Any
 LONGEST_RUN = 24
 """Frames; a picture that needs none before it takes three times the work of another."""
 SHORTEST_RUN = 4
-WAITING_BYTES = 96_000_000
+WAITING_BYTES = 64_000_000
 """Of frames that wait for their encoder."""
 
 
