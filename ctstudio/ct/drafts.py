@@ -12,7 +12,6 @@ from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 
 SLOW = 100_000  # points of an oblique slice: some 4 ms
-COARSENESS = 2  # pixels of one side of a pixel of a draft
 
 
 def draft_of(stack: SliceStack, index: int) -> SliceStack | None:
@@ -22,16 +21,12 @@ def draft_of(stack: SliceStack, index: int) -> SliceStack | None:
     """
     if isinstance(stack, ObliqueStack):
         _, rows, columns = stack.shape
-        return _coarser(stack) if rows * columns > SLOW else None
+        return stack.coarser if rows * columns > SLOW else None
     if isinstance(stack, Slab) and isinstance(stack.base, ObliqueStack):
         _, rows, columns = stack.shape
         if rows * columns * len(stack.members(index)) > SLOW:
-            return replace(stack, base=_coarser(stack.base))
+            return replace(stack, base=stack.base.coarser)
     return None
-
-
-def _coarser(stack: ObliqueStack) -> ObliqueStack:
-    return replace(stack, coarseness=COARSENESS)
 
 
 def value_at(stack: SliceStack, index: int, row: int, column: int) -> float:

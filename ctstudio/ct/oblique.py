@@ -32,6 +32,7 @@ SCREEN: dict[NamedPlane, tuple[Vector, Vector]] = {
 feet."""
 
 MOST_PIXELS = 1024  # on a side of a picture
+COARSENESS = 2  # pixels on a side of a pixel of a draft
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ class ObliqueStack(OnBase):
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @cached_property
+    def coarser(self) -> ObliqueStack:
+        """The same slices with pixels `COARSENESS` times as wide."""
+        return replace(self, coarseness=COARSENESS * self.coarseness)
 
     @property
     def shape(self) -> tuple[int, int, int]:

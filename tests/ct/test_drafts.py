@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctstudio.ct.drafts import COARSENESS, SLOW, draft_of, value_at
-from ctstudio.ct.oblique import Oblique, ObliqueStack
+from ctstudio.ct.drafts import SLOW, draft_of, value_at
+from ctstudio.ct.oblique import COARSENESS, Oblique, ObliqueStack
 from ctstudio.ct.planes import Projection, Slab
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Geometry, Volume

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Event, Partial, Work
 from ctstudio.ct.labels import Label
 from ctstudio.ct.views import SliceStack
-from ctstudio.gui.masks.overlay import Masks
+from ctstudio.gui.masks.overlay import Masks, is_mask
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.mask_scores import Scores, score
@@ -86,6 +86,8 @@ class Agreements(QObject):
         return self._masks.roles.pair(active) if active is not None else None
 
     def _layer_changed(self, layer: Layer, _index: int) -> None:
+        if not is_mask(layer):
+            return  # a slice of a series that is being read: there are hundreds
         if self._whole is not None and layer in self._whole[:2]:
             self._whole = None
         pair = self._pair()

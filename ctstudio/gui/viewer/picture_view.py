@@ -162,7 +162,7 @@ class PictureView(QAbstractScrollArea):
             self._rest.start()
         if draft is not None and moving:
             self._hu = None
-            self._drawn = draft.slice_hu(self.index)
+            self._drawn = TOGETHER.slice_hu(draft, self.index)
             self._drawn_rect = slice_rect(draft.geometry, draft.shape, self.index)
             self._redraw()
         else:

@@ -6,14 +6,18 @@ difference. While they go on together to another slice, values and greys are rem
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctstudio.ct.oblique import Oblique, ObliqueStack
 from ctstudio.ct.views import Difference, SliceStack
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index
+
+Which = int | tuple[int, Oblique, int]
 
 
 class Together:
@@ -22,7 +26,7 @@ class Together:
     def __init__(self) -> None:
         self._blocks = 0  # that are open, one within the other
         # What is looked up is kept alive as well, or another might get its identity.
-        self._slices: dict[tuple[int, int], tuple[SliceStack, NDArray[np.float32]]] = {}
+        self._slices: dict[tuple[Which, int], tuple[SliceStack, NDArray[np.float32]]] = {}
         self._greys: dict[
             tuple[int, Window, bool], tuple[NDArray[np.float32], NDArray[np.uint8]]
         ] = {}
@@ -45,14 +49,24 @@ class Together:
         """`SliceStack.slice_hu`, not to be written into."""
         if not self._blocks:
             return stack.slice_hu(index)
-        known = self._slices.get((id(stack), index))
+        # Oblique stacks are made anew for each pane: alike are those of one plane.
+        which: Which = id(stack)
+        if isinstance(stack, ObliqueStack):
+            which = (id(stack.base), stack.plane, stack.coarseness)
+        known = self._slices.get((which, index))
         if known is None:
-            if isinstance(stack, Difference):
-                hu = self.slice_hu(stack.other, index) - self.slice_hu(stack.base, index)
-            else:
-                hu = stack.slice_hu(index)
-            known = self._slices[id(stack), index] = (stack, hu)
+            known = self._slices[which, index] = (stack, self._computed(stack, index))
         return known[1]
+
+    def _computed(self, stack: SliceStack, index: int) -> NDArray[np.float32]:
+        if isinstance(stack, Difference):
+            return self.slice_hu(stack.other, index) - self.slice_hu(stack.base, index)
+        if isinstance(stack, ObliqueStack) and isinstance(stack.base, Difference):
+            parts = stack.base.other, stack.base.base
+            if parts[0].geometry is parts[1].geometry:
+                other, base = (self.slice_hu(replace(stack, base=part), index) for part in parts)
+                return other - base
+        return stack.slice_hu(index)
 
     def greys(self, hu: NDArray[np.float32], window: Window, *, signed: bool) -> NDArray[np.uint8]:
         """The display values ``(y, x)`` of a slice; of a difference the rows of its colours."""

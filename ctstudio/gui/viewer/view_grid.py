@@ -278,10 +278,12 @@ class ViewGrid(LinkedPanes):
     # -- changes of the session ------------------------------------------------------------------
 
     def _layer_changed(self, layer: Layer, index: int) -> None:
+        told = index < 0  # whether values that are told may be others now
         for pane in self.visible_panes:
             shown = pane.layer
             if shown is None:
                 continue
+            told |= pane.view.comparison is not None
             depends = shown is layer or (shown.parent is layer and shown.kind in ("residual",))
             if not depends:
                 continue
@@ -291,9 +293,11 @@ class ViewGrid(LinkedPanes):
             elif index < 0 or pane.view.index == index:
                 pane.view.refresh()
                 pane.refresh_header()
+                told = True
         if index < 0:
             self.sync()
-        self.reprobe()
+        if told:  # and not at each of the hundreds of slices that arrive unseen
+            self.reprobe()
 
     def _layer_removed(self, layer: Layer) -> None:
         for pane in self.panes:
