@@ -16,6 +16,7 @@ from ctstudio.ct.labels import PROBABILITY_UNIT
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer
 from ctstudio.gui.sessions.forms import Boxes
+from ctstudio.workflows import scan_alone
 
 Key = Qt.Key
 
@@ -61,6 +62,18 @@ def test_settings_of_denoising_and_segmenting(hands: Any, thin: Any, again: Any)
     assert (panel.least.value(), panel.largest.value()) == (120, 3)
     assert panel.threshold.value() == pytest.approx(0.35)
     assert window.tabs.currentIndex() == 2
+
+
+def test_the_scan_alone_keeps_its_time(hands: Any, thin: Any, again: Any) -> None:
+    hands.open(thin)
+    methods = hands.window.denoise_panel.methods
+    hands.window.denoise_panel.choose(scan_alone.NAME)
+    methods.budget.setCurrentIndex(methods.budget.count() - 1)
+    wanted = methods.budget.currentData()
+    other = again()
+    methods = other.window.denoise_panel.methods
+    assert methods.learns
+    assert methods.budget.currentData() == wanted
 
 
 def test_a_recipe_waits_for_the_learning_engine(hands: Any, thin: Any, again: Any) -> None:
@@ -235,3 +248,14 @@ def test_choices_are_kept_by_what_they_stand_for(qapp: Any) -> None:
     boxes.restore(Fields({"box": "gone"}, ""))
     assert box.currentIndex() == 3
     box.deleteLater()
+
+
+def test_how_sure_a_method_was_comes_back(hands: Any, thin: Any, again: Any) -> None:
+    (scan,) = hands.open(thin)
+    unsure = scan.volume.derived(np.abs(scan.volume.hu()) / 100, "SD of eight answers")
+    hands.session.add_layer(Layer("Uncertainty: x", "uncertainty", unsure, scan, note="eight"))
+    other = again()
+    assert other.troubles == []
+    found = other.session.layers[1]
+    assert (found.name, found.kind, found.note) == ("Uncertainty: x", "uncertainty", "eight")
+    np.testing.assert_allclose(found.stack.slice_hu(3), unsure.slice_hu(3), atol=0.01)

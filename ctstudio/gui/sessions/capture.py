@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import QObject
@@ -17,9 +18,7 @@ from ctstudio.workflows.sessions.document import Document, KeptLayer, KeptVolume
 from ctstudio.workflows.sessions.reopen import key_of, places_of
 from ctstudio.workflows.sessions.voxels import kept
 
-KEPT: dict[str, Kind] = {
-    kind: kind for kind in ("original", "mended", "simulated", "denoised", "residual", "mask")
-}
+KEPT: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 
 
 class Capture(QObject):

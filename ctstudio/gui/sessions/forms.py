@@ -61,19 +61,21 @@ class DenoisePart:
 
     def __init__(self, panel: DenoisePanel) -> None:
         self._panel = panel
+        self._boxes = Boxes({"minutes": panel.methods.budget})
 
     def state(self, _key_of: KeyOf) -> dict[str, Any]:
         from ctstudio.classical.denoisers import DENOISERS
 
         data = self._panel.method.currentData()
         name = data if isinstance(data, str) else getattr(data, "name", "")
-        state: dict[str, Any] = {"method": name}
+        state: dict[str, Any] = {"method": name, **self._boxes.state()}
         if name in DENOISERS:
             state["settings"] = dict(self._panel.form.choice.params)
         return state
 
     def restore(self, state: Fields, _layer_of: LayerOf) -> None:
         name, settings = state.text("method", ""), state.mapping("settings")
+        self._boxes.restore(state)
         if name:
             with refused(state.place("settings")):
                 self._panel.choose(name, settings)

@@ -22,7 +22,7 @@ VERSION = 1
 SUFFIX = ".ctsession"
 LONGEST = 64 * 2**20  # bytes: nothing that was saved here comes near
 
-Kind = Literal["original", "mended", "simulated", "denoised", "residual", "mask"]
+Kind = Literal["original", "mended", "simulated", "denoised", "residual", "mask", "uncertainty"]
 """The kinds of layers that are kept."""
 
 
