@@ -26,9 +26,10 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.words import plain_label
+from ctstudio.gui.words import plain_label, plain_tip
 
 MOST_LABELS = 24
+MOST_NAME_PX = 120
 
 
 class WhereBox(QWidget):
@@ -188,9 +189,12 @@ class WhereBox(QWidget):
         mask = self._mask() if self._mask is not None else None
         labels = mask.stack.labels if mask is not None and isinstance(mask.stack, Volume) else ()
         for row, label in enumerate(each for each in labels[:MOST_LABELS] if each.number > 0):
-            name = plain_label(label.name)
-            name.setMaximumWidth(120)
-            name.setToolTip(label.name)
+            name = plain_label()
+            short = name.fontMetrics().elidedText(
+                label.name, Qt.TextElideMode.ElideRight, MOST_NAME_PX
+            )
+            name.setText(short)
+            name.setToolTip(plain_tip(label.name))
             value = QLabel("100 %")
             slider = QSlider(Qt.Orientation.Horizontal)
             slider.setRange(0, 100)
