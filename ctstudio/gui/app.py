@@ -56,11 +56,15 @@ def _tell(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
         print(text, file=sys.stderr)
 
 
+SWITCH_S = 0.001  # until a busy worker lets the window's thread go on, where Python decides
+
+
 class Program:
     """The window with everything around it: collector, settings, segmentations, engine."""
 
     def __init__(self, settings: Settings | None = None, runs_folder: Path | None = None) -> None:
         self.app = make_application()
+        sys.setswitchinterval(SWITCH_S)
         self.settings = settings or Settings()
         preferences = Preferences(self.settings)
         preferences.prepare(self.app)
