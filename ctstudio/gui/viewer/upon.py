@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer import overlay
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def paint_upon(
     if view.layer is None:
         painter.setFont(theme.image_font(12))
         painter.setPen(QColor(theme.ON_IMAGE_MUTED))
-        hint = "Choose a layer in the bar above, or drop a folder here"
+        hint = tr("Click a series, choose a layer in the bar above, or drop a folder here")
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(viewport, flags, hint)
     else:
