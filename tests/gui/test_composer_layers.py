@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -263,3 +264,20 @@ def test_the_clipboard_tells_nothing_of_the_patient(hands, composer):  # noqa: F
     assert "ctstudio_figure" in told
     secrets = {part.lower() for value in PATIENT.values() for part in re.split(r"[\^]", value)}
     assert [secret for secret in secrets - {"name"} if secret in told] == []
+
+
+def test_the_screen_shows_the_very_pixels_of_the_file(hands, composer, tmp_path, monkeypatch):  # noqa: F811
+    """Fonts and colours, too: the live picture is the file's, at the same resolution."""
+    composer.style_form.editors["dpi"].setValue(110)
+    drawn(hands, composer)
+    path = tmp_path / "figure.png"
+    save_as(monkeypatch, path)
+    hands.press(composer.buttons["save"])
+    hands.idle()
+    with Image.open(path) as image:
+        saved = np.asarray(image.convert("RGB"))
+    shown = composer.view._image
+    assert (shown.height(), shown.width()) == saved.shape[:2]
+    for y, x in np.random.default_rng(4).integers(0, saved.shape[:2], (4000, 2)).tolist():
+        colour = shown.pixelColor(x, y)
+        assert (colour.red(), colour.green(), colour.blue()) == tuple(saved[y, x])

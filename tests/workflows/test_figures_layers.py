@@ -12,12 +12,13 @@ from ctstudio.core.events import finish
 from ctstudio.ct.label_pictures import paint
 from ctstudio.ct.labels import Label, label_map
 from ctstudio.ct.phantom import thorax
+from ctstudio.ct.views import OnBase
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleSpec
 from ctstudio.figures.panel import Panel, render
 from ctstudio.figures.scene import Picture
 from ctstudio.figures.stills import read_description
 from ctstudio.workflows.figures.build import Builder
-from ctstudio.workflows.figures.make import make, still
+from ctstudio.workflows.figures.make import film, make, still
 from ctstudio.workflows.figures.material import Material, Treated
 from ctstudio.workflows.figures.origin import content_of, others, without_content
 from ctstudio.workflows.figures.overlays import Overlay
@@ -182,3 +183,27 @@ def test_metrics_name_what_they_compare_with_as_the_figure_does(body):
     lines = [text for text in scene.texts if "RMSE" in text]
     assert all("HU" in line for line in lines)  # a number and its unit stand in one line
     assert any(isinstance(item, Picture) for item in scene.items)
+
+
+def test_a_film_keeps_its_legend_in_every_frame(body, mask):
+    spec = replace(with_mask(), style=replace(STYLE, dpi=60))
+    what = Material({"original": body}, masks={"mask 1": Overlay.of("mask 1", mask)})
+    moving = film(spec, what)
+    frames = [np.asarray(moving.draw(k, 1.0).convert("RGB")) for k in (0, 3, 5)]
+    # Slice 1 has no label, slice 4 has two, slice 6 has one: below the picture nothing changes.
+    low = [frame[-24:] for frame in frames]
+    assert len({frame.shape for frame in frames}) == 1
+    red = [(frame == (200, 30, 30)).all(axis=2).any() for frame in low]
+    assert red == [True] * 3
+
+
+def test_a_series_without_slices_is_refused(body):
+    class Empty(OnBase):
+        base = body
+
+        def __len__(self):
+            return 0
+
+    spec = FigureSpec((LayerSpec("original"),), ((CellSpec("original"),),), style=STYLE)
+    with pytest.raises(StudioError, match="no slices"):
+        still(spec, Material({"original": Empty()}))

@@ -105,7 +105,8 @@ def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
     StudioError
         When there is nothing that could move.
     """
-    builder = Builder.of(spec, material)
+    named = {name: replace(mask, all_named=True) for name, mask in material.masks.items()}
+    builder = Builder.of(spec, replace(material, masks=named))
     motion = spec.film.over
     if motion == "slices":
         draw_frame, count = _over_slices(builder)

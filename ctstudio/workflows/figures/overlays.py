@@ -24,12 +24,17 @@ Legend = tuple[tuple[str, tuple[int, int, int]], ...]
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """A mask: its slices of whole numbers, what these stand for, which of them are not shown."""
+    """A mask: its slices of whole numbers, what these stand for, which of them are not shown.
+
+    ``all_named``: the legend names all labels, not only those in the slice, so that it stays the
+    same from frame to frame of a film.
+    """
 
     name: str
     stack: SliceStack
     labels: Sequence[Label] = ()
     hidden: Collection[int] = ()
+    all_named: bool = False
 
     @classmethod
     def of(
@@ -91,8 +96,10 @@ def laid_over(
             numbers, overlay.labels, opacity=opacity, contour=contour, hidden=overlay.hidden
         )
         whole = picture if whole is None else _over(whole, picture)
-        known = np.unique(np.rint(numbers[np.isfinite(numbers)]))
-        present = [int(n) for n in known if n > 0 and int(n) not in overlay.hidden]
+        known = {int(n) for n in np.unique(np.rint(numbers[np.isfinite(numbers)]))}
+        if overlay.all_named:
+            known |= {label.number for label in overlay.labels}
+        present = sorted(n for n in known if n > 0 and n not in overlay.hidden)
         table = colour_table(overlay.labels, max(present, default=0))
         names = {label.number: label.name for label in complete(overlay.labels, present)}
         for number in present:
