@@ -17,11 +17,13 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleS
 from ctstudio.figures.panel import Panel, render
 from ctstudio.figures.scene import Picture
 from ctstudio.figures.stills import read_description
+from ctstudio.workflows.figures.batch import make_each
 from ctstudio.workflows.figures.build import Builder
 from ctstudio.workflows.figures.make import film, make, still
 from ctstudio.workflows.figures.material import Material, Treated
 from ctstudio.workflows.figures.origin import content_of, others, without_content
 from ctstudio.workflows.figures.overlays import Overlay
+from ctstudio.workflows.open import scan
 
 STYLE = StyleSpec(width_mm=80, dpi=110, font_pt=5)
 LABELS = (Label(1, "Liver", (200, 30, 30)), Label(2, "Spleen", (30, 200, 30)))
@@ -207,3 +209,30 @@ def test_a_series_without_slices_is_refused(body):
     spec = FigureSpec((LayerSpec("original"),), ((CellSpec("original"),),), style=STYLE)
     with pytest.raises(StudioError, match="no slices"):
         still(spec, Material({"original": Empty()}))
+
+
+def test_a_batch_takes_networks_that_are_loaded_and_no_reference(tmp_path, irregular_phantom):
+    """In the window a network has a title and no file; a series has no second one beside it."""
+
+    class Loaded:
+        name = title = description = "My network"
+
+        def denoise_slice(self, hu):
+            return hu + 500
+
+    layers = (
+        LayerSpec("original"),
+        LayerSpec("reference", number=2),
+        LayerSpec("denoised 1", "method", method="My network", of="original"),
+    )
+    cells = (CellSpec("original"), CellSpec("denoised 1", against="reference", caption="{metrics}"))
+    spec = FigureSpec(layers, (cells,), window="400/40", style=STYLE)
+    found = finish(scan([irregular_phantom("one", [0, 4, 8])])).series
+    with pytest.raises(StudioError):
+        finish(make_each(spec, found, [], tmp_path / "a.png"))
+    known = {"My network": Loaded()}
+    (made,) = finish(make_each(spec, found, [], tmp_path / "a.svg", known=known))
+    text = made.read_text(encoding="utf-8")
+    assert "My network" in text
+    assert "reference" not in text
+    assert "PSNR" not in text
