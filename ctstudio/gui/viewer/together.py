@@ -7,7 +7,6 @@ difference. While they go on together to another slice, values and greys are rem
 from __future__ import annotations
 
 from dataclasses import replace
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +33,7 @@ class Together:
     def __enter__(self) -> None:
         self._blocks += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._blocks -= 1
         if not self._blocks:
             self._slices.clear()
