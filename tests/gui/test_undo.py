@@ -16,6 +16,7 @@ from ctstudio.ct.views import Difference
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer
 from ctstudio.gui.undo import stack
+from ctstudio.gui.viewer.oblique_bar import ObliqueBar
 
 Key = Qt.Key
 Ctrl, Alt = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
@@ -106,6 +107,27 @@ def test_a_tilted_plane_that_was_left_comes_back(hands: Any, thin: Any) -> None:
     assert hands.view.shown_plane == tilted
     redo(hands)
     assert hands.view.shown_plane == "coronal"
+
+
+def test_the_bar_of_a_tilted_plane(hands: Any, thin: Any, thick: Any) -> None:
+    """It goes with its layer, and comes back with it; its cross can be taken back, too."""
+    hands.open(thin, thick)
+    hands.view.setFocus()
+    hands.key(Key.Key_Up, Alt)
+    tilted = hands.view.shown_plane
+    (bar,) = hands.grid.findChildren(ObliqueBar)
+    assert bar.isVisible()
+    hands.press(bar.back)
+    assert not bar.isVisible()
+    undo(hands)
+    assert bar.isVisible()
+    assert hands.view.shown_plane == tilted
+    hands.view.setFocus()
+    hands.key(Key.Key_W, Ctrl)
+    assert not bar.isVisible()
+    undo(hands)
+    assert bar.isVisible()
+    assert hands.view.shown_plane == tilted
 
 
 def test_undo_leaves_where_one_looks(hands: Any, thin: Any, thick: Any) -> None:

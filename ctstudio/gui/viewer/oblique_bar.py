@@ -90,5 +90,5 @@ class ObliqueBar(QFrame):
     def _back(self) -> None:
         plane = self._plane
         if plane is not None:
-            self._grid.cutting.set_plane(self._grid.active_pane, plane.base)
+            self._grid.active_pane.plane_chosen.emit(plane.base)  # it can be taken back
             self.follow()

@@ -303,5 +303,6 @@ class ViewGrid(LinkedPanes):
         for pane in self.panes:
             if pane.layer is layer:
                 pane.set_layer(None)
+        self.activated.emit(self._active)  # what it shows has changed
         self.sync()
         self.show_links()
