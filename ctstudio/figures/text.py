@@ -93,9 +93,7 @@ class Block:
     def width(self) -> float:
         return max((self.font.getlength(line) for line in self.lines), default=0.0)
 
-    def draw(
-        self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: Colour
-    ) -> None:
+    def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: Colour) -> None:
         """Draw with the top left corner of the block at ``x, y``."""
         # The baseline sits so that ascenders and descenders share the line's spare room.
         ascent, descent = self.font.getmetrics()
