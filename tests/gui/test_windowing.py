@@ -269,3 +269,24 @@ def test_presets_survive_damage(tmp_path: Any) -> None:
     presets.replace(BUILT_IN)
     assert settings.get(KEY, "gone") == ""
     assert presets.name_of(PRESETS["Bone"]) == "Bone"
+
+
+def test_a_window_of_one_s_own_is_as_plain_to_read_as_a_preset(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    box = hands.window.preset
+
+    def brightest() -> int:
+        image = hands.picture(box)
+        inside = image.rect().adjusted(8, 6, -24, -6)
+        return max(
+            image.pixelColor(x, y).lightness()
+            for x in range(inside.left(), inside.right())
+            for y in range(inside.top(), inside.bottom())
+        )
+
+    hands.grid.set_window(Window(40, 400))
+    assert box.currentIndex() >= 0
+    preset = brightest()
+    hands.grid.set_window(Window(37, 411))
+    assert box.currentIndex() < 0
+    assert abs(brightest() - preset) < 20

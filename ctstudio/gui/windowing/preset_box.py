@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QWidget
+from PySide6.QtGui import QAction, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QMainWindow,
+    QMenu,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QWidget,
+)
 
 from ctstudio.ct.window import Window
 from ctstudio.gui.settings import Settings
@@ -48,6 +56,15 @@ class PresetBox(QComboBox):
         with QSignalBlocker(self):
             self.setCurrentIndex(self.findData(name) if name else -1)
             self.setPlaceholderText(str(window))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A window that is no preset is as much in force as one that is: not a pale hint."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        if self.currentIndex() < 0:
+            option.currentText = self.placeholderText()
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def actions_in(self, window: QMainWindow, viewer: QWidget) -> list[QAction]:
         """Image > Window preset, with the number keys, which act while the focus is in a pane."""
