@@ -82,7 +82,7 @@ class Exporter(QObject):
                 hint="Show a series rather than a training preview, then try again.",
             )
         return self._start(
-            "GIF over slices", path, lambda: save_slices(shots, path, seconds_per_frame)
+            "Film over slices", path, lambda: save_slices(shots, path, seconds_per_frame)
         )
 
     def _all_marks(self, pane: Pane, shot: PaneShot) -> dict[int, tuple[Mark, ...]]:

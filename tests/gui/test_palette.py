@@ -52,7 +52,7 @@ def best(query: str, texts: list[str]) -> str | None:
 )
 def test_few_letters_find_the_right_name(query: str, wanted: str | None) -> None:
     texts = [
-        "Two panes", "Link window", "Open folder", "GIF over training", "GIF over slices",
+        "Two panes", "Link window", "Open folder", "GIF over training", "Film over slices",
         "Reset view", "Window preset", "Between two windows",
     ]  # fmt: skip
     assert best(query, texts) == wanted

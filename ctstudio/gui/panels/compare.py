@@ -130,7 +130,7 @@ class ComparePanel(QWidget):
         for key, text, icon, tip, slot in (
             ("picture", "Picture of the panes ...", "mdi6.image-outline",
              "PNG of what is on screen, with captions, colour bar and scale bar", self.ask_picture),
-            ("slices", "GIF over slices ...", "mdi6.filmstrip",
+            ("slices", "Film over slices ...", "mdi6.filmstrip",
              "The panes on screen, slice after slice", self.ask_slices_gif),
             ("training", "GIF over training ...", "mdi6.school-outline",
              "The previews of the training, one after another", self.ask_training_gif),
