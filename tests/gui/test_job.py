@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer
 
 from ctstudio.core.events import Event, Note, Partial, Preview, Progress, Work
-from ctstudio.gui.job import Job, Jobs
+from ctstudio.gui.job import NICE, Job, Jobs
 
 
 def let_run(milliseconds: int) -> None:
@@ -340,3 +342,23 @@ def test_many_short_jobs_leave_nothing_behind(jobs: Jobs) -> None:
     assert sorted(done) == list(range(60))
     let_run(20)
     wait_until(lambda: not jobs.findChildren(Job))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have Qt's own priorities")
+def test_a_job_and_the_threads_that_it_starts_give_way_to_the_window(jobs: Jobs) -> None:
+    told: list[int] = []
+
+    def tell() -> None:
+        told.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    def work() -> Work[None]:
+        tell()
+        inner = threading.Thread(target=tell)
+        inner.start()
+        inner.join()
+        yield Progress(1, 1)
+
+    jobs.start("read", "Reading", work)
+    wait_until(lambda: not jobs.busy())
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert told == [min(mine + NICE, 19)] * 2
