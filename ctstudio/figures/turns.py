@@ -7,16 +7,17 @@ same time; their packets are one stream.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-LONGEST_RUN = 24
+LONGEST_RUN = 48
 """Frames; a picture that needs none before it takes three times the work of another."""
 SHORTEST_RUN = 4
-WAITING_BYTES = 64_000_000
+WAITING_BYTES = 128_000_000
 """Of frames that wait for their encoder."""
 
 
@@ -29,13 +30,18 @@ class Turns:
         PyAV's codec contexts, alike. Several must answer each frame with its packet at once.
     frame_bytes
         About what a frame takes.
+    total
+        How many frames there will be, as far as it is known: the runs are such that all encoders
+        end at about the same time.
     """
 
-    def __init__(self, contexts: Sequence[Any], frame_bytes: int) -> None:
+    def __init__(self, contexts: Sequence[Any], frame_bytes: int, total: int) -> None:
         self._contexts = contexts
         self._threads = [ThreadPoolExecutor(1, "film") for _ in contexts]
         room = WAITING_BYTES // (len(contexts) * frame_bytes)
-        self._run = min(max(room, SHORTEST_RUN), LONGEST_RUN)
+        longest = min(max(room, SHORTEST_RUN), LONGEST_RUN)
+        turns = len(contexts) * math.ceil(max(total, 1) / (len(contexts) * longest))
+        self._run = max(math.ceil(total / turns), SHORTEST_RUN)
         self._waiting: deque[Future[list[Any]]] = deque()
         self.given = 0  # frames
         self._ended = False

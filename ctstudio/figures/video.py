@@ -31,10 +31,12 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 OPTIONS: dict[str, dict[str, str]] = {
     "libopenh264": {"rc_mode": "quality", "allow_skip_frames": "0"},
     # Of low delay: twice as true to fine noise as the other presets that are as fast. One thread
-    # each: an encoder that answers every frame at once gains little by more.
+    # each: an encoder that answers every frame at once gains little by more. Its filters against
+    # blocks cost a tenth of the time and find none at this quality: 0.1 dB on scans.
     "libsvtav1": {
         "preset": "13", "crf": "26", "g": "9999",
-        "svtav1-params": "rtc=1:pred-struct=1:scd=0:lp=1",
+        "svtav1-params": "rtc=1:pred-struct=1:scd=0:lp=1:enable-dlf=0:enable-cdef=0:"
+        "enable-restoration=0",
     },
     "libaom-av1": {"crf": "22", "cpu-used": "8", "usage": "realtime", "row-mt": "1"},
     "libvpx-vp9": {
@@ -129,7 +131,8 @@ def save_video(
                     if comment:
                         container.metadata["comment"] = comment
                     stream = container.add_stream(codec, rate=rate, options=OPTIONS[codec])
-                    encoders = Turns(_alike(stream.codec_context, size, codec, rate), _bytes(size))
+                    alike = _alike(stream.codec_context, size, codec, rate)
+                    encoders = Turns(alike, _bytes(size), total)
                 elif frame.size != size:
                     raise ValueError(
                         f"frame {number} is {frame.size[0]} x {frame.size[1]} px, the first is "

@@ -97,7 +97,7 @@ class Slow:
 
 def test_few_frames_wait_and_packets_come_in_order():
     contexts = [Slow(), Slow()]
-    film = Turns(contexts, turns.WAITING_BYTES // 10)  # room for runs of five
+    film = Turns(contexts, turns.WAITING_BYTES // 10, 60)  # room for runs of five
     got, most = [], 0
     for index in range(60):
         got += [p for packets in film.add(to_yuv(picture(0, (8, 8)))) for p in packets]
@@ -113,9 +113,24 @@ def test_few_frames_wait_and_packets_come_in_order():
         assert [pts for pts, kind in context.frames if kind == key] == own[::5]
 
 
+@pytest.mark.parametrize(
+    ("total", "run"), [(60, 30), (96, 48), (100, 25), (7, 4), (1, 4), (0, 4), (300, 38)]
+)
+def test_runs_are_such_that_all_encoders_end_together(total, run):
+    contexts = [Slow(), Slow()]
+    film = Turns(contexts, 1, total)
+    for _ in range(total):
+        list(film.add(to_yuv(picture(0, (8, 8)))))
+    list(film.rest())
+    film.close()
+    key = av.video.frame.PictureType.I
+    begun = sorted(pts for one in contexts for pts, kind in one.frames if kind == key)
+    assert begun == list(range(0, total, run))
+
+
 def test_an_encoder_s_error_is_raised():
     contexts = [Slow(), Slow(fails_at=7)]
-    film = Turns(contexts, turns.WAITING_BYTES // 10)
+    film = Turns(contexts, turns.WAITING_BYTES // 10, 40)
 
     def write():
         for _ in range(40):
