@@ -230,6 +230,12 @@ def no_dialog_blocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
+def jobs_as_quick_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lower priority: the tests of other workers, on the same cores, do not have it either."""
+    monkeypatch.setattr("ctstudio.gui.job.NICE", 0)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left(qapp: QApplication, qtlog: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No widget, no running thread and no Qt warning outlives a test."""
     before = set(QApplication.topLevelWidgets())

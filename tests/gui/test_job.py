@@ -345,7 +345,10 @@ def test_many_short_jobs_leave_nothing_behind(jobs: Jobs) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have Qt's own priorities")
-def test_a_job_and_the_threads_that_it_starts_give_way_to_the_window(jobs: Jobs) -> None:
+def test_a_job_and_the_threads_that_it_starts_give_way_to_the_window(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctstudio.gui.job.NICE", NICE)
     told: list[int] = []
 
     def tell() -> None:
@@ -361,4 +364,5 @@ def test_a_job_and_the_threads_that_it_starts_give_way_to_the_window(jobs: Jobs)
     jobs.start("read", "Reading", work)
     wait_until(lambda: not jobs.busy())
     mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert NICE > 0
     assert told == [min(mine + NICE, 19)] * 2
