@@ -325,19 +325,27 @@ def _require_writable(folder: Path) -> None:
         raise explain_os_error(error, folder) from error
 
 
+def load_denoiser(path: Path) -> TrainedModel:
+    """The trained network of a file or run folder; StudioError for one that tells classes."""
+    from ctstudio.learn import checkpoint
+    from ctstudio.learn.recipe_check import learns_classes
+
+    model = checkpoint.load(path)
+    if learns_classes(model.recipe):
+        raise StudioError(
+            f"The network in {path} tells classes; it does not denoise.",
+            hint="Choose a network that was trained to denoise.",
+            path=path,
+        )
+    return model
+
+
 def _method_from_checkpoint(path: Path) -> Method:
     if not path.exists():
         raise StudioError(f"There is no checkpoint {path}.", hint="Check the path.", path=path)
 
     from ctstudio.learn import checkpoint
-    from ctstudio.learn.recipe_check import learns_classes
 
     found = checkpoint.find(path)
-    model = checkpoint.load(found)
-    if learns_classes(model.recipe):
-        raise StudioError(
-            f"The network in {found} tells classes; it does not denoise.",
-            hint="Choose a network that was trained to denoise.",
-            path=found,
-        )
+    model = load_denoiser(found)
     return method_from_model(model, found.name)

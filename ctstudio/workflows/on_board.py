@@ -49,20 +49,14 @@ def put_on_board(
         When the run holds no network that denoises, a file is in the way and ``force`` is not
         given, or a series cannot be read.
     """
-    from ctstudio.learn import checkpoint, publish
-    from ctstudio.learn.recipe_check import learns_classes
+    from ctstudio.learn import publish
+    from ctstudio.workflows.denoise import load_denoiser
 
     if not name or Path(name).name != name:
         raise StudioError(f"{name!r} cannot be a network's name.", hint="Give a word, no path.")
     if not force:
         publish.require_free(folder / f"{name}{publish.SUFFIX}")
-    model = checkpoint.load(run)
-    if learns_classes(model.recipe):
-        raise StudioError(
-            f"The network in {run} tells classes; it does not denoise.",
-            hint="Choose the training of a network that denoises.",
-            path=run,
-        )
+    model = load_denoiser(run)
     card = yield from card_of(model, name, series, credits)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
