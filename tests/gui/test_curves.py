@@ -140,8 +140,14 @@ def test_a_legend_says_which_line_is_which(curves: Any) -> None:
     for name in ("network", "noisy input"):
         pen = plot.items_by_line[run, name].opts["pen"]
         assert pen.color().name() in text
-    box = plot.plotItem.vb.sceneBoundingRect()
-    assert box.contains(QPointF(plot.legend.geometry().center()))
+
+    def stands_inside() -> bool:
+        box = plot.plotItem.vb.sceneBoundingRect()
+        return bool(box.contains(QPointF(plot.legend.geometry().center())))
+
+    curves.wait(stands_inside)
+    plot.resize(plot.width(), plot.height() * 2)
+    curves.wait(stands_inside)
     assert hover(curves, "psnr", 50.0)
     curves.wait(lambda: told("psnr") == [])
     plot.hovered.emit(plot, None)

@@ -82,8 +82,8 @@ def test_a_killed_process_ends_the_others_and_the_run_can_go_on(
     run = tmp_path / "run"
     together = torchrun(script, "2", str(run), "100000")
     assert together.stdout is not None
-    while int(together.stdout.readline()) < 300:
-        pass
+    while not (run / "last.pt").exists():
+        assert together.stdout.readline()
     workers = [
         child
         for child in psutil.Process(together.pid).children(recursive=True)
@@ -94,12 +94,13 @@ def test_a_killed_process_ends_the_others_and_the_run_can_go_on(
     assert together.returncode != 0
     from ctstudio.learn import checkpoint
 
-    assert checkpoint.load(run / "last.pt").step >= 300
+    saved = checkpoint.load(run / "last.pt").step
+    assert saved >= 1
     again = subprocess.Popen(
         [sys.executable, str(script), "2", str(run), "100000"], stdout=subprocess.PIPE, text=True
     )
     assert again.stdout is not None
-    assert int(again.stdout.readline()) > 300
+    assert int(again.stdout.readline()) == saved + 1
     again.kill()
     again.wait()
     again.stdout.close()

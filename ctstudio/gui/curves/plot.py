@@ -133,7 +133,7 @@ class CurvePlot(pg.PlotWidget):
         self.readout.hide()
         self.legend = Legend(self)
         self.scene().sigMouseMoved.connect(self._moved)
-        self._view: tuple[object, int] = (None, 0)
+        self._view: tuple[object, int, int] = (None, 0, 0)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -235,8 +235,9 @@ class CurvePlot(pg.PlotWidget):
     def _view_changed(self) -> None:
         box = self.plotItem.vb
         view = None if box.autoRangeEnabled()[0] else tuple(box.viewRange()[0])
-        if (view, self._columns) != self._view:
-            self._view = (view, self._columns)
+        now = (view, self._columns, int(box.height()))  # the legend follows the height too
+        if now != self._view:
+            self._view = now
             self._settle.start()
 
     def _draw(self, run: Shown) -> None:
