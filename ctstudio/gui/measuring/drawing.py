@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from ctstudio.ct.measure import Shape, statistics, to_pixels
 from ctstudio.figures.panel import Mark
-from ctstudio.gui import theme, units
+from ctstudio.gui import units
 from ctstudio.gui.measuring.entries import Entry
-from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.linking import patient_point
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -152,29 +151,6 @@ def _ends(painter: QPainter, line: list[QPointF], colour: QColor) -> None:
     painter.setPen(QPen(colour, 1))
     for end in (line[0], line[1]):
         painter.drawLine(end - across, end + across)
-
-
-def paint_words(
-    painter: QPainter, view: PictureView, line: list[QPointF], words: list[str], selected: bool
-) -> None:
-    """What a shape measures, beside its outline and inside the pane."""
-    if not words:
-        return
-    font = theme.image_font(12)
-    painter.setFont(font)
-    metrics = QFontMetricsF(font)
-    width = max(metrics.horizontalAdvance(text) for text in words)
-    height = metrics.height() * len(words)
-    bounds = QPolygonF(line).boundingRect()
-    size = view.viewport().size()
-    x = bounds.right() + 8
-    if x + width > size.width() - 4:  # no room on the right
-        left = bounds.left() - 8 - width
-        x = left if left >= 4 else size.width() - width - 4
-    y = min(max(bounds.center().y() - height / 2, 4), size.height() - height - 4)
-    for row, text in enumerate(words):
-        baseline = QPointF(max(x, 4), y + metrics.ascent() + row * metrics.height())
-        overlay.outlined(painter, baseline, text, SELECTED if selected else COLOUR)
 
 
 def words_for(

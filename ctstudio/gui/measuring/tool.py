@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPointF, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPolygonF
 
 from ctstudio.ct.measure import Kind, Shape, box
 from ctstudio.gui.measuring.drawing import (
+    COLOUR,
+    SELECTED,
     Grip,
     grip_at,
     outline,
     paint_shape,
-    paint_words,
     point_under,
     words_for,
 )
 from ctstudio.gui.measuring.entries import Entry, Measurements, Space
+from ctstudio.gui.measuring.labels import Labels
 from ctstudio.gui.measuring.numbers import ROUGH_PIXELS
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.slice_view import CLICK_SLOP, SliceView
@@ -201,20 +203,29 @@ class MeasureTool(QObject):
     def paint(self, view: PictureView, painter: QPainter) -> None:
         """Draw what there is upon ``view``, whose painter counts in px."""
         selection = self._measurements.selection
+        number = selection.number if selection is not None else None
         entries = self._measurements.visible(view)
-        for entry in entries:
-            chosen = selection is not None and entry.number == selection.number
-            line = outline(entry.shape, view)
-            paint_shape(painter, view, entry.shape, line, chosen)
-            told = self._told(entry, view)
-            short = len(entries) > MOST_TOLD and not chosen
-            paint_words(painter, view, line, told[:1] if short else told, chosen)
         pending = self._pending
         if pending is not None and pending.shown_in(view):
-            line = outline(pending.shape, view)
-            paint_shape(painter, view, pending.shape, line, False)
-            if pending.shape.kind == self.kind:
-                paint_words(painter, view, line, self._told(pending, view), False)
+            entries = [*entries, pending]
+        if not entries:
+            return
+        lines = [outline(entry.shape, view) for entry in entries]
+        bounds = [QPolygonF(line).boundingRect() for line in lines]
+        for entry, line in zip(entries, lines, strict=True):
+            paint_shape(painter, view, entry.shape, line, entry.number == number)
+        regions = [b for e, b in zip(entries, bounds, strict=True) if e.shape.is_region]
+        labels = Labels(view.viewport().size(), regions)
+        # Words stand above all lines; those that are looked at choose their place first.
+        chosen = [entry is pending or entry.number == number for entry in entries]
+        for k in sorted(range(len(entries)), key=lambda k: not chosen[k]):
+            entry = entries[k]
+            if entry is pending and entry.shape.kind != self.kind:
+                continue  # the first stretch of an angle says nothing yet
+            told = self._told(entry, view)
+            short = len(entries) > MOST_TOLD and not chosen[k]
+            colour = SELECTED if entry.number == number else COLOUR
+            labels.paint(painter, bounds[k], told[:1] if short else told, colour)
 
     def _told(self, entry: Entry, view: PictureView) -> list[str]:
         """The words beside a measurement; read anew when it or the picture is another.
