@@ -28,7 +28,8 @@ COMMANDS = {
     "publish": "Write a trained network as a file for others, with a card.",
     "models": "List the networks on board, or put a trained one there.",
     "evaluate": "Judge denoising methods on series whose truth is known.",
-    "figure": "Make a picture or a GIF of a series and its denoised versions.",
+    "figure": "Make a picture or a film of a series and its denoised versions.",
+    "report": "Tell in one file what was denoised or trained, how, and how well.",
     "methods": "List the denoising methods and their settings.",
     "recipes": "List the training recipes that come with CT Studio.",
 }

@@ -25,6 +25,8 @@ SUFFIXES = (".html", ".pdf")
 DPI = 200
 PAGE_MM = (210.0, 297.0)
 MARGIN_MM = 18.0
+FEWEST_ROWS = 4
+"""Of a table on either side of the end of a page, the heading among them."""
 STYLE = """
 body{font:15px/1.5 Inter,system-ui,Helvetica,Arial,sans-serif;color:#141414;margin:2.5em auto;
 max-width:60em;padding:0 1.5em}h1{font-size:1.7em;line-height:1.2}h2{font-size:1.15em;
@@ -150,74 +152,145 @@ def _html_table(table: Table) -> str:
     return "<table>" + "".join(rows) + "</table>"
 
 
+@dataclass(frozen=True)
+class _Row:
+    """The lines of each cell of a table's row, and how tall it is."""
+
+    cells: tuple[tuple[str, ...], ...]
+    bold: bool
+    height: int
+
+
 class _Pager:
-    """Blocks onto pages, from top to bottom."""
+    """Blocks onto pages, from top to bottom; what belongs together stays on one page."""
 
     def __init__(self) -> None:
         self.width, self.height = (round(mm / 25.4 * DPI) for mm in PAGE_MM)
         self.margin = round(MARGIN_MM / 25.4 * DPI)
         self.em = round(9.5 / 72 * DPI)
         self.room = self.width - 2 * self.margin
+        self.bottom = self.height - self.margin - 2 * self.em  # below it lies the page's number
         self.pages: list[list[Item]] = [[]]
         self.y = self.margin
 
     def need(self, height: int) -> None:
         """Begin a new page where there is less room than that."""
-        if self.y + height > self.height - self.margin - 2 * self.em and self.y > self.margin:
+        if self.y + height > self.bottom and self.y > self.margin:
             self.pages.append([])
             self.y = self.margin
 
-    def line(self, x: float, text: str, size: int, bold: bool, muted: bool = False) -> None:
-        colour = LIGHT.muted if muted else LIGHT.text
-        self.pages[-1].append(Text(x, round(self.y + size), text, size, colour, bold))
+    def line(self, x: float, text: str, size: int, bold: bool) -> None:
+        self.pages[-1].append(Text(x, round(self.y + size), text, size, LIGHT.text, bold))
 
     def lines(self, text: str, size: int, *, bold: bool = False, after: float = 0.5) -> None:
         """Wrapped text over the whole width."""
         leading = round(1.4 * size)
-        for words in wrap(text, font(size, bold=bold), self.room, 400):
+        for words in self._wrapped(text, size, bold):
             self.need(leading)
             self.line(self.margin, words, size, bold)
             self.y += leading
         self.y += round(after * self.em)
 
-    def table(self, table: Table) -> None:
-        """Columns as wide as their texts ask for, within the page."""
-        size = round(0.9 * self.em)
+    def _wrapped(self, text: str, size: int, bold: bool = False) -> list[str]:
+        return wrap(text, font(size, bold=bold), self.room, 400)
+
+    def least(self, blocks: Sequence[Block]) -> int:
+        """What the first of ``blocks`` take on one page: paragraphs up to a table or a figure."""
+        height = 0
+        for block in blocks:
+            if isinstance(block, Paragraph):
+                lines = len(self._wrapped(block.text, self.em))
+                height += lines * round(1.4 * self.em) + round(0.5 * self.em)
+                continue
+            if isinstance(block, Table):
+                rows, _ = self._laid(block)
+                height += sum(row.height for row in rows[: self._together(rows)])
+            elif isinstance(block, Figure):
+                height += round(block.scene.height * self._scale(block.scene))
+            break
+        # With what is taller than a page nothing can stand together.
+        return height if height < 0.8 * (self.bottom - self.margin) else 5 * self.em
+
+    def _laid(self, table: Table) -> tuple[list[_Row], list[float]]:
+        """Rows of wrapped cells, and the columns' widths: what their texts ask for, in the page."""
+        size = self._small
         rows = [(table.head, True)] if table.head else []
         rows += [(row, False) for row in table.rows]
+        if not rows:
+            return [], []
         count = max(len(row) for row, _ in rows)
-        gap = round(1.2 * self.em)
         wanted = [0.0] * count
         for row, bold in rows:
             for k, cell in enumerate(row):
                 wanted[k] = max(wanted[k], font(size, bold=bold).getlength(cell))
-        spare = self.room - gap * (count - 1)
+        spare = self.room - self._gap * (count - 1)
         if sum(wanted) > spare:
             # Short columns keep their width; the long ones share what is left.
             short = [w for w in wanted if w <= spare / count]
             each = (spare - sum(short)) / max(count - len(short), 1)
             wanted = [w if w <= spare / count else each for w in wanted]
-        leading = round(1.35 * size)
+        laid = []
         for row, bold in rows:
-            cells = [wrap(c, font(size, bold=bold), wanted[k], 60) for k, c in enumerate(row)]
-            self.need(max(len(c) for c in cells) * leading)
-            top, x = self.y, float(self.margin)
-            for k, lines in enumerate(cells):
-                self.y = top
-                for words in lines:
-                    self.line(x, words, size, bold)
-                    self.y += leading
-                x += wanted[k] + gap
-            self.y = top + max(max(len(c) for c in cells), 1) * leading + round(0.15 * self.em)
-            rule = Box(self.margin, self.y, self.room, 1, fill=(221, 221, 221))
-            self.pages[-1].append(rule)
-            self.y += round(0.2 * self.em)
+            face = font(size, bold=bold)
+            cells = tuple(tuple(wrap(c, face, wanted[k], 60)) for k, c in enumerate(row))
+            lines = max((len(cell) for cell in cells), default=1)
+            rule = round(0.15 * self.em) + round(0.2 * self.em)
+            laid.append(_Row(cells, bold, max(lines, 1) * round(1.35 * size) + rule))
+        return laid, wanted
+
+    @property
+    def _small(self) -> int:
+        return round(0.9 * self.em)
+
+    @property
+    def _gap(self) -> int:
+        return round(1.2 * self.em)
+
+    def _together(self, rows: Sequence[_Row]) -> int:
+        """How many rows from the first on stay on one page: all of a short table."""
+        whole = sum(row.height for row in rows)
+        return len(rows) if whole <= 0.4 * (self.bottom - self.margin) else FEWEST_ROWS
+
+    def table(self, table: Table) -> None:
+        """A long one goes on over the page, below its heading, and not for a row or two."""
+        rows, widths = self._laid(table)
+        head = rows[:1] if table.head else []
+        self.need(sum(row.height for row in rows[: self._together(rows)]))
+        while rows:
+            left, count = self.bottom - self.y, 0
+            for row in rows:
+                left -= row.height
+                count += left >= 0
+            if 0 < len(rows) - count < FEWEST_ROWS:
+                count = len(rows) - FEWEST_ROWS
+            count = max(count, len(head) + 1)
+            for row in rows[:count]:
+                self._row(row, widths)
+            rows = rows[count:]
+            if rows:
+                self.need(self.height)
+                rows = [*head, *rows]
         self.y += round(0.6 * self.em)
+
+    def _row(self, row: _Row, widths: Sequence[float]) -> None:
+        top, x = self.y, float(self.margin)
+        for lines, width in zip(row.cells, widths, strict=False):
+            self.y = top
+            for words in lines:
+                self.line(x, words, self._small, row.bold)
+                self.y += round(1.35 * self._small)
+            x += width + self._gap
+        self.y = top + row.height
+        at = self.y - round(0.2 * self.em)
+        self.pages[-1].append(Box(self.margin, at, self.room, 1, fill=(221, 221, 221)))
+
+    def _scale(self, scene: Scene) -> float:
+        tall = self.bottom - self.margin - 3 * self.em
+        return min(DPI / scene.dpi, self.room / scene.width, tall / scene.height)
 
     def figure(self, scene: Scene) -> None:
         """A scene at its own size, or as large as the page."""
-        tall = self.height - 2 * self.margin - 3 * self.em
-        scale = min(DPI / scene.dpi, self.room / scene.width, tall / scene.height)
+        scale = self._scale(scene)
         self.need(round(scene.height * scale))
         self.pages[-1] += [_moved(item, scale, self.margin, self.y) for item in scene.items]
         self.y += round(scene.height * scale) + self.em
@@ -237,16 +310,16 @@ class _Pager:
 def _pages(document: Document) -> list[Scene]:
     pager = _Pager()
     pager.lines(document.title, round(1.7 * pager.em), bold=True)
-    for block in document.blocks:
+    for number, block in enumerate(document.blocks, start=1):
         if isinstance(block, Heading):
             pager.y += round(0.6 * pager.em)
-            pager.need(5 * pager.em)  # it does not stand alone at the end of a page
+            # It does not stand alone at the end of a page.
+            pager.need(2 * pager.em + pager.least(document.blocks[number:]))
             pager.lines(block.text, round(1.15 * pager.em), bold=True, after=0.2)
         elif isinstance(block, Paragraph):
             pager.lines(block.text, pager.em)
         elif isinstance(block, Table):
-            if block.head or block.rows:
-                pager.table(block)
+            pager.table(block)
         else:
             pager.figure(block.scene)
     return pager.scenes()

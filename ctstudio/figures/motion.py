@@ -11,6 +11,11 @@ Draw = Callable[[int, float], Image.Image]
 """Frame ``index`` at ``scale``; see `ctstudio.figures.film.Film`."""
 
 
+def usual_seconds(motion: str) -> float:
+    """How long a frame stands where nobody says it: two pictures in turn take time to look at."""
+    return 0.5 if motion == "flicker" else 0.12
+
+
 def cine_order(first: int, last: int, *, step: int = 1, back: bool = False) -> list[int]:
     """Slice numbers from ``first`` to ``last`` (inclusive, either way round), and ``back`` again.
 

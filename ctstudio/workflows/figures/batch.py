@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,7 +12,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.figures.description import FigureSpec
 from ctstudio.workflows.figures.make import make
-from ctstudio.workflows.figures.material import gather
+from ctstudio.workflows.figures.material import Material, gather
 
 T = TypeVar("T")
 
@@ -75,11 +76,12 @@ def make_each(
     bits: int = 8,
     overwrite: bool = False,
     known: Mapping[str, Method] | None = None,
+    write: Callable[[FigureSpec, Material, Path], Work[Path]] | None = None,
 ) -> Work[list[Path]]:
     """The figure of each of ``series``, or of each of ``runs`` where there are any.
 
     Files are numbered in that order; ``known`` are methods as for `gather`. What fails is told as a
-    Note, and the others are made.
+    Note, and the others are made. ``write`` makes a file; a figure or film of ``bits`` by default.
     Returns the files that were written.
 
     Raises
@@ -92,9 +94,16 @@ def make_each(
         jobs, spec = [([one], None) for one in series], of_one_series(spec)
     if not jobs:
         raise StudioError("There is nothing to make figures of.", hint="Choose another folder.")
+    numbers = {la.number for la in spec.without_spares().layers if la.source == "series"}
+    if max(numbers, default=1) > 1:
+        raise StudioError(
+            f"The figure shows {max(numbers)} series, but it is made of one after the other.",
+            hint="Choose a template of a single series.",
+        )
     targets = numbered(path, len(jobs))
     if not overwrite:
         require_new(targets)
+    write = write or partial(make, bits=bits)
     written: list[Path] = []
     failure: StudioError | None = None
     for done, ((some, run), target) in enumerate(zip(jobs, targets, strict=True)):
@@ -102,7 +111,7 @@ def make_each(
         try:
             # The parts' own progress would run back to nothing at each of them.
             material = yield from _notes(gather(spec, some, run, known=known))
-            yield from _notes(make(spec, material, target, bits=bits))
+            yield from _notes(write(spec, material, target))
         except StudioError as error:
             failure = error
             yield Note(f"{target.name}: {error}")

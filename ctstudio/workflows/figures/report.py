@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -35,10 +36,12 @@ PACKAGES = ("numpy", "scipy", "scikit-image", "torch", "pydicom", "Pillow")
 PROTOCOL = "A"
 
 
-def save_report(spec: FigureSpec, material: Material, path: Path) -> Work[Path]:
+def save_report(
+    spec: FigureSpec, material: Material, path: Path, *, keep_paths: bool = False
+) -> Work[Path]:
     """Write the report of a figure's layers to HTML or PDF.
 
-    Yields Progress.
+    Yields Progress. ``keep_paths`` is that of `ctstudio.workflows.figures.make.make`.
 
     Raises
     ------
@@ -46,6 +49,9 @@ def save_report(spec: FigureSpec, material: Material, path: Path) -> Work[Path]:
         For another ending of ``path``, or when something that it shows cannot be read.
     """
     document = yield from report(spec, material)
+    if keep_paths:
+        text = travelling(spec, material, keep_paths=True)
+        document = replace(document, description=text)
     yield Progress(1, 1, "Writing")
     return save_document(document, path)
 
@@ -66,13 +72,8 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
     folders: dict[Path, Training] = {t.folder: t for t in material.trainings.values()}
     for training in folders.values():
         blocks += _training(training)
-    blocks += [Heading("Made with"), _versions(), Heading("To make the figure again")]
-    blocks.append(
-        Paragraph(
-            "The figure's description travels in this file: ctstudio figure --from FILE SERIES "
-            "--out NAME makes it again; of another series with --other-series."
-        )
-    )
+    blocks += [Heading("Made with"), Paragraph(_versions()), Heading("To make it again")]
+    blocks.append(Paragraph(_again(spec)))
     title = spec.title or ("Report of a training" if folders and not made else "Report")
     if made and not spec.title:
         names = ", ".join(material.titles.get(name, name) for name in made)
@@ -248,12 +249,30 @@ def _tells_path(value: object) -> bool:
     return isinstance(value, str) and ("/" in value or "\\" in value)
 
 
-def _versions() -> Table:
-    rows = [("CT Studio", __version__), ("Python", platform.python_version())]
+def _versions() -> str:
+    """A sentence of the packages that the numbers come from, and the system."""
+    parts = [f"CT Studio {__version__}", f"Python {platform.python_version()}"]
     for name in PACKAGES:
         try:
-            rows.append((name, version(name)))
+            parts.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    rows.append(("System", f"{platform.system()} {platform.machine()}"))
-    return Table((), tuple(rows))
+    return f"{', '.join(parts)}, on {platform.system()} {platform.machine()}."
+
+
+def _again(spec: FigureSpec) -> str:
+    """The command that makes this report again, with all that it has to be given."""
+    layers = spec.without_spares().layers
+    series = {layer.number for layer in layers if layer.source == "series"}
+    words = ["--from FILE"] + ["SERIES"] * bool(series)
+    words += ["--reference SERIES"] * (max(series, default=1) - 1)
+    words += ["--run FOLDER"] * any(layer.source == "run" for layer in layers)
+    words += ["--mask MASK"] * len({la.number for la in layers if la.source == "mask"})
+    line = f"{' '.join(words)} --out NAME"
+    text = f"ctstudio report {line} makes this report again, ctstudio figure {line} its figure: "
+    text += "its description travels in this file"
+    if series:
+        text += "; of another series with --other-series"
+    if any(layer.source == "method" and Path(layer.method).suffix for layer in layers):
+        text += ". Networks are named by their file alone: say with --method where they lie"
+    return f"{text}."
