@@ -270,26 +270,7 @@ class Session(QObject):
 
     def report(self, error: BaseException) -> None:
         """Show an error as a sentence with a way out; details unfold."""
-        from ctstudio.core.errors import StudioError
-
-        if isinstance(error, StudioError):
-            self.trouble.emit(error.message, error.hint, error.details)
-            return
-        import traceback
-
-        details = "".join(traceback.format_exception(error))
-        if isinstance(error, MemoryError):
-            self.trouble.emit(
-                tr("There is not enough memory for this."),
-                tr("Close other programs or layers and try again."),
-                details,
-            )
-            return
-        self.trouble.emit(
-            tr("Something unexpected went wrong ({0}).").format(type(error).__name__),
-            tr("Nothing was lost. Try again; the details help whoever mends it."),
-            details,
-        )
+        self.trouble.emit(*in_sentences(error))
 
     def tell(self, events: list[Event]) -> None:
         """Slot for jobs: show their notes."""
@@ -314,3 +295,25 @@ def _same(one: SeriesInfo, other: SeriesInfo) -> bool:
         return False
     frames = ([h.frame for h in getattr(info, "headers", ())] for info in (one, other))
     return next(frames) == next(frames)
+
+
+def in_sentences(error: BaseException) -> tuple[str, str, str]:
+    """What happened, what to do, and the details."""
+    from ctstudio.core.errors import StudioError
+
+    if isinstance(error, StudioError):
+        return error.message, error.hint, error.details
+    import traceback
+
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError):
+        return (
+            tr("There is not enough memory for this."),
+            tr("Close other programs or layers and try again."),
+            details,
+        )
+    return (
+        tr("Something unexpected went wrong ({0}).").format(type(error).__name__),
+        tr("Nothing was lost. Try again; the details help whoever mends it."),
+        details,
+    )

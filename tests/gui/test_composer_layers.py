@@ -13,9 +13,10 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from ctstudio.ct.labels import Label, label_map
+from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.figures.scene import Picture
 from ctstudio.figures.stills import read_description
 from ctstudio.gui.session import Layer
@@ -281,3 +282,88 @@ def test_the_screen_shows_the_very_pixels_of_the_file(hands, composer, tmp_path,
     for y, x in np.random.default_rng(4).integers(0, saved.shape[:2], (4000, 2)).tolist():
         colour = shown.pixelColor(x, y)
         assert (colour.red(), colour.green(), colour.blue()) == tuple(saved[y, x])
+
+
+def test_what_goes_wrong_is_said_where_one_looks(hands, thin, tmp_path, monkeypatch):
+    """From the first click on, without an export before: in this window, not in the one behind."""
+    hands.window.actions_by_name["figure"].trigger()
+    window = hands.window.services.composer.window
+    said = window.banner
+
+    def press(button):
+        """By the mouse, as somebody does it; what the window then says."""
+        said.hide()
+        hands.window.banner.hide()
+        hands.press(window.buttons[button])
+        hands.idle()
+        assert hands.window.banner.isHidden(), button
+        return said.text.text() if said.isVisible() else ""
+
+    assert "no figure yet" in press("save")  # nothing is open
+    assert "no figure yet" in press("report")
+    hands.open(thin)
+    drawn(hands, window)
+    plain = tmp_path / "plain.png"
+    Image.new("L", (8, 8)).save(plain)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(plain), ""))
+    assert "plain.png" in press("open")
+    two = FigureSpec(
+        (LayerSpec("original"), LayerSpec("reference", number=2)),
+        ((CellSpec("original"), CellSpec("reference")),),
+    )
+    described = tmp_path / "two.toml"
+    described.write_text(two.to_toml(), encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(described), ""))
+    assert "reference, which is not open" in press("open")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    assert "no training" in press("runs")
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("...", True))
+    assert "needs a name" in press("keep")
+    save_as(monkeypatch, tmp_path / "nowhere" / "a.png")
+    for button in ("save", "each"):
+        assert "folder" in press(button), button
+    assert "kind of report" in press("report")  # the dialog gave the ending of a picture
+    window.film.editors["over"].setCurrentIndex(window.film.editors["over"].findData("swipe"))
+    assert "two pictures" in press("estimate")
+    save_as(monkeypatch, tmp_path / "a.gif")
+    assert "two pictures" in press("film")
+    layer = hands.session.layers[0]
+    hands.session.remove_layer(layer)
+    drawn(hands, window)
+    for button in ("save", "copy", "keep"):
+        assert "original" in press(button), button
+
+
+def test_what_nobody_expected_is_said_here_with_its_details(hands, composer, monkeypatch):  # noqa: F811
+    def broken(*_):
+        raise RuntimeError("never seen before")
+
+    told = []
+    composer.banner.details_requested.connect(lambda *details: told.append(details))
+    monkeypatch.setattr("ctstudio.workflows.figures.make.still", broken)
+    composer.style_form.editors["font_pt"].setValue(9)
+    drawn(hands, composer)
+    assert "RuntimeError" in composer.banner.text.text()
+    assert composer.banner.isVisible()
+    hands.press(composer.banner._more)
+    assert "never seen before" in told[0][1]
+    assert "dialog" in hands.asked
+
+
+def test_what_fails_among_many_is_not_lost(hands, composer, thick, tmp_path, monkeypatch):  # noqa: F811
+    hands.open(thick)
+    composer.buttons["each"].setEnabled(True)
+    drawn(hands, composer)
+    save_as(monkeypatch, tmp_path / "all.png")
+    (tmp_path / "kept").mkdir()
+    files = hands.session.series[1].source.files
+    for file in files:
+        file.rename(tmp_path / "kept" / file.name)
+    try:
+        hands.press(composer.buttons["each"])
+        hands.idle()
+    finally:
+        for file in files:
+            (tmp_path / "kept" / file.name).rename(file)
+    assert "all-2.png" in composer.banner.text.text()
+    assert [p.name for p in tmp_path.glob("all*")] == ["all-1.png"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ctstudio.gui.composer.preview import to_qimage
 from ctstudio.gui.composer.sources import Sources
 from ctstudio.gui.composer.store import TemplateStore
 from ctstudio.gui.composer.window import FigureWindow
+from ctstudio.gui.dialogs import show_details
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
 from ctstudio.workflows.figures.material import Material, Training
@@ -75,11 +77,19 @@ class Composer(QObject):
             window.settle.timeout.connect(self._draw)
             window.template_picked.connect(self._pick)
             window.wanted.connect(self._do)
+            window.banner.details_requested.connect(partial(show_details, window))
+            self._exports.window = window
+            self._session.trouble.connect(self._trouble)
             self._session.message.connect(window.message.say)
             self._session.layer_added.connect(self._layers_changed)
             self._session.layer_removed.connect(self._layers_changed)
             self._session.layer_changed.connect(self._layer_changed)
         return self.window
+
+    def _trouble(self, what: str, hint: str, details: str) -> None:
+        """What the main window says would stay unseen behind this one."""
+        if self.window is not None and self.window.isActiveWindow():
+            self.window.banner.show_trouble(what, hint, details)
 
     # -- what there is ----------------------------------------------------------------------------
 
@@ -87,6 +97,8 @@ class Composer(QObject):
         window = self.window
         if window is not None and window.isVisible() and not self._session.closing:
             self._gather(window)
+            if window.spec is None:  # the first series, and it was promised
+                self._pick(SCREEN)
             self._later()
 
     def _layer_changed(self, _layer: object, index: int) -> None:
@@ -148,7 +160,7 @@ class Composer(QObject):
             spec = sources.fitted(spec)
             self._require_all(spec)
         except StudioError as error:
-            window.banner.show_trouble(error.message, error.hint, error.details)
+            self._exports.tell(error)
             self._keep_template(window)
             return
         self._template = key
@@ -187,8 +199,9 @@ class Composer(QObject):
         missing = self._sources.missing(spec)
         if missing:
             raise StudioError(
-                f"The template shows {', '.join(missing)}, which is not open.",
-                hint="Open it, or denoise the series first, then choose the template again.",
+                f"The figure shows {', '.join(missing)}, which is not open.",
+                hint="Open it, or denoise the series first, then try again. The reference is the "
+                "second series that is open.",
             )
 
     # -- the live picture -------------------------------------------------------------------------
@@ -242,7 +255,7 @@ class Composer(QObject):
         if self.window is not None and isinstance(error, StudioError):
             self.window.view.say(str(error))
         else:
-            self._session.report(error)
+            self._exports.tell(error)
         self._next()
 
     def _next(self) -> None:
@@ -266,6 +279,10 @@ class Composer(QObject):
                     self._keep(window, spec)
                 else:
                     self._exports.do(what, window, spec)
+            else:
+                raise StudioError(
+                    "There is no figure yet.", hint="Open a series; its figure appears here."
+                )
         except Exception as error:
             self._exports.tell(error)
 

@@ -16,7 +16,7 @@ from ctstudio.figures.description import FigureSpec
 from ctstudio.gui.composer.preview import to_qimage
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.dialogs import ask_where_to_save
-from ctstudio.gui.session import Session
+from ctstudio.gui.session import Session, in_sentences
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.material import Material
 
@@ -50,7 +50,9 @@ class Exports(QObject):
         self._session = session
         self._material = material
         self._networks = networks
-        self._window: FigureWindow | None = None
+        self.window: FigureWindow | None = None
+        self._notes: list[str] = []  # of the work that is running
+        self._count = 0  # of the figures that it makes
 
     def do(self, what: str, window: FigureWindow, spec: FigureSpec) -> None:
         """What a button asks for.
@@ -60,7 +62,6 @@ class Exports(QObject):
         StudioError
             When something that is shown is not open any more, or an export is running.
         """
-        self._window = window
         todo = {
             "save": self._save, "film": self._film, "each": self._each, "runs": self._runs,
             "copy": self._copy, "report": self._report, "estimate": self._estimate,
@@ -89,6 +90,7 @@ class Exports(QObject):
             raise StudioError(
                 "An export is running already.", hint="Wait for it, or cancel it, then try again."
             )
+        self._notes = []
         self._session.jobs.start(
             "export", title, work,
             stepped=self._stepped, succeeded=self._done, cancelled=self._cancelled,
@@ -98,15 +100,17 @@ class Exports(QObject):
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Note):
+                self._notes.append(event.text)
                 self._session.message.emit(event.text, 10_000)
 
     def _done(self, result: Any) -> None:
         if isinstance(result, int):
-            if self._window is not None:
-                self._window.estimate.setText(
+            if self.window is not None:
+                self.window.estimate.setText(
                     tr("The GIF takes about {0:.1f} MB.").format(result / 1000000.0)
                 )
             return
+        self._warn(result)
         words = (
             tr("Saved {0} figures").format(len(result))
             if isinstance(result, list)
@@ -114,14 +118,23 @@ class Exports(QObject):
         )
         self._session.message.emit(words, 10_000)
 
+    def _warn(self, result: Any) -> None:
+        """What the work had to say stays until it is read: a file may be missing."""
+        if not self._notes or self.window is None or not self.window.isVisible():
+            return
+        *others, last = self._notes
+        lost = self._count - len(result) if isinstance(result, list) else 0
+        words = tr("{0} of {1} figures were not made.").format(lost, self._count) if lost else last
+        details = "\n".join(self._notes) if others else ""
+        self.window.banner.show_trouble(words, last if lost else "", details)
+
     def _cancelled(self) -> None:
         self._session.message.emit(tr("Cancelled; nothing was written."), 6000)
 
     def tell(self, error: Exception) -> None:
         """Say what went wrong, in the window where it is open."""
-        window = self._window
-        if window is not None and window.isVisible() and isinstance(error, StudioError):
-            window.banner.show_trouble(error.message, error.hint, error.details)
+        if self.window is not None and self.window.isVisible():
+            self.window.banner.show_trouble(*in_sentences(error))
         else:
             self._session.report(error)
 
@@ -174,6 +187,7 @@ class Exports(QObject):
         there = existing(numbered(path, count))
         if there and not may_overwrite(window, there):
             return
+        self._count = count
         bits, known = _bits(window), self._networks()
         self._start(
             tr("Export: {0} figures").format(count),
