@@ -95,6 +95,32 @@ def test_window_together_and_apart(hands: Any, thin: Any, thick: Any) -> None:
     assert two.window == before
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_series_opened_beside_another_is_seen_in_its_window(
+    hands: Any, thin: Any, thick: Any, linked: bool
+) -> None:
+    hands.open(thin, thick)
+    hands.key(Key.Key_1)
+    hands.window.actions_by_name["link_window"].setChecked(linked)
+    hands.window.actions_by_name["layout_1x2"].setChecked(True)
+    one, two = (pane.view for pane in hands.grid.visible_panes)
+    assert one.layer is not two.layer
+    assert one.window == PRESETS["Lung"]
+    assert (two.window == PRESETS["Lung"]) == linked
+
+
+def test_a_header_that_is_used_makes_its_pane_the_active_one(
+    hands: Any, thin: Any, thick: Any
+) -> None:
+    side_by_side(hands, thin, thick)
+    other = hands.grid.visible_panes[1]
+    assert hands.grid.active_pane is not other
+    for button in (other.button, other.plane_button):
+        hands.grid.activate(hands.grid.panes[0])
+        button.menu().aboutToShow.emit()
+        assert hands.grid.active_pane is other
+
+
 def test_zoom_and_pan_together_and_apart(hands: Any, thin: Any, thick: Any) -> None:
     one, two = side_by_side(hands, thin, thick)
     hands.wheel(one, 3, QPointF(150, 220), Ctrl)

@@ -40,6 +40,7 @@ KIND_ICONS = {
 class Pane(QFrame):
     """A `SliceView` under a thin header with the layer's name."""
 
+    touched = Signal()  # a menu of the header opens
     chosen = Signal(object)  # Layer, picked in the header's menu
     plane_chosen = Signal(object)  # Plane
     oblique_chosen = Signal()  # a plane of any direction, beginning with the one shown
@@ -59,6 +60,7 @@ class Pane(QFrame):
         self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._menu = QMenu(self.button)
         self._menu.aboutToShow.connect(self._fill_menu)
+        self._menu.aboutToShow.connect(self.touched)
         self._menu.triggered.connect(self._pick)
         self.button.setMenu(self._menu)
         self.plane_button = QToolButton()
@@ -67,6 +69,7 @@ class Pane(QFrame):
         self.plane_button.setAutoRaise(True)
         self._plane_menu = QMenu(self.plane_button)
         self._plane_menu.aboutToShow.connect(self._fill_plane_menu)
+        self._plane_menu.aboutToShow.connect(self.touched)
         self._plane_menu.triggered.connect(self._pick_plane)
         self.plane_button.setMenu(self._plane_menu)
         self.link_mark = QLabel()
@@ -105,7 +108,7 @@ class Pane(QFrame):
             return
         self.button.setText(plain_title(called(layer)))
         self.button.setIcon(theme.icon(KIND_ICONS[layer.kind]))
-        tip = f"{layer.name}\n{tr('Click to show another layer in this pane')}"
+        tip = f"{called(layer)}\n{tr('Click to show another layer in this pane')}"
         self.button.setToolTip(plain_tip(tip))
 
     def show_links(self, words: str | None) -> None:

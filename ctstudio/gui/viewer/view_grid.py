@@ -70,6 +70,7 @@ class ViewGrid(LinkedPanes):
         view.activated.connect(lambda: self.activate(pane))
         view.maximise.connect(lambda: self.toggle_maximised(pane))
         view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
+        pane.touched.connect(lambda: self.activate(pane))
         pane.chosen.connect(lambda layer: self.show_in(pane, layer))
         pane.plane_chosen.connect(lambda plane: self._cut(self.cutting.set_plane, pane, plane))
         pane.oblique_chosen.connect(lambda: self._cut(self.cutting.set_oblique, pane))
@@ -221,6 +222,8 @@ class ViewGrid(LinkedPanes):
             ),
             None,
         )
+        # The window of its family; beside others of its place theirs, as long as all change
+        # together: pictures in two windows cannot be compared.
         twin = next(
             (
                 p.view
@@ -228,7 +231,10 @@ class ViewGrid(LinkedPanes):
                 if p.layer is not None
                 and p.layer.signed == layer.signed
                 and p.layer.stack.unit == layer.stack.unit
-                and p.layer.root is layer.root
+                and (
+                    p.layer.root is layer.root
+                    or (p is not pane and self.links.window and same_space(p.layer, layer))
+                )
             ),
             None,
         )
