@@ -50,6 +50,7 @@ from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, MessageLabel, ProbeLabel
 from ctstudio.gui.timeline import Timeline
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.undo.undoing import Undoing
 from ctstudio.gui.viewer.control import ViewControl
 from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -200,7 +201,7 @@ class MainWindow(QMainWindow):
         self.showing = Showing(self)
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.denoise_panel.applied.connect(
-            lambda layer: self.session.message.emit(tr("{0}: done").format(layer.name), 6000)
+            lambda layer: self.session.message.emit(tr("{0}: done").format(called(layer)), 6000)
         )
         self.train_panel.use_requested.connect(self._use_network)
         self.history.use_requested.connect(self._use_network)

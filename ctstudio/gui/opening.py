@@ -11,6 +11,7 @@ from ctstudio.core.events import Event, Gaze, Note, Partial, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.workflows.demo_series import DemoSeries, ensure_demo
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Opener(QObject):
         self._session.left_out = list(left_out.values())
         if result.skipped:
             count = len(result.skipped)
-            lines = "\n".join(f"{s.path}: {s.reason}" for s in result.skipped[:500])
-            noun = "file was" if count == 1 else "files were"
-            self._session.trouble.emit(tr("{0} {1} left out.").format(count, noun), "", lines)
+            lines = "\n".join(f"{s.path}: {said(s.reason)}" for s in result.skipped[:500])
+            what = tr("1 file was left out.") if count == 1 else tr("{0} files were left out.")
+            self._session.trouble.emit(what.format(count), "", lines)
         if show and listed:
             self.open_series(listed[0])
         if result.segmentations:
@@ -153,10 +154,10 @@ class Opener(QObject):
         ]
         warnings += self._notes
         if warnings:
-            more = f" ({len(warnings) - 1} more)" if len(warnings) > 1 else ""
-            self._session.trouble.emit(
-                f"{layer.name}: {warnings[0]}{more}", "", "\n".join(warnings)
-            )
+            warnings = [said(text) for text in warnings]
+            more = tr(" ({0} more)").format(len(warnings) - 1) if len(warnings) > 1 else ""
+            told = tr("{0}: {1}").format(layer.name, warnings[0])
+            self._session.trouble.emit(f"{told}{more}", "", "\n".join(warnings))
         self.completed.emit(layer)
         if info is not None and info is self._demo_twin:
             self._hang_demo(layer)

@@ -49,7 +49,8 @@ class PublishDialog(QDialog):
         form = QFormLayout()
         form.setHorizontalSpacing(12)
         form.setVerticalSpacing(8)
-        for key, label, hint in FIELDS:
+        for key, *texts in FIELDS:
+            label, hint = map(tr, texts)
             line = QLineEdit()
             line.setPlaceholderText(hint)
             line.setAccessibleName(label)

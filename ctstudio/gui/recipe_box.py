@@ -74,11 +74,11 @@ class RecipeBox(QComboBox):
             groups.append((heading, start, own))
         for heading, start, own in ((WORK, "", left), *groups):
             if own:
-                self._rows.appendRow(_heading(heading))
+                self._rows.appendRow(_heading(tr(heading)))
             for name, recipe in own.items():
                 self._rows.appendRow(_item(name, recipe, start))
         self.insertSeparator(self.count())
-        self.addItem(FROM_FILE)
+        self.addItem(tr(FROM_FILE))
         hint = self.view().sizeHintForColumn(0) + self.view().verticalScrollBar().sizeHint().width()
         self.view().setMinimumWidth(min(hint + 8, MOST_PX))
 
@@ -105,7 +105,8 @@ def _item(name: str, recipe: Recipe, start: str) -> QStandardItem:
     title = said(recipe.title) or name
     item = QStandardItem(title)
     item.setData(name, Qt.ItemDataRole.UserRole)
-    item.setData(_capital(title.removeprefix(start).lstrip(",: ")), SHORT_ROLE)
+    start = tr(start) if start else ""
+    item.setData(_capital(title.removeprefix(start).lstrip(",: ，：")), SHORT_ROLE)
     item.setToolTip(plain_tip(f"{title}\n{said(recipe.description)}".strip()))
     return item
 

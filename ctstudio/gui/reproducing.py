@@ -32,6 +32,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.reproduce.experiments import FORMS, Experiment, known
 from ctstudio.workflows.reproduce.plan import MINUTES, Wish
@@ -64,12 +65,14 @@ class ReproduceDialog(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Experiments"))
         for experiment in known().values():
-            item = QListWidgetItem(experiment.title)
+            item = QListWidgetItem(said(experiment.title))
             item.setData(Qt.ItemDataRole.UserRole, experiment.name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Unchecked)
             item.setToolTip(
-                tr("{0}. The author saw: {1}").format(experiment.article, experiment.seen)
+                tr("{0}. The author saw: {1}").format(
+                    said(experiment.article), said(experiment.seen)
+                )
             )
             self.list.addItem(item)
         self.list.itemChanged.connect(self._update)
@@ -78,7 +81,7 @@ class ReproduceDialog(QDialog):
         everything.clicked.connect(self._choose_all)
         self.series = QComboBox()
         self.series.setAccessibleName(tr("Series"))
-        self.series.addItem(DEMO)
+        self.series.addItem(tr(DEMO))
         for layer in layers:
             self.series.addItem(layer.name)
         self.series.setCurrentIndex(1 if layers else 0)
@@ -87,14 +90,14 @@ class ReproduceDialog(QDialog):
         self.form.setToolTip(tr("What to train; the other form can follow later"))
         self.form.addItem(tr("Both"), tuple(FORMS))
         for name, words in FORMS.items():
-            self.form.addItem(words, (name,))
-        self.epochs = _count("Epochs", "As in the article")
-        self.slices = _count("Slices", "All")
+            self.form.addItem(tr(words), (name,))
+        self.epochs = _count(tr("Epochs as in the article"), tr("As in the article"))
+        self.slices = _count(tr("Slices to learn from"), tr("All"))
         self.minutes = QDoubleSpinBox()
         self.minutes.setRange(0.01, 10_000)
         self.minutes.setDecimals(2)
         self.minutes.setValue(MINUTES)
-        self.minutes.setSuffix(" min")
+        self.minutes.setSuffix(tr(" min"))
         self.minutes.setAccessibleName(tr("Time for the repaired form"))
         self.folder = QLineEdit(str(folder))
         self.folder.setAccessibleName(tr("Folder"))

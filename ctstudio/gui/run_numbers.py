@@ -37,6 +37,7 @@ class RunNumbers(QWidget):
         self._readings: list[tuple[float, int]] = []
         for column, names in ((0, LEFT), (2, RIGHT)):
             for row, (key, name) in enumerate(names):
+                name = tr(name)
                 label, value = QLabel(name), QLabel("-")
                 label.setProperty("role", "muted")
                 value.setProperty("role", "number")
@@ -90,20 +91,23 @@ class RunNumbers(QWidget):
             if now is not None and before is not None:
                 self.labels[key].setText(f"{now:.{digits}f}{unit}")
                 self.labels[key].setToolTip(
-                    f"Noisy input: {before:.{digits}f}{unit}; "
-                    f"network: {now:.{digits}f}{unit} ({now - before:+.{digits}f})"
+                    tr("Noisy input: {0}; network: {1} ({2})").format(
+                        f"{before:.{digits}f}{unit}",
+                        f"{now:.{digits}f}{unit}",
+                        f"{now - before:+.{digits}f}",
+                    )
                 )
         for key, words in (("dice", "Dice"), ("loss", "Held-out loss")):
             if key in event.metrics:
-                text = f"{words} {event.metrics[key]:.4g}"
+                text = f"{tr(words)} {event.metrics[key]:.4g}"
                 text += f", AUC {event.metrics['auc']:.3g}" if "auc" in event.metrics else ""
                 self.protocol.setText(text)
                 others = [
-                    f"{title}: {event.metrics[name]:.4g}"
+                    f"{tr(title)}: {event.metrics[name]:.4g}"
                     for name, title in LABEL_METRICS.items()
                     if name in event.metrics
                 ]
-                first = "Of held-out slices, which are not learnt from"
+                first = tr("Of held-out slices, which are not learnt from")
                 self.protocol.setToolTip("\n".join([first, *others]))
                 return
         self.protocol.setText(tr("protocol {0}, held-out slices").format(event.protocol))

@@ -21,6 +21,7 @@ class Section(QWidget):
 
     def __init__(self, title: str, opened: bool = True) -> None:
         super().__init__()
+        title = tr(title)
         self._registry: Registry[Any] | None = None
         self._head = QToolButton()
         self._head.setText(title)

@@ -62,8 +62,10 @@ class Segmentations(QObject):
         if waiting and not self._session.jobs.busy("scan") and not self._session.jobs.busy("read"):
             one = len(waiting) == 1
             self._session.message.emit(
-                tr("{0} made on another series: open that too.").format(
-                    "A segmentation was" if one else f"{len(waiting)} segmentations were"
+                tr("A segmentation was made on another series: open that too.")
+                if one
+                else tr("{0} segmentations were made on another series: open that too.").format(
+                    len(waiting)
                 ),
                 10000,
             )

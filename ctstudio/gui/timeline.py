@@ -162,12 +162,13 @@ class Timeline(QWidget):
 
     def _tell(self) -> None:
         run = self._run
-        tip = "Earlier previews of this training (Left, Right); the right end follows live"
+        tip = tr("Earlier previews of this training (Left, Right); the right end follows live")
         if run is not None and run.every > 1:
-            tip += (
-                f"\nOf {run.seen} previews {len(run.previews)} are kept: about every "
-                f"{run.every}th, the first, the best and the newest."
+            kept = tr(
+                "Of {0} previews {1} are kept: about every {2}th, the first, the best and the "
+                "newest."
             )
+            tip += "\n" + kept.format(run.seen, len(run.previews), run.every)
         self.slider.setToolTip(tip)
 
     def _describe(self) -> None:
@@ -175,13 +176,14 @@ class Timeline(QWidget):
         if shown is None:
             self._label.setText(tr("No previews yet"))
             return
-        where = "live" if self.following else f"{self._place() + 1} of {len(previews)}"
+        place = tr("{0} of {1}").format(self._place() + 1, len(previews))
+        where = tr("live") if self.following else place
         if self._run is not None and self._run.every > 1:
-            where += f", of {self._run.seen}"
+            where += tr(", of {0}").format(self._run.seen)
         words = score(shown)
         if words:
-            protocol = "protocol A, " if "psnr" in shown.metrics else ""
-            words = f"\n{words} ({protocol}this slice)"
+            told = "{0} (protocol A, this slice)" if "psnr" in shown.metrics else "{0} (this slice)"
+            words = "\n" + tr(told).format(words)
         self._label.setText(tr("Step {0}   {1}{2}").format(shown.step, where, words))
 
     # -- going through them ----------------------------------------------------------------------

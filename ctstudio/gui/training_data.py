@@ -20,6 +20,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
@@ -131,9 +132,9 @@ class TrainingData(QWidget):
         """Why a training cannot begin yet; "" where it can."""
         layer = self.layer
         if layer is None or not layer.complete or not isinstance(layer.stack, Volume):
-            return "Open a series first, and let it load to the end"
+            return tr("Open a series first, and let it load to the end")
         if self._needs_targets and not self.targets():
-            return "Choose a target for every series"
+            return tr("Choose a target for every series")
         return ""
 
     # -- choosing --------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ class TrainingData(QWidget):
     def _fill_row(self, row: Row) -> None:
         first = row is self.rows[0]
         layers, unopened = self._layers(), self._unopened()
-        sources = [(la.name, la) for la in layers]
+        sources = [(called(la), la) for la in layers]
         others = [(info.title, info) for info in unopened]
         nothing = [] if layers or (others and not first) else [(NO_SERIES, None)]
         _refill(row.source, [*nothing, *sources, *([] if first else others)])
@@ -204,7 +205,7 @@ class TrainingData(QWidget):
     def _masks(self) -> list[tuple[str, Layer]]:
         """Masks of whole series, by name; those of a running training are one slice."""
         layers = [la for la in self._session.layers if la.kind == "mask" and la.volume is not None]
-        return [(la.name, la) for la in layers]
+        return [(called(la), la) for la in layers]
 
     def _unopened(self) -> list[SeriesInfo]:
         return [s for s in self._session.series if self._session.layer_of(s) is None]

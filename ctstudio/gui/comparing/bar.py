@@ -90,12 +90,12 @@ class CompareBar(QFrame):
         self.setVisible(composer is not None)
         if composer is None:
             return
-        self.first.setToolTip(plain_tip(pane.layer.name if pane.layer is not None else ""))
+        self.first.setToolTip(plain_tip(called(pane.layer) if pane.layer is not None else ""))
         with QSignalBlocker(self.second), QSignalBlocker(self.slider):
             self.second.clear()
             for layer in self._comparing.candidates(pane):
                 self.second.addItem("", layer)
-                tip = plain_tip(layer.name)
+                tip = plain_tip(called(layer))
                 self.second.setItemData(self.second.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
             self.second.setCurrentIndex(self.second.findData(composer.layer))
             kind = MODES[composer.mode]

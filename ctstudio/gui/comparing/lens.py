@@ -17,6 +17,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.comparing.second import Second, beside
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import SliceView
@@ -212,7 +213,7 @@ class LensTool(QObject):
         picture = QImage(pixels.data, nx, ny, 3 * nx, QImage.Format.Format_RGB888).copy()
         dy, dx = second.stack.geometry.spacing_mm
         scale = TILE / (PIXELS * min(dy, dx))
-        return Tile(layer.name, picture, (nx * dx * scale, ny * dy * scale), value)
+        return Tile(called(layer), picture, (nx * dx * scale, ny * dy * scale), value)
 
     def _window(self, layer: Layer, second: Second) -> Window:
         """The window of a layer that is in none of the panes."""

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 from ctstudio.gui import theme
 from ctstudio.gui.comparing.composer import Composer
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -31,10 +32,10 @@ def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
     if composer.second is None:
         words = tr("compared with itself: choose another layer")
         if composer.fits:
-            words = tr("{0} has no slice here").format(composer.layer.name)
+            words = tr("{0} has no slice here").format(called(composer.layer))
         _centred(painter, metrics, size, words)
         return
-    one, two = view.layer.name, composer.layer.name
+    one, two = called(view.layer), called(composer.layer)
     if composer.mode == "swipe":
         _upright_line(painter, metrics, size, composer.line_px, one, two)
     elif composer.mode == "swipe_down":

@@ -53,7 +53,7 @@ class RunChip(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.box)
         layout.addWidget(self.name, 1)
-        self.cross = small_button("mdi6.close", f"Take {run.name} away")
+        self.cross = small_button("mdi6.close", tr("Take {0} away").format(run.name))
         self.cross.setIconSize(self.cross.iconSize() * 0.75)
         self.cross.setFixedWidth(16)
         self.cross.clicked.connect(lambda: self.removed.emit(self.run))
@@ -102,7 +102,7 @@ class CurvesBar(QWidget):
             ("Training curves", "Loss, metrics and learning rate"),
             ("Gradients", "How long the gradient of each layer's weights is"),
         ):
-            self.tabs.setTabToolTip(self.tabs.addTab(text), tip)
+            self.tabs.setTabToolTip(self.tabs.addTab(tr(text)), tr(tip))
         self.tabs.hide()
         self.tabs.currentChanged.connect(self._page_changed)
         self._row.addWidget(self.tabs)

@@ -23,6 +23,7 @@ from ctstudio.gui.curves.plot import COLOURS
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.session import Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
 
 ROLE = "gradients"
@@ -123,8 +124,8 @@ class EffectDialog(QDialog):
         self.about = plain_label(tr("Comparing ..."))
         self.about.setWordWrap(True)
         self.legends = (QLabel(), QLabel())
-        self.weights = BarPlot("Length of the gradient of each layer's weights")
-        self.received = BarPlot("Length of the gradient that each layer receives")
+        self.weights = BarPlot(tr("Length of the gradient of each layer's weights"))
+        self.received = BarPlot(tr("Length of the gradient that each layer receives"))
         self.form = ChoiceForm(sliders=False)
         self.form.set_entry(_entry(), _params(folder))
         self.form.changed.connect(self._settle)
@@ -178,7 +179,7 @@ class EffectDialog(QDialog):
 
     def _compared(self, effect: Effect) -> None:
         self.effect = effect
-        self.about.setText(f"{effect.title}. {effect.note}")
+        self.about.setText(f"{said(effect.title)}. {said(effect.note)}")
         layers = list(effect.layers)
         dilated = effect.cosines.get("dilated")
         if dilated is not None:
@@ -193,7 +194,7 @@ class EffectDialog(QDialog):
             self.compare()
 
     def _failed(self, error: Exception) -> None:
-        self.about.setText(str(error))
+        self.about.setText(said(str(error)))
         self._session.report(error)
 
     def _ask_save(self) -> None:
@@ -259,6 +260,6 @@ def _power(value: float) -> float:
 def _legend(names: Sequence[str]) -> str:
     colours = COLOURS[theme.current().name]
     return " &nbsp; ".join(
-        f'<span style="color:{colour}">&#9632;</span> {name}'
+        f'<span style="color:{colour}">&#9632;</span> {tr(name)}'
         for name, colour in zip(names, colours, strict=False)
     )

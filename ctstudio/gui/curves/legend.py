@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from ctstudio.gui import theme
 from ctstudio.gui.curves.lines import Line
+from ctstudio.gui.translation.catalogue import tr
 
 SOLID, DASHED = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * 2, "\N{BOX DRAWINGS HEAVY HORIZONTAL} " * 2
 WORDS = {"validation": "held out"}
@@ -59,5 +60,5 @@ class Legend(QLabel):
 
 def _row(colour: str, line: Line, *, dashed: bool = False) -> str:
     mark = DASHED if dashed or line.kind == "noisy" else SOLID
-    words = html.escape(WORDS.get(line.name, line.name)).replace(" ", "&nbsp;")
+    words = html.escape(tr(WORDS.get(line.name, line.name))).replace(" ", "&nbsp;")
     return f'<span style="color:{colour}">{mark.strip().replace(" ", "&nbsp;")}</span>&nbsp;{words}'

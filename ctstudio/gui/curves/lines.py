@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.translation.catalogue import tr
 
 Kind = Literal["raw", "value", "term", "validation", "noisy", "layer"]
 """How a line is drawn: faint, plain, in a colour of its own, with dots, dashed, in the colour of
@@ -28,8 +29,11 @@ class PlotSpec:
 
     def title(self, protocol: str = "") -> str:
         """What stands above the plot."""
-        text = f"{self.name} ({self.unit})" if self.unit else self.name
-        return f"{text}, protocol {protocol}" if self.judged and protocol else text
+        name = tr(self.name)
+        text = f"{name} ({self.unit})" if self.unit else name
+        if not (self.judged and protocol):
+            return text
+        return tr("{0}, protocol {1}").format(text, protocol)
 
 
 PLOTS = (

@@ -50,7 +50,7 @@ class Shown:
 
     @property
     def name(self) -> str:
-        return self.log.name or "This training"
+        return self.log.name or tr("This training")
 
     @property
     def colour(self) -> str:
@@ -334,7 +334,7 @@ class CurvePlot(pg.PlotWidget):
             ]
             if self._manner.alone:
                 rows += [
-                    _row(line_colour(run, line, True), line.name, f"{value:.4g}")
+                    _row(line_colour(run, line, True), tr(line.name), f"{value:.4g}")
                     for line, value in told
                 ]
             elif told and told[0][0].kind == "layer":
@@ -343,7 +343,7 @@ class CurvePlot(pg.PlotWidget):
             elif told:
                 main = [f"{value:.4g}" for line, value in told if line.kind == "value"]
                 rest = [
-                    f"{line.name.removesuffix(' input')} {value:.4g}"
+                    f"{tr(line.name.removesuffix(' input'))} {value:.4g}"
                     for line, value in told
                     if line.kind != "value"
                 ]
@@ -359,11 +359,13 @@ class CurvePlot(pg.PlotWidget):
             if self._manner.alone and logs:
                 steps = logs[0].step.values
                 seconds = float(seconds_at(logs[0], np.array([x]))[0])
-                return f"step {steps[nearest(steps, x)]:.0f}, {clock(seconds)}"
-            return f"step {step}"
+                at = f"{steps[nearest(steps, x)]:.0f}"
+                return tr("step {0}, {1}").format(at, clock(seconds))
+            return tr("step {0}").format(step)
         if self._manner.alone and logs:
             seconds_row = logs[0].seconds.values
-            return f"{clock(x)}, step {logs[0].step[nearest(seconds_row, x)]}"
+            at = logs[0].step[nearest(seconds_row, x)]
+            return tr("{0}, step {1}").format(clock(x), at)
         return clock(x)
 
 

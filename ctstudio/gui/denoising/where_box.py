@@ -26,6 +26,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_label, plain_tip
 
 MOST_LABELS = 24
@@ -168,7 +169,7 @@ class WhereBox(QWidget):
             self.masks.clear()
             self.masks.addItem(tr("No mask"), None)
             for layer in found:
-                self.masks.addItem(layer.name, ref(layer))
+                self.masks.addItem(called(layer), ref(layer))
             row = found.index(chosen) + 1 if chosen in found else 0
             self.masks.setCurrentIndex(row)
         self.masks.setEnabled(bool(found))

@@ -128,16 +128,16 @@ class Comparison(QWidget):
         self.titles = (ElidedLabel(right), ElidedLabel(right))
         self.names = (ElidedLabel(), ElidedLabel())
         self.captions = (ElidedLabel(), ElidedLabel())
-        self.pictures = (Picture("Picture of the first"), Picture("Picture of the second"))
+        self.pictures = (Picture(tr("Picture of the first")), Picture(tr("Picture of the second")))
         self.plots = Plots()
         self.panel = _box(tr("Which picture"), tr("What the pictures show"))
         for name in PANELS:
-            self.panel.addItem(name.capitalize(), name)
+            self.panel.addItem(tr(name.capitalize()), name)
         self.window_box = _box(
             tr("Window of both pictures"), tr("The same window for both pictures")
         )
         for name, window in PRESETS.items():
-            text = f"{name}  {window.width_hu:g} / {window.centre_hu:g}"
+            text = f"{tr(name)}  {window.width_hu:g} / {window.centre_hu:g}"
             self.window_box.addItem(text, name)
         self.window_box.setCurrentIndex(list(PRESETS).index(DEFAULT_WINDOW))
         for box in (self.panel, self.window_box):
@@ -253,9 +253,9 @@ class Comparison(QWidget):
             panel = preview.panels.get(name) if preview is not None else None
             caption.show_text(*(_caption(preview, name) if panel is not None else ("",)))
             if preview is None:
-                picture.show_word("No picture was kept")
+                picture.show_word(tr("No picture was kept"))
             elif panel is None:
-                picture.show_word(f"This training had no {name}")
+                picture.show_word(tr("This training had no {0}").format(tr(name)))
             else:
                 classes = preview.labels and name != "noisy"
                 picture.show_image(self._image(name, panel, classes))
@@ -272,7 +272,7 @@ class Comparison(QWidget):
         two = len(self._details) == 2
         other = self._details[1].run.settings if two else most
         changed = differences(first.settings, other) if first.settings and other else {}
-        heads = [first.name, self._details[1].run.name if two else MOST]
+        heads = [first.name, self._details[1].run.name if two else tr(MOST)]
         self.table.setHorizontalHeaderLabels([tr("Setting"), *heads])
         for column, head in enumerate(heads, start=1):
             item = self.table.horizontalHeaderItem(column)
@@ -287,8 +287,10 @@ class Comparison(QWidget):
                 self.table.setItem(row, column, item)
         self.table.setVisible(bool(changed))
         self.same.setVisible(not changed)
-        alike = "The recipes are the same." if two else "The recipe is that of most trainings."
-        unread = "A recipe cannot be read." if two else ""
+        alike = (
+            tr("The recipes are the same.") if two else tr("The recipe is that of most trainings.")
+        )
+        unread = tr("A recipe cannot be read.") if two else ""
         self.same.setText(alike if first.settings and other else unread)
 
 
@@ -301,18 +303,18 @@ def _caption(preview: Preview | None, name: str) -> tuple[str, str]:
     """The line under a picture, and its longer form."""
     if preview is None:
         return "", ""
-    text = f"step {preview.step}"
+    text = tr("step {0}").format(preview.step)
     if name == "residual" and not preview.labels:
         text += f", \N{PLUS-MINUS SIGN}{RESIDUAL.width_hu / 2:g} HU"
     if name != "reconstruction":
         return text, ""
     if "dice" in preview.metrics:
         text += f", Dice {preview.metrics['dice']:.3f}"
-        return text, f"{text} (this slice)"
+        return text, tr("{0} (this slice)").format(text)
     if "psnr" not in preview.metrics:
         return text, ""
     text += f", PSNR {preview.metrics['psnr']:.2f} dB"
-    return f"{text} (A)", f"{text} (protocol A, this slice)"
+    return f"{text} (A)", tr("{0} (protocol A, this slice)").format(text)
 
 
 def _box(name: str, tip: str) -> QComboBox:

@@ -21,6 +21,8 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage
 
 from ctstudio.ct.metrics import PROTOCOLS
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_tip, seconds_in_words
 from ctstudio.workflows.run_settings import brief, differences, in_words, usual
 from ctstudio.workflows.runs import RunSummary
@@ -51,12 +53,12 @@ class Column:
 
 def label(name: str) -> str:
     """A metric's name as people write it."""
-    return {"dice": "Dice", "loss": "Held-out loss"}.get(name, name.upper())
+    return {"dice": "Dice", "loss": tr("Held-out loss")}.get(name, name.upper())
 
 
 def protocol_text(name: str) -> str:
     """ "A" -> "protocol A"; what says itself how it was measured stays as it is."""
-    return f"protocol {name}" if name in PROTOCOLS else name
+    return tr("protocol {0}").format(name) if name in PROTOCOLS else said(name)
 
 
 def metric_text(values: Mapping[str, float], name: str) -> str:
@@ -66,7 +68,7 @@ def metric_text(values: Mapping[str, float], name: str) -> str:
         return "-"
     if name == "loss":
         return f"{value:.4g}"
-    return "equal" if math.isinf(value) else f"{value:.{METRICS[name][0]}f}"
+    return tr("equal") if math.isinf(value) else f"{value:.{METRICS[name][0]}f}"
 
 
 def size_text(size_bytes: int) -> str:
@@ -110,17 +112,18 @@ def _hour(run: RunSummary) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column(
-        "Training", lambda run: run.title or run.name, lambda run: run.name if run.title else "",
+        "Training", lambda run: said(run.title) or run.name,
+        lambda run: run.name if run.title else "",
         lambda run: (run.title or run.name).casefold(),
     ),
     Column(
-        "State", lambda run: run.state.capitalize(), lambda run: size_text(run.size_bytes),
+        "State", lambda run: tr(run.state.capitalize()), lambda run: size_text(run.size_bytes),
         lambda run: run.state,
     ),
     Column("Begun", _day, _hour, lambda run: run.begun),
     Column(
         "Steps", lambda run: count_text(run.steps),
-        lambda run: f"of {count_text(run.total_steps)}" if run.total_steps else "",
+        lambda run: tr("of {0}").format(count_text(run.total_steps)) if run.total_steps else "",
         lambda run: run.steps, number=True,
     ),
     Column(
@@ -219,16 +222,20 @@ class RunsModel(QAbstractTableModel):
         column = COLUMNS[section]
         if role == Role.DisplayRole:
             if section != DIFFERENCE:
-                return column.title
+                return tr(column.title)
             of = self._reference
-            return f"Differs from {of.title or of.name}" if of else "Differs from most"
+            if of is None:
+                return tr("Differs from most")
+            return tr("Differs from {0}").format(said(of.title) or of.name)
         if role == Role.TextAlignmentRole:
             side = Qt.AlignmentFlag.AlignRight if column.number else Qt.AlignmentFlag.AlignLeft
             return int(side | Qt.AlignmentFlag.AlignVCenter)
         if role == Role.ToolTipRole and column.metric == "loss":
-            return "The loss on held-out patches of the best network: no clean image was known"
+            return tr("The loss on held-out patches of the best network: no clean image was known")
         if role == Role.ToolTipRole and column.metric:
-            return "The best network on held-out slices; below it the change from the noisy input"
+            return tr(
+                "The best network on held-out slices; below it the change from the noisy input"
+            )
         return None
 
     def data(self, index: Index, role: int = Role.DisplayRole) -> Any:
@@ -241,7 +248,7 @@ class RunsModel(QAbstractTableModel):
             if column.title != DIFFERS or run.reason:
                 return column.large(run)
             if run is self._reference:
-                return "Reference"
+                return tr("Reference")
             return self._told(index.row(), "\n")
         if role == SMALL_ROLE:
             return column.small(run)
@@ -263,25 +270,30 @@ class RunsModel(QAbstractTableModel):
     def _tip(self, row: int, column: Column) -> str:
         run = self.runs[row]
         if column.title == DIFFERS:
-            return plain_tip(f"{run.reason}\n{self._told(row, chr(10))}".strip())
+            return plain_tip(f"{said(run.reason)}\n{self._told(row, chr(10))}".strip())
         if column.title == "Steps":
-            return f"{run.steps} of {run.total_steps} steps"
+            return tr("{0} of {1} steps").format(run.steps, run.total_steps)
         if column.title == "Begun":
             return time.strftime("%d %B %Y, %H:%M", time.localtime(run.begun))
         if column.title == "Training":
-            return plain_tip(f"{run.title}\n{run.folder}".strip())
+            return plain_tip(f"{said(run.title)}\n{run.folder}".strip())
         if column.title == "State":
-            return plain_tip(run.reason or f"{run.state}, {size_text(run.size_bytes)}")
+            state = f"{tr(run.state.capitalize())}, {size_text(run.size_bytes)}"
+            return plain_tip(said(run.reason) or state)
         name = column.metric
         if name == "loss" and name in run.best:
-            return f"Loss on held-out patches {run.best[name]:.4g} at step {run.best_step}"
+            return tr("Loss on held-out patches {0} at step {1}").format(
+                f"{run.best[name]:.4g}", run.best_step
+            )
         if name in run.best:
             unit = f" {METRICS[name][1]}".rstrip()
             noisy = metric_text(run.baseline, name)
-            before = f" (noisy input {noisy}{unit})" if name in run.baseline else ""
-            return (
-                f"{label(name)} {metric_text(run.best, name)}{unit} at step {run.best_step}, "
-                f"{protocol_text(run.protocol)}, held-out slices{before}"
+            before = (
+                tr(" (noisy input {0})").format(f"{noisy}{unit}") if name in run.baseline else ""
+            )
+            what = f"{label(name)} {metric_text(run.best, name)}{unit}"
+            return tr("{0} at step {1}, {2}, held-out slices{3}").format(
+                what, run.best_step, protocol_text(run.protocol), before
             )
         return ""
 

@@ -150,13 +150,13 @@ class Plots(QWidget):
         """The protocols stand with the metrics; what is longer than a name is in the tooltip."""
         for key, plot in self.plots.items():
             title, by = (
-                TITLES[key],
+                tr(TITLES[key]),
                 {h.protocol for h in self._histories if h and key in h.validation},
             )
             if key == "loss" and by:
-                title += ", held-out dotted"
+                title += tr(", held-out dotted")
             elif by:
-                plot.setToolTip(" and ".join(sorted(map(protocol_text, by))))
+                plot.setToolTip(tr(" and ").join(sorted(map(protocol_text, by))))
                 if by <= set(PROTOCOLS):
                     title += f", {plot.toolTip()}"
             plot.setAccessibleName(tr("Curves of {0}").format(title))

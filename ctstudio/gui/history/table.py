@@ -32,6 +32,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.history.model import COLUMNS, DIFFERENCE, RUN_ROLE, SELDOM, RunsFilter
 from ctstudio.gui.history.plots import colour
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.workflows.runs import RunSummary
 
 ROW_PX, PICTURE_PX, PAD_PX, BAR_PX = 60, 48, 8, 4
@@ -90,7 +91,7 @@ class RunDelegate(QStyledItemDelegate):
             room.setLeft(room.left() + 24)
         elif number == DIFFERENCE:
             painter.setPen(look.error if run.reason else look.loud)
-            parts = run.reason.split() or str(index.data()).splitlines()
+            parts = said(run.reason).split() or str(index.data()).splitlines()
             self._two_lines(painter, room, parts, " " if run.reason else ", ", option.fontMetrics)
             return
         side = (Right if column.number else Left) | Middle
@@ -293,6 +294,6 @@ class RunsTable(QTableView):
             painter.setPen(QColor(theme.current().muted))
             everywhere = self.viewport().rect()
             painter.drawText(
-                everywhere, Qt.AlignmentFlag.AlignCenter, "No training has these words."
+                everywhere, Qt.AlignmentFlag.AlignCenter, tr("No training has these words.")
             )
             painter.end()

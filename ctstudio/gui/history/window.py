@@ -95,7 +95,7 @@ class HistoryWindow(QDialog):
         top.addWidget(where, 3)
         top.addWidget(self.refresh_button)
         right = QStackedWidget()
-        hint = QLabel(HINT)
+        hint = QLabel(tr(HINT))
         hint.setProperty("role", "muted")
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         hint.setWordWrap(True)
@@ -256,9 +256,12 @@ class HistoryWindow(QDialog):
     def _filter(self, text: str) -> None:
         self.rows.set_text(text)
         shown, all_of_them = self.rows.rowCount(), len(self.model.runs)
-        what = "training" if all_of_them == 1 else "trainings"
-        of = f"{shown} of " if text.strip() else ""
-        self._count.setText(f"{of}{all_of_them} {what}")
+        if text.strip():
+            words = tr("{0} of {1} trainings").format(shown, all_of_them)
+        else:
+            one = all_of_them == 1
+            words = tr("1 training") if one else tr("{0} trainings").format(all_of_them)
+        self._count.setText(words)
 
     def _picked(self) -> None:
         runs = self.table.picked_runs()
@@ -286,27 +289,29 @@ class HistoryWindow(QDialog):
         ready = any(layer.complete and layer.is_scan for layer in self._session.layers)
         busy = self._session.jobs["train"] is not None
         network = one is not None and one.network is not None
-        alone = "Select one training"
-        without = alone if one is None else "It left no network behind"
-        _offer(self.open_button, "" if network else without, "Its network becomes a method")
+        alone = tr("Select one training")
+        without = alone if one is None else tr("It left no network behind")
+        _offer(self.open_button, "" if network else without, tr("Its network becomes a method"))
         why = (
             alone if one is None
-            else "It is running" if one.state == "running"
-            else "It is finished" if one.state == "finished"
-            else "There is nothing whole to go on from" if not one.can_continue
-            else "The learning engine is being loaded" if not self.engine
-            else "Another training is running; stop it first" if busy
-            else "Open the series that it learnt from first" if not ready
+            else tr("It is running") if one.state == "running"
+            else tr("It is finished") if one.state == "finished"
+            else tr("There is nothing whole to go on from") if not one.can_continue
+            else tr("The learning engine is being loaded") if not self.engine
+            else tr("Another training is running; stop it first") if busy
+            else tr("Open the series that it learnt from first") if not ready
             else ""
         )  # fmt: skip
-        _offer(self.continue_button, why, "Go on where it was stopped, as if it had not been")
-        loading = "" if self.engine else "The learning engine is being loaded"
-        why = without if not network else "Another training is running" if busy else loading
-        _offer(self.branch_button, why, "Its recipe goes to the Train panel; start there")
-        _offer(self.folder_button, "" if one else alone, "Show it in the file manager")
+        tip = tr("Go on where it was stopped, as if it had not been")
+        _offer(self.continue_button, why, tip)
+        loading = "" if self.engine else tr("The learning engine is being loaded")
+        why = without if not network else tr("Another training is running") if busy else loading
+        _offer(self.branch_button, why, tr("Its recipe goes to the Train panel; start there"))
+        _offer(self.folder_button, "" if one else alone, tr("Show it in the file manager"))
         running = any(run.state == "running" for run in runs)
-        why = "Select a training" if not runs else "A running training stays" if running else ""
-        _offer(self.trash_button, why, "Move to the bin (Del)")
+        why = tr("A running training stays") if running else ""
+        why = why if runs else tr("Select a training")
+        _offer(self.trash_button, why, tr("Move to the bin (Del)"))
 
     def say(self, text: str) -> None:
         """Tell what was done."""
@@ -346,7 +351,7 @@ class HistoryWindow(QDialog):
         runs = self.table.picked_runs()
         if not self.trash_button.isEnabled():
             return
-        what = full_name(runs[0]) if len(runs) == 1 else f"{len(runs)} trainings"
+        what = full_name(runs[0]) if len(runs) == 1 else tr("{0} trainings").format(len(runs))
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle(tr("Delete"))
@@ -382,16 +387,18 @@ def _note(runs: list[RunSummary]) -> str:
     """How the metrics in the table were measured."""
 
     def protocols(name: str) -> str:
-        return " and ".join(sorted({protocol_text(r.protocol) for r in runs if name in r.best}))
+        return tr(" and ").join(sorted({protocol_text(r.protocol) for r in runs if name in r.best}))
 
     parts = []
     if by := protocols("rmse"):
         parts.append(
-            f"PSNR, SSIM and RMSE: the best network on the held-out slices, {by}; "
-            "below them the change from the noisy input."
+            tr(
+                "PSNR, SSIM and RMSE: the best network on the held-out slices, {0}; "
+                "below them the change from the noisy input."
+            ).format(by)
         )
     if by := protocols("dice"):
         parts.append(f"Dice: {by}.")
     if protocols("loss"):
-        parts.append("Held-out loss: no clean image was known.")
+        parts.append(tr("Held-out loss: no clean image was known."))
     return " ".join(parts)

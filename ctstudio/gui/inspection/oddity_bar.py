@@ -13,6 +13,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.inspection.mending import Mender, oddities_of
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label, plain_tip, plain_title
 
 if TYPE_CHECKING:
@@ -81,14 +82,15 @@ class OddityBar(QWidget):
         self.setVisible(bool(found))
         if not found or self._layer is None:
             return
-        said = [found[0].sentence] if len(found) == 1 else [str(odd.kind) for odd in found]
-        if len(said) > MOST_TOLD:
-            said[MOST_TOLD:] = [f"{len(said) - MOST_TOLD} more"]
-        self.text.setText(f"{self._layer.name}: {', '.join(said)}")
-        self.text.setToolTip(plain_tip("\n".join(odd.sentence for odd in found)))
+        told = [said(odd.sentence) for odd in found]
+        words = told if len(found) == 1 else [said(str(odd.kind)) for odd in found]
+        if len(words) > MOST_TOLD:
+            words[MOST_TOLD:] = [tr("{0} more").format(len(words) - MOST_TOLD)]
+        self.text.setText(f"{self._layer.name}: {tr(', ').join(words)}")
+        self.text.setToolTip(plain_tip("\n".join(told)))
         choices = fill_menu(self.menu, found, self._start)
         self.mend.setVisible(bool(choices))
-        self.leave.setText(Fix.LEAVE.label if choices else tr("Dismiss"))
+        self.leave.setText(said(Fix.LEAVE.label) if choices else tr("Dismiss"))
         self._enable()
 
     def _enable(self) -> None:
@@ -118,13 +120,13 @@ def fill_menu(
         choices.insert(0, together)
     for fixes in choices:
         if len(fixes) > 1:
-            words = " and ".join(fix.result for fix in fixes)
+            words = tr(" and ").join(said(fix.result) for fix in fixes)
             action = menu.addAction(plain_title(tr("Make it regular: {0}").format(words)))
-            action.setToolTip(" ".join(fix.help for fix in fixes))
+            action.setToolTip(" ".join(said(fix.help) for fix in fixes))
             menu.addSeparator()
         else:
-            action = menu.addAction(fixes[0].label)
-            action.setToolTip(fixes[0].help)
+            action = menu.addAction(said(fixes[0].label))
+            action.setToolTip(said(fixes[0].help))
         action.triggered.connect(lambda _=False, fixes=fixes: start(fixes))
     return choices
 

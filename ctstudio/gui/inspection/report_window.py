@@ -26,11 +26,13 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui.inspection.mending import Mender
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.info import SeriesReport, Values
 
 NOTHING_OPEN = "Open a series: what it is and what is odd about it stands here then."
 MOST_LISTED = 2000  # files that were left out
+OWN_WORDS = ("Description", "Kernel")  # of the file, which are shown as they are
 
 
 class ReportWindow(QDialog):
@@ -55,7 +57,7 @@ class ReportWindow(QDialog):
         self.title = plain_label()
         self.title.setProperty("role", "title")
         self.title.setWordWrap(True)
-        self.sentences = plain_label(NOTHING_OPEN)
+        self.sentences = plain_label(tr(NOTHING_OPEN))
         self.sentences.setWordWrap(True)
         self.sentences.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.odd_heading = plain_label()
@@ -130,7 +132,7 @@ class ReportWindow(QDialog):
         if layer is None or series is None:
             self.report = None
             self.title.setText("")
-            self.sentences.setText(NOTHING_OPEN)
+            self.sentences.setText(tr(NOTHING_OPEN))
             self._enable()
             return
         number = next((k for k, s in enumerate(self._session.series, 1) if s is series), 1)
@@ -139,14 +141,16 @@ class ReportWindow(QDialog):
             series, number, volume=volume, values=self._values.get(layer, None)
         )
         self.title.setText(layer.name)
-        said = sentences(self.report)
+        told = [said(text) for text in sentences(self.report)]
         if layer.complete and layer not in self._values:
-            said.append("The values are being measured ...")
-        self.sentences.setText("\n".join([*said, *_history(layer)]))
+            told.append(tr("The values are being measured ..."))
+        self.sentences.setText("\n".join([*told, *_history(layer)]))
         self._fill_odd(self.report)
         for name, value in details(self.report):
-            item = QTreeWidgetItem([name, value])
-            item.setToolTip(1, plain_tip(value))
+            own = name in OWN_WORDS
+            text = value if own else said(value)
+            item = QTreeWidgetItem([tr(name), text])
+            item.setToolTip(1, plain_tip(text))
             self.table.addTopLevelItem(item)
         self._fill_left_out()
         self._enable()
@@ -160,21 +164,26 @@ class ReportWindow(QDialog):
             tr("What is odd about it") if some else tr("Nothing is odd about it.")
         )
         for entry in odd:
-            self._add(f"{entry['name'].capitalize()}: {entry['detail']}")
+            name = (
+                tr(entry["name"])
+                if entry["name"] != tr(entry["name"])
+                else entry["name"].capitalize()
+            )
+            self._add(tr("{0}: {1}").format(name, said(entry["detail"])))
             row = QHBoxLayout()
             row.setSpacing(8)
             row.setContentsMargins(16, 0, 0, 0)
             for fix in (Fix(name) for name in entry["fixes"]):
                 if fix is not Fix.LEAVE:
-                    button = self._button(fix.label, lambda fix=fix: self._mend(fix))  # type: ignore[misc]
-                    button.setToolTip(fix.help)
+                    button = self._button(said(fix.label), lambda fix=fix: self._mend(fix))  # type: ignore[misc]
+                    button.setToolTip(said(fix.help))
                     self.buttons.append(button)
                     row.addWidget(button)
             row.addStretch(1)
             if row.count() > 1:
                 self._odd.addLayout(row)
         for text in others:
-            self._add(text)
+            self._add(said(text))
 
     def _add(self, text: str) -> None:
         label = plain_label(text)
@@ -187,11 +196,12 @@ class ReportWindow(QDialog):
         self.table.setRootIsDecorated(bool(files))
         if not files:
             return
-        noun = "file was" if len(files) == 1 else "files were"
-        top = QTreeWidgetItem([f"{len(files)} {noun} left out", "in all that was opened so far"])
+        count = len(files)
+        what = tr("1 file was left out") if count == 1 else tr("{0} files were left out")
+        top = QTreeWidgetItem([what.format(count), tr("in all that was opened so far")])
         for entry in files[:MOST_LISTED]:
             name = str(entry.path) if self._session.show_patient else entry.path.name
-            item = QTreeWidgetItem([entry.path.name, entry.reason])
+            item = QTreeWidgetItem([entry.path.name, said(entry.reason)])
             item.setToolTip(0, plain_tip(name))
             top.addChild(item)
         self.table.addTopLevelItem(top)
@@ -264,7 +274,7 @@ class ReportWindow(QDialog):
 
 def _history(layer: Layer) -> list[str]:
     steps = layer.stack.derivation
-    return [f"Made here: {'; '.join(steps)}."] if steps else []
+    return [tr("Made here: {0}.").format("; ".join(map(said, steps)))] if steps else []
 
 
 def _empty(layout: QVBoxLayout | QHBoxLayout) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor
 
 from ctstudio.ct.header import Element, FileHeader
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_tip
 
 TITLES = ("Tag", "Name", "VR", "Value")
@@ -158,7 +159,7 @@ class TagsModel(QAbstractItemModel):
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return TITLES[section]
+            return tr(TITLES[section])
         return None
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

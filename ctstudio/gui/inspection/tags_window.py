@@ -26,6 +26,7 @@ from ctstudio.ct.series import SeriesInfo
 from ctstudio.gui.inspection.tags_model import NAME, TAG, VR, Node, TagsModel
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_label
 
 SETTLE_MS = 60  # who runs through the slices is shown the header of the one they stop at
@@ -72,7 +73,7 @@ class TagsWindow(QDialog):
         self.search.textChanged.connect(self._search)
         self.count = plain_label()
         self.count.setProperty("role", "muted")
-        self.place = plain_label(NOTHING_OPEN)
+        self.place = plain_label(tr(NOTHING_OPEN))
         self.place.setWordWrap(True)
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.tree = QTreeView()
@@ -95,9 +96,9 @@ class TagsWindow(QDialog):
         self.copy_row = QPushButton(tr("Copy rows"))
         self.copy_all = QPushButton(tr("Copy all"))
         for button, slot, tip in (
-            (self.copy_value, self._copy_value, "The whole value of the selected element"),
-            (self.copy_row, self._copy_rows, "The selected elements as text (Ctrl+C)"),
-            (self.copy_all, self._copy_all, "Every element in the tree as text"),
+            (self.copy_value, self._copy_value, tr("The whole value of the selected element")),
+            (self.copy_row, self._copy_rows, tr("The selected elements as text (Ctrl+C)")),
+            (self.copy_all, self._copy_all, tr("Every element in the tree as text")),
         ):
             button.setAutoDefault(False)
             button.setToolTip(tip)
@@ -149,16 +150,16 @@ class TagsWindow(QDialog):
         series = layer.root.series if layer is not None else None
         if layer is None or series is None:
             self._wanted = None
-            self._show(None, NOTHING_OPEN if layer is None else NO_FILE)
+            self._show(None, tr(NOTHING_OPEN if layer is None else NO_FILE))
             return
         number = headers.slice_of_series(series, layer.stack.geometry, index)
         place = headers.place(series, number)
         key = (str(place.path), place.image if series.source.format == "TIFF" else 0)
         where = place.path.name if not self._session.show_patient else str(place.path)
         if layer.kind != "original":
-            where = f"{layer.name} was made here, of {where}"
+            where = tr("{0} was made here, of {1}").format(called(layer), where)
         if place.images > 1:
-            where += f"  (image {place.image + 1} of {place.images})"
+            where += tr("  (image {0} of {1})").format(place.image + 1, place.images)
         self._wanted = (key, series, number)
         known = self._kept.get(key)
         if known is not None:
@@ -257,8 +258,8 @@ class TagsWindow(QDialog):
             self.tree.setCurrentIndex(index)
         self.tree.verticalScrollBar().setValue(self._scroll)
         found = self.model.found
-        noun = "element" if found == 1 else "elements"
-        self.count.setText(f"{found:,} {noun}" if self._shown is not None else "")
+        words = tr("1 element") if found == 1 else tr("{0:,} elements").format(found)
+        self.count.setText(words if self._shown is not None else "")
         self._enable()
 
     def _open_all(self) -> None:

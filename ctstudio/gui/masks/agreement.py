@@ -22,6 +22,7 @@ from ctstudio.ct.views import SliceStack
 from ctstudio.gui.masks.overlay import Masks, is_mask
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.workflows.mask_scores import Scores, score
 
 SETTLE_MS = 400
@@ -155,12 +156,12 @@ class Agreements(QObject):
         series = len(found.truth.stack) > 1
         words = [f"Dice {number(shown.mean('dice'))}"]
         if series and found.whole is None:
-            words[0] += " in this slice"
+            words[0] += tr(" in this slice")
         if found.whole is not None:
-            words[0] += f" (slice {number(found.here.mean('dice'))})"
+            words[0] += tr(" (slice {0})").format(number(found.here.mean("dice")))
         if not math.isnan(shown.mean("hd95_mm")):
             words.append(f"HD95 {number(shown.mean('hd95_mm'), 1)} mm")
-        return "   ".join(words) if shown.by_label else "Neither mask has a label here"
+        return "   ".join(words) if shown.by_label else tr("Neither mask has a label here")
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -179,7 +180,7 @@ class AgreementWindow(QDialog):
         self.about.setWordWrap(True)
         self.table = QTableWidget(0, 1 + len(NAMES))
         self.table.setAccessibleName(tr("Scores of each label"))
-        self.table.setHorizontalHeaderLabels([tr("Label"), *NAMES.values()])
+        self.table.setHorizontalHeaderLabels([tr("Label"), *map(tr, NAMES.values())])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
@@ -210,16 +211,17 @@ class AgreementWindow(QDialog):
             self.about.setText(tr("There is no prediction beside a truth."))
             return
         shown = found.whole or found.here
-        where = "the whole series" if found.whole is not None else f"slice {found.slice + 1}"
+        slice_ = tr("slice {0}").format(found.slice + 1)
+        where = tr("the whole series") if found.whole is not None else slice_
         self.about.setText(
-            tr("{0} against {1}: {2}").format(found.prediction.name, found.truth.name, where)
+            tr("{0} against {1}: {2}").format(called(found.prediction), called(found.truth), where)
         )
         names = {la.number: la for la in self._masks.labels(found.truth)}
         for label, row in shown.by_label.items():
             named = names.get(label, Label(label, f"Label {label}", (0, 0, 0)))
-            self._add(named.name, row)
+            self._add(said(named.name), row)
         if len(shown.by_label) > 1:
-            self._add("Mean", {name: shown.mean(name) for name in NAMES})
+            self._add(tr("Mean"), {name: shown.mean(name) for name in NAMES})
 
     def _add(self, name: str, row: dict[str, float]) -> None:
         at = self.table.rowCount()

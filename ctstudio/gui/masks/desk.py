@@ -18,6 +18,7 @@ from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.masks.segment_panel import SegmentPanel
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
@@ -126,7 +127,9 @@ class MaskDesk(QObject):
         self._masks.roles.choose_prediction(layer)
         if self._masks.compared is not None:
             self._difference(True)
-        self._window.session.message.emit(tr("{0}: shown over the images").format(layer.name), 6000)
+        self._window.session.message.emit(
+            tr("{0}: shown over the images").format(called(layer)), 6000
+        )
 
     def _cut(self, threshold: float) -> None:
         base = self._window.session.active

@@ -74,14 +74,14 @@ def explain(name: str, masks: list[FoundMask]) -> str:
     first = masks[0]
     count = len(first.pairs)
     if count == 1 and not first.alone:
-        told = f"{first.pairs[0][0]} was found to be the mask of {first.pairs[0][1]}."
+        told = tr("{0} was found to be the mask of {1}.").format(*first.pairs[0])
     else:
         of = count + len(first.alone)
-        told = f"{name}: {count} of {of} images have a mask ({first.name})."
+        told = tr("{0}: {1} of {2} images have a mask ({3}).").format(name, count, of, first.name)
     if first.alone:
-        told += " The others count as not annotated."
+        told += tr(" The others count as not annotated.")
     if len(masks) > 1:
-        told += f" {len(masks)} people have drawn; the first counts as the truth."
+        told += tr(" {0} people have drawn; the first counts as the truth.").format(len(masks))
     return told
 
 
@@ -90,10 +90,10 @@ def details(masks: list[FoundMask]) -> str:
     lines = []
     for found in masks:
         lines.append(f"{found.name}:")
-        lines += [f"  {mask}  on  {image}" for mask, image in found.pairs[:SHOWN]]
+        lines += [tr("  {0}  on  {1}").format(*pair) for pair in found.pairs[:SHOWN]]
         if len(found.pairs) > SHOWN:
-            lines.append(f"  and {len(found.pairs) - SHOWN} more")
-        lines += [f"  {image} has none" for image in found.alone[:SHOWN]]
+            lines.append(tr("  and {0} more").format(len(found.pairs) - SHOWN))
+        lines += [tr("  {0} has none").format(image) for image in found.alone[:SHOWN]]
     return "\n".join(lines)
 
 

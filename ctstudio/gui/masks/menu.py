@@ -27,6 +27,7 @@ from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_title
 
 FIRST = (
@@ -111,7 +112,7 @@ class MaskMenu(QObject):
             menu.addSeparator()
         layers = masks.layers
         for layer in layers:
-            self._mask(menu.addMenu(plain_title(layer.name)), layer)
+            self._mask(menu.addMenu(plain_title(called(layer))), layer)
         if not layers:
             menu.addAction(tr("No mask is open")).setEnabled(False)
         menu.addSeparator()
@@ -149,7 +150,7 @@ class MaskMenu(QObject):
             for prediction in layers:
                 if truth is prediction:
                     continue
-                text = f"{prediction.name} against {truth.name}"
+                text = tr("{0} against {1}").format(called(prediction), called(truth))
                 action = menu.addAction(plain_title(text))
                 action.setCheckable(True)
                 action.setChecked(masks.compared == (truth, prediction))
@@ -158,7 +159,7 @@ class MaskMenu(QObject):
                 )
         menu.addSeparator()
         for label in DIFFERENCE_LABELS:
-            menu.addAction(swatch(label), label.name).setEnabled(False)
+            menu.addAction(swatch(label), tr(label.name)).setEnabled(False)
 
 
 class _Opacity(QWidgetAction):

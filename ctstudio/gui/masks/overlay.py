@@ -101,7 +101,8 @@ class Masks(QObject):
             if layer in self._session.layers:
                 self._session.add_layer(Layer(name, "mask", mask, layer))
         count = len(found)
-        told = "Mask shown over the images" if count == 1 else f"{count} masks shown"
+        one = tr("Mask shown over the images")
+        told = one if count == 1 else tr("{0} masks shown").format(count)
         self._session.message.emit(told, 6000)
 
     # -- changes ---------------------------------------------------------------------------------

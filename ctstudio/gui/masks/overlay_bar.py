@@ -24,6 +24,7 @@ from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.threshold_bar import ThresholdBar
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_title
 
 TOGGLES = ("show_truth", "show_prediction", "show_difference", "show_probability")
@@ -157,7 +158,7 @@ class OverlayBar(QFrame):
         current = roles.truth(base) if first else roles.prediction(base)
         choose = roles.choose_truth if first else roles.choose_prediction
         for mask in roles.masks(base):
-            action = menu.addAction(plain_title(mask.name))
+            action = menu.addAction(plain_title(called(mask)))
             action.setCheckable(True)
             action.setChecked(mask is current)
             action.triggered.connect(lambda _=False, mask=mask: choose(mask))
@@ -195,7 +196,7 @@ class OverlayBar(QFrame):
             self.buttons[name].setChecked(on and possible)
         for name, mask in (("show_truth", truth), ("show_prediction", prediction)):
             tip = self._actions[name].toolTip()
-            self.buttons[name].setToolTip(tip if mask is None else f"{tip}\n{mask.name}")
+            self.buttons[name].setToolTip(tip if mask is None else f"{tip}\n{called(mask)}")
         with QSignalBlocker(self.opacity):
             self.opacity.setValue(round(100 * masks.opacity))
         self.legend.setVisible(difference and masks.shown)
@@ -228,6 +229,6 @@ def _legend() -> QWidget:
         colour = QLabel()
         colour.setPixmap(swatch(label).pixmap(12, 12))
         layout.addWidget(colour)
-        layout.addWidget(QLabel(words[label.name]))
+        layout.addWidget(QLabel(tr(words[label.name])))
         layout.addSpacing(8)
     return widget

@@ -25,6 +25,7 @@ from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_keys import PaintKeys
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_title
 
 TOOLS: tuple[tuple[Tool, str, str, str], ...] = (
@@ -51,7 +52,7 @@ class PaintBar(QFrame):
         group = QButtonGroup(self)
         self.tools: dict[Tool, QToolButton] = {}
         for name, text, key, icon in TOOLS:
-            button = picture_button(icon, f"{text} ({key})")
+            button = picture_button(icon, f"{tr(text)} ({key})")
             button.setCheckable(True)
             button.toggled.connect(lambda on, name=name: self._choose_tool(name, on))
             group.addButton(button)
@@ -128,7 +129,7 @@ class PaintBar(QFrame):
             self.mask_box.clear()
             for layer in self._masks.layers:
                 if layer.volume is not None:
-                    self.mask_box.addItem(plain_title(layer.name), layer)
+                    self.mask_box.addItem(plain_title(called(layer)), layer)
             self.mask_box.addItem(tr("New mask ..."), None)
             self.mask_box.setCurrentIndex(max(self.mask_box.findData(painter.mask), 0))
             self.label_box.clear()
@@ -159,11 +160,11 @@ class PaintBar(QFrame):
         if isinstance(chosen, int):
             self._painter.number = chosen
         elif chosen == "rename":
-            name, said = QInputDialog.getText(self, "Rename label", "Name")
+            name, said = QInputDialog.getText(self, tr("Rename label"), tr("Name"))
             if said:
                 self._painter.rename_label(name)
         else:
-            name, said = QInputDialog.getText(self, "New label", "Name")
+            name, said = QInputDialog.getText(self, tr("New label"), tr("Name"))
             if said:
                 self._painter.add_label(name)
         self.follow()
@@ -176,7 +177,7 @@ class PaintBar(QFrame):
             return
         count = len(mask.stack)
         if empty == count:
-            painter.tell("Paint a label first: there is nothing to learn yet.")
+            painter.tell(tr("Paint a label first: there is nothing to learn yet."))
             return
         if empty and not painter.sparse:
             box = QMessageBox(self)

@@ -29,6 +29,7 @@ from ctstudio.gui.masks.roles import is_mask
 from ctstudio.gui.masks.segmenter import Segmenter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.words import plain_label, plain_tip
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class SegmentPanel(QWidget):
         if model is None:
             with QSignalBlocker(self.model):
                 self.model.clear()
-                self.model.addItem(NONE_YET, None)
+                self.model.addItem(tr(NONE_YET), None)
             self._about.setText(
                 tr(
                     "Train one on masks (Train, recipe U-Net masks), or open one with the "
@@ -219,11 +220,12 @@ class SegmentPanel(QWidget):
                 )
             )
         else:
-            words = [f"{model.recipe.title or 'Trained in CT Studio'}."]
+            words = [f"{said(model.recipe.title) or tr('Trained in CT Studio')}."]
             if "dice" in model.metrics:
                 held = int(model.metrics.get("held_out", 0))
-                on = f" on {held} held-out slices" if held else ""
-                words.append(f"Dice {model.metrics['dice']:.3f}{on}.")
+                dice = f"{model.metrics['dice']:.3f}"
+                on = tr("Dice {0} on {1} held-out slices.").format(dice, held)
+                words.append(on if held else f"Dice {dice}.")
             self._about.setText(" ".join(words))
             self.threshold.setValue(_usual_threshold(model))
         single = model is not None and hasattr(model.module, "operations")
@@ -238,7 +240,7 @@ class SegmentPanel(QWidget):
         while base is not None and (is_mask(base) or base.kind in ("residual", "live")):
             base = base.parent
         self._source = base if base is not None and base in self._session.layers else None
-        name = self._source.name if self._source is not None else ""
+        name = called(self._source) if self._source is not None else ""
         self._of.setText(tr("Segments {0}").format(name) if name else tr("Open a series first."))
         self._enable()
 
@@ -250,11 +252,11 @@ class SegmentPanel(QWidget):
         source, busy = self._source, self._session.jobs.busy("segment")
         why = ""
         if source is None or source.volume is None or not source.complete:
-            why = "Open a series first, and let it load to the end"
+            why = tr("Open a series first, and let it load to the end")
         elif self.model.currentData() is None:
-            why = "Choose a network first"
+            why = tr("Choose a network first")
         elif busy:
-            why = "A series is being segmented"
+            why = tr("A series is being segmented")
         self.apply_button.setEnabled(not why)
         self.apply_button.setToolTip(
             plain_tip(why or tr("Tell every voxel's class in the background; the result is a mask"))

@@ -12,6 +12,7 @@ from ctstudio.core.events import Event, Note, Progress, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.undo.deeds import Deed
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ class Segmenter(QObject):
             if source in session.layers:
                 session.add_layer(layer)
 
-        session.undo.push(Deed("Segment", lambda: session.remove_layer(layer), add))
+        session.undo.push(Deed(tr("Segment"), lambda: session.remove_layer(layer), add))
         voxels = int((np.asarray(labels.voxels) > 0).sum())
         self.said.emit(
-            tr("{0}: {1:,} voxels.").format(layer.name, voxels)
+            tr("{0}: {1:,} voxels.").format(called(layer), voxels)
             if voxels
             else tr("Nothing was found in this series.")
         )
@@ -156,7 +157,7 @@ class Segmenter(QObject):
                 session.layer_changed.emit(layer, -1)
 
             undo, redo = (lambda: put(old, before)), (lambda: put(labels, threshold))
-            session.undo.push(Deed("Move threshold", undo, redo))
+            session.undo.push(Deed(tr("Move threshold"), undo, redo))
         wanted, self._wanted = self._wanted, None
         if wanted is not None:
             self.cut(*wanted)

@@ -14,6 +14,7 @@ from ctstudio.ct.measure import Shape, statistics, to_pixels
 from ctstudio.figures.panel import Mark
 from ctstudio.gui import units
 from ctstudio.gui.measuring.entries import Entry
+from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.linking import patient_point
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -168,7 +169,7 @@ def words_for(
     hu = view.hu if index == view.index else view.stack.slice_hu(index)
     found = statistics(shape, hu, geometry, index, most) if hu is not None else None
     if found is None:
-        return ["no pixel"]
+        return [tr("no pixel")]
     value = view.stack.unit
     area = f"{units.area(found.area)}  " if found.area_unit == "mm2" else ""
     about = "" if most is None or found.n <= most else "≈ "

@@ -25,6 +25,7 @@ from ctstudio.gui.measuring.panel import MeasurePanel
 from ctstudio.gui.measuring.tool import MeasureTool
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.measurements import public_name, save_columns, save_measurements
@@ -212,7 +213,7 @@ class Measuring(QObject):
             return
         for layer in self.measurements.layers(entry):
             hidden = public_name(layer.name, layer.stack.source, layer.kind)
-            columns = [(name.replace(layer.name, hidden), values) for name, values in columns]
+            columns = [(name.replace(called(layer), hidden), values) for name, values in columns]
         try:
             path = ask_where_to_save(
                 self._window, self._session, tr("Save the curves"), "profile.csv", "CSV (*.csv)"

@@ -29,6 +29,7 @@ from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.measuring.noise_plot import NoisePictures, NoisePlot
 from ctstudio.gui.measuring.plot import colour
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.workflows.noise_measures import TITLES, Finding, Settings, Tool, axis_units
 
@@ -137,14 +138,14 @@ class NoisePage(QWidget):
         self.findings: list[Finding] = []
         self.tool_box = _box(tr("Noise tool"), tr("What to find out"))
         for tool, title in TITLES.items():
-            self.tool_box.addItem(title, tool)
+            self.tool_box.addItem(tr(title), tool)
         self.region = _box(
             tr("Region"), tr("The region that is looked at: draw it with R or Shift+R")
         )
         self.other = _box(tr("Second region"), tr("The region that it is compared with"))
         self.slices = _box(tr("Slices"), tr("How many neighbouring slices are taken together"))
         for count in SLICES:
-            text = "This slice" if count == 1 else f"{count} slices"
+            text = tr("This slice") if count == 1 else tr("{0} slices").format(count)
             self.slices.addItem(text, count)
         self.side = _box(tr("Squares"), tr("Side of the squares that the region is cut into"))
         for side in SIDES:
@@ -152,7 +153,7 @@ class NoisePage(QWidget):
         self.kind = _box(tr("Edge"), tr("What kind of edge the region holds"))
         for text, kind in (("Whichever fits", None), ("Straight", "straight"),
                            ("Round", "circular")):  # fmt: skip
-            self.kind.addItem(text, kind)
+            self.kind.addItem(tr(text), kind)
         self.view_box = _box(tr("Shown"), tr("What the plot shows"))
         self.table = QTableWidget(0, 1)
         self.plot, self.pictures = NoisePlot(), NoisePictures()
@@ -188,7 +189,7 @@ class NoisePage(QWidget):
             ),
             start=1,
         ):  # fmt: skip
-            label = QLabel(text)
+            label = QLabel(tr(text))
             label.setBuddy(box)
             self._rows[box] = label
             grid.addWidget(label, row, 0)
@@ -281,7 +282,7 @@ class NoisePage(QWidget):
         with QSignalBlocker(self.view_box):
             self.view_box.clear()
             for text, name in VIEWS[tool]:
-                self.view_box.addItem(text, name)
+                self.view_box.addItem(tr(text), name)
         self.show_findings([])
         self.changed.emit()
 
@@ -296,24 +297,24 @@ class NoisePage(QWidget):
         length = first.length_unit if first is not None else "mm"
         self.table.setColumnCount(1 + len(heads))
         self.table.setHorizontalHeaderLabels(
-            [tr("Layer"), *(text.format(unit=unit, length=length) for text, _, _ in heads)]
+            [tr("Layer"), *(tr(text).format(unit=unit, length=length) for text, _, _ in heads)]
         )
         modes = QHeaderView.ResizeMode
         for column, (_, tip, _) in enumerate(heads, 1):
             self.table.horizontalHeader().setSectionResizeMode(column, modes.ResizeToContents)
             item = self.table.horizontalHeaderItem(column)
             if item is not None:
-                item.setToolTip(tip)
+                item.setToolTip(tr(tip))
         self.table.horizontalHeader().setSectionResizeMode(0, modes.Stretch)
         self.table.setRowCount(len(findings))
         for row, finding in enumerate(findings):
             name = QTableWidgetItem(_square(colour(row)), finding.layer)
-            name.setToolTip(plain_tip(f"{finding.layer}\n{finding.note}".strip()))
+            name.setToolTip(plain_tip(f"{finding.layer}\n{said(finding.note)}".strip()))
             self.table.setItem(row, 0, name)
             for column, (_, _, cell) in enumerate(heads, 1):
                 item = QTableWidgetItem(cell(finding) if finding.numbers else "-")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                item.setToolTip(plain_tip(finding.note))
+                item.setToolTip(plain_tip(said(finding.note)))
                 self.table.setItem(row, column, item)
         self.note.setText(self._words())
         self.save_button.setEnabled(any(f.numbers for f in findings))
@@ -329,12 +330,12 @@ class NoisePage(QWidget):
         notes = list(dict.fromkeys(f.note for f in self.findings if f.note))
         nothing = not any(f.numbers for f in self.findings)
         if nothing and notes:
-            return f"{_sentence(notes[0])} {HINTS[self.tool]}"
+            return f"{_sentence(notes[0])} {tr(HINTS[self.tool])}"
         if nothing or self.tool == "map":
-            return HINTS[self.tool]
+            return tr(HINTS[self.tool])
         if len(notes) == 1 and all(f.note for f in self.findings):
             return _sentence(notes[0])
-        return "  ".join(_sentence(f"{f.layer}: {f.note}") for f in self.findings if f.note)
+        return "  ".join(_sentence(f"{f.layer}: {said(f.note)}") for f in self.findings if f.note)
 
     def _draw(self) -> None:
         name = self.view_box.currentData() or VIEWS[self.tool][0][1]

@@ -71,7 +71,8 @@ class NoisePlot(pg.PlotWidget):
         having = [f for f in findings if name in f.curves]
         if having:
             texts = zip(CURVE_NAMES[name], axis_units(name, having[0]), strict=True)
-            below, left = (f"{t[:1].upper()}{t[1:]}{f' ({u})' if u else ''}" for t, u in texts)
+            told = ((f"{t[:1].upper()}{t[1:]}", u) for t, u in texts)
+            below, left = (f"{tr(t)}{f' ({u})' if u else ''}" for t, u in told)
             self._name(below, left)
         else:
             self._name("", "")
@@ -232,7 +233,7 @@ class NoisePictures(QWidget):
                 y = min(int((at.y() - rect.top()) / rect.height() * ny), ny - 1)
                 x = min(int((at.x() - rect.left()) / rect.width() * nx), nx - 1)
                 value = float(picture[y, x])
-                return f"{value:.4g} {self._unit}" if math.isfinite(value) else "no value"
+                return f"{value:.4g} {self._unit}" if math.isfinite(value) else tr("no value")
         return ""
 
 

@@ -19,6 +19,7 @@ from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.noise_page import NoisePage
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.measurements import public_name
@@ -112,15 +113,15 @@ class NoiseTools(QObject):
         names = [e.name for e in (entry, other if tool == "contrast" else None) if e is not None]
         if tool == "map" and where.shape is None:
             names = []
-        about: dict[str, Any] = {"region": " and ".join(names) or "whole slice"}
+        about: dict[str, Any] = {"region": tr(" and ").join(names) or tr("whole slice")}
         if tool != "map":
             about["slices_together"] = settings.slices
         self._what = (tool, about)
-        subjects = [Subject(layer.name, frozen(layer.stack)) for layer in layers]
+        subjects = [Subject(called(layer), frozen(layer.stack)) for layer in layers]
         page.wait()
         self._session.jobs.start(
             ROLE,
-            TITLES[tool],
+            tr(TITLES[tool]),
             lambda: look(tool, subjects, where, settings, beside),
             succeeded=self._found,
             cancelled=self._rest,
@@ -195,7 +196,7 @@ class NoiseTools(QObject):
 
     def _public(self, finding: Finding) -> Finding:
         for layer in self._session.layers:
-            if layer.name == finding.layer:
+            if called(layer) == finding.layer:
                 name = public_name(layer.name, layer.stack.source, layer.kind)
                 return replace(finding, layer=name)
         return finding

@@ -14,6 +14,7 @@ from ctstudio.ct.views import SliceStack
 from ctstudio.gui.masks.overlay import is_mask
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.sentences import called
 from ctstudio.workflows.measurements import Measured, Reading, public_name, read
 
 Size = tuple[int, int, float]  # the slice from 0, pixels inside, their area in mm2
@@ -48,7 +49,7 @@ class Numbers(QObject):
             held = self._held.get(key)
             same = held is not None and held[0] is entry.shape and held[1] is layer.stack
             if held is None or not same or held[2:4] != (len(at_mm), rough):
-                reading = read(entry.shape, entry.plane, layer.name, layer.stack, at_mm, most)
+                reading = read(entry.shape, entry.plane, called(layer), layer.stack, at_mm, most)
                 held = self._held[key] = (entry.shape, layer.stack, len(at_mm), rough, reading)
             if held[4] is not None:
                 found.append((layer, held[4]))

@@ -62,10 +62,10 @@ class MeasurePlot(pg.PlotWidget):
         lines: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         self.columns = []
         units = list(dict.fromkeys(reading.unit for reading in readings if reading.unit))
-        values = ", ".join(units) or "Value"
+        values = ", ".join(units) or tr("Value")
         if entry.shape.kind == "profile":
             lines = [(at_mm, reading.samples) for reading in readings]
-            self._name(f"Distance ({entry.length_unit})", values)
+            self._name(tr("Distance ({0})").format(entry.length_unit), values)
             self.columns = [
                 (f"distance ({entry.length_unit})", at_mm),
                 *((f"{reading.layer} ({reading.unit})", reading.samples) for reading in readings),
@@ -79,7 +79,7 @@ class MeasurePlot(pg.PlotWidget):
             ]
             stairs = np.repeat(edges, 2)
             lines = [(stairs, np.concatenate([[0.0], np.repeat(c, 2), [0.0]])) for c in counts]
-            self._name(values, "Pixels")
+            self._name(values, tr("Pixels"))
             self.columns = [
                 ("from", edges[:-1]),
                 ("to", edges[1:]),

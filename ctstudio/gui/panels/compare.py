@@ -29,6 +29,7 @@ from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import plain_tip
 from ctstudio.workflows.denoise import require_free_folder
@@ -171,7 +172,7 @@ class ComparePanel(QWidget):
         self.reference.clear()
         for layer in self._session.layers:
             if layer.is_scan:
-                self.reference.addItem(layer.name, layer)
+                self.reference.addItem(called(layer), layer)
         for row in range(self.reference.count()):
             if self.reference.itemData(row) is current:
                 self.reference.setCurrentIndex(row)
@@ -267,7 +268,7 @@ class ComparePanel(QWidget):
             )
             for column, text in enumerate(values):
                 item = QTableWidgetItem(text)
-                item.setToolTip(plain_tip(text if column else row.layer.name))
+                item.setToolTip(plain_tip(text if column else called(row.layer)))
                 if column:
                     item.setTextAlignment(
                         Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -282,12 +283,12 @@ class ComparePanel(QWidget):
         for row in self._rows:
             if row.layer is layer and layer in self._session.layers:
                 m = row.metrics
-                step = "" if row.step is None else f", step {row.step:,}"
-                return (
-                    f"PSNR {_number(m['psnr'], 2)} dB, SSIM {_number(m['ssim'], 3)}, "
-                    f"RMSE {_number(m['rmse'], 1)} HU (protocol {row.protocol}, "
-                    f"against {row.reference}{step})"
-                )
+                step = "" if row.step is None else tr(", step {0:,}").format(row.step)
+                text = tr("PSNR {0} dB, SSIM {1}, RMSE {2} HU (protocol {3}, against {4}{5})")
+                return text.format(
+                    _number(m["psnr"], 2), _number(m["ssim"], 3), _number(m["rmse"], 1),
+                    row.protocol, row.reference, step,
+                )  # fmt: skip
         return ""
 
     # -- exports ---------------------------------------------------------------------------------
@@ -363,9 +364,9 @@ def _metrics(
 def _title(row: Row) -> str:
     """A layer's name; of a training's what it shows, and when it was made."""
     name = row.layer.name.removeprefix(TRAINING)
-    if name != row.layer.name:
-        name = name.capitalize()
-    return name if row.step is None else f"{name}\nstep {row.step:,}"
+    name = tr(name.capitalize()) if name != row.layer.name else called(row.layer)
+    step = "" if row.step is None else tr("step {0:,}").format(row.step)
+    return f"{name}\n{step}" if step else name
 
 
 def _number(value: float, digits: int, *, sign: bool = False) -> str:

@@ -25,7 +25,7 @@ from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import called
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import KIND_ICONS
 from ctstudio.gui.words import plain_tip
@@ -97,7 +97,7 @@ class SeriesPanel(QWidget):
             if key not in studies:
                 patient = source.patient_name if self._session.show_patient else ""
                 words = [w for w in (patient, source.study_description) if w]
-                study = QTreeWidgetItem([" - ".join(words) or "Study"])
+                study = QTreeWidgetItem([" - ".join(words) or tr("Study")])
                 study.setToolTip(0, plain_tip("\n".join([*words, source.study_date])))
                 study.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 font = self.tree.font()
@@ -108,13 +108,15 @@ class SeriesPanel(QWidget):
             stated = info.geometry.spacing_known or info.geometry.orientation_known
             spacing = info.geometry.slice_spacing_mm if stated else 0.0
             size = f"{info.slices} x {info.columns} x {info.rows}"
-            every = f"every {spacing:.3g} mm" if info.geometry.uniform else "unevenly spaced"
+            far = f"{spacing:.3g} mm"
+            even = info.geometry.uniform
+            every = tr("every {0}").format(far) if even else tr("unevenly spaced")
             detail = f"{size}, {every}" if spacing else size
             count = tr("1 slice") if info.slices == 1 else tr("{0} slices").format(info.slices)
-            short = f"{count}, {every.removeprefix('every ')}" if spacing else count
+            short = f"{count}, {far if even else every}" if spacing else count
             item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
-            item.setToolTip(0, plain_tip("\n".join([*tip, *info.warnings])))
+            item.setToolTip(0, plain_tip("\n".join([*tip, *map(said, info.warnings)])))
             item.setData(0, ROLE, info)
             plain = theme.icon("mdi6.image-multiple-outline")
             if info.warnings:
@@ -151,7 +153,9 @@ class SeriesPanel(QWidget):
         for layer in self._session.layers:
             item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), called(layer))
             item.setData(ROLE, layer)
-            item.setToolTip(plain_tip("\n".join([layer.name, *layer.stack.derivation])))
+            item.setToolTip(
+                plain_tip("\n".join([called(layer), *map(said, layer.stack.derivation)]))
+            )
             self.list.addItem(item)
         self._mark(self._session.active)
 

@@ -131,8 +131,8 @@ class TrainPanel(QWidget):
 
     def _suit_task(self) -> None:
         tags = self.form.task.tags
-        needed = MASK if "labels" in tags else "Target"
-        label = needed if "targets" in tags else "Judge by" if "reference" in tags else ""
+        needed = tr(MASK if "labels" in tags else "Target")
+        label = needed if "targets" in tags else tr("Judge by") if "reference" in tags else ""
         self.data.ask_for_targets(label, needed="targets" in tags)
 
     def _data_changed(self) -> None:
@@ -348,8 +348,8 @@ class TrainPanel(QWidget):
             self._status.setText(tr("Stopped before the first step; there is no network."))
         else:
             steps = int(run.history.step[-1]) if run.history.step else 0
-            best = f", best after {model.step}" if model.step < steps else ""
-            trained = f"The network ({steps} steps{best})"
+            best = tr(", best after {0}").format(model.step) if model.step < steps else ""
+            trained = tr("The network ({0} steps{1})").format(steps, best)
             self._status.setText(tr("{0} is now a method in Denoise.").format(trained))
             self._status.setToolTip(tr("The training is kept in {0}").format(run.folder))
             if run.newest is not None and run.newest.labels:

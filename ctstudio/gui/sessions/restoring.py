@@ -13,6 +13,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.sessions.capture import Capture
 from ctstudio.gui.sessions.parts import Part, restore_all
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.workflows.sessions.document import Document
 from ctstudio.workflows.sessions.reopen import Reopened, reopen
 
@@ -96,11 +97,13 @@ class Restorer(QObject):
         session.undo.clear()  # what was restored is where undoing begins
         if troubles:
             count = len(troubles)
-            more = f" ({count - 1} more)" if count > 1 else ""
+            more = tr(" ({0} more)").format(count - 1) if count > 1 else ""
             session.trouble.emit(
-                tr("Not all of the session could be restored. {0}{1}").format(troubles[0], more),
+                tr("Not all of the session could be restored. {0}{1}").format(
+                    said(troubles[0]), more
+                ),
                 "",
-                "\n".join(troubles),
+                "\n".join(map(said, troubles)),
             )
         self._capture.note_opened(list(document.sources))
         self.restored.emit(document)

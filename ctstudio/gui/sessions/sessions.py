@@ -241,7 +241,7 @@ class Sessions(QObject):
         return document
 
     def _locate(self, source: Path) -> Path | None:
-        title = f"Where is {source.name} now?"
+        title = tr("Where is {0} now?").format(source.name)
         if source.suffix.lower() in (".zip", ".nii", ".gz", ".npy", ".npz", ".dcm"):
             path, _ = QFileDialog.getOpenFileName(self._window, title)
         else:

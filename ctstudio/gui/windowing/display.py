@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.figures.colour_maps import MAPS, sequential_table
+from ctstudio.gui.translation.catalogue import tr
 
 GAMMAS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 1.8, 2.0, 2.5)
 
@@ -48,10 +50,10 @@ class Display:
         return Display(after, self.inverted, self.gamma)
 
     def __str__(self) -> str:
-        parts = [MAPS[self.colours].title.partition(":")[0]]
-        parts += ["inverted"] if self.inverted else []
-        parts += [f"gamma {self.gamma:g}"] if self.gamma != 1.0 else []
-        return ", ".join(parts)
+        parts = [re.split("[:：]", tr(MAPS[self.colours].title))[0]]
+        parts += [tr("inverted")] if self.inverted else []
+        parts += [tr("gamma {0}").format(f"{self.gamma:g}")] if self.gamma != 1.0 else []
+        return tr(", ").join(parts)
 
 
 PLAIN = Display()

@@ -87,7 +87,7 @@ class PresetBox(QComboBox):
                 action.setVisible(there)
                 action.setEnabled(there)
                 if there:
-                    action.setText(plain_title(self.presets.all[number - 1].name))
+                    action.setText(plain_title(tr(self.presets.all[number - 1].name)))
 
         self.presets.changed.connect(name)
         name()

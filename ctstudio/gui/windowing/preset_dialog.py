@@ -121,7 +121,7 @@ class PresetDialog(QDialog):
             item = self.list.item(row)
             preset: Preset = item.data(ROLE)
             key = f"{row + 1}  " if row < 9 else "    "
-            item.setText(f"{key}{preset.name}   {preset.words}")
+            item.setText(f"{key}{tr(preset.name)}   {preset.words}")
 
     def _chosen(self, row: int) -> None:
         preset: Preset | None = self.presets[row] if row >= 0 else None

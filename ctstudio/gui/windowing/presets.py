@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.translation.catalogue import tr
 
 KEY = "windows/presets"
 FULL_RANGE = "Full range"
@@ -30,7 +31,7 @@ class Preset:
     def words(self) -> str:
         """The window, width first."""
         w = self.window
-        return f"{w.width_hu:g} / {w.centre_hu:g}" if w is not None else "all values"
+        return f"{w.width_hu:g} / {w.centre_hu:g}" if w is not None else tr("all values")
 
 
 BUILT_IN: tuple[Preset, ...] = (
