@@ -29,6 +29,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&View": (
         *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
         "next_pane", BREAK, *PLANES, "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
+        "slab_next", "slab_thicker", "slab_thinner", BREAK, "layer_next", "layer_previous",
         BREAK, *OVERLAYS, "hide_all", BREAK,
         *LINKS, BREAK, "log", "theme", "full_screen", BREAK,
     ),
@@ -44,7 +45,8 @@ MENUS: dict[str, tuple[str, ...]] = {
     "Meas&ure": (
         "measure_distance", "measure_angle", "measure_rectangle", "measure_ellipse",
         "measure_freehand", "measure_profile", BREAK, "measure_end", "measure_delete", BREAK,
-        "save_measurements", "measurements", "measurements_in_pictures", BREAK, "noise_tools",
+        "measurement_list", "save_measurements", "measurements", "measurements_in_pictures",
+        BREAK, "noise_tools",
     ),
     "&Tools": (
         "report", "tags", "open_boxes", BREAK, "scan_alone", "keep_region", "uncertainty", BREAK,

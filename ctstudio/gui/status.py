@@ -90,6 +90,7 @@ class MessageLabel(QLabel):
         short = text if len(text) < self.LONGEST else "..." + text[3 - self.LONGEST :]
         self.setText(short)
         self.setToolTip(plain_tip(text))
+        self._timer.stop()  # that of the message before
         if milliseconds:
             self._timer.start(milliseconds)
 

@@ -292,6 +292,20 @@ def test_the_list_names_and_finds_them(studio: Any, monkeypatch: Any) -> None:
     assert [e.name for e in studio.measurements.entries] == ["Distance 1", "Distance 2"]
 
 
+def test_the_list_comes_and_goes_by_its_key(studio: Any) -> None:
+    dock = studio.measuring.dock
+    assert not dock.isVisible()
+    studio.key(Qt.Key.Key_L, Shift)
+    assert dock.isVisible()
+    studio.key(Qt.Key.Key_L, Shift)
+    assert not dock.isVisible()
+
+
+def test_a_tool_says_how_it_is_used(studio: Any) -> None:
+    studio.key(Qt.Key.Key_A)
+    assert "vertex" in studio.window.message_label.text()
+
+
 def test_jumping_to_another_plane(studio: Any) -> None:
     studio.grid.cutting.set_plane(studio.grid.active_pane, "coronal")
     studio.grid.go_to(30)

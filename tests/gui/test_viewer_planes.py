@@ -111,6 +111,36 @@ def test_slabs_from_the_panes_menu(hands: Any, thin: Any) -> None:
     assert np.array_equal(hands.view.hu, thin.hu[::-1, hands.view.index])
 
 
+def test_slabs_by_keys(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    pane = hands.grid.active_pane
+    hands.view.setFocus()
+
+    def press(key: Any) -> str:
+        hands.key(key, Qt.KeyboardModifier.AltModifier)
+        return pane.plane_button.text()
+
+    assert [press(Qt.Key.Key_R) for _ in range(4)] == [
+        "Axial, MIP 10 mm", "Axial, MinIP 10 mm", "Axial, mean 10 mm", "Axial",
+    ]  # fmt: skip
+    assert press(Qt.Key.Key_Equal) == "Axial, MIP 10 mm", "a slab to begin with"
+    assert press(Qt.Key.Key_Equal) == "Axial, MIP 20 mm"
+    assert [press(Qt.Key.Key_Minus) for _ in range(3)][-1] == "Axial, MIP 5 mm", "no thinner"
+    assert press(Qt.Key.Key_R) == "Axial, MinIP 5 mm"
+    hands.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert pane.plane_button.text() == "Axial, MIP 5 mm"
+
+
+def test_layers_of_a_pane_by_keys(hands: Any, thin: Any, thick: Any) -> None:
+    one, other = hands.open(thin, thick)
+    hands.view.setFocus()
+    shown = [hands.view.layer]
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp):
+        hands.key(key, Qt.KeyboardModifier.ControlModifier)
+        shown.append(hands.view.layer)
+    assert shown == [other, one, other, one]
+
+
 def test_layers_side_by_side_keep_the_plane(hands: Any, thin: Any, thick: Any) -> None:
     one, other = hands.open(thin, thick)
     hands.grid.show_in(hands.grid.active_pane, one)

@@ -42,6 +42,14 @@ ACTIONS: dict[str, Kind] = {
     "measure_profile": "profile",
 }
 MENU = "Meas&ure"
+HOW: dict[Kind, str] = {
+    "distance": "Drag from end to end, or click both. Esc puts the tool away.",
+    "angle": "Three clicks, the second at the vertex. Esc puts the tool away.",
+    "rectangle": "Drag a rectangle. Esc puts the tool away.",
+    "ellipse": "Drag an ellipse. Esc puts the tool away.",
+    "freehand": "Draw around the region. Esc puts the tool away.",
+    "profile": "Drag a line: its values in all layers are plotted. Esc puts the tool away.",
+}
 
 
 class Measuring(QObject):
@@ -86,6 +94,7 @@ class Measuring(QObject):
         table: dict[str, Callable[..., Any]] = {
             "measure_end": self.end,
             "measure_delete": self._delete,
+            "measurement_list": self._toggle_list,
             "measurements": self.measurements.set_shown,
             "save_measurements": self.ask_file,
             "noise_tools": self.noise.show,
@@ -100,7 +109,6 @@ class Measuring(QObject):
         menu = self._window.menuBar().findChild(QMenu, MENU)
         assert isinstance(menu, QMenu)
         self._window.tabifyDockWidget(self.dock, self.noise.dock)
-        menu.addAction(self.dock.toggleViewAction())
         self._button = QToolButton()
         self._button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._button.setMenu(menu)
@@ -122,6 +130,15 @@ class Measuring(QObject):
                 self._painter.set_on(False)
             self._actions["measurements"].setChecked(True)
             self.tool.set_kind(kind)
+            self._session.message.emit(tr(HOW[kind]), 8000)
+
+    def _toggle_list(self) -> None:
+        """Show the list, or hide it where it is seen."""
+        if self.dock.isVisible() and not self.dock.visibleRegion().isEmpty():
+            self.dock.hide()
+        else:
+            self.dock.show()
+            self.dock.raise_()
 
     def end(self) -> None:
         """No tool any more, nothing half drawn; where there is none, nothing selected."""

@@ -20,6 +20,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.boxes import Boxes
+from ctstudio.gui.viewer.choosing import Choosing
 from ctstudio.gui.viewer.cine import Cine
 from ctstudio.gui.viewer.oblique_bar import ObliqueBar
 from ctstudio.gui.viewer.overlays import Overlays
@@ -60,6 +61,7 @@ class ViewControl(QObject):
             grid.bars.addWidget(widget)
         self.overlays = Overlays(session, grid, actions)
         self.boxes = Boxes(session, grid)
+        self.choosing = Choosing(session, grid)
         self.lines = PlaneLines(grid, grid.cutting.turn)
         self.lens = LensTool(session, grid, Qt.Key.Key_Q)
         self.lens.shown.connect(actions["lens"].setChecked)
@@ -103,7 +105,7 @@ class ViewControl(QObject):
             "close_pane": self._stepped(tr("Close the pane"), self._close_pane),
         }
         table |= self.comparing.handlers() | self.cine.handlers() | self.overlays.handlers()
-        table |= self.boxes.handlers()
+        table |= self.boxes.handlers() | self.choosing.handlers()
         table["lens"] = self.lens.set_on
         for name in ("scroll", "window", "zoom", "pan", "crosshair"):
             table[f"link_{name}"] = lambda on, name=name: grid.set_link(name, on)
@@ -240,7 +242,7 @@ class ViewControl(QObject):
         menu.addSeparator()
         presets = menu.addMenu(tr("Window preset"))
         for known in self._preset.presets.all:
-            presets.addAction(plain_title(known.name)).setData(known.name)
+            presets.addAction(plain_title(tr(known.name))).setData(known.name)
         for name in ("fit", "maximise", "split_across", "split_down", "close_pane"):
             menu.addAction(self._actions[name])
         menu.addSeparator()
