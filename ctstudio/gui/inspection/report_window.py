@@ -164,11 +164,8 @@ class ReportWindow(QDialog):
             tr("What is odd about it") if some else tr("Nothing is odd about it.")
         )
         for entry in odd:
-            name = (
-                tr(entry["name"])
-                if entry["name"] != tr(entry["name"])
-                else entry["name"].capitalize()
-            )
+            name = said(entry["name"])
+            name = name[:1].upper() + name[1:]
             self._add(tr("{0}: {1}").format(name, said(entry["detail"])))
             row = QHBoxLayout()
             row.setSpacing(8)
