@@ -8,15 +8,8 @@ from typing import Any
 import click
 
 from ctstudio.cli.common import examples
-from ctstudio.cli.figure_options import (
-    SHOWN,
-    WRITTEN,
-    check,
-    described,
-    options_of,
-    out_option,
-    write_all,
-)
+from ctstudio.cli.figure_options import SHOWN, WRITTEN, check, options_of, out_option
+from ctstudio.cli.figure_work import described, write_all
 
 SUFFIXES = (".html", ".pdf")
 

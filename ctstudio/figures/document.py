@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ SUFFIXES = (".html", ".pdf")
 DPI = 200
 PAGE_MM = (210.0, 297.0)
 MARGIN_MM = 18.0
+SHRUNK = 0.75
+"""A figure is made smaller down to that rather than begin a new page."""
 FEWEST_ROWS = 4
 """Of a table on either side of the end of a page, the heading among them."""
 STYLE = """
@@ -206,7 +209,7 @@ class _Pager:
                 rows, _ = self._laid(block)
                 height += sum(row.height for row in rows[: self._together(rows)])
             elif isinstance(block, Figure):
-                height += round(block.scene.height * self._scale(block.scene))
+                height += round(SHRUNK * block.scene.height * self._scale(block.scene))
             break
         # With what is taller than a page nothing can stand together.
         return height if height < 0.8 * (self.bottom - self.margin) else 5 * self.em
@@ -249,7 +252,7 @@ class _Pager:
     def _together(self, rows: Sequence[_Row]) -> int:
         """How many rows from the first on stay on one page: all of a short table."""
         whole = sum(row.height for row in rows)
-        return len(rows) if whole <= 0.4 * (self.bottom - self.margin) else FEWEST_ROWS
+        return len(rows) if whole <= 0.75 * (self.bottom - self.margin) else FEWEST_ROWS
 
     def table(self, table: Table) -> None:
         """A long one goes on over the page, below its heading, and not for a row or two."""
@@ -289,9 +292,12 @@ class _Pager:
         return min(DPI / scene.dpi, self.room / scene.width, tall / scene.height)
 
     def figure(self, scene: Scene) -> None:
-        """A scene at its own size, or as large as the page."""
+        """A scene at its own size, as large as the page, or a little smaller for what is left."""
         scale = self._scale(scene)
-        self.need(round(scene.height * scale))
+        left = (self.bottom - self.y) / scene.height
+        if SHRUNK * scale <= left < scale:
+            scale = left
+        self.need(math.floor(scene.height * scale))
         self.pages[-1] += [_moved(item, scale, self.margin, self.y) for item in scene.items]
         self.y += round(scene.height * scale) + self.em
 

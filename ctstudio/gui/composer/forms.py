@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from ctstudio.ct.metrics import PROTOCOLS
 from ctstudio.ct.window import PRESETS
 from ctstudio.figures.description import ALL, CellSpec, FigureSpec, FilmSpec, StyleSpec
+from ctstudio.figures.motion import usual_seconds
 from ctstudio.gui.translation.catalogue import tr
 
 PLANES = ("stored", "axial", "coronal", "sagittal")
@@ -289,6 +290,15 @@ class FilmForm(_Form):
         limit = _number(0, 100_000, tr(" MB"), 1)
         limit.setSpecialValueText(tr("No limit"))
         self.add("limit_mb", "Size limit", limit, "A film is made smaller until it keeps to that")
+
+    def _edited(self, *_: object) -> None:
+        """Another kind of film stands as long a frame as is usual for it, but for a time set."""
+        if self.value is not None:
+            before, after = self.value.over, read(self.editors["over"])
+            if before != after and self.value.seconds == usual_seconds(before):
+                with QSignalBlocker(self.editors["seconds"]):
+                    write(self.editors["seconds"], usual_seconds(after))
+        super()._edited()
 
     def show_film(self, film: FilmSpec) -> None:
         """Fill the editors; what means nothing for this kind of film is hidden."""

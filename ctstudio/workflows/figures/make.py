@@ -187,9 +187,16 @@ def _over_steps(builder: Builder) -> tuple[Draw, int]:
 
 
 def _between(builder: Builder) -> tuple[Draw, int]:
-    """Flicker, swipe or fade between the pictures of the first row, in one and the same place."""
+    """Flicker, swipe or fade between the pictures of the first row, in one and the same place.
+
+    Differences are left out where there are two other pictures: they have nothing in common with
+    these, and every turn would begin with a flash.
+    """
     spec, wanted = builder.spec, builder.spec.film
     cells = [cell for cell in spec.rows[0] if cell.layer and not cell.curve]
+    pictures_alone = [cell for cell in cells if not _is_difference(spec, cell)]
+    if len(pictures_alone) >= 2:
+        cells = pictures_alone
     motion = wanted.over
     if len(cells) < 2:
         raise StudioError(
@@ -208,6 +215,11 @@ def _between(builder: Builder) -> tuple[Draw, int]:
     if motion == "swipe":
         return swipe(pictures.one(0), pictures.one(1), wanted.frames, box=pictures.box)
     return blend(pictures.one(0), pictures.one(1), wanted.frames)
+
+
+def _is_difference(spec: FigureSpec, cell: CellSpec) -> bool:
+    layer = spec.layer(cell.layer)
+    return layer.source == "difference" or (layer.source == "run" and layer.picture == "residual")
 
 
 class _Same:

@@ -29,11 +29,13 @@ from ctstudio.figures.plot import Plot
 from ctstudio.figures.sheet import Sheet, arrange
 from ctstudio.workflows.figures.make import still, travelling
 from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.runs import RunSummary, summarise
 
 JUDGED = 9
 """Numbers are the mean over at most so many slices, spread over the series."""
 PACKAGES = ("numpy", "scipy", "scikit-image", "torch", "pydicom", "Pillow")
 PROTOCOL = "A"
+NAMES = {"psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "loss": "Loss"}
 
 
 def save_report(
@@ -61,23 +63,32 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
     blocks: list[Block] = []
     scans = [la.name for la in spec.layers if la.source == "series" and la.name in material.stacks]
     made = [la.name for la in spec.layers if la.source == "method" and la.name in material.stacks]
+    folders = {t.folder: t for t in material.trainings.values()}
+    runs = {folder: summarise(folder) for folder in folders}
     if scans:
         blocks += [Heading("Series"), _series(material, scans)]
     if made:
         blocks += [Heading("What was done"), *_deeds(spec, material, made)]
+    for run in runs.values():
+        blocks += [Heading("Training"), _came_to(run)]
     yield Progress(0, 0, "Drawing the figure")
     blocks += [Heading("Figure"), Figure(still(spec, material))]
+    curves = {cell.layer for cell in spec.cells if cell.curve}
+    for folder, training in folders.items():
+        shown = {name for name, other in material.trainings.items() if other.folder == folder}
+        if not curves & shown:
+            blocks += [Heading("Curves"), _curves(training)]
     if scans and material.stacks[scans[0]].unit == "HU":
         blocks += yield from _numbers(material, scans, made)
-    folders: dict[Path, Training] = {t.folder: t for t in material.trainings.values()}
-    for training in folders.values():
-        blocks += _training(training)
-    blocks += [Heading("Made with"), Paragraph(_versions()), Heading("To make it again")]
-    blocks.append(Paragraph(_again(spec)))
-    title = spec.title or ("Report of a training" if folders and not made else "Report")
+    for run in runs.values():
+        blocks += [Heading("Settings of the training"), _settings(run)]
+    blocks += [Heading("To make it again"), Paragraph(_versions()), Paragraph(_again(spec))]
+    title = spec.title or "Report"
     if made and not spec.title:
-        names = ", ".join(material.titles.get(name, name) for name in made)
-        title = f"Denoising: {names}"
+        title = f"Denoising: {'; '.join(material.titles.get(name, name) for name in made)}"
+    elif runs and not spec.title:
+        names = "; ".join(run.title for run in runs.values() if run.title)
+        title = f"Training: {names}" if names else "Report of a training"
     return Document(material.hide(title), blocks, travelling(spec, material))
 
 
@@ -130,55 +141,55 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
     count = len(leader)
     slices = sorted({round(p) for p in np.linspace(0.1 * (count - 1), 0.9 * (count - 1), JUDGED)})
     truth = material.stacks[scans[1]] if len(scans) > 1 else None
-    comparable = truth is not None and truth.shape == leader.shape and truth.unit == "HU"
+    if truth is not None and (truth.shape != leader.shape or truth.unit != "HU"):
+        truth = None
+    target_name = scans[0] if truth is None else scans[1]
+    targets = leader if truth is None else truth
     shown = [*scans, *made]
-    metrics, noise = [], []
+    rows: list[tuple[str, ...]] = []
     done = 0
     for name in shown:
         stack = material.stacks[name]
         title = material.titles.get(name, name)
         if stack.shape != leader.shape or stack.unit != "HU":
             continue
-        figures: list[dict[str, float]] = []
+        found: list[dict[str, float]] = []
         levels: list[tuple[float, float]] = []
         for z in slices:
             yield Progress(done, len(shown) * len(slices), f"Measuring: {title}")
             done += 1
-            image = stack.slice_hu(z)
-            against = truth if comparable and truth is not None else leader
-            target = against.slice_hu(z)
+            image, target = stack.slice_hu(z), targets.slice_hu(z)
             where = uniform_regions(target)
             levels.append((_noise(image, where), bias(image, target, where)))
-            if comparable and name != scans[1]:
-                figures.append(evaluate(image, target, PROTOCOL))
-        if figures:
-            means = [np.mean([f[key] for f in figures]) for key in ("psnr", "ssim", "rmse")]
-            metrics.append((title, f"{means[0]:.2f} dB", f"{means[1]:.3f}", f"{means[2]:.1f} HU"))
+            if truth is not None and name != target_name:
+                found.append(evaluate(image, target, PROTOCOL))
+        metrics = ("\N{EN DASH}",) * 3
+        if found:
+            means = [float(np.mean([f[key] for f in found])) for key in ("psnr", "ssim", "rmse")]
+            metrics = (f"{means[0]:.2f} dB", f"{means[1]:.3f}", f"{means[2]:.1f} HU")
         sd, offset = (_mean([level[k] for level in levels]) for k in (0, 1))
-        noise.append((title, _hu(sd), _hu(offset, sign=True)))
-    words = ", ".join(str(z + 1) for z in slices)
-    blocks: list[Block] = []
-    if metrics:
-        rule = PROTOCOLS[PROTOCOL].title
-        blocks += [
-            Heading("Image quality"),
-            Paragraph(
-                f"Against {material.titles.get(scans[1], scans[1]).lower()}, protocol {rule}; "
-                f"mean over the slices {words}."
-            ),
-            Table(("", "PSNR", "SSIM", "RMSE"), tuple(metrics)),
-        ]
-    reference = scans[1] if comparable else scans[0]
-    blocks += [
-        Heading("Noise"),
-        Paragraph(
-            "In uniform soft tissue: the standard deviation within squares of 17 pixels (median), "
-            f"and the mean difference from {material.titles.get(reference, reference).lower()}; "
-            f"mean over the slices {words}."
-        ),
-        Table(("", "Noise SD", "Bias"), tuple(noise)),
-    ]
-    return blocks
+        same = name == target_name
+        rows.append(
+            (
+                title,
+                *(metrics if truth is not None else ()),
+                _hu(sd),
+                "\N{EN DASH}" if same else _hu(offset, sign=True),
+            )
+        )
+    named = material.titles.get(target_name, target_name).lower()
+    words = f"Mean over the slices {', '.join(str(z + 1) for z in slices)}. "
+    head = ["", "Noise SD", "Bias"]
+    if truth is not None:
+        head[1:1] = ["PSNR", "SSIM", "RMSE"]
+        rule = PROTOCOLS[PROTOCOL].title.replace("-", "\N{MINUS SIGN}")
+        words += f"PSNR, SSIM and RMSE against {named}, protocol {rule}. "
+    words += (
+        "Noise in uniform soft tissue: the standard deviation within squares of 17 pixels "
+        f"(median); bias there: the mean difference from {named}."
+    )
+    title = "Noise" if truth is None else "Image quality and noise"
+    return [Heading(title), Paragraph(words), Table(tuple(head), tuple(rows))]
 
 
 def _noise(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
@@ -196,22 +207,23 @@ def _hu(value: float, *, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.2f} HU".replace("-", "\N{MINUS SIGN}")
 
 
-def _training(training: Training) -> list[Block]:
-    """Recipe, curves and the best metrics of a run."""
-    from ctstudio.workflows.runs import summarise
-
-    run = summarise(training.folder)
-    history = training.history
+def _came_to(run: RunSummary) -> Table:
+    """How far a training went, and the best of it."""
     state = f"{run.state}, {run.steps:,} of {run.total_steps:,} steps, {run.seconds / 60:.1f} min"
     rows = [("Recipe", run.title or "-"), ("State", state)]
-    names = {"psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "loss": "Loss"}
     for key, value in run.best.items():
         before = run.baseline.get(key, math.nan)
         unit = {"psnr": " dB", "rmse": " HU"}.get(key, "")
         words = f"{value:.4g}{unit}"
         words += f" (noisy input {before:.4g}{unit})" if math.isfinite(before) else ""
-        label = f"{names.get(key, key)}, protocol {run.protocol}, step {run.best_step:,}"
-        rows.append((label, words))
+        under = f", protocol {run.protocol}" if run.protocol else ""
+        rows.append((f"{NAMES.get(key, key)}{under}, step {run.best_step:,}", words))
+    return Table((), tuple(rows))
+
+
+def _curves(training: Training) -> Figure:
+    """Those of a training, for a figure that has none."""
+    history = training.history
     plots = [
         Plot({n: (history.step, v) for n, v in history.losses.items()}, "Loss", logarithmic=True)
     ]
@@ -221,23 +233,25 @@ def _training(training: Training) -> list[Block]:
             line = {"validation": (history.validation_step, history.validation[key])}
             plots.append(
                 Plot(
-                    line, names[key], label="dB" if key == "psnr" else "",
+                    line, NAMES[key], label="dB" if key == "psnr" else "",
                     level=None if level is None else (level, "noisy input"),
                 )
             )  # fmt: skip
     style = StyleSpec(width_mm=170, disclaimer=False, letters="none")
-    settings = [
+    return Figure(arrange(Sheet([plots], style)))
+
+
+def _settings(run: RunSummary) -> Table:
+    """Its recipe, in two columns: the second goes on where the first ends."""
+    told = [
         (name, _plain(value))
         for name, value in run.settings.items()
         if value != "" and not _tells_path(value)
     ]
-    return [
-        Heading("Training"),
-        Table((), tuple(rows)),
-        Figure(arrange(Sheet([plots], style))),
-        Heading("Settings of the training"),
-        Table(("Setting", "Value"), tuple(settings)),
-    ]
+    half = (len(told) + 1) // 2
+    told += [("", "")] * (2 * half - len(told))
+    rows = tuple((*one, *other) for one, other in zip(told[:half], told[half:], strict=True))
+    return Table(("Setting", "Value") * 2, rows)
 
 
 def _plain(value: object) -> str:
@@ -273,6 +287,19 @@ def _again(spec: FigureSpec) -> str:
     text += "its description travels in this file"
     if series:
         text += "; of another series with --other-series"
-    if any(layer.source == "method" and Path(layer.method).suffix for layer in layers):
-        text += ". Networks are named by their file alone: say with --method where they lie"
+    if any(layer.source == "method" and not _by_name(layer.method) for layer in layers):
+        text += ". Networks are named by their file alone: --method says where they lie"
     return f"{text}."
+
+
+def _by_name(method: str) -> bool:
+    """Whether a method is found by its name everywhere, unlike a network in a file."""
+    from ctstudio.classical.denoisers import DENOISERS
+    from ctstudio.learn import on_board
+    from ctstudio.workflows import scan_alone
+
+    return (
+        method in DENOISERS
+        or method.startswith(scan_alone.NAME)
+        or any(network.name == method for network in on_board.networks())
+    )
