@@ -42,7 +42,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("undo", "Undo", "Ctrl+Z", "mdi6.undo", "Take back what was done last"),
     Spec("redo", "Redo", "Ctrl+Y", "mdi6.redo", "Do again what was taken back"),
     Spec("layout_1", "One pane", "Alt+1", "mdi6.square-outline", "One pane", True),
-    Spec("layout_1x2", "Two panes", "Alt+2", "mdi6.view-split-vertical", "Two panes", True),
+    Spec("layout_1x2", "Two panes", "Alt+2", "mdi6.view-parallel-outline", "Two panes", True),
     Spec("layout_1x3", "Three panes", "Alt+3", "mdi6.view-week-outline", "Three panes", True),
     Spec("layout_2x2", "Four panes", "Alt+4", "mdi6.view-grid-outline", "Two by two panes", True),
     Spec("layout_3x3", "Nine panes", "Alt+9", "mdi6.view-module-outline",

@@ -19,7 +19,7 @@ from PySide6.QtCore import (
     QtMsgType,
     qInstallMessageHandler,
 )
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from ctstudio import __version__
 from ctstudio.gui import theme
@@ -56,6 +56,7 @@ def _tell(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
         print(text, file=sys.stderr)
 
 
+FRAME = 8, 36  # px that a window's frame and title take at least
 SWITCH_S = 0.001  # until a busy worker lets the window's thread go on, where Python decides
 
 
@@ -102,7 +103,7 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
     """Open the window and stay until it is closed; returns the exit status."""
     program = Program()
     window = program.window
-    window.show()
+    show_where_there_is_room(window)
     if demo:
         QTimer.singleShot(0, window.open_demo)
     if paths:
@@ -126,6 +127,15 @@ def run(paths: Sequence[Path], demo: bool = False) -> int:
     sys.excepthook = sys.__excepthook__
     program.collector.stop()
     return status
+
+
+def show_where_there_is_room(window: QWidget) -> None:
+    """Show a window; over the whole screen where it would hang over the screen's edges."""
+    room, wanted = window.screen().availableGeometry(), window.size()
+    if wanted.width() + FRAME[0] > room.width() or wanted.height() + FRAME[1] > room.height():
+        window.showMaximized()
+    else:
+        window.show()
 
 
 def _quit_when_exposed(program: Program) -> None:

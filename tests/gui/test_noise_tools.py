@@ -122,6 +122,17 @@ def test_the_map_needs_no_region_and_tells_values_under_the_mouse(studio: Any) -
     assert studio.page.findings[0].slice_index == 3
 
 
+def test_the_axis_of_a_low_plot_is_named_by_its_unit(studio: Any) -> None:
+    looked(studio, "spectrum")
+    plot = studio.page.plot
+    axis = plot.plotItem.getAxis("left")
+    for height, name in ((400, "Noise power (HU² mm²)"), (120, "HU² mm²")):
+        plot.resize(300, height)
+        studio.pause(20)
+        assert axis.labelText == name
+        assert axis.label.boundingRect().width() <= height
+
+
 def test_two_regions_against_each_other(studio: Any) -> None:
     draw(studio, Qt.Key.Key_R, (30.5, 16.5), (42.5, 26.5))
     one, _ = looked(studio, "contrast")

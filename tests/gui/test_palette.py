@@ -117,6 +117,13 @@ def test_what_cannot_be_done_now_is_listed_and_not_done(hands: Any) -> None:
     palette.hide()
 
 
+def test_what_only_says_that_there_is_nothing_is_not_listed(hands: Any) -> None:
+    palette = open_palette(hands)
+    QTest.keyClicks(palette.line, "no mask is open")
+    rows = [palette.list.item(row).text() for row in range(palette.list.count())]
+    assert "No mask is open" not in rows
+
+
 def test_every_action_is_in_the_palette(hands: Any) -> None:
     palette = open_palette(hands)
     listed = {

@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ctstudio.figures.colour_maps import sequential_table
@@ -28,6 +28,7 @@ class NoisePlot(pg.PlotWidget):
     """One curve, or one bar, a layer."""
 
     def __init__(self) -> None:
+        self._named: tuple[str, str] | None = None  # below, left; in full
         super().__init__(enableMenu=False)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(96)
@@ -108,7 +109,17 @@ class NoisePlot(pg.PlotWidget):
             self.plotItem.removeItem(self.bars)
         self._shown = what
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if self._named:
+            self._name(*self._named)
+
     def _name(self, below: str, left: str) -> None:
+        """Name the axes; beside a low plot the unit alone, which the table names in full."""
+        self._named = below, left
+        room = self.height() - self.plotItem.getAxis("bottom").height()
+        if self.fontMetrics().horizontalAdvance(left) > room and left.endswith(")"):
+            left = left[left.rfind(" (") + 2 : -1]
         for side, text in (("bottom", below), ("left", left)):
             axis = self.plotItem.getAxis(side)
             if axis.labelText != text:

@@ -65,7 +65,9 @@ def commands(bar: QMenuBar) -> list[Command]:
             below = action.menu()
             if isinstance(below, QMenu):
                 walk(below, f"{path} › {plain(below.title())}" if path else plain(below.title()))
-            elif action.text() and not action.isSeparator():
+            elif not action.text() or action.isSeparator():
+                continue
+            elif action.isEnabled() or action.objectName():  # the rest only says "nothing here"
                 english = action.property("english") or ""
                 found.setdefault(action, Command(action, plain(action.text()), path, english))
 

@@ -193,6 +193,8 @@ class Windowing(QObject):
         if pane is not None:
             self._grid.activate(pane)
             self._grid.set_window(window)
+            unit = view.stack.unit if view.layer is not None else ""
+            self._session.message.emit(f"{window} {unit}".rstrip(), 3000)
 
     def _region_ended(self) -> None:
         self._actions["window_region"].setChecked(False)

@@ -1,0 +1,36 @@
+"""The window as it is first seen on screens of several sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtWidgets import QWidget
+
+from ctstudio.gui.app import show_where_there_is_room
+
+
+class Screen:
+    def __init__(self, width: int, height: int) -> None:
+        self.room = QRect(0, 0, width, height)
+
+    def availableGeometry(self) -> QRect:
+        return self.room
+
+
+@pytest.mark.parametrize(
+    ("screen", "whole"),
+    [((1440, 900), True), ((1366, 740), True), ((1920, 1040), False), ((2560, 1400), False)],
+)
+def test_the_window_does_not_hang_over_the_screen(
+    qapp: Any, monkeypatch: Any, screen: tuple[int, int], whole: bool
+) -> None:
+    window = QWidget()
+    window.resize(1440, 900)
+    monkeypatch.setattr(window, "screen", lambda: Screen(*screen))
+    show_where_there_is_room(window)  # type: ignore[arg-type]
+    assert bool(window.windowState() & Qt.WindowState.WindowMaximized) == whole
+    window.close()
+    shiboken6.delete(window)
