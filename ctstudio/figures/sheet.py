@@ -45,6 +45,8 @@ class Sheet:
         The contents, row by row; None is an empty place. Rows may be of different lengths.
     insets, arrows
         Marked in every picture alike.
+    notes
+        Footnotes, each on a line of its own above the footer.
     """
 
     rows: Sequence[Sequence[Content]]
@@ -53,6 +55,7 @@ class Sheet:
     footer: str = ""
     insets: Sequence[InsetSpec] = ()
     arrows: Sequence[ArrowSpec] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass
@@ -224,8 +227,6 @@ def _row(
                 bar = Bar(content, height, em)
                 plan.items += bar.draw(left + cell + round(0.5 * em), top, theme)
         under = top + height
-        if isinstance(content, Panel):
-            under = _insets_below(plan, Picture(content, left, top, cell, height), under)
         caption = Block.fit(content.caption, small, cell, 5)
         plan.text(caption, left, under + round(0.3 * em), theme.muted)
         under += caption.height + (round(0.3 * em) if caption.lines else 0)
@@ -235,6 +236,13 @@ def _row(
             plan.items += items
             under = start + tall if items else under
         bottom = max(bottom, under)
+    # Below the words, which are of the whole picture.
+    boxes = [
+        Picture(content, lefts[c], top, cell, picture_height(content, cell, row))
+        for c, content in enumerate(row)
+        if isinstance(content, Panel)
+    ]
+    bottom = max((_insets_below(plan, box, bottom) for box in boxes), default=bottom)
     return bottom, scale if style.scale_bar else None
 
 
@@ -286,12 +294,13 @@ def _insets_below(plan: _Plan, box: Picture, under: int) -> int:
 
 
 def _footer(plan: _Plan, margin: int, width: int, y: int) -> int:
-    """The figure's own line and "for research use"; where they end."""
+    """Footnotes, the figure's own line and "for research use"; where they end."""
     em = plan.em
     words = [plan.sheet.footer, DISCLAIMER if plan.sheet.style.disclaimer else ""]
-    text = "  ·  ".join(word for word in words if word)
-    if not text:
-        return y
-    block = Block.fit(text, font(round(0.75 * em)), width - 2 * margin, 4)
-    plan.text(block, margin, y, plan.theme.faint)
-    return y + block.height
+    small = font(round(0.75 * em))
+    for text in (*plan.sheet.notes, "  ·  ".join(word for word in words if word)):
+        if text:
+            block = Block.fit(text, small, width - 2 * margin, 4)
+            plan.text(block, margin, y, plan.theme.faint)
+            y += block.height
+    return y

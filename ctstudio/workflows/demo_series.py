@@ -29,6 +29,9 @@ T = TypeVar("T")
 NOISE = Choice("low_dose", {"dose": 0.25, "already_noisy": False, "photons": 2e5})
 """The noise of the twin: a quarter of the dose, all of it added since the truth carries none."""
 
+TRUTH, QUARTER_DOSE = "Thorax phantom, noise-free", "Thorax phantom, quarter dose"
+"""What the two series are called."""
+
 _SLICES = 40
 _SEED = 4
 _NOISE_VERSION = 1
@@ -81,7 +84,7 @@ def ensure_demo(cache_folder: Path | None = None) -> Work[DemoSeries]:
     _sweep(home)
 
     volume = yield from _only_progress(phantom(_SLICES))
-    truth = replace(volume, source=replace(volume.source, description="Thorax phantom, noise-free"))
+    truth = replace(volume, source=replace(volume.source, description=TRUTH))
     yield from _write(truth, demo.truth, 1)
     yield Partial(DemoSeries(demo.truth))
     if not _stands(home / "quarter dose"):
@@ -150,9 +153,7 @@ def _quarter_dose(volume: Volume) -> Work[Volume]:
         # Not cut off at -1024 HU as scanners do: the mean in air stays right.
         hu[start : start + 2] = noisy.round().clamp(-8192, 8191).numpy()
     yield Progress(len(volume), len(volume), text)
-    source = replace(
-        volume.source, description="Thorax phantom, quarter dose", series_uid="", kernel="hann"
-    )
+    source = replace(volume.source, description=QUARTER_DOSE, series_uid="", kernel="hann")
     return replace(volume, voxels=hu, source=source)
 
 

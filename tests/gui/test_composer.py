@@ -87,7 +87,7 @@ def test_it_opens_with_what_is_on_the_screen(hands, composer):
     assert denoised.method == "tv"
     assert denoised.settings == method_from("tv").choice.params
     shown = {text for text in composer.view.scene.texts}
-    assert {"Original", "Total variation", "Residual"} <= shown
+    assert {"Original", "Total variation", "Total variation \N{MINUS SIGN} original"} <= shown
     index = hands.grid.panes[0].view.index
     assert all(cell.slice == str(index + 1) for cell in spec.cells)
 
@@ -190,8 +190,9 @@ def test_a_template_is_kept_and_used_on_another_series(hands, composer, elsewher
     scene = drawn(hands, composer)
     assert composer.spec.style.font_pt == 11
     # Denoised here, too: what the template shows is made of the series that is open.
-    assert {"Original", "Total variation", "Residual"} <= set(scene.texts)
-    assert "slice 3 of 5 \N{MIDDLE DOT}" in " ".join(scene.texts).replace("  ", " ")
+    assert {"Original", "Total variation"} <= set(scene.texts)
+    assert "Total variation \N{MINUS SIGN} original" in " ".join(scene.texts)  # of two lines
+    assert "Slice 3 of 5 \N{MIDDLE DOT}" in " ".join(scene.texts).replace("  ", " ")
     assert composer.spec.layers[0].name == "original"
 
 

@@ -82,6 +82,11 @@ def test_a_row_of_differences_is_switched_on_and_off(hands, composer):  # noqa: 
     panels = shown_panels(drawn(hands, composer))
     assert len(panels) == before + 1  # of the denoised alone
     assert panels[-1].colormap == "diverging"
+    # A click upon it chooses the picture that it is of.
+    at = composer.view.rect_of(composer.view.scene.places[-2]).center().toPoint()
+    QTest.mouseClick(composer.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert composer.view.selected == (0, 1)
+    assert composer.cell.value.layer == "denoised 1"
     choose(composer, "figure", "differences", "")
     assert len(shown_panels(drawn(hands, composer))) == before
 
@@ -330,7 +335,7 @@ def test_what_goes_wrong_is_said_where_one_looks(hands, thin, tmp_path, monkeypa
     layer = hands.session.layers[0]
     hands.session.remove_layer(layer)
     drawn(hands, window)
-    for button in ("save", "copy", "keep"):
+    for button in ("save", "copy"):
         assert "original" in press(button), button
 
 

@@ -110,7 +110,7 @@ def test_metrics_stand_with_their_protocol(phantom):
     wanted = psnr(one, other, 400)
     words = panels[1].caption.replace("\N{NO-BREAK SPACE}", " ")
     assert f"PSNR {wanted:.2f} dB" in words
-    assert "(protocol A, against original)" in words  # the reference is titled so there
+    assert "(protocol A, against reference)" in words
 
 
 def test_another_length_of_series_is_met_by_position(phantom):

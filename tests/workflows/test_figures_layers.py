@@ -122,7 +122,7 @@ def test_a_row_of_differences_is_a_switch(body):
     assert isinstance(found[5], Panel)
     assert np.array_equal(found[5].image, body.slice_hu(3) - noisy.slice_hu(3))
     assert found[5].colormap == "diverging"
-    assert found[5].title == "Minus original"
+    assert found[5].title == "Truth \N{MINUS SIGN} original"  # as its own picture is called
     # The description stays as it is, and travels so.
     wanted = replace(spec, differences="original")
     assert FigureSpec.parse(wanted.to_json()) == wanted

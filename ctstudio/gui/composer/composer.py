@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.figures.description import FigureSpec
-from ctstudio.figures.scene import Scene
+from ctstudio.figures.scene import Place, Scene
 from ctstudio.gui.composer.exports import Exports, may_overwrite
 from ctstudio.gui.composer.preview import to_qimage
 from ctstudio.gui.composer.sources import Sources
@@ -23,6 +23,7 @@ from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.dialogs import show_details
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
+from ctstudio.workflows.figures.differences import rows_drawn
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.origin import by_parts, others, without_content
 from ctstudio.workflows.figures.templates import TEMPLATES
@@ -339,4 +340,14 @@ def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]
         dpi = max(min(style.dpi, round(SCREEN_PX / style.width_mm * MM_PER_INCH)), 30)
         checked = replace(checked, style=replace(style, dpi=dpi))
     scene = still(checked, material)
-    return scene, to_qimage(scene)
+    return replace(scene, places=_described(scene.places, checked, material)), to_qimage(scene)
+
+
+def _described(
+    places: tuple[Place, ...], spec: FigureSpec, material: Material
+) -> tuple[Place, ...]:
+    """Places with the rows of the description that they come from: differences have none."""
+    from dataclasses import replace
+
+    rows = rows_drawn(spec, material)
+    return tuple(replace(place, row=rows[place.row]) for place in places)

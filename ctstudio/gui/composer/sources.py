@@ -25,9 +25,9 @@ from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.figures.material import (
     Material,
     Training,
-    difference_title,
     hidden_labels,
 )
+from ctstudio.workflows.figures.naming import series_title, training_title
 from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
 from ctstudio.workflows.figures.wording import method_of
@@ -86,7 +86,8 @@ class Sources:
             for picture in PICTURES:
                 name = TRAINING if picture == "reconstruction" else f"{TRAINING}: {picture}"
                 spec = LayerSpec(name, "run", picture=picture)  # type: ignore[arg-type]
-                self.offers.append(Offer(spec, f"Training: {picture}"))
+                title = training_title(picture)
+                self.offers.append(Offer(spec, f"Training: {title[:1].lower()}{title[1:]}"))
 
     @staticmethod
     def _usable(layers: list[Layer]) -> list[Layer]:
@@ -235,7 +236,6 @@ class Sources:
                     source = run.source if run is not None and same else None
                     geometry = source.stack.geometry if source is not None else None
                     trainings[layer.name] = Training(self.folder, geometry)
-                    titles[layer.name] = layer.picture.capitalize()
             elif layer.source == "mask":
                 if offer is not None and offer.layer is not None:
                     masks[layer.name] = Overlay.of(
@@ -246,11 +246,15 @@ class Sources:
                     )
             elif offer is not None and offer.layer is not None:
                 stacks[layer.name] = frozen(offer.layer.stack)
-                titles[layer.name] = _title(layer, offer.layer)
+                if layer.source == "series":
+                    taken = titles.values()
+                    titles[layer.name] = series_title(offer.layer.stack, layer.number, taken)
+                elif layer.source == "method":
+                    note = offer.layer.note
+                    titles[layer.name] = note.partition(" (")[0] or offer.layer.name
                 methods[layer.name] = offer.layer.note
             elif layer.source == "difference" and {layer.of, layer.minus} <= set(stacks):
                 stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
-                titles[layer.name] = difference_title(layer)
             elif layer.source == "method" and layer.of in stacks:
                 method = known.get(layer.method) or method_from(layer.method, layer.settings)
                 stacks[layer.name] = Treated(stacks[layer.of], method)
@@ -269,13 +273,3 @@ class Sources:
 def _alike(one: LayerSpec, other: LayerSpec) -> bool:
     """Whether two layers are made in the same way."""
     return (one.source, one.method, one.settings) == (other.source, other.method, other.settings)
-
-
-def _title(spec: LayerSpec, layer: Layer) -> str:
-    """What a picture is called: never by what a hospital calls its series."""
-    if spec.source == "series":
-        names = {ORIGINAL: "Original", REFERENCE: "Reference"}
-        return names.get(spec.name, spec.name.capitalize())
-    if spec.source == "difference":
-        return difference_title(spec)
-    return layer.note.partition(" (")[0] or layer.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,12 +22,12 @@ from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
+from ctstudio.workflows.figures.captions import FIXED, footnote, metric_words, window_words
 from ctstudio.workflows.figures.differences import with_differences
 from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
 from ctstudio.workflows.figures.overlays import Legend, laid_over
 
-FIXED = "\N{NO-BREAK SPACE}"
-"""Between a number, its name and its unit: no line ends there."""
 CURVES = {"psnr": "dB", "ssim": "", "rmse": "HU", "dice": ""}
 
 
@@ -101,8 +101,20 @@ class Builder:
         if first is not None and "{" in footer:
             footer = self._fill(footer, self._words(first, at, None, None))
         return Sheet(
-            contents, self.spec.style, self.spec.title, footer, self.spec.insets, self.spec.arrows
+            contents,
+            self.spec.style,
+            self.spec.title,
+            footer,
+            self.spec.insets,
+            self.spec.arrows,
+            self._footnotes(contents),
         )
+
+    def _footnotes(self, contents: Sequence[Sequence[Content]]) -> tuple[str, ...]:
+        """What the protocols are that stand below pictures."""
+        told = " ".join(c.caption + c.title for row in contents for c in row if c is not None)
+        told = told.replace(FIXED, " ")
+        return tuple(footnote(name) for name in PROTOCOLS if f"protocol {name}" in told)
 
     def _content(self, cell: CellSpec, at: At) -> Content:
         if not cell.layer:
@@ -234,11 +246,13 @@ class Builder:
     # -- words ------------------------------------------------------------------------------------
 
     def _title(self, cell: CellSpec, words: Mapping[str, str]) -> str:
-        title = cell.title or self.material.hide(self.material.titles.get(cell.layer, cell.layer))
-        return self._fill(title, words)
+        usual = usual_title(self.spec, self.material.titles, self.spec.layer(cell.layer))
+        return self._fill(cell.title or self.material.hide(usual), words)
 
     def _fill(self, text: str, words: Mapping[str, str]) -> str:
         for key, value in words.items():
+            # The first word of a line is a sentence's.
+            text = re.sub(rf"^\{{{key}\}}", value[:1].upper() + value[1:], text, flags=re.M)
             text = text.replace("{" + key + "}", value)
         return "\n".join(line.strip(" ,") for line in text.splitlines() if line.strip(" ,"))
 
@@ -251,7 +265,8 @@ class Builder:
             return words
         stack = self._stack(cell)
         if window is not None:
-            words["window"] = _window_words(window, stack.unit, self.spec.layer(cell.layer).source)
+            signed = self.spec.layer(cell.layer).source == "difference"
+            words["window"] = window_words(window, stack.unit, signed=signed)
         words["slice"] = f"slice {self.index(cell, stack, at) + 1} of {len(stack)}"
         if image is not None and cell.against:
             words["metrics"] = self._metrics(cell, at, image)
@@ -273,10 +288,7 @@ class Builder:
 
     def _called(self, layer: str) -> str:
         """What a layer is called in the figure: by its own title there, where it has one."""
-        titles = [c.title for c in self.spec.cells if c.layer == layer and not c.curve]
-        own = next((title for title in titles if title and "{" not in title), "")
-        title = own or self.material.titles.get(layer, layer)
-        return self.material.hide(title[:1].lower() + title[1:])
+        return self.material.hide(short(title_in(self.spec, self.material.titles, layer)))
 
     # -- trainings --------------------------------------------------------------------------------
 
@@ -303,7 +315,7 @@ class Builder:
         unit = "" if preview.labels and layer.picture != "noisy" else preview.unit
         shown = preview.metrics if layer.picture == "reconstruction" else {}
         words = {
-            "window": _window_words(window, unit, "difference" if signed else "run"),
+            "window": window_words(window, unit, signed=signed),
             "slice": f"slice {preview.slice + 1}",
             "step": f"Step {preview.step:,}",
             "method": "",
@@ -316,7 +328,7 @@ class Builder:
         return Panel(
             image,
             window,
-            title=self._title(cell, words),
+            title=self._fill(cell.title or training_title(layer.picture, preview.labels), words),
             caption=self._fill(cell.caption, words),
             spacing_mm=geometry.spacing_mm if geometry is not None and known else None,
             unit=unit,
@@ -342,27 +354,6 @@ def _round(window: Window) -> Window:
 def _short(geometry: Geometry) -> tuple[str, str, str, str]:
     left, right, top, bottom = (letters[:2] for letters in geometry.edge_letters)
     return left, right, top, bottom
-
-
-def _window_words(window: Window, unit: str, source: str) -> str:
-    if source == "difference":
-        return f"± {window.width_hu / 2:g} {unit}".strip()
-    return f"{window} {unit}".strip().replace("-", "\N{MINUS SIGN}")
-
-
-def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
-    """ "PSNR 33.1 dB, SSIM 0.91, RMSE 9.4 HU", and below it "(protocol A, against reference)"."""
-    parts = []
-    for key, name, digits, unit in (
-        ("psnr", "PSNR", 2, " dB"), ("ssim", "SSIM", 3, ""), ("rmse", "RMSE", 1, " HU"),
-    ):  # fmt: skip
-        value = found.get(key, math.nan)
-        if math.isfinite(value):
-            parts.append(f"{name}{FIXED}{value:.{digits}f}{unit.replace(' ', FIXED)}")
-    if not parts:
-        return "equal to it" if math.isinf(found.get("psnr", 0.0)) else ""
-    # On a line of its own, so that the lines of neighbours stand side by side.
-    return f"{', '.join(parts)}\n(protocol{FIXED}{protocol}{against})"
 
 
 def _curve(cell: CellSpec, training: Training, at: At) -> Plot:

@@ -14,7 +14,8 @@ from ctstudio.workflows.figures.material import Material
 def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, Material]:
     """The description with these rows written out, and the slices that they show.
 
-    Without ``differences`` both stay as they are. A row of differences alone gets none.
+    Without ``differences`` both stay as they are. A row of differences alone gets none; such a
+    difference beside its picture goes below it.
     """
     ground = spec.differences
     if not ground:
@@ -24,10 +25,10 @@ def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, 
             f"The differences are those from {ground}, which is not there.",
             hint="Open it, or choose another layer for the row of differences.",
         )
-    layers, stacks, titles = list(spec.layers), dict(material.stacks), dict(material.titles)
+    layers, stacks = list(spec.layers), dict(material.stacks)
     rows: list[tuple[CellSpec, ...]] = []
-    words = f"Minus {titles.get(ground, ground).lower()}"
-    for row in spec.rows:
+    for whole_row in spec.rows:
+        row = _without_these(whole_row, spec)
         rows.append(row)
         below = []
         for cell in row:
@@ -36,7 +37,6 @@ def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, 
                 if name not in stacks:
                     layers.append(LayerSpec(name, "difference", of=cell.layer, minus=ground))
                     stacks[name] = Difference(stacks[ground], stacks[cell.layer])
-                    titles[name] = words
                 kept = replace(cell, layer=name, window="", title="", caption="{window}")
                 below.append(replace(kept, against="", mask=""))
             else:
@@ -44,7 +44,31 @@ def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, 
         if any(cell.layer for cell in below):
             rows.append(tuple(below))
     whole = replace(spec, layers=tuple(layers), rows=tuple(rows), differences="")
-    return whole, replace(material, stacks=stacks, titles=titles)
+    return whole, replace(material, stacks=stacks)
+
+
+def _without_these(row: tuple[CellSpec, ...], spec: FigureSpec) -> tuple[CellSpec, ...]:
+    """A row without the differences that come below its pictures; others keep their places."""
+    shown = {cell.layer for cell in row}
+    kept = []
+    for cell in row:
+        layer = spec.layer(cell.layer) if cell.layer else None
+        below = layer is not None and layer.minus == spec.differences and layer.of in shown
+        kept.append(CellSpec() if below else cell)
+    while kept and kept[-1] != row[len(kept) - 1]:
+        del kept[-1]
+    return tuple(kept)
+
+
+def rows_drawn(spec: FigureSpec, material: Material) -> list[int]:
+    """For each row of the figure that is drawn, the row of the description that it belongs to."""
+    if not spec.differences:
+        return list(range(len(spec.rows)))
+    numbers: list[int] = []
+    for number, row in enumerate(spec.rows):
+        below = any(_differs(cell, spec, material) for cell in row)
+        numbers += [number] * (2 if below else 1)
+    return numbers
 
 
 def _differs(cell: CellSpec, spec: FigureSpec, material: Material) -> bool:

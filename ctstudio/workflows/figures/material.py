@@ -17,6 +17,7 @@ from ctstudio.core.events import Preview, Work
 from ctstudio.ct.views import Difference, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.description import FigureSpec, LayerSpec
+from ctstudio.workflows.figures.naming import series_title
 from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.stages import stage
 
@@ -118,7 +119,8 @@ class Material:
     trainings
         By the layer's name.
     titles, methods
-        What a layer is called, and how it was made, in words that tell nothing of a patient.
+        What a series or a method's result is called, and how it was made, in words that tell
+        nothing of a patient.
     masks
         By the layer's name: what may lie over pictures.
     """
@@ -134,11 +136,6 @@ class Material:
         for stack in self.stacks.values():
             text = without_patient(text, stack.source)
         return text
-
-
-def difference_title(layer: LayerSpec) -> str:
-    """What a difference is called: what a method took away, or how far it is from another."""
-    return "Residual" if layer.minus == "original" else f"Minus {layer.minus}"
 
 
 def without_patient(text: str, source: Source) -> str:
@@ -191,7 +188,8 @@ def gather(
             if layer.number not in read:
                 read[layer.number] = yield from _read(layer, series)
             stacks[layer.name] = read[layer.number]
-            titles[layer.name] = "Original" if layer.number == 1 else "Reference"
+            taken = titles.values()
+            titles[layer.name] = series_title(stacks[layer.name], layer.number, taken)
         elif layer.source == "method":
             method = (known or {}).get(layer.method) or method_from(layer.method, layer.settings)
             stacks[layer.name] = Treated(stacks[layer.of], method)
@@ -202,7 +200,6 @@ def gather(
             overlays[layer.name] = _overlay(layer, drawn)
         elif layer.source == "difference":
             stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
-            titles[layer.name] = difference_title(layer)
         else:
             if run is None:
                 raise StudioError(
@@ -211,7 +208,6 @@ def gather(
                 )
             geometry = read[1].geometry if 1 in read else None
             trainings[layer.name] = Training(Path(run), geometry)
-            titles[layer.name] = layer.picture.capitalize()
     return Material(stacks, trainings, titles, methods, overlays)
 
 
@@ -251,6 +247,6 @@ def _read(layer: LayerSpec, series: Sequence[SeriesInfo]) -> Work[Volume]:
         given = f"{len(series)} was given" if len(series) == 1 else f"{len(series)} were given"
         raise StudioError(
             f"The figure shows {layer.number} series, but {given}.",
-            hint="Give a path for each, in order.",
+            hint="Give a path for each, in order (the second with --reference PATH).",
         )
     return (yield from stage(read(series[layer.number - 1]), "Reading"))

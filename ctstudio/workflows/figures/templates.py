@@ -79,10 +79,10 @@ def _against(given: Given) -> str:
     return REFERENCE if given.series > 1 else ""
 
 
-def _cell(given: Given, layer: str, title: str = "") -> CellSpec:
+def _cell(given: Given, layer: str) -> CellSpec:
     against = "" if layer == REFERENCE else _against(given)
     caption = METRICS if against else "{window}"
-    return CellSpec(layer, title=title, caption=caption, against=against)
+    return CellSpec(layer, caption=caption, against=against)
 
 
 def _single(given: Given) -> FigureSpec:
@@ -99,9 +99,9 @@ def _residual(given: Given) -> FigureSpec:
     for number in range(1, len(given.methods) + 1):
         rows.append(
             (
-                _cell(given, ORIGINAL, "Original"),
+                _cell(given, ORIGINAL),
                 _cell(given, _denoised(number)),
-                CellSpec(f"residual {number}", title="Residual", caption="{window}"),
+                CellSpec(f"residual {number}", caption="{window}"),
             )
         )
     if not rows:
@@ -113,15 +113,18 @@ def _residual(given: Given) -> FigureSpec:
 
 
 def _grid(given: Given) -> FigureSpec:
-    """The articles' two by two: original, noise, denoised, an empty place."""
+    """The articles' two by two; in the place that is empty there another method, or the change."""
     if given.series < 2 or not given.methods:
         raise _needs("grid", "two series, the noisy one first, and a method")
+    last = CellSpec("residual 1", caption="{window}")
+    if len(given.methods) > 1:
+        last = _cell(given, _denoised(2))
     rows = (
-        (_cell(given, REFERENCE, "Original"), _cell(given, ORIGINAL, "Noise")),
-        (_cell(given, _denoised(1), "Denoised"), CellSpec()),
+        (_cell(given, REFERENCE), _cell(given, ORIGINAL)),
+        (_cell(given, _denoised(1)), last),
     )
     style = StyleSpec(width_mm=120, letters="none")
-    layers = tuple(_layers(given))
+    layers = tuple(_layers(given, differences=len(given.methods) == 1))
     return FigureSpec(layers, rows, window=given.window, footer="{slice}", style=style)
 
 
@@ -132,11 +135,11 @@ def _five(given: Given) -> FigureSpec:
     layers.append(LayerSpec("error", "difference", of=_denoised(1), minus=REFERENCE))
     rows = (
         (
-            _cell(given, REFERENCE, "Reference"),
-            _cell(given, ORIGINAL, "Noisy"),
+            _cell(given, REFERENCE),
+            _cell(given, ORIGINAL),
             _cell(given, _denoised(1)),
-            CellSpec("residual 1", title="Taken away", caption="denoised minus noisy\n{window}"),
-            CellSpec("error", title="Error", caption="denoised minus reference\n{window}"),
+            CellSpec("residual 1", caption="{window}"),
+            CellSpec("error", caption="{window}"),
         ),
     )
     style = StyleSpec(width_mm=180, font_pt=6)
@@ -147,19 +150,23 @@ def _five(given: Given) -> FigureSpec:
 def _methods(given: Given) -> FigureSpec:
     if not given.methods:
         raise _needs("methods", "at least one method")
-    shown = [REFERENCE] if given.series > 1 else []
-    titles = {REFERENCE: "Reference", ORIGINAL: "Original"}
+    compared = given.series > 1
+    shown = [REFERENCE] if compared else []
     shown += [ORIGINAL, *(_denoised(k) for k in range(1, len(given.methods) + 1))]
-    differences = tuple(
-        CellSpec(f"residual {k}", title="Minus original", caption="{window}")
-        for k in range(1, len(given.methods) + 1)
-    )
-    empty = (CellSpec(),) * (len(shown) - len(differences))
+    row = tuple(_cell(given, name) for name in shown)
+    ground = REFERENCE if compared else ORIGINAL
+    layers = _layers(given)
+    # A row for the difference of one method would be almost empty: it stands beside it.
+    alone = len(given.methods) == 1
+    if alone:
+        layers.append(LayerSpec("residual 1", "difference", of=_denoised(1), minus=ground))
+        row = (*row, CellSpec("residual 1", caption="{window}"))
     return FigureSpec(
-        tuple(_layers(given, differences=True)),
-        (tuple(_cell(given, name, titles.get(name, "")) for name in shown), empty + differences),
+        tuple(layers),
+        (row,),
         window=given.window,
         footer="{slice}",
+        differences="" if alone else ground,
         insets=(InsetSpec((0.55, 0.5, 0.2, 0.2), "below"),),
         style=StyleSpec(font_pt=7),
     )
@@ -203,15 +210,17 @@ TEMPLATES: dict[str, Template] = {
     for t in (
         Template("single", "One picture", "A slice as it is", _single),
         Template(
-            "residual", "Original, denoised, residual",
-            "A row for each method, with what it took away", _residual,
+            "residual", "Original, denoised, difference",
+            "A row for each method, with denoised \N{MINUS SIGN} original", _residual,
         ),
         Template(
-            "grid", "Two by two", "The articles' original, noise, denoised, with an empty place",
+            "grid", "Two by two",
+            "The articles' reference, noisy and denoised, with a second method or the difference",
             _grid,
         ),
         Template(
-            "five", "Five panels", "Reference, noisy, denoised, what was taken away, error", _five
+            "five", "Five panels",
+            "Reference, noisy, denoised, and denoised \N{MINUS SIGN} each of the two", _five,
         ),
         Template(
             "methods", "Methods compared",
