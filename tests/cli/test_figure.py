@@ -1,0 +1,129 @@
+"""``ctstudio figure``: films between pictures, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ctstudio.cli import main
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with Image.open(path) as image:
+        return [np.asarray(image.convert("RGB")) for _ in _each(image)]
+
+
+def _each(image: Image.Image) -> range:
+    for index in range(getattr(image, "n_frames", 1)):
+        image.seek(index)
+        yield index  # type: ignore[misc]
+
+
+@pytest.fixture
+def pair(make_series) -> list[str]:
+    one, other = (str(make_series(name)) for name in ("noisy disc", "clean disc"))
+    return [one, "--reference", other]
+
+
+@pytest.mark.parametrize(("template", "count"), [("residual", 2), ("five", 3), ("methods", 3)])
+def test_a_flicker_shows_pictures_without_differences(
+    pair: list[str], tmp_path: Path, template: str, count: int
+) -> None:
+    out = tmp_path / "a.gif"
+    words = ["figure", *pair, "--method", "tv", "--template", template, "--film", "flicker"]
+    assert main.run([*words, "--dpi", "60", "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert image.n_frames == count
+        assert image.info["duration"] == 500
+    if template != "methods":  # its boxes are yellow
+        # Red and blue are of differences alone.
+        hues = [int(np.ptp(frame.astype(int), axis=2).max()) for frame in frames_of(out)]
+        assert max(hues) < 60
+
+
+def test_a_flicker_of_differences_alone_is_made(pair: list[str], tmp_path: Path) -> None:
+    from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
+
+    layers = (
+        LayerSpec("a"),
+        LayerSpec("b", "method", method="tv", of="a"),
+        LayerSpec("c", "difference", of="b", minus="a"),
+    )
+    spec = FigureSpec(layers, ((CellSpec("b"), CellSpec("c")),))
+    (tmp_path / "a.toml").write_text(spec.to_toml())
+    out = tmp_path / "a.gif"
+    words = ["figure", pair[0], "--from", str(tmp_path / "a.toml"), "--film", "flicker"]
+    assert main.run([*words, "--seconds", "0.2", "--dpi", "60", "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert image.n_frames == 2
+        assert image.info["duration"] == 200
+
+
+def test_an_mp4_says_which_codec_it_has(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import av
+
+    for suffix in (".mp4", ".webm"):
+        out = tmp_path / f"a{suffix}"
+        assert main.run(["figure", pair[0], "--dpi", "60", "--out", str(out)]) == 0
+        with av.open(str(out)) as container:
+            codec = container.streams.video[0].codec_context.name
+        told = "AV1" in capsys.readouterr().err
+        assert told == (suffix == ".mp4" and "av1" in codec)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--out", "a.html"], 2, "ctstudio report"),
+        (["--film", "flicker", "--out", "a.png"], 2, "--film belongs to a film"),
+        (["--seconds", "1", "--out", "a.pdf"], 2, "--seconds belongs to a film"),
+        (["--limit-mb", "1", "--out", "a.svg"], 2, "--limit-mb belongs to a film"),
+        (["--greys", "16", "--out", "a.mp4"], 2, "--greys belongs to a .gif"),
+        (["--dither", "ordered", "--out", "a.webm"], 2, "--dither belongs to a .gif"),
+        (["--bits", "16", "--out", "a.svg"], 2, "--bits 16 belongs to"),
+        (["--bits", "16", "--out", "a.gif"], 2, "--bits 16 belongs to"),
+        (["--film", "flicker", "--out", "a.gif"], 1, "two pictures"),
+        (["--method", "tv", "--film", "swipe", "--back", "--out", "a.gif"], 2, "leave out --back"),
+        (["--film", "steps", "--out", "a.gif"], 1, "Give the folder of a training"),
+        (["--template", "five", "--method", "tv", "--out", "a.png"], 1, "--reference PATH"),
+        (["--template", "six", "--out", "a.png"], 2, "'six'"),
+        (["--seconds", "0", "--out", "a.gif"], 1, "seconds = 0"),
+        (["--limit-mb", "0.0001", "--out", "a.gif"], 1, "small enough"),
+        (["--dpi", "5", "--out", "a.png"], 1, "dpi = 5"),
+        (["--each", "--demo", "--out", "a.png"], 2, "leave out PATH"),
+        (["--each", "--out", "a.toml"], 2, "--each"),
+        (["--method", "tv", "--method", "nlm", "--template", "five", "--reference", "SERIES",
+          "--out", "a.png"], 2, "shows 1 result of methods, but 2"),
+    ],
+)  # fmt: skip
+def test_it_refuses(
+    options: list[str],
+    code: int,
+    words: str,
+    series_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [option.replace("SERIES", str(series_folder)) for option in options]
+    assert main.run(["figure", str(series_folder), *given]) == code
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_second_series_is_asked_for_by_its_option(
+    pair: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = tmp_path / "one.png"
+    words = ["--method", "tv", "--template", "five", "--dpi", "60"]
+    assert main.run(["figure", *pair, *words, "--out", str(one)]) == 0
+    capsys.readouterr()
+    again = ["figure", pair[0], "--from", str(one), "--out", str(tmp_path / "two.png")]
+    assert main.run(again) == 1
+    assert "--reference PATH" in capsys.readouterr().err
