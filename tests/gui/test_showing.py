@@ -89,6 +89,20 @@ def test_after_a_click_in_the_list_the_pane_has_the_keys(hands: Any, thin: Any, 
     assert hands.window.view_control.comparing.active.mode == "difference"
 
 
+def test_a_click_beside_what_is_listed_leaves_the_keys_to_the_pane(
+    hands: Any, thin: Any, thick: Any
+) -> None:
+    hands.open(thin, thick)
+    hands.view.setFocus()
+    panel = hands.window.series_panel
+    for area in (panel.tree, panel.list):
+        bottom = QPoint(20, area.viewport().height() - 5)
+        QTest.mouseClick(area.viewport(), Qt.MouseButton.LeftButton, pos=bottom)
+        assert hands.view.hasFocus()
+    area.setFocus(Qt.FocusReason.TabFocusReason)
+    assert area.hasFocus(), "Tab still reaches it"
+
+
 def test_the_toolbar_compares(hands: Any, thin: Any, thick: Any) -> None:
     hands.open(thin, thick)
     (button,) = hands.window.toolbar.findChildren(CompareButton)

@@ -65,6 +65,7 @@ class SeriesPanel(QWidget):
         self.list.itemDoubleClicked.connect(self._rename)
         for view in (self.tree, self.list):
             view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            view.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the images
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(_titled(tr("Series"), self.tree))
