@@ -236,3 +236,16 @@ def test_no_report_tells_of_the_patient(patient, tmp_path, suffix):
     path = finish(save_report(spec, material, tmp_path / f"report{suffix}"))
     assert told(everything_in(path)) == []
     assert told(" ".join(finish(report(spec, material)).texts)) == []
+
+
+@pytest.mark.parametrize("suffix", [".html", ".pdf"])
+@pytest.mark.parametrize("each", [False, True])
+def test_no_report_by_command_tells_of_the_patient(patient, tmp_path, capsys, suffix, each):
+    words = ["report", str(patient), "--method", "tv", "--title", "A thorax"]
+    words += ["--each"] * each
+    assert main.run([*words, "--out", str(tmp_path / f"report{suffix}")]) == 0
+    (path,) = tmp_path.iterdir()
+    assert path.stem == ("report-1" if each else "report")
+    text = everything_in(path)
+    assert "a thorax" in text
+    assert told(text) == []
