@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_sights() -> None:
     seen = {}
     for name, answers in {"black": black, "right": right, "same": same}.items():
         told = measure.numbers(answers, truths, spacings) | {"cost": 0.9}
+        assert {type(value) for value in told.values()} == {float}
+        # As a report's JSON has them, whatever type of float a measure comes with.
+        alien = {key: np.float64(value) for key, value in told.items()}
+        json.dumps([sight.holds(alien) for sight in measure.SIGHTS.values()])
         held = {key for key, sight in measure.SIGHTS.items() if sight.holds(told)}
         seen[name] = held - {"cost falls little"}
         assert "cost falls little" in held

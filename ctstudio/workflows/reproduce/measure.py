@@ -41,7 +41,8 @@ class Sight:
     def holds(self, numbers: Mapping[str, float]) -> bool:
         """Whether it is seen."""
         value = numbers[self.measure]
-        return value >= self.bound if self.least else value <= self.bound
+        # NumPy's own bool is none that JSON knows.
+        return bool(value >= self.bound if self.least else value <= self.bound)
 
     @property
     def rule(self) -> str:

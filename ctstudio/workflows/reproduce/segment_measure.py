@@ -75,7 +75,7 @@ def numbers(
     there = np.count_nonzero(true > 0)
     above = sum(np.count_nonzero((f > 0) & (t >= 0)) for f, t in zip(answers.found, truths,
                                                                      strict=True))  # fmt: skip
-    told["found"] = above / there if there else math.nan
+    told["found"] = float(above / there) if there else math.nan
     told["sameness"] = sameness(answers.inside)
     told["checkerboard"] = float(np.mean([checkerboard(each) for each in answers.inside]))
     return told
