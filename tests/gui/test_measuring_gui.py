@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.gui.measuring import numbers
 from ctstudio.gui.measuring import tool as measuring_tool
-from ctstudio.gui.measuring.drawing import COLOUR, SELECTED
+from ctstudio.gui.measuring.drawing import COLOUR, SELECTED, words_for
 
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 Left = Qt.MouseButton.LeftButton
@@ -135,6 +136,18 @@ def test_a_region_tells_what_it_holds(studio: Any, thin: Any, name: str, kind: s
     x, y = studio.panel.plot.curves[0].getData()
     assert y.max() > 0
     assert y[1:-1].reshape(-1, 2)[:, 0].sum() == got.n, "the histogram holds every pixel"
+
+
+def test_values_between_voxels_are_told_with_one_digit(studio: Any) -> None:
+    studio.window.actions_by_name["oblique"].trigger()
+    studio.window.actions_by_name["tilt_up"].trigger()
+    studio.view.setFocus()
+    studio.key(Qt.Key.Key_R)
+    draw(studio, (30.4, 15.4), (44.6, 27.6))
+    words = " ".join(words_for(only(studio).shape, studio.view))
+    assert re.search(r"\d", words)
+    assert not re.search(r"\.\d\d", words), words
+    assert not re.search(r"\.0 to", words), words
 
 
 def test_an_outline_drawn_by_hand(studio: Any) -> None:

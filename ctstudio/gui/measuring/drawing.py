@@ -175,6 +175,11 @@ def words_for(
     about = "" if most is None or found.n <= most else "≈ "
     return [
         f"{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
-        f"{found.min:g} to {found.max:g} {value}".rstrip(),
+        f"{one_digit(found.min)} to {one_digit(found.max)} {value}".rstrip(),
         f"{area}{found.n} px",
     ]
+
+
+def one_digit(value: float) -> str:
+    """A value with one digit after the point, where it needs one."""
+    return f"{value:.1f}".removesuffix(".0")

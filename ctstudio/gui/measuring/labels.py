@@ -14,6 +14,7 @@ FONT_PX = 12
 GAP = 8.0  # px between a shape and its words
 PAD = 3.0  # px around the words
 EDGE = 4.0  # px to the edge of the pane
+GROUND = 190  # how dark it is behind the words: they are read on white, too
 STEPS = 12  # so many heights of a line words give way, up or down
 
 
@@ -81,7 +82,7 @@ class Labels:
             near = QPointF(rect.left() if rect.left() > bounds.right() else rect.center().x(), 0)
             near.setY(rect.center().y())
             painter.drawLine(_nearest(bounds, near), near)
-        painter.fillRect(rect, QColor(0, 0, 0, 130))
+        painter.fillRect(rect, QColor(0, 0, 0, GROUND))
         for row, text in enumerate(words):
             baseline = QPointF(rect.x() + PAD, rect.y() + PAD / 2 + metrics.ascent() + row * line)
             overlay.outlined(painter, baseline, text, colour)

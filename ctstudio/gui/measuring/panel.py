@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from ctstudio.ct.planes import plane_name
 from ctstudio.gui import units
 from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.measuring.drawing import one_digit
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.plot import MeasurePlot, colour
@@ -301,7 +302,7 @@ class MeasurePanel(QWidget):
 def _cells(reading: Reading, length_unit: str) -> list[str]:
     s = reading.statistics
     if s is not None:
-        values = (f"{s.mean:.1f}", f"{s.sd:.1f}", f"{s.min:g}", f"{s.max:g}")
+        values = (f"{s.mean:.1f}", f"{s.sd:.1f}", one_digit(s.min), one_digit(s.max))
         return [*values, str(s.n), f"{s.area:.1f}", ""]
     known = reading.samples[np.isfinite(reading.samples)]
     if not known.size:
