@@ -32,7 +32,7 @@ class Asker(QObject):
     def ask_folder(self) -> None:
         """Let the user choose a folder."""
         start = str(self._settings.recent[0]) if self._settings.recent else ""
-        title = "Open a folder of images"
+        title = tr("Open a folder of images")
         path = QFileDialog.getExistingDirectory(self._parent, title, start)
         if path:
             self._opener.open_paths([Path(path)])

@@ -82,7 +82,7 @@ def ask_where_to_save(
         overwrites only for the name that was typed.
     """
     start = str(session.export_folder / name)
-    typed, kind = QFileDialog.getSaveFileName(parent, title, start, kinds)
+    typed, kind = QFileDialog.getSaveFileName(parent, tr(title), start, kinds)
     if not typed:
         return None
     endings = re.findall(r"\*(\.\w+)", kinds)
@@ -102,7 +102,7 @@ def ask_new_folder(parent: QWidget, session: Session, title: str, name: str) -> 
     """Ask for the name of a folder that is to be made; None when cancelled."""
     start = str(session.export_folder / name)
     options = QFileDialog.Option.DontConfirmOverwrite
-    typed, _ = QFileDialog.getSaveFileName(parent, title, start, "New folder (*)", "", options)
+    typed, _ = QFileDialog.getSaveFileName(parent, title, start, tr("New folder (*)"), "", options)
     if not typed:
         return None
     session.export_folder = Path(typed).parent

@@ -29,7 +29,7 @@ class LossTerm(QWidget):
         from ctstudio.learn.recipe_parts import WEIGHT
 
         self._registry = registry
-        self._heading = "Loss"
+        self._heading = tr("Loss")
         self.section = Section(tr("Loss"), opened=opened)
         self.section.set_choice(registry, choice)
         self.section.changed.connect(self._name)
@@ -147,4 +147,4 @@ class LossTerms(QWidget):
         several = len(self.terms) > 1
         for number, term in enumerate(self.terms, 1):
             term.extra.setVisible(several)
-            term.set_heading(f"Loss {number}" if several else "Loss")
+            term.set_heading(f"{tr('Loss')} {number}" if several else tr("Loss"))

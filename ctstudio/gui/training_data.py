@@ -194,10 +194,10 @@ class TrainingData(QWidget):
         layers, unopened = self._layers(), self._unopened()
         sources = [(called(la), la) for la in layers]
         others = [(info.title, info) for info in unopened]
-        nothing = [] if layers or (others and not first) else [(NO_SERIES, None)]
+        nothing = [] if layers or (others and not first) else [(tr(NO_SERIES), None)]
         _refill(row.source, [*nothing, *sources, *([] if first else others)])
         masks = self._masks() if self._target_label == MASK else []
-        _refill(row.target, [(NO_TARGET, None), *masks, *sources, *others])
+        _refill(row.target, [(tr(NO_TARGET), None), *masks, *sources, *others])
 
     def _layers(self) -> list[Layer]:
         return [la for la in self._session.layers if la.is_scan]

@@ -14,6 +14,7 @@ from ctstudio.figures.room import require_room
 from ctstudio.figures.scene import Place, Scene, draw
 from ctstudio.gui import theme
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 
 Tool = Literal["select", "inset", "arrow"]
 ROOM = 16
@@ -60,7 +61,7 @@ class FigureView(QWidget):
 
     def say(self, words: str) -> None:
         """Show words in place of a figure."""
-        self._scene, self._image, self.words = None, None, words
+        self._scene, self._image, self.words = None, None, said(words)
         self.update()
 
     def set_busy(self, busy: bool) -> None:

@@ -44,7 +44,7 @@ PRESSED = (
 )
 """Buttons of the bars above the images: what is on is seen to be."""
 MOST_LISTED = 60  # labels of a mask in its menu
-FILES = "Masks (*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz);;All files (*)"
+FILES = "(*.dcm *.nii *.nii.gz *.png *.tif *.tiff *.npy *.npz)"
 
 
 class MaskMenu(QObject):
@@ -98,7 +98,8 @@ class MaskMenu(QObject):
                 tr("A mask belongs to a series."), tr("Open the series first, then its mask."), ""
             )
             return
-        names, _ = QFileDialog.getOpenFileNames(self._window, tr("Open a mask"), "", FILES)
+        kinds = f"{tr('Masks')} {FILES};;{tr('All files')} (*)"
+        names, _ = QFileDialog.getOpenFileNames(self._window, tr("Open a mask"), "", kinds)
         if names:
             self._masks.read([Path(name) for name in names], layer)
 

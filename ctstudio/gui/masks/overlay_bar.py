@@ -52,7 +52,7 @@ class OverlayBar(QFrame):
         first = QHBoxLayout()
         first.setSpacing(4)
         for name in TOGGLES:
-            actions[name].setIconText(SHORT[name])
+            actions[name].setIconText(tr(SHORT[name]))
             first.addWidget(self._toggle(name))
         first.addSpacing(4)
         first.addWidget(self._toggle("mask_outlines", text=False))
@@ -74,7 +74,7 @@ class OverlayBar(QFrame):
         first.addStretch(1)
         self.numbers = QToolButton()
         self.numbers.setAutoRaise(True)
-        self.numbers.setToolTip(TIP)
+        self.numbers.setToolTip(tr(TIP))
         self.numbers.setAccessibleName(tr("Agreement of prediction and truth"))
         self.numbers.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.numbers.clicked.connect(actions["mask_scores"].trigger)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 REGIONS = (("Where it learnt", None), ("Inside the body", "body"), ("Everywhere", "everywhere"))
 NONE_YET = "No network yet"
 HALF = 0.5
-KINDS = "Trained networks (*.safetensors *.pt)"
+KINDS = "(*.safetensors *.pt)"
 
 
 class SegmentPanel(QWidget):
@@ -186,7 +186,8 @@ class SegmentPanel(QWidget):
         self._model_changed()
 
     def _ask_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, tr("Open a trained network"), "", KINDS)
+        kinds = f"{tr('Trained networks')} {KINDS}"
+        path, _ = QFileDialog.getOpenFileName(self, tr("Open a trained network"), "", kinds)
         if path:
             self.load(Path(path))
 

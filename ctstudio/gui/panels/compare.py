@@ -27,6 +27,7 @@ from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
 from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
+from ctstudio.gui.run_layers import LABEL_NAMES, RESIDUAL
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
@@ -36,7 +37,7 @@ from ctstudio.workflows.denoise import require_free_folder
 
 SETTLE_MS = 250
 TRAINING = "Training: "
-MADE = ("reconstruction", "prediction", "residual", "difference")
+MADE = ("reconstruction", "prediction", RESIDUAL, LABEL_NAMES["residual"])
 """What a training's layers are called that change from step to step."""
 Measured = tuple[Layer, NDArray[np.float32], NDArray[np.float32], int | None]
 """Two slices to compare, and the training's step."""
@@ -283,12 +284,12 @@ class ComparePanel(QWidget):
         for row in self._rows:
             if row.layer is layer and layer in self._session.layers:
                 m = row.metrics
-                step = "" if row.step is None else tr(", step {0:,}").format(row.step)
-                text = tr("PSNR {0} dB, SSIM {1}, RMSE {2} HU (protocol {3}, against {4}{5})")
-                return text.format(
-                    _number(m["psnr"], 2), _number(m["ssim"], 3), _number(m["rmse"], 1),
-                    row.protocol, row.reference, step,
-                )  # fmt: skip
+                step = "" if row.step is None else f", step {row.step:,}"
+                return (
+                    f"PSNR {_number(m['psnr'], 2)} dB, SSIM {_number(m['ssim'], 3)}, "
+                    f"RMSE {_number(m['rmse'], 1)} HU (protocol {row.protocol}, "
+                    f"against {row.reference}{step})"
+                )
         return ""
 
     # -- exports ---------------------------------------------------------------------------------

@@ -43,8 +43,12 @@ from ctstudio.workflows.sessions.writing import store_of, write
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
 
-KINDS = f"Sessions (*{SUFFIX})"
 ROLE = "save session"
+
+
+def kinds() -> str:
+    """What file dialogs offer."""
+    return f"{tr('Sessions')} (*{SUFFIX})"
 
 
 class Sessions(QObject):
@@ -151,7 +155,7 @@ class Sessions(QObject):
             return
         try:
             name = self.path.name if self.path is not None else f"session{SUFFIX}"
-            path = ask_where_to_save(self._window, self._session, tr("Save session"), name, KINDS)
+            path = ask_where_to_save(self._window, self._session, tr("Save session"), name, kinds())
         except StudioError as error:
             self._session.report(error)
             return
@@ -187,7 +191,7 @@ class Sessions(QObject):
     def ask(self) -> None:
         """Let the user choose a session file."""
         start = str(self._session.export_folder)
-        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a session"), start, KINDS)
+        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a session"), start, kinds())
         if path:
             self.open(Path(path))
 

@@ -13,6 +13,7 @@ from ctstudio.figures.marks import nice_length
 from ctstudio.gui import theme
 from ctstudio.gui.session import Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import PictureView
 from ctstudio.gui.viewer.view_grid import ViewGrid
@@ -132,7 +133,7 @@ class Overlays(QObject):
         metrics = QFontMetricsF(font)
         small = size.width() < 480 or size.height() < 360
         y = overlay.MARGIN + metrics.ascent() + (2 if small else LINES_ABOVE) * metrics.height()
-        for line in (*values.split(", "), protocol.rstrip(")")):
+        for line in (*values.split(", "), said(protocol.rstrip(")"))):
             text = metrics.elidedText(
                 line, Qt.TextElideMode.ElideRight, size.width() - 2 * overlay.MARGIN
             )
