@@ -168,6 +168,17 @@ def test_flicker_shows_both_in_turn(pair: Any, thin: Any, thick: Any) -> None:
     assert all((sample(pair, YS, XS)[p][1] == first[p]).all() for p in places)
 
 
+def test_the_scale_of_a_difference_ends_at_round_numbers(pair: Any) -> None:
+    pair.key(Qt.Key.Key_Y)
+    comparing = pair.window.view_control.comparing
+    seen = set()
+    for _ in range(12):
+        pair.key(Qt.Key.Key_Period)
+        seen.add(comparing.values.get("difference"))
+    assert len(seen) > 6
+    assert all(value == float(f"{value:.2g}") for value in seen), seen
+
+
 def test_difference_has_a_sign_and_a_scale_of_its_own(pair: Any, thin: Any, thick: Any) -> None:
     pair.key(Key.Key_Y)
     comparing = pair.window.view_control.comparing

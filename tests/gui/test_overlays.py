@@ -79,6 +79,14 @@ def test_the_crosshair_may_be_hidden(hands: Any, thin: Any) -> None:
     assert hands.picture(hands.view.viewport()).pixelColor(30, 300).name() != "#f2c14e"
 
 
+def test_metrics_without_a_reference_say_what_they_lack(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    hands.window.compare_panel.reference.setCurrentIndex(-1)
+    hands.view.setFocus()
+    hands.key(Key.Key_I, Shift)
+    assert "reference" in hands.window.message_label.text()
+
+
 def test_metrics_stand_upon_the_image_with_their_protocol(
     hands: Any, thin: Any, words: list[str]
 ) -> None:

@@ -109,6 +109,24 @@ def test_a_series_opened_beside_another_is_seen_in_its_window(
     assert (two.window == PRESETS["Lung"]) == linked
 
 
+def test_what_is_linked_again_agrees_at_once(hands: Any, thin: Any, thick: Any) -> None:
+    one, two = side_by_side(hands, thin, thick)
+    for number in (Key.Key_1, Key.Key_2, Key.Key_3, Key.Key_4):
+        hands.key(number, Ctrl)
+    hands.wheel(one, -2)
+    hands.key(Key.Key_1)
+    hands.wheel(one, 3, QPointF(150, 220), Ctrl)
+    assert two.window != one.window
+    assert two.framing != one.framing
+    assert two.index != (one.index + 1) // 2
+    for number in (Key.Key_1, Key.Key_2, Key.Key_3, Key.Key_4):
+        hands.key(number, Ctrl)
+    assert two.window == one.window == PRESETS["Lung"]
+    assert two.framing == one.framing
+    far = two.stack.geometry.offsets_mm[two.index] - one.stack.geometry.offsets_mm[one.index]
+    assert abs(far) <= 3.0, "the nearest of slices 6 mm apart"
+
+
 def test_a_header_that_is_used_makes_its_pane_the_active_one(
     hands: Any, thin: Any, thick: Any
 ) -> None:

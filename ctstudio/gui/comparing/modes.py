@@ -33,7 +33,8 @@ class Kind:
         place = min(max(place, 0.0), 1.0)
         if self.evenly:
             return self.low + place * (self.high - self.low)
-        return self.low * (self.high / self.low) ** place
+        value = self.low * (self.high / self.low) ** place
+        return float(f"{value:.2g}") if self.label == "Scale" else value  # its ends are read
 
     def words(self, value: float, unit: str = "") -> str:
         """The value as it is shown; ``unit`` in place of its own."""

@@ -205,6 +205,10 @@ class ComparePanel(QWidget):
     def _want(self, on: bool) -> None:
         """The metrics stand upon the images, too, or no more."""
         self._wanted = on
+        if on and not isinstance(self.reference.currentData(), Layer):
+            self._session.message.emit(
+                tr("Choose a reference under Compare: metrics are told against it."), 8000
+            )
         self._later()
 
     def _later(self, *_: object) -> None:

@@ -88,9 +88,32 @@ class LinkedPanes(QWidget):
         ]
 
     def set_link(self, name: str, on: bool) -> None:
-        """Do something together from now on, or no more; ``name`` is that of a field of `Links`."""
+        """Do something together from now on, or no more; ``name`` is that of a field of `Links`.
+
+        What is linked agrees at once: the other panes follow the active one.
+        """
+        before = getattr(self.links, name)
         setattr(self.links, name, on)
+        if on and not before:
+            self._agree(name)
         self.show_links()
+
+    def _agree(self, name: str) -> None:
+        pane = self._active
+        if pane.layer is None:
+            return
+        if name == "window":
+            self._window(pane, pane.view.window)
+        elif name in ("zoom", "pan"):
+            self._frame(pane, pane.view.framing)
+        elif name == "scroll":
+            with TOGETHER:
+                for other in self.linked(pane):
+                    target = matching_slice(pane.view, other.view.stack)
+                    if target != other.view.index:
+                        other.view.show_slice(target)
+            self.moved.emit(pane)
+            self.reprobe()
 
     def show_links(self) -> None:
         """Say in each header what the pane does with the active one."""

@@ -62,7 +62,7 @@ def _ticks(lower: float, upper: float, height: int) -> tuple[tuple[float, str, i
     """The numbers beside a bar ``height`` px tall: px from its top, text, its width and ascent."""
     metrics = QFontMetrics(theme.image_font(11))
     ticks = bar_ticks(lower, upper, max(height // (2 * metrics.height()), 2))
-    texts = [number(float(f"{value:.6g}")) for value in ticks]
+    texts = [number(float(f"{value:.4g}")) for value in ticks]
     return tuple(
         (height * (upper - value) / (upper - lower), text, metrics.horizontalAdvance(text),
          metrics.ascent())
