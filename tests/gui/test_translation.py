@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QLibraryInfo, Qt
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel, QPushButto
 
 import ctstudio.gui
 from ctstudio.core.errors import StudioError
+from ctstudio.ct.volume import Geometry
 from ctstudio.gui.actions import SPECS
 from ctstudio.gui.app import Program
 from ctstudio.gui.chrome import MENUS
@@ -180,6 +182,64 @@ def sentences_below() -> dict[str, str]:
 
 
 HOLES = re.compile(r"\{\d\}")
+REASON = re.compile(r"(it|its|the file) [a-z]")
+
+
+def reasons_below() -> dict[str, str]:
+    """Why files are left out ("it is empty"), and the file that each reason stands in."""
+    found: dict[str, str] = {}
+    root = Path(str(ctstudio.__path__[0]))
+    for path in sorted([*(root / "dicom").rglob("*.py"), *(root / "files").rglob("*.py")]):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parts = {id(v) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in n.values}
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in parts:
+                found |= {text: path.name for text in said_in(node, {}) if REASON.match(text)}
+    return found
+
+
+def test_no_reason_for_which_a_file_is_left_out_is_missing() -> None:
+    found = reasons_below()
+    assert len(found) > 60
+    known = {*catalogue.catalogue(CHINESE), *sentences.sentences(CHINESE)}
+    missing = {text: place for text, place in found.items() if text not in known}
+    assert missing == {}, "resources/translations/zh_CN.sentences.json lacks these"
+
+
+def test_what_is_odd_about_a_series_is_told_in_chinese(qapp: QApplication) -> None:
+    from ctstudio.ct.resample import Fix
+    from ctstudio.dicom import irregularities
+    from ctstudio.dicom.irregularities import Kind
+
+    found = [
+        *irregularities.of_studies(2), *irregularities.of_patients(3),
+        *irregularities.of_frames_of_reference(2, 9, apart=True),
+        *irregularities.of_frames_of_reference(9, 9, apart=False),
+        *irregularities.of_copies(1), *irregularities.of_copies(4),
+        *irregularities.of_thickness([1.0, 2.5])[1],
+    ]  # fmt: skip
+    for places in ([0, 1, 2, 5, 6], [0, 1, 1, 2], [0, 0, 0], [0, 1, 2.5, 3], [0, 3, 4, 5, 9]):
+        at = np.zeros((len(places), 3))
+        at[:, 2] = places
+        tilted = at + np.outer(places, (0.0, 0.4, 0.0))
+        for positions in (at, tilted):
+            geometry = Geometry(positions, np.eye(3)[0], np.eye(3)[1], (0.7, 0.9))
+            found += irregularities.of_stack(geometry, 4.0)
+    assert {odd.kind for odd in found} >= irregularities.OF_STACKS
+    catalogue.choose(qapp, CHINESE)
+    english = re.compile(r"[a-z]{4,}")
+    for text in [*(o.sentence for o in found), *map(str, Kind), *(f.help for f in Fix)]:
+        assert HAN.search(sentences.said(text)), text
+        assert not english.search(sentences.said(text)), text
+
+
+def test_every_experiment_is_explained_in_chinese(qapp: QApplication) -> None:
+    from ctstudio.workflows.reproduce.experiments import known
+
+    catalogue.choose(qapp, CHINESE)
+    for experiment in known().values():
+        for text in (experiment.title, experiment.article, experiment.seen):
+            assert HAN.search(sentences.said(text)) or text == "U-Net", text
 
 
 def test_no_sentence_of_the_layers_below_is_missing() -> None:

@@ -27,7 +27,7 @@ from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import called
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.words import plain_title
 
 FIRST = (
@@ -132,7 +132,7 @@ class MaskMenu(QObject):
         menu.addSeparator()
         labels = masks.labels(layer)
         for label in labels[:MOST_LISTED]:
-            action = menu.addAction(swatch(label), plain_title(label.name))
+            action = menu.addAction(swatch(label), plain_title(said(label.name)))
             action.setCheckable(True)
             action.setChecked(label.number not in style.hidden)
             action.toggled.connect(

@@ -25,7 +25,7 @@ from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_keys import PaintKeys
 from ctstudio.gui.masks.painter import LEAST_MM, MOST_MM, Painter, Tool
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import called
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.words import plain_title
 
 TOOLS: tuple[tuple[Tool, str, str, str], ...] = (
@@ -134,7 +134,7 @@ class PaintBar(QFrame):
             self.mask_box.setCurrentIndex(max(self.mask_box.findData(painter.mask), 0))
             self.label_box.clear()
             for label in painter.paintable:
-                self.label_box.addItem(swatch(label), plain_title(label.name), label.number)
+                self.label_box.addItem(swatch(label), plain_title(said(label.name)), label.number)
             self.label_box.addItem(tr("New label ..."), None)
             self.label_box.addItem(tr("Rename this label ..."), tr("rename"))
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
