@@ -79,6 +79,20 @@ def test_the_crosshair_may_be_hidden(hands: Any, thin: Any) -> None:
     assert hands.picture(hands.view.viewport()).pixelColor(30, 300).name() != "#f2c14e"
 
 
+def test_a_narrow_pane_tells_its_window_in_full(hands: Any, thin: Any, words: list[str]) -> None:
+    hands.open(thin)
+    hands.window.actions_by_name["layout_1x3"].trigger()
+    hands.window.resize(1440, 900)
+    hands.pause(20)
+    hands.view.setFocus()
+    hands.key(Key.Key_1)
+    words.clear()
+    hands.picture(hands.view.viewport())
+    assert 260 <= hands.view.viewport().width() < 300
+    assert {"W 1500", "C -600"} <= set(words)
+    assert not any(word.endswith("\N{HORIZONTAL ELLIPSIS}") for word in words)
+
+
 def test_metrics_without_a_reference_say_what_they_lack(hands: Any, thin: Any) -> None:
     hands.open(thin)
     hands.window.compare_panel.reference.setCurrentIndex(-1)

@@ -114,7 +114,7 @@ class SeriesPanel(QWidget):
             every = tr("every {0}").format(far) if even else tr("unevenly spaced")
             detail = f"{size}, {every}" if spacing else size
             count = tr("1 slice") if info.slices == 1 else tr("{0} slices").format(info.slices)
-            short = f"{count}, {far if even else every}" if spacing else count
+            short = f"{count}, {far if even else tr('uneven')}" if spacing else count
             item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
             tip = [source.description or info.title, detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *map(said, info.warnings)])))

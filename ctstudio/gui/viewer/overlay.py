@@ -84,7 +84,8 @@ def describe(
         top_right=_words(*top_right),
         bottom_left=_words(*bottom_left),
         bottom_left_short=_words(
-            f"{turn} / {turns}{'  ' + tr('draft') if drafted else ''}", range_
+            f"{turn} / {turns}{'  ' + tr('draft') if drafted else ''}",
+            *range_.split(" / "),  # beside a scale bar there is no room for both
         ),
         bottom_right=_words(*bottom_right),
         letters=(left[:2], right[:2], top[:2], bottom[:2]),
