@@ -156,8 +156,8 @@ class Opener(QObject):
         if warnings:
             warnings = [said(text) for text in warnings]
             more = tr(" ({0} more)").format(len(warnings) - 1) if len(warnings) > 1 else ""
-            told = tr("{0}: {1}").format(layer.name, warnings[0])
-            self._session.trouble.emit(f"{told}{more}", "", "\n".join(warnings))
+            first = tr("{0}: {1}").format(layer.name, warnings[0])
+            self._session.trouble.emit(f"{first}{more}", "", "\n".join(warnings))
         self.completed.emit(layer)
         if info is not None and info is self._demo_twin:
             self._hang_demo(layer)

@@ -51,7 +51,8 @@ class Showing(QObject):
     def show(self, layer: Layer) -> None:
         """A layer was picked: the active pane shows it, and has the keys from now on."""
         grid = self._grid
-        grid.show_in(grid.active_pane, layer)
+        with self._window.session.undo.step(tr("Show another layer")):
+            grid.show_in(grid.active_pane, layer)
         grid.activate(grid.active_pane)
         grid.active_pane.view.setFocus(Qt.FocusReason.OtherFocusReason)
 

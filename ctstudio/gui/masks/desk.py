@@ -100,13 +100,14 @@ class MaskDesk(QObject):
         layer = masks.roles.truth(base) if first else masks.roles.prediction(base)
         if layer is None:
             return
-        if masks.compared is not None:
-            masks.compare(None)
-            on = True  # it was hidden by the difference
-        if not first and masks.probability:
-            masks.set_probability(False)
-            on = True
-        masks.set_visible(layer, on)
+        with self._window.session.undo.step(tr("Show or hide a mask")):
+            if masks.compared is not None:
+                masks.compare(None)
+                on = True  # it was hidden by the difference
+            if not first and masks.probability:
+                masks.set_probability(False)
+                on = True
+            masks.set_visible(layer, on)
 
     def _difference(self, on: bool) -> None:
         base = self._window.session.active

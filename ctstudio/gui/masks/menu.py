@@ -128,7 +128,7 @@ class MaskMenu(QObject):
         show = menu.addAction(tr("Show"))
         show.setCheckable(True)
         show.setChecked(style.visible)
-        show.toggled.connect(lambda on: masks.set_visible(layer, on))
+        show.toggled.connect(lambda on: self._step(masks.set_visible, layer, on))
         menu.addSeparator()
         labels = masks.labels(layer)
         for label in labels[:MOST_LISTED]:
@@ -136,10 +136,17 @@ class MaskMenu(QObject):
             action.setCheckable(True)
             action.setChecked(label.number not in style.hidden)
             action.toggled.connect(
-                lambda on, number=label.number: masks.set_label_visible(layer, number, on)
+                lambda on, number=label.number: self._step(
+                    masks.set_label_visible, layer, number, on
+                )
             )
         if len(labels) > MOST_LISTED:
             menu.addAction(tr("and {0} more").format(len(labels) - MOST_LISTED)).setEnabled(False)
+
+    def _step(self, show: Callable[..., None], *what: Any) -> None:
+        """Show or hide something, such that it can be taken back."""
+        with self._session.undo.step(tr("Show or hide a mask")):
+            show(*what)
 
     def _differences(self, menu: QMenu, layers: list[Layer]) -> None:
         masks = self._masks

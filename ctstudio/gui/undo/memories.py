@@ -17,6 +17,7 @@ from ctstudio.gui.undo.stack import Layers
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.gui.windowing.display import Display
 
 
 class LayerMemory:
@@ -103,6 +104,22 @@ class PaneMemory:
         view.fit()
         if state.framing is not None:
             view.set_framing(state.framing)
+
+
+class DisplayMemory:
+    """What the greys of each pane are shown as: colours, inversion, gamma."""
+
+    def __init__(self, grid: ViewGrid) -> None:
+        self._grid = grid
+
+    def state(self) -> tuple[Display, ...]:
+        return tuple(pane.view.display for pane in self._grid.panes)
+
+    def change(self, old: Any, new: Any) -> None:
+        for pane, was, becomes in zip(self._grid.panes, old, new, strict=True):
+            if was != becomes:
+                pane.view.set_display(becomes)
+        self._grid.activate(self._grid.active_pane)  # the menus show what is in force
 
 
 class ComparisonMemory:

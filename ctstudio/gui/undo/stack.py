@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,7 +38,33 @@ class UndoStack(QUndoStack):
         super().__init__(parent)
         self.setUndoLimit(MOST_UNDONE)
         self.memories: list[Memory] = []  # in the order in which they are restored
+        self.settling: list[Callable[[], object]] = []  # end what is under way, as a deed
         self._inside = False  # a step, or its undoing: what is done then belongs to it
+        self._settles = False
+
+    def push(self, command: QUndoCommand) -> None:
+        """Do a deed; what was under way before it is a deed of its own."""
+        self._settle()
+        super().push(command)
+
+    def undo(self) -> None:
+        """Take the last deed back."""
+        self._settle()
+        super().undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self._settle()
+        super().redo()
+
+    def _settle(self) -> None:
+        if not self._settles:
+            self._settles = True
+            try:
+                for settle in self.settling:
+                    settle()
+            finally:
+                self._settles = False
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
@@ -46,6 +72,7 @@ class UndoStack(QUndoStack):
         if self._inside:
             yield
             return
+        self._settle()
         self._inside = True
         before = self._states()
         try:

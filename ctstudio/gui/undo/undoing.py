@@ -10,11 +10,13 @@ from PySide6.QtCore import QObject
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undo.memories import (
     ComparisonMemory,
+    DisplayMemory,
     LayerMemory,
     MaskMemory,
     PanelMemory,
     PaneMemory,
 )
+from ctstudio.gui.undo.windows import WindowUndo
 
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
@@ -36,9 +38,11 @@ class Undoing(QObject):
             window.measuring.measurements,
             control.boxes,
             PaneMemory(session, grid),
+            DisplayMemory(grid),
             ComparisonMemory(session, grid, control.comparing),
             PanelMemory(session, window.train_panel, window.compare_panel),
         ]
+        self._windows = WindowUndo(self._stack, grid)
         self._stack.canUndoChanged.connect(self._actions["undo"].setEnabled)
         self._stack.canRedoChanged.connect(self._actions["redo"].setEnabled)
         self._stack.undoTextChanged.connect(lambda text: self._name("undo", text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 FINE = 10_000  # parts of a whole, since Qt counts sizes in whole numbers
@@ -121,11 +121,13 @@ class Arranged(QWidget):
     """Shows panes as a tree says; the lines between them can be dragged."""
 
     resized = Signal()  # the user dragged a line
+    dropped = Signal(object)  # Node: how it was before the line was dragged and let go
 
     def __init__(self, panes: Sequence[QWidget]) -> None:
         super().__init__()
         self._panes = panes
         self._node: Node = 0
+        self._before: Node | None = None  # while the mouse holds a line
         self._splitters: list[tuple[QSplitter, Split]] = []
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -167,6 +169,8 @@ class Arranged(QWidget):
             splitter.setStretchFactor(at, part_size)
         splitter.setSizes(parts)
         splitter.splitterMoved.connect(self._moved)
+        for at in range(1, splitter.count()):
+            splitter.handle(at).installEventFilter(self)
         self._splitters.append((splitter, node))
         return splitter
 
@@ -178,6 +182,15 @@ class Arranged(QWidget):
             length = splitter.width() if node.across else splitter.height()
             room = length - GAP * (len(node.parts) - 1)
             splitter.setSizes(_rounded(node.shares, max(room, len(node.parts))))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress:
+            self._before = self._node
+        elif event.type() == QEvent.Type.MouseButtonRelease:
+            before, self._before = self._before, None
+            if before is not None and before is not self._node:
+                self.dropped.emit(before)
+        return super().eventFilter(watched, event)
 
     def _moved(self) -> None:
         self._node = self._measured(self._node, iter(self._splitters))

@@ -252,6 +252,6 @@ class ViewControl(QObject):
         menu.deleteLater()
         data = picked.data() if picked is not None else None
         if isinstance(data, Layer):
-            self._grid.show_in(pane, data)
+            self._grid.choose(pane, data)
         elif isinstance(data, str):
             self.set_preset(data)

@@ -30,6 +30,7 @@ class LinkedPanes(QWidget):
 
     probed = Signal(object)  # list[tuple[Layer, Probe | None]], one entry a visible pane
     slice_changed = Signal(object, int)  # Layer of the active pane, index
+    window_changing = Signal()  # it is about to
     window_changed = Signal(object)  # Window of the active pane
     menu_requested = Signal(object, QPoint)  # Pane, global position
     activated = Signal(object)  # Pane
@@ -195,6 +196,7 @@ class LinkedPanes(QWidget):
     def _window(self, pane: Pane, window: Window) -> None:
         if pane.layer is None:
             return
+        self.window_changing.emit()
         with TOGETHER:
             pane.view.set_window(window)
             if self.links.window:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.arrangement import (
     Arranged,
     Node,
@@ -50,6 +51,7 @@ class ViewGrid(LinkedPanes):
         self._shown: list[Pane] = []  # as they were arranged last
         self._arranged = Arranged(self.panes)
         self._arranged.resized.connect(self._dragged)
+        self._arranged.dropped.connect(self._dropped)
         self.bars = QVBoxLayout()  # what stands above the panes
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,7 +73,7 @@ class ViewGrid(LinkedPanes):
         view.maximise.connect(lambda: self.toggle_maximised(pane))
         view.menu_requested.connect(lambda at: self.menu_requested.emit(pane, at))
         pane.touched.connect(lambda: self.activate(pane))
-        pane.chosen.connect(lambda layer: self.show_in(pane, layer))
+        pane.chosen.connect(lambda layer: self.choose(pane, layer))
         pane.plane_chosen.connect(lambda plane: self._cut(self.cutting.set_plane, pane, plane))
         pane.oblique_chosen.connect(lambda: self._cut(self.cutting.set_oblique, pane))
         pane.slab_chosen.connect(lambda slab: self._cut(self.cutting.set_slab, pane, slab))
@@ -123,6 +125,21 @@ class ViewGrid(LinkedPanes):
 
     def _dragged(self) -> None:
         self._node = self._arranged.node
+
+    def _dropped(self, before: Node) -> None:
+        """A line was dragged and let go: the panes can have their sizes of before again."""
+        after = self._node
+        deed = Deed(
+            tr("Move the line between panes"),
+            lambda: self._lay_out_again(before),
+            lambda: self._lay_out_again(after),
+            done=True,
+        )
+        self._session.undo.push(deed)
+
+    def _lay_out_again(self, node: Node) -> None:
+        if same_shape(node, self._node):  # else the layout has been another one since
+            self._set_node(node)
 
     def split(self, pane: Pane, across: bool) -> Pane | None:
         """A new pane on the right of ``pane`` (``across``) or below it; None where all are used."""
@@ -202,6 +219,11 @@ class ViewGrid(LinkedPanes):
         self.show_links()
 
     # -- content ---------------------------------------------------------------------------------
+
+    def choose(self, pane: Pane, layer: Layer) -> None:
+        """`show_in` as the user does it: it can be taken back."""
+        with self._session.undo.step(tr("Show another layer")):
+            self.show_in(pane, layer)
 
     def show_in(self, pane: Pane, layer: Layer) -> None:
         """Show ``layer`` in ``pane`` at the place and with the window of its family, if shown.

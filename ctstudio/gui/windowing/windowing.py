@@ -14,6 +14,7 @@ from ctstudio.ct.measure import values
 from ctstudio.ct.window import Window
 from ctstudio.figures.colour_maps import MAPS
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.windowing import colour_bar
@@ -153,8 +154,9 @@ class Windowing(QObject):
             self._activated(pane)
             return
         display = how(pane.view.display)
-        for other in self._kin(pane):
-            other.view.set_display(display)
+        with self._session.undo.step(tr("Change the colours")):
+            for other in self._kin(pane):
+                other.view.set_display(display)
         self._activated(pane)
         self._session.message.emit(str(display), 3000)
 
@@ -210,7 +212,14 @@ class Windowing(QObject):
         presets = self._window.preset.presets
         dialog = PresetDialog(self._window, presets.all, self._grid.active_pane.view.window)
         if dialog.exec() == QDialog.DialogCode.Accepted.value:
-            presets.replace(dialog.presets)
+            before, after = presets.all, tuple(dialog.presets)
+            if after != before:
+                deed = Deed(
+                    tr("Change the window presets"),
+                    lambda: presets.replace(before),
+                    lambda: presets.replace(after),
+                )
+                self._session.undo.push(deed)
         dialog.deleteLater()
 
     # -- what is kept ----------------------------------------------------------------------------
