@@ -24,6 +24,7 @@ Plane = Literal["stored", "axial", "coronal", "sagittal"]
 Place = Literal["lower right", "lower left", "upper right", "upper left", "below"]
 Letters = Literal["none", "a", "A", "(a)"]
 MaskStyle = Literal["fill", "contour"]
+Together = Literal["swipe", "swipe_down", "checkerboard", "blend"]
 Motion = Literal["slices", "steps", "flicker", "swipe", "blend"]
 MIDDLE, LAST = "middle", "last"
 ALL = "all"
@@ -83,6 +84,12 @@ class CellSpec:
         Whether its areas are filled, or outlined alone.
     curve
         "loss", "psnr", "ssim" or "rmse" of the layer's training, in place of a picture.
+    beside
+        A second layer in the same picture; "" for none.
+    together, amount
+        How: from a line on, which stands at so many per cent of the way ("swipe", "swipe_down"); in
+        every other square of so many mm ("checkerboard"); or with a share of so many per cent
+        ("blend").
     """
 
     layer: str = ""
@@ -97,6 +104,9 @@ class CellSpec:
     mask: str = ""
     mask_as: MaskStyle = "fill"
     curve: Literal["", "loss", "psnr", "ssim", "rmse", "dice"] = ""
+    beside: str = ""
+    together: Together = "swipe"
+    amount: float = 50.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,7 @@ class FigureSpec:
     def without_spares(self) -> FigureSpec:
         """With the layers alone that it shows, and those that these are made of."""
         masks = {layer.name for layer in self.layers if layer.source == "mask"}
-        used = {name for c in self.cells for name in (c.layer, c.against, c.mask)}
+        used = {name for c in self.cells for name in (c.layer, c.against, c.mask, c.beside)}
         used |= {self.differences} | (masks if ALL in used else set())
         for layer in reversed(self.layers):  # each comes after what it is made of
             if layer.name in used:
@@ -287,7 +297,7 @@ def _check(spec: FigureSpec) -> None:
         if layer.source in ("series", "mask") and layer.number < 1:
             raise wrong(f"{where}: number", "a number from 1")
     for cell in spec.cells:
-        for what in ("layer", "against"):
+        for what in ("layer", "against", "beside"):
             name = getattr(cell, what)
             if name and name not in names:
                 raise wrong(f"{what} {name!r}", f"one of {', '.join(names)}")
@@ -298,6 +308,12 @@ def _check(spec: FigureSpec) -> None:
         masks = [layer.name for layer in spec.layers if layer.source == "mask"]
         if cell.mask not in ("", ALL, *masks):
             raise wrong(f"mask {cell.mask!r}", f"one of {', '.join((ALL, *masks))}")
+        if cell.beside and spec.layer(cell.beside).source in ("mask", "run"):
+            raise wrong(f"beside {cell.beside!r}", "an image of slices")
+        if cell.beside and not 0.1 <= cell.amount <= 1000 and cell.together == "checkerboard":
+            raise wrong(f"amount = {cell.amount:g}", "between 0.1 and 1000 mm")
+        if cell.beside and not 0 <= cell.amount <= 100 and cell.together != "checkerboard":
+            raise wrong(f"amount = {cell.amount:g}", "between 0 and 100 per cent")
         place(cell.slice, 2)
         place(cell.step, 2, "step")
     if spec.differences and (

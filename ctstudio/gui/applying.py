@@ -13,6 +13,7 @@ from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.denoise import Method, NetworkMethod
+from ctstudio.workflows.figures.naming import difference_title, series_title
 from ctstudio.workflows.scan_alone import ScanAlone
 from ctstudio.workflows.sparing import Sparing
 
@@ -92,8 +93,9 @@ class Applier(QObject):
         layer = self._session.add_layer(
             Layer(method.title, "denoised", blend, source, complete=False, note=method.description)
         )
+        name = difference_title(layer.name, series_title(source.stack, 1))
         residual = self._session.add_layer(
-            Layer(f"Residual: {layer.name}", "residual", Difference(source.stack, blend), layer)
+            Layer(name, "residual", Difference(source.stack, blend), layer)
         )
         self._layer = layer
         self._of[layer] = method

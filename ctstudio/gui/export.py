@@ -25,6 +25,7 @@ from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid
+from ctstudio.workflows.figures.naming import training_title
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -226,7 +227,7 @@ def _training_panels(
             Panel(
                 image,
                 residual if signed else window,
-                title=name.capitalize(),
+                title=training_title(name, run.newest is not None and run.newest.labels),
                 caption=text,
                 spacing_mm=geometry.spacing_mm if geometry.spacing_known else None,
                 unit=unit,

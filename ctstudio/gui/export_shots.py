@@ -112,7 +112,7 @@ class PaneShot:
             return self.name
         second = without_patient(_plain(other.layer.name), other.stack.source)
         if other.mode == "difference":
-            return f"{second} minus {self.name}"
+            return f"{second} \N{MINUS SIGN} {self.name}"
         if other.mode == "blend":
             own, its = (f"{share:.0f}{NO_BREAK}%" for share in (100 - other.value, other.value))
             return f"{self.name} {own} + {second} {its}"

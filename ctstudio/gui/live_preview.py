@@ -16,6 +16,7 @@ from ctstudio.ct.views import Blend, Difference, LiveSlices, SliceStack
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.denoise import Method
+from ctstudio.workflows.figures.naming import difference_title, series_title
 
 SETTLE_MS = 60  # a slider that is being dragged asks for one preview, not for fifty
 
@@ -50,6 +51,7 @@ class LivePreview(QObject):
         self._fresh: set[int] = set()  # slices of the layer that are up to date
         self._source: Layer | None = None
         self.layer: Layer | None = None
+        self._residual: Layer | None = None
         self._slices: LiveSlices | None = None  # what the layer shows, before it is shared out
         self._shares = Shares()
         self._on = False
@@ -80,7 +82,7 @@ class LivePreview(QObject):
         job = self._session.jobs["preview"]
         if job is not None:
             job.cancel()
-        layer, self.layer = self.layer, None
+        layer, self.layer, self._residual = self.layer, None, None
         self._fresh.clear()
         if layer is not None:
             self._session.remove_layer(layer)
@@ -115,9 +117,10 @@ class LivePreview(QObject):
         self._slices = LiveSlices(source.stack)
         blend = Blend(source.stack, self._shared(self._slices), fraction)
         self.layer = self._session.add_layer(Layer("Preview: denoised", "live", blend, source))
-        residual = self._session.add_layer(
-            Layer("Preview: residual", "residual", Difference(source.stack, blend), self.layer)
-        )
+        self._residual = residual = self._session.add_layer(
+            Layer(_minus("denoised", source), "residual", Difference(source.stack, blend),
+                  self.layer)
+        )  # fmt: skip
         self._fresh.clear()
         self._session.hang.emit([source, self.layer, residual])
 
@@ -161,18 +164,26 @@ class LivePreview(QObject):
             slices.results = kept
         slices.results[result.index] = result.hu
         layer.name = f"Preview: {result.title}"
+        if self._residual is not None:
+            self._residual.name = _minus(result.title, result.source)
         self._session.layer_changed.emit(layer, -1)
-        removed = result.hu - result.source.stack.slice_hu(result.index)
-        sd, mean, unit = float(removed.std()), float(removed.mean()), layer.stack.unit
+        change = result.hu - result.source.stack.slice_hu(result.index)
+        sd, mean, unit = float(change.std()), float(change.mean()), layer.stack.unit
         self.said.emit(
-            tr("Slice {0} in {1:.2f} s. Taken away: SD {2:.1f} {3}, mean {4:+.2f} {5}.").format(
-                result.index + 1, result.seconds, sd, unit, round(mean, 2) + 0.0, unit
-            )
+            tr(
+                "Slice {0} in {1:.2f} s. Denoised \N{MINUS SIGN} original: SD {2:.1f} {3}, "
+                "mean {4:+.2f} {5}."
+            ).format(result.index + 1, result.seconds, sd, unit, round(mean, 2) + 0.0, unit)
         )
 
     def _failed(self, error: Exception) -> None:
         self.failed.emit()
         self._session.report(error)
+
+
+def _minus(title: str, source: Layer) -> str:
+    """What the difference of a preview is called."""
+    return f"Preview: {difference_title(title, series_title(source.stack, 1))}"
 
 
 def _preview(

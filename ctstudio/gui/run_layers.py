@@ -15,9 +15,10 @@ LABEL_NAMES = {
     "noisy": "image",
     "reconstruction": "prediction",
     "target": "mask",
-    "residual": "difference",
+    "residual": "prediction \N{MINUS SIGN} mask",
 }
 """What the panels are called where classes are learnt."""
+RESIDUAL = "reconstruction \N{MINUS SIGN} noisy"
 
 
 class RunLayers:
@@ -49,7 +50,9 @@ class RunLayers:
                 number=(preview.slice + 1, len(run.source.stack)),
             )
             kind: LayerKind = "residual" if name == "residual" else "live"
-            shown = LABEL_NAMES.get(name, name) if preview.labels else name
+            shown = RESIDUAL if name == "residual" else name
+            if preview.labels:
+                shown = LABEL_NAMES.get(name, name)
             layer = Layer(f"Training: {shown}", kind, picture, run.source)
             if name == "reconstruction":
                 layer.likely = _likely(picture, preview)

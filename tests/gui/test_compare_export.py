@@ -234,7 +234,13 @@ def test_training_gif_and_curves(
     saved(hands)
     with Image.open(tmp_path / "training.gif") as image:
         assert image.n_frames >= 2
-    for word in ("Noisy", "Reconstruction", "Target", "Residual", "step 60"):
+    for word in (
+        "Noisy",
+        "Reconstruction",
+        "Target",
+        "Reconstruction \N{MINUS SIGN} noisy",
+        "step 60",
+    ):
         assert any(word in text for text in drawn), word
     assert any("dB (protocol A)" in text for text in drawn), "a metric names its protocol"
     for name, kind in (("curves", "PNG (*.png)"), ("table", "CSV (*.csv)")):

@@ -152,7 +152,7 @@ def test_titles_and_captions_name_both(pair: Any) -> None:
         "Thin slab 70\N{NO-BREAK SPACE}% + Thick slab 30\N{NO-BREAK SPACE}%",
         window,
     )
-    assert told["difference"] == ("Thick slab minus Thin slab", "± 60 HU")
+    assert told["difference"] == ("Thick slab \N{MINUS SIGN} Thin slab", "± 60 HU")
     assert told["flicker"][0] in ("Thin slab", "Thick slab")
 
 

@@ -20,6 +20,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.figures.scene import Picture
 from ctstudio.figures.stills import read_description
 from ctstudio.gui.session import Layer
+from ctstudio.workflows.figures.templates import TEMPLATES
 from tests.gui.test_composer import click, composer, drag, drawn, save_as  # noqa: F401
 
 
@@ -83,7 +84,7 @@ def test_a_row_of_differences_is_switched_on_and_off(hands, composer):  # noqa: 
     assert len(panels) == before + 1  # of the denoised alone
     assert panels[-1].colormap == "diverging"
     # A click upon it chooses the picture that it is of.
-    at = composer.view.rect_of(composer.view.scene.places[-2]).center().toPoint()
+    at = composer.view.rect_of(composer.view.scene.places[-1]).center().toPoint()
     QTest.mouseClick(composer.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
     assert composer.view.selected == (0, 1)
     assert composer.cell.value.layer == "denoised 1"
@@ -372,3 +373,37 @@ def test_what_fails_among_many_is_not_lost(hands, composer, thick, tmp_path, mon
             (tmp_path / "kept" / file.name).rename(file)
     assert "all-2.png" in composer.banner.text.text()
     assert [p.name for p in tmp_path.glob("all*")] == ["all-1.png"]
+
+
+def test_templates_that_lack_something_say_so(hands, thin, thick):
+    hands.open(thin)
+    hands.window.actions_by_name["figure"].trigger()
+    window = hands.window.services.composer.window
+    drawn(hands, window)
+
+    def offered():
+        box = window.templates
+        rows = range(box.count())
+        return {box.itemData(k): (box.itemText(k), box.model().item(k).isEnabled()) for k in rows}
+
+    assert set(offered()) == {"screen", *TEMPLATES}
+    text, enabled = offered()["five"]
+    assert not enabled
+    assert "needs a second series to compare with and what a method makes" in text
+    assert offered()["single"] == ("One picture", True)
+    assert offered()["progress"][1]  # a training can be chosen from the disk
+    # What cannot be made is passed over.
+    box = window.templates
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.currentData() == "single"
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert hands.asked == ["folder"]  # of a training; cancelled here
+    assert box.currentData() == "single"
+    hands.open(thick)
+    assert "second series" not in offered()["five"][0]
+    panel = hands.window.denoise_panel
+    panel.choose("bilateral")
+    hands.press(panel.apply_button)
+    hands.wait(lambda: any(la.kind == "denoised" and la.complete for la in hands.session.layers))
+    hands.idle()
+    assert all(enabled for _, enabled in offered().values())

@@ -78,7 +78,11 @@ def slow_series(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_preview_of_every_method(hands: Any, thin: Any, method: str) -> None:
     begin(hands, thin, method)
     title = DENOISERS[method].title
-    assert shown(hands) == ["Thin slab", f"Preview: {title}", "Preview: residual"]
+    assert shown(hands) == [
+        "Thin slab",
+        f"Preview: {title}",
+        f"Preview: {title} \N{MINUS SIGN} original",
+    ]
     original, result, residual = (pane.view for pane in hands.grid.visible_panes)
     assert original.index == result.index == residual.index == 7
     expected = denoised(thin.hu[7], method)
@@ -256,7 +260,11 @@ def test_apply_to_the_series(hands: Any, thin: Any, monkeypatch: pytest.MonkeyPa
     assert panel.apply_button.text() == "Applying ..."
     hands.wait(lambda: hands.layer("Bilateral filter"), "for the growing layer")
     assert not hands.layer("Bilateral filter").complete
-    assert shown(hands) == ["Thin slab", "Bilateral filter", "Residual: Bilateral filter"]
+    assert shown(hands) == [
+        "Thin slab",
+        "Bilateral filter",
+        "Bilateral filter \N{MINUS SIGN} original",
+    ]
     strip = hands.window.job_strip
     hands.wait(lambda: strip.isVisible() and strip._bar.value() > 2)
     assert strip._bar.maximum() == 14

@@ -112,7 +112,7 @@ def test_what_is_looked_at_closely_is_shown_more_often(trainer: Any) -> None:
     rows, columns = slice(top, top + height), slice(left, left + width)
     trainer.press(panel.controls.stop)
     trainer.idle()
-    residual = trainer.layer("Training: residual").stack.picture
+    residual = trainer.layer("Training: reconstruction \N{MINUS SIGN} noisy").stack.picture
     noisy = trainer.layer("Training: noisy").stack.picture
     picture = trainer.layer("Training: reconstruction").stack.picture
     assert np.array_equal(residual, picture - noisy)

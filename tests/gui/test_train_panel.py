@@ -17,7 +17,12 @@ from ctstudio.ct.volume import Volume
 from ctstudio.gui import app
 from ctstudio.gui.text_dialog import TextDialog
 
-LIVE = ["Training: noisy", "Training: reconstruction", "Training: target", "Training: residual"]
+LIVE = [
+    "Training: noisy",
+    "Training: reconstruction",
+    "Training: target",
+    "Training: reconstruction \N{MINUS SIGN} noisy",
+]
 ENDLESS = 10**6
 
 

@@ -117,12 +117,14 @@ def test_a_row_of_differences_is_a_switch(body):
     what = Material({"original": noisy, "reference": body}, titles={"original": "Original"})
     assert len(panels(spec, what)) == 3
     found = panels(replace(spec, differences="original"), what)
-    assert len(found) == 6
-    assert found[3] is found[4] is None  # the original minus itself is no picture
-    assert isinstance(found[5], Panel)
-    assert np.array_equal(found[5].image, body.slice_hu(3) - noisy.slice_hu(3))
-    assert found[5].colormap == "diverging"
-    assert found[5].title == "Truth \N{MINUS SIGN} original"  # as its own picture is called
+    assert len(found) == 4  # the original minus itself is no picture
+    assert isinstance(found[3], Panel)
+    assert np.array_equal(found[3].image, body.slice_hu(3) - noisy.slice_hu(3))
+    assert found[3].colormap == "diverging"
+    # In a wide figure, and in one of several rows, they stand below.
+    wide = replace(spec, rows=((*cells, *cells[:2]),), differences="original")
+    assert [type(p).__name__[0] for p in panels(wide, what)] == list("PNPPN" + "NNPNN")
+    assert found[3].title == "Truth \N{MINUS SIGN} original"  # as its own picture is called
     # The description stays as it is, and travels so.
     wanted = replace(spec, differences="original")
     assert FigureSpec.parse(wanted.to_json()) == wanted

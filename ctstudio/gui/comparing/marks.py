@@ -48,7 +48,7 @@ def paint(composer: Composer, view: PictureView, painter: QPainter) -> None:
         share = composer.values.get("blend")
         _centred(painter, metrics, size, f"{one} {100 - share:.0f} %  +  {two} {share:.0f} %")
     else:
-        _centred(painter, metrics, size, tr("{0}  minus  {1}").format(two, one))
+        _centred(painter, metrics, size, tr("{0}  \N{MINUS SIGN}  {1}").format(two, one))
 
 
 def _centred(painter: QPainter, metrics: QFontMetricsF, size: QRectF, words: str) -> None:

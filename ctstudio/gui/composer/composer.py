@@ -23,7 +23,7 @@ from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.dialogs import show_details
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
-from ctstudio.workflows.figures.differences import rows_drawn
+from ctstudio.workflows.figures.differences import cells_drawn
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.origin import by_parts, others, without_content
 from ctstudio.workflows.figures.templates import TEMPLATES
@@ -119,12 +119,9 @@ class Composer(QObject):
         box.clear()
         box.addItem(tr("As on the screen"), SCREEN)
         for template in TEMPLATES.values():
-            try:
-                template.make(sources.given)
-            except StudioError:
-                if template.name != PROGRESS:  # a training can be chosen
-                    continue  # it needs more than is open
-            box.addItem(tr(template.title), template.name)
+            lacks = template.lacks(sources.given)
+            # A training can be chosen.
+            window.offer(template, [] if template.name == PROGRESS else lacks)
         for name in self.store.names():
             box.addItem(name, f"{OWN}{name}")
         box.setCurrentIndex(max(box.findData(key), 0))
@@ -346,8 +343,9 @@ def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]
 def _described(
     places: tuple[Place, ...], spec: FigureSpec, material: Material
 ) -> tuple[Place, ...]:
-    """Places with the rows of the description that they come from: differences have none."""
+    """Places with the cells of the description that they come from; differences have none."""
     from dataclasses import replace
 
-    rows = rows_drawn(spec, material)
-    return tuple(replace(place, row=rows[place.row]) for place in places)
+    cells = cells_drawn(spec, material)
+    found = ((place, cells[place.row][place.column]) for place in places)
+    return tuple(replace(p, row=c.row, column=c.column) for p, c in found if c is not None)

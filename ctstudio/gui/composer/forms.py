@@ -32,6 +32,10 @@ MOTIONS = {
     "slices": "Through the slices", "steps": "Through the training", "flicker": "Flicker",
     "swipe": "Swipe", "blend": "Fade",
 }  # fmt: skip
+TOGETHER = {
+    "swipe": "Swipe", "swipe_down": "Swipe up and down", "checkerboard": "Checkerboard",
+    "blend": "Blend",
+}  # fmt: skip
 MASK_STYLES = {"fill": "Areas", "contour": "Outlines"}
 LETTERS = {"none": "None", "a": "a, b, c", "A": "A, B, C", "(a)": "(a), (b), (c)"}
 DITHERS = {"none": "None", "ordered": "Ordered", "diffusion": "Error diffusion"}
@@ -183,6 +187,11 @@ class CellForm(_Form):
         self.add("caption", "Caption", QPlainTextEdit(), tip)
         self.add("mask", "Mask", QComboBox(), "What lies over the picture")
         self.add("mask_as", "Mask as", choices(MASK_STYLES), "How it lies there")
+        self.add("beside", "Together with", QComboBox(), "A second layer in the same picture")
+        self.add("together", "How", choices(TOGETHER), "In which part of it the second is seen")
+        amount = _number(0, 1000, "", 1)
+        tip = "Where the line stands or how much of the second is seen, %; side of squares, mm"
+        self.add("amount", "How far", amount, tip)
         self.add("against", "Compared with", QComboBox(), "What {metrics} compare it with")
         self.add("protocol", "Protocol", choices({p: p for p in PROTOCOLS}), "Of the metrics")
 
@@ -195,7 +204,7 @@ class CellForm(_Form):
             box.clear()
             for key, label in offered.items():
                 box.addItem(label, key)
-        for name in ("layer", "against"):
+        for name in ("layer", "against", "beside"):
             box = self.editors[name]
             assert isinstance(box, QComboBox)
             with QSignalBlocker(box):
@@ -209,11 +218,13 @@ class CellForm(_Form):
         self.show_value(cell)
         for name in ("curve", "step"):
             self.rows.setRowVisible(self.editors[name], training)
-        for name in ("slice", "plane", "against"):
+        for name in ("slice", "plane", "against", "beside"):
             self.rows.setRowVisible(self.editors[name], bool(cell.layer) and not training)
         for name in ("window", "title", "caption"):
             self.rows.setRowVisible(self.editors[name], bool(cell.layer))
         self.rows.setRowVisible(self.editors["protocol"], bool(cell.against))
+        for name in ("together", "amount"):
+            self.rows.setRowVisible(self.editors[name], bool(cell.beside))
         box = self.editors["mask"]
         assert isinstance(box, QComboBox)
         offered = bool(cell.layer) and not training and (box.count() > 1 or bool(cell.mask))
@@ -257,7 +268,7 @@ class FigureForm(_Form):
         self.add("footer", "Footer", QLineEdit(), "Below it; {slice} and {window} are filled in")
         tip = "Of all pictures that have none of their own: a preset, or width/centre"
         self.add("window", "Window", _windows("From the series"), tip)
-        tip = "A row below each row: its pictures minus that layer"
+        tip = "Below each row, or beside a short one: its pictures minus that layer"
         self.add("differences", "Differences", QComboBox(), tip)
 
     def set_layers(self, layers: dict[str, str]) -> None:
@@ -268,7 +279,7 @@ class FigureForm(_Form):
             box.clear()
             box.addItem(tr("No row of them"), "")
             for key, label in layers.items():
-                box.addItem(tr("Minus {0}").format(label), key)
+                box.addItem(tr("Pictures \N{MINUS SIGN} {0}").format(label), key)
 
     def show_figure(self, spec: FigureSpec) -> None:
         """Fill the editors."""

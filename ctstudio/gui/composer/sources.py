@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QSize
+
 from ctstudio.ct.labels import LABEL_UNIT
+from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import Difference, SliceStack
+from ctstudio.ct.window import Window
 from ctstudio.figures.description import (
     ALL,
     CellSpec,
     FigureSpec,
+    FilmSpec,
     LayerSpec,
     Letters,
+    Plane,
     StyleSpec,
 )
-from ctstudio.gui.export_shots import frozen, shoot
+from ctstudio.figures.motion import usual_seconds
+from ctstudio.gui.export_shots import PaneShot, frozen, shoot
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.roles import is_live, is_mask
 from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.linking import same_space
+from ctstudio.gui.viewer.places import slice_rect
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.workflows.figures.material import (
     Material,
     Training,
+    difference,
     hidden_labels,
 )
 from ctstudio.workflows.figures.naming import series_title, training_title
@@ -100,7 +111,7 @@ class Sources:
         return bool(preview_steps(folder))
 
     def _add(self, spec: LayerSpec, layer: Layer) -> None:
-        self.offers.append(Offer(spec, layer.name, layer))
+        self.offers.append(Offer(spec, called(layer), layer))
 
     def _name_of(self, layer: Layer | None) -> str:
         return next((o.spec.name for o in self.offers if o.layer is layer), "")
@@ -174,32 +185,80 @@ class Sources:
 
     def as_on_screen(self) -> FigureSpec | None:
         """The visible panes in a row, with their slices and windows; None where nothing fits."""
-        cells = []
-        window = ""
+        cells: list[CellSpec] = []
+        flicker, leader = False, None
         for pane in self._grid.visible_panes:
             name, shot = self._name_of(pane.layer), shoot(pane)
             if not name or shot is None or pane.layer is None:
                 continue
-            signed = pane.layer.signed
-            own = f"{shot.window.width_hu:g}/{shot.window.centre_hu:g}"
-            window = window or ("" if signed else own)
-            cells.append(
-                CellSpec(
-                    name,
-                    slice=str(shot.index + 1),
-                    window=f"{shot.window.width_hu / 2:g}" if signed else own,
-                    caption="{window}",
-                    mask="" if signed else self._mask_over(pane.layer),
-                    mask_as="contour" if self._masks.contour else "fill",
-                )
+            signed, shown = pane.layer.signed, pane.view.shown_plane
+            plane: Plane = shown if isinstance(shown, str) and pane.view.cut else "stored"
+            stack = pane.layer.stack if plane == "stored" else in_plane(pane.layer.stack, plane)
+            leader = stack if leader is None else leader
+            cell = CellSpec(
+                name,
+                slice=str(_counted(stack, min(shot.index, len(stack) - 1), leader) + 1),
+                plane=plane,
+                window=_window_words(shot.window, signed=signed),
+                caption="{window}",
+                mask="" if signed else self._mask_over(pane.layer),
+                mask_as="contour" if self._masks.contour else "fill",
             )
+            cells += self._compared(cell, shot)
+            flicker |= shot.compared is not None and shot.compared.mode == "flicker"
         if not cells:
             return None
         letters: Letters = "a" if len(cells) > 1 else "none"
         opacity = round(float(self._masks.opacity), 3)
         masked = any(cell.mask for cell in cells)
         style = StyleSpec(letters=letters, mask_opacity=opacity if masked else 0.4)
-        return FigureSpec(self.specs, (tuple(cells),), style=style, footer="{slice}")
+        film = FilmSpec("flicker", usual_seconds("flicker")) if flicker else FilmSpec()
+        return FigureSpec(self._specs_of(cells), (tuple(cells),), style=style, footer="{slice}",
+                          film=film)  # fmt: skip
+
+    def _compared(self, cell: CellSpec, shot: PaneShot) -> list[CellSpec]:
+        """A pane's cell with what is compared in it; two cells where one picture cannot be both."""
+        other = shot.compared
+        name = self._name_of(other.layer) if other is not None else ""
+        if other is None or not name:
+            return [cell]
+        second = replace(
+            cell, layer=name, mask="", window=_window_words(other.window, signed=other.layer.signed)
+        )
+        own, its = shot.stack.shape, other.stack.shape
+        if own[1:] != its[1:] or other.mode == "flicker":
+            return [cell, second]
+        if other.mode == "difference":
+            found = (
+                o.spec.name
+                for o in self.offers
+                if (o.spec.source, o.spec.of, o.spec.minus) == ("difference", name, cell.layer)
+            )
+            return [
+                replace(
+                    cell, layer=next(found, f"{name} - {cell.layer}"), mask="",
+                    window=f"{other.value:g}",
+                )
+            ]  # fmt: skip
+        amount = other.value
+        if other.mode in ("swipe", "swipe_down"):
+            rows, columns = own[1:]
+            rect = slice_rect(shot.stack.geometry, own, shot.index)
+            count = columns if other.mode == "swipe" else rows
+            at = other.line_px(rect, QSize(columns, rows))
+            amount = 100 * min(max(at, 0), count) / count
+        return [replace(cell, beside=name, together=other.mode, amount=round(amount, 4))]
+
+    def _specs_of(self, cells: Sequence[CellSpec]) -> tuple[LayerSpec, ...]:
+        """All layers, and the differences that only a pane makes."""
+        known = {spec.name for spec in self.specs}
+        new = []
+        for cell in cells:
+            if cell.layer not in known:
+                of, _, minus = cell.layer.partition(" - ")
+                new.append(LayerSpec(cell.layer, "difference", of=of, minus=minus))
+                known.add(cell.layer)
+        return (*self.specs, *new)
 
     def _mask_over(self, layer: Layer) -> str:
         """What lies over a layer in the panes: a mask, all of them, or nothing."""
@@ -254,7 +313,7 @@ class Sources:
                     titles[layer.name] = note.partition(" (")[0] or offer.layer.name
                 methods[layer.name] = offer.layer.note
             elif layer.source == "difference" and {layer.of, layer.minus} <= set(stacks):
-                stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
+                stacks[layer.name] = difference(stacks[layer.of], stacks[layer.minus])
             elif layer.source == "method" and layer.of in stacks:
                 method = known.get(layer.method) or method_from(layer.method, layer.settings)
                 stacks[layer.name] = Treated(stacks[layer.of], method)
@@ -264,10 +323,24 @@ class Sources:
     def missing(self, spec: FigureSpec) -> list[str]:
         """Layers that cells of ``spec`` show and that are not there."""
         there = self.material(spec)
-        shown = {name for cell in spec.cells for name in (cell.layer, cell.against) if name}
+        shown = {n for cell in spec.cells for n in (cell.layer, cell.against, cell.beside) if n}
         shown |= {cell.mask for cell in spec.cells if cell.mask not in ("", ALL)}
         shown |= {spec.differences} - {""}
         return sorted(shown - set(there.stacks) - set(there.trainings) - set(there.masks))
+
+
+def _counted(stack: SliceStack, index: int, leader: SliceStack) -> int:
+    """A slice as a figure counts it: by the slices of its first picture, where they lie alike."""
+    here, there = stack.geometry, leader.geometry
+    if len(stack) == len(leader) or float(here.normal @ there.normal) <= 0.99:
+        return index
+    return there.nearest_slice(here.positions_mm[index])
+
+
+def _window_words(window: Window, *, signed: bool) -> str:
+    """As a description has it: width/centre, or the greatest value of a difference."""
+    half = window.width_hu / 2
+    return f"{half:g}" if signed else f"{window.width_hu:g}/{window.centre_hu:g}"
 
 
 def _alike(one: LayerSpec, other: LayerSpec) -> bool:

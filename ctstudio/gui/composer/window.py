@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -29,6 +30,7 @@ from ctstudio.gui.composer.preview import FigureView, Tool
 from ctstudio.gui.job import Jobs
 from ctstudio.gui.status import Banner, JobStrip, MessageLabel
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.workflows.figures.templates import Template
 
 SETTLE_MS = 150
 SHARE = 0.94  # of the main window
@@ -219,6 +221,18 @@ class FigureWindow(QDialog):
         self.figure.set_layers(grounds)
         if self.spec is not None:
             self._fill()
+
+    def offer(self, template: Template, lacks: Sequence[str]) -> None:
+        """Put a template into the list; one that lacks something says what, and waits for it."""
+        title = tr(template.title)
+        needs = tr(" and ").join(tr(what) for what in lacks)
+        text = tr("{0} (needs {1})").format(title, needs) if lacks else title
+        self.templates.addItem(text, template.name)
+        row, model = self.templates.count() - 1, self.templates.model()
+        assert isinstance(model, QStandardItemModel)
+        tip = tr("Open it, or denoise the series first, then try again.") if lacks else ""
+        model.item(row).setToolTip(tip or tr(template.help))
+        model.item(row).setEnabled(not lacks)
 
     def set_spec(self, spec: FigureSpec) -> None:
         """Show a description; nothing is emitted."""

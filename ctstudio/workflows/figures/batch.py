@@ -61,7 +61,14 @@ def of_one_series(spec: FigureSpec) -> FigureSpec:
     """The description without comparisons with another series, which a single one has not."""
     first = {la.name for la in spec.layers if la.source != "series" or la.number == 1}
     rows = tuple(
-        tuple(cell if cell.against in first else replace(cell, against="") for cell in row)
+        tuple(
+            replace(
+                cell,
+                against=cell.against if cell.against in first else "",
+                beside=cell.beside if cell.beside in first else "",
+            )
+            for cell in row
+        )
         for row in spec.rows
     )
     return replace(spec, rows=rows).without_spares()

@@ -27,6 +27,7 @@ from ctstudio.workflows.figures.differences import with_differences
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
 from ctstudio.workflows.figures.overlays import Legend, laid_over
+from ctstudio.workflows.figures.together import both_titles, together
 
 CURVES = {"psnr": "dB", "ssim": "", "rmse": "HU", "dice": ""}
 
@@ -134,7 +135,7 @@ class Builder:
         words = self._words(cell, at, window, image)
         geometry = stack.geometry
         overlay, legend = self._masks(cell, stack, index)
-        return Panel(
+        panel = Panel(
             image,
             window,
             title=self._title(cell, words),
@@ -146,6 +147,20 @@ class Builder:
             overlay=overlay,
             legend=legend,
         )
+        return self._with_second(cell, panel, at) if cell.beside else panel
+
+    def _with_second(self, cell: CellSpec, panel: Panel, at: At) -> Panel:
+        """The picture with the second layer that the cell shows in it."""
+        other = replace(cell, layer=cell.beside, beside="", title="", mask="", against="")
+        # A difference's scale is no window of a picture, nor the other way round.
+        kinds = {self.spec.layer(n).source == "difference" for n in (cell.layer, cell.beside)}
+        second = self._content(other if len(kinds) == 1 else replace(other, window=""), at)
+        assert isinstance(second, Panel)
+        title = panel.title
+        if not cell.title:
+            title = both_titles(title, short(second.title), cell.together, cell.amount)
+        panel = replace(panel, overlay=None, legend=())
+        return replace(together(panel, second, cell.together, cell.amount), title=title)
 
     def _masks(
         self, cell: CellSpec, stack: SliceStack, index: int

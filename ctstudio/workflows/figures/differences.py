@@ -1,8 +1,9 @@
-"""The row of differences that a description may ask for, below every row of pictures."""
+"""The differences that a description may ask for, of every row of pictures."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.planes import in_plane
@@ -10,12 +11,24 @@ from ctstudio.ct.views import Difference
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.workflows.figures.material import Material
 
+MOST = 5
+"""In so many columns of a single row differences stand beside their pictures, else below them."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A cell of the figure that is drawn: that of the description, or a difference of it."""
+
+    row: int
+    column: int
+    difference: bool = False
+
 
 def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, Material]:
-    """The description with these rows written out, and the slices that they show.
+    """The description with the differences written out, and the slices that they show.
 
     Without ``differences`` both stay as they are. A row of differences alone gets none; such a
-    difference beside its picture goes below it.
+    difference beside its picture goes where the others are.
     """
     ground = spec.differences
     if not ground:
@@ -27,48 +40,57 @@ def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, 
         )
     layers, stacks = list(spec.layers), dict(material.stacks)
     rows: list[tuple[CellSpec, ...]] = []
-    for whole_row in spec.rows:
-        row = _without_these(whole_row, spec)
-        rows.append(row)
-        below = []
-        for cell in row:
-            name = f"{cell.layer} - {ground}"
-            if _differs(cell, spec, material):
+    for places in cells_drawn(spec, material):
+        row = []
+        for place in places:
+            cell = CellSpec() if place is None else spec.rows[place.row][place.column]
+            if place is not None and place.difference:
+                name = f"{cell.layer} - {ground}"
                 if name not in stacks:
                     layers.append(LayerSpec(name, "difference", of=cell.layer, minus=ground))
                     stacks[name] = Difference(stacks[ground], stacks[cell.layer])
                 kept = replace(cell, layer=name, window="", title="", caption="{window}")
-                below.append(replace(kept, against="", mask=""))
-            else:
-                below.append(CellSpec())
-        if any(cell.layer for cell in below):
-            rows.append(tuple(below))
+                cell = replace(kept, against="", mask="", beside="")
+            row.append(cell)
+        rows.append(tuple(row))
     whole = replace(spec, layers=tuple(layers), rows=tuple(rows), differences="")
     return whole, replace(material, stacks=stacks)
 
 
-def _without_these(row: tuple[CellSpec, ...], spec: FigureSpec) -> tuple[CellSpec, ...]:
-    """A row without the differences that come below its pictures; others keep their places."""
-    shown = {cell.layer for cell in row}
-    kept = []
-    for cell in row:
-        layer = spec.layer(cell.layer) if cell.layer else None
-        below = layer is not None and layer.minus == spec.differences and layer.of in shown
-        kept.append(CellSpec() if below else cell)
-    while kept and kept[-1] != row[len(kept) - 1]:
-        del kept[-1]
-    return tuple(kept)
+def cells_drawn(spec: FigureSpec, material: Material) -> list[list[Drawn | None]]:
+    """The rows of the figure that is drawn, by what each place of them comes from; None: empty."""
+    places: list[list[Drawn | None]] = []
+    for r, row in enumerate(spec.rows):
+        own: list[Drawn | None] = [Drawn(r, c) for c in range(len(row))]
+        if not spec.differences:
+            places.append(own)
+            continue
+        below: list[Drawn | None] = [
+            Drawn(r, c, True) if _differs(cell, spec, material) else None
+            for c, cell in enumerate(row)
+        ]
+        own = _trimmed(
+            [None if _is_one(c, row, spec) else p for c, p in zip(row, own, strict=True)]
+        )
+        found = [place for place in below if place is not None]
+        if len(spec.rows) == 1 and len(own) + len(found) <= MOST:
+            places.append([*own, *found])
+        else:
+            places += [own, below] if found else [own]
+    return places
 
 
-def rows_drawn(spec: FigureSpec, material: Material) -> list[int]:
-    """For each row of the figure that is drawn, the row of the description that it belongs to."""
-    if not spec.differences:
-        return list(range(len(spec.rows)))
-    numbers: list[int] = []
-    for number, row in enumerate(spec.rows):
-        below = any(_differs(cell, spec, material) for cell in row)
-        numbers += [number] * (2 if below else 1)
-    return numbers
+def _is_one(cell: CellSpec, row: Sequence[CellSpec], spec: FigureSpec) -> bool:
+    """Whether a cell shows a difference that stands elsewhere, since it was asked for."""
+    layer = spec.layer(cell.layer) if cell.layer else None
+    shown = {other.layer for other in row}
+    return layer is not None and layer.minus == spec.differences and layer.of in shown
+
+
+def _trimmed(places: list[Drawn | None]) -> list[Drawn | None]:
+    while places and places[-1] is None:
+        del places[-1]
+    return places
 
 
 def _differs(cell: CellSpec, spec: FigureSpec, material: Material) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -12,7 +14,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.figures import film as films
 from ctstudio.figures import stills
-from ctstudio.figures.description import CellSpec, FigureSpec
+from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.figures.film import Film, Quality, save_film, shrink
 from ctstudio.figures.glyphs import lacking
 from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
@@ -20,12 +22,15 @@ from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.figures.text import ink
 from ctstudio.workflows.figures.build import At, Builder
+from ctstudio.workflows.figures.captions import FIXED
 from ctstudio.workflows.figures.material import Material
 from ctstudio.workflows.figures.origin import with_content, without_content
 
 SUFFIXES = (*stills.SUFFIXES, *films.SUFFIXES)
 FILM_PX = 1600
 """A film is about so wide: what a screen or a slide shows."""
+FLICKER_SECONDS = 6.0
+"""How long a flicker takes at least in a film that does not begin again by itself."""
 ROOM = 1.2
 """As many times that width, for images that are then shown pixel by pixel."""
 
@@ -78,7 +83,12 @@ def make(
     yield Progress(0, 0, "Drawing")
     limit = round(spec.film.limit_mb * 1e6) or None
     quality = Quality(spec.film.greys, spec.film.dither, limit)
-    return (yield from save_film(film(spec, material, text), path, quality))
+    made = film(spec, material, text)
+    if suffix != ".gif" and spec.film.over == "flicker":
+        # A GIF begins again by itself; other films are over before one has seen anything.
+        turns = math.ceil(FLICKER_SECONDS / (made.count * made.seconds_per_frame))
+        made = replace(made, count=made.count * turns)
+    return (yield from save_film(made, path, quality))
 
 
 def lacking_words(scene: Scene) -> str:
@@ -178,12 +188,52 @@ def _over_steps(builder: Builder) -> tuple[Draw, int]:
         raise StudioError(
             "A film over a training needs one.", hint="Give the folder of a training."
         )
+    builder = replace(builder, **_all_moving(builder.spec, builder.material))
     count = len(training.steps)
     order = cine_order(0, count - 1, step=builder.spec.film.every, back=builder.spec.film.back)
     if order[-1] != count - 1 and not builder.spec.film.back:
         order.append(count - 1)  # where it came to is what people want to see
     frames = _Frames(builder)
     return (lambda index, scale: frames.draw(At(step=order[index]), scale)), len(order)
+
+
+def _all_moving(spec: FigureSpec, material: Material) -> dict[str, Any]:
+    """The description where no row shows the same picture of a training again and again.
+
+    Pictures that differ by their step alone are one in a film over steps. The first of them stays,
+    between what it is made of and what was changed.
+    """
+    layers, trainings = list(spec.layers), dict(material.trainings)
+    rows = []
+    for row in spec.rows:
+        kept: list[CellSpec] = []
+        for cell in row:
+            alike = [c for c in kept if _but_for_step(c) == _but_for_step(cell)]
+            if cell.curve or cell.layer not in material.trainings or not alike:
+                kept.append(cell)
+        for name in {cell.layer for cell in kept if len(kept) < len(row) and not cell.curve}:
+            layer = spec.layer(name)
+            if layer.source != "run" or layer.picture != "reconstruction":
+                continue
+            at = next(k for k, cell in enumerate(kept) if cell.layer == name and not cell.curve)
+            around = {}
+            for picture in ("noisy", "residual"):
+                other = LayerSpec(f"{name}: {picture}", "run", picture=picture)
+                if other.name not in trainings:
+                    layers.append(other)
+                    trainings[other.name] = trainings[name]
+                around[picture] = CellSpec(other.name, caption="{window}", window=kept[at].window)
+            around["residual"] = replace(around["residual"], window="")
+            kept[at : at + 1] = [around["noisy"], kept[at], around["residual"]][: len(row)]
+        rows.append(tuple(kept))
+    return {
+        "spec": replace(spec, layers=tuple(layers), rows=tuple(rows)),
+        "material": replace(material, trainings=trainings),
+    }
+
+
+def _but_for_step(cell: CellSpec) -> CellSpec:
+    return replace(cell, step="", title="")
 
 
 def _between(builder: Builder) -> tuple[Draw, int]:
@@ -209,12 +259,30 @@ def _between(builder: Builder) -> tuple[Draw, int]:
         one, other = (content.title for content in contents if content is not None)
         title = f"{other} | {one}"
         cells = [replace(cell, title=title, caption="{window}") for cell in cells[:2]]
+    else:
+        cells = _of_one_height(builder, cells)
     pictures = _Same(builder, cells)
     if motion == "flicker":
         return flicker([pictures.one(k) for k in range(len(cells))])
     if motion == "swipe":
         return swipe(pictures.one(0), pictures.one(1), wanted.frames, box=pictures.box)
     return blend(pictures.one(0), pictures.one(1), wanted.frames)
+
+
+def _of_one_height(builder: Builder, cells: Sequence[CellSpec]) -> list[CellSpec]:
+    """With captions of as many lines, so that what is below them does not move."""
+    contents = [builder.sheet(At(), [[cell]]).rows[0][0] for cell in cells]
+    captions = ["" if content is None else content.caption for content in contents]
+    counts = [caption.count("\n") + bool(caption) for caption in captions]
+    empty = f"\n{FIXED}"
+    return [
+        replace(
+            cell,
+            caption=(cell.caption or FIXED * (count < max(counts)))
+            + empty * (max(counts) - max(count, 1)),
+        )
+        for cell, count in zip(cells, counts, strict=True)
+    ]
 
 
 def _is_difference(spec: FigureSpec, cell: CellSpec) -> bool:

@@ -108,6 +108,34 @@ class Treated(OnBase):
         return np.stack([self.base.slice_hu(min(max(k, 0), last)) for k in around])
 
 
+@dataclass(eq=False)
+class Placed(OnBase):
+    """Of ``other`` the slices that lie where those of ``base`` do."""
+
+    base: SliceStack
+    other: SliceStack
+
+    @property
+    def derivation(self) -> tuple[str, ...]:
+        return self.other.derivation
+
+    def slice_hu(self, index: int) -> NDArray[np.float32]:
+        """One slice ``(y, x)``; a StudioError where it has other pixels than that of ``base``."""
+        own, its = (" x ".join(map(str, s.shape[1:])) for s in (self.base, self.other))
+        if own != its:
+            raise StudioError(
+                f"Pictures of {own} and of {its} pixels do not lie upon each other.",
+                hint="Show them side by side.",
+            )
+        at = self.other.geometry.nearest_slice(self.base.geometry.positions_mm[index])
+        return self.other.slice_hu(at)
+
+
+def difference(of: SliceStack, minus: SliceStack) -> Difference:
+    """``of - minus``, slice by slice as they lie in the patient."""
+    return Difference(minus, of if of.shape == minus.shape else Placed(minus, of))
+
+
 @dataclass(frozen=True)
 class Material:
     """What there is for a description.
@@ -199,7 +227,7 @@ def gather(
                 drawn = yield from _masks(masks, stacks)
             overlays[layer.name] = _overlay(layer, drawn)
         elif layer.source == "difference":
-            stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
+            stacks[layer.name] = difference(stacks[layer.of], stacks[layer.minus])
         else:
             if run is None:
                 raise StudioError(

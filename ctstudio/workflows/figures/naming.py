@@ -74,8 +74,7 @@ def difference_title(of: str, minus: str) -> str:
 def training_title(picture: str, labels: bool = False) -> str:
     """What a picture of a training is called; with ``labels`` it learns classes."""
     if picture == "residual":
-        terms = ("prediction", "target") if labels else ("reconstruction", "noisy")
-        return difference_title(*terms)
+        return difference_title("reconstruction", "target" if labels else "noisy")
     return picture.capitalize()
 
 

@@ -17,6 +17,9 @@ from ctstudio.figures.description import (
 
 ORIGINAL, REFERENCE, TRAINING = "original", "reference", "training"
 METRICS = "{metrics}\n{window}"
+SECOND, RESULT, RUN = (
+    "a second series to compare with", "what a method makes of the series", "a training",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,37 @@ class Given:
 
 @dataclass(frozen=True)
 class Template:
-    """One of them: its name on the command line, its title, what it is good for."""
+    """One of them: its name on the command line, its title, what it is good for, what it needs."""
 
     name: str
     title: str
     help: str
-    make: Callable[[Given], FigureSpec]
+    draw: Callable[[Given], FigureSpec]
+    needs: Sequence[str] = ()
+
+    def lacks(self, given: Given) -> list[str]:
+        """What it needs and is not there, in words."""
+        there = {
+            SECOND: given.series > 1,
+            RESULT: bool(given.methods),
+            RUN: given.training,
+        }
+        return [need for need in self.needs if not there[need]]
+
+    def make(self, given: Given) -> FigureSpec:
+        """The description.
+
+        Raises
+        ------
+        StudioError
+            Where something that it needs is not there.
+        """
+        if lacks := self.lacks(given):
+            raise StudioError(
+                f"The template {self.name} needs {' and '.join(lacks)}.",
+                hint="Give it (--reference PATH, --method NAME, --run FOLDER) or take another one.",
+            )
+        return self.draw(given)
 
 
 def template(name: str) -> Template:
@@ -104,8 +132,6 @@ def _residual(given: Given) -> FigureSpec:
                 CellSpec(f"residual {number}", caption="{window}"),
             )
         )
-    if not rows:
-        raise _needs("residual", "a method")
     layers = _layers(given, differences=True)
     if given.series < 2:
         layers = [layer for layer in layers if layer.name != REFERENCE]
@@ -114,8 +140,6 @@ def _residual(given: Given) -> FigureSpec:
 
 def _grid(given: Given) -> FigureSpec:
     """The articles' two by two; in the place that is empty there another method, or the change."""
-    if given.series < 2 or not given.methods:
-        raise _needs("grid", "two series, the noisy one first, and a method")
     last = CellSpec("residual 1", caption="{window}")
     if len(given.methods) > 1:
         last = _cell(given, _denoised(2))
@@ -129,8 +153,6 @@ def _grid(given: Given) -> FigureSpec:
 
 
 def _five(given: Given) -> FigureSpec:
-    if given.series < 2 or not given.methods:
-        raise _needs("five", "two series, the noisy one first, and a method")
     layers = _layers(given, differences=True)
     layers.append(LayerSpec("error", "difference", of=_denoised(1), minus=REFERENCE))
     rows = (
@@ -148,33 +170,23 @@ def _five(given: Given) -> FigureSpec:
 
 
 def _methods(given: Given) -> FigureSpec:
-    if not given.methods:
-        raise _needs("methods", "at least one method")
     compared = given.series > 1
     shown = [REFERENCE] if compared else []
     shown += [ORIGINAL, *(_denoised(k) for k in range(1, len(given.methods) + 1))]
     row = tuple(_cell(given, name) for name in shown)
     ground = REFERENCE if compared else ORIGINAL
-    layers = _layers(given)
-    # A row for the difference of one method would be almost empty: it stands beside it.
-    alone = len(given.methods) == 1
-    if alone:
-        layers.append(LayerSpec("residual 1", "difference", of=_denoised(1), minus=ground))
-        row = (*row, CellSpec("residual 1", caption="{window}"))
     return FigureSpec(
-        tuple(layers),
+        tuple(_layers(given)),
         (row,),
         window=given.window,
         footer="{slice}",
-        differences="" if alone else ground,
+        differences=ground,
         insets=(InsetSpec((0.55, 0.5, 0.2, 0.2), "below"),),
         style=StyleSpec(font_pt=7),
     )
 
 
 def _progress(given: Given) -> FigureSpec:
-    if not given.training:
-        raise _needs("progress", "a training (--run FOLDER)")
     layers = (
         LayerSpec("noisy", "run", picture="noisy"),
         LayerSpec(TRAINING, "run"),
@@ -201,35 +213,32 @@ def _progress(given: Given) -> FigureSpec:
     )
 
 
-def _needs(name: str, what: str) -> StudioError:
-    return StudioError(f"The template {name} needs {what}.", hint="Give it, or take another one.")
-
-
 TEMPLATES: dict[str, Template] = {
     t.name: t
     for t in (
         Template("single", "One picture", "A slice as it is", _single),
         Template(
             "residual", "Original, denoised, difference",
-            "A row for each method, with denoised \N{MINUS SIGN} original", _residual,
+            "A row for each method, with denoised \N{MINUS SIGN} original", _residual, (RESULT,),
         ),
         Template(
             "grid", "Two by two",
             "The articles' reference, noisy and denoised, with a second method or the difference",
-            _grid,
+            _grid, (SECOND, RESULT),
         ),
         Template(
             "five", "Five panels",
             "Reference, noisy, denoised, and denoised \N{MINUS SIGN} each of the two", _five,
+            (SECOND, RESULT),
         ),
         Template(
             "methods", "Methods compared",
             "All methods side by side, an enlarged part below each, and a row of differences",
-            _methods,
+            _methods, (RESULT,),
         ),
         Template(
             "progress", "Training progress", "Pictures from the first step to the last, and curves",
-            _progress,
+            _progress, (RUN,),
         ),
     )
 }  # fmt: skip
