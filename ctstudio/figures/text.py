@@ -35,10 +35,10 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
 
     No line ends at a no-break space, which becomes a plain one. A word wider than a line is broken
     after one of ``-_./``, or else where it must be. What is left over at the last line is elided.
-    Empty text gives no line.
+    Empty text gives no line, a no-break space alone an empty one.
     """
     result: list[str] = []
-    for paragraph in text.strip().splitlines():
+    for paragraph in text.strip(" \t\r\n").splitlines():
         words, line = paragraph.replace("\t", " ").split(" "), ""
         words = [word for word in words if word]
         while words:
