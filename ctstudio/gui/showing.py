@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QKeySequence
 
 from ctstudio.gui.comparing.modes import Mode
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.pane import Pane
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Showing(QObject):
         window.series_panel.show_requested.connect(self.show)
         window.view_control.comparing.wanted.connect(self._compare)
         window.view_control.emptied.connect(self._fill)
+        self._hinted = False
         self._pair: tuple[SeriesInfo, Pane, Mode] | None = None  # what waits for its second
 
     def opened(self, layer: Layer) -> None:
@@ -47,6 +50,23 @@ class Showing(QObject):
             grid.show_in(pane, layer)
         grid.activate(pane)
         pane.view.setFocus()
+        self._hint(layer)
+
+    def _hint(self, layer: Layer) -> None:
+        """Once: how two series of one place are compared, when the second covers the first."""
+        session = self._window.session
+        others = [la for la in session.layers if la.root is not layer.root]
+        if self._hinted or self._grid.layout_name != "1":
+            return
+        if any(same_space(other, layer) for other in others):
+            self._hinted = True
+            actions = self._window.actions_by_name
+            keys = (
+                actions[name].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+                for name in ("layout_1x2", "compare_swipe")
+            )
+            told = tr("Two series of one place: {0} shows both, {1} compares them in one pane.")
+            session.message.emit(told.format(*keys), 15000)
 
     def show(self, layer: Layer) -> None:
         """A layer was picked: the active pane shows it, and has the keys from now on."""

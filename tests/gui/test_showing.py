@@ -89,6 +89,17 @@ def test_after_a_click_in_the_list_the_pane_has_the_keys(hands: Any, thin: Any, 
     assert hands.window.view_control.comparing.active.mode == "difference"
 
 
+def test_a_second_series_of_the_place_says_how_both_are_compared(
+    hands: Any, thin: Any, thick: Any, elsewhere: Any
+) -> None:
+    hands.open(thin, elsewhere)
+    assert "one place" not in hands.window.message_label.text()
+    hands.open(thick)
+    said = hands.window.message_label.text()
+    assert "Alt+2 shows both" in said
+    assert "W compares" in said
+
+
 def test_a_click_beside_what_is_listed_leaves_the_keys_to_the_pane(
     hands: Any, thin: Any, thick: Any
 ) -> None:

@@ -130,7 +130,7 @@ class Measuring(QObject):
                 self._painter.set_on(False)
             self._actions["measurements"].setChecked(True)
             self.tool.set_kind(kind)
-            self._session.message.emit(tr(HOW[kind]), 8000)
+            self._session.message.emit(tr(HOW[kind]), 5000)
 
     def _toggle_list(self) -> None:
         """Show the list, or hide it where it is seen."""
