@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import time
 
 import psutil
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from ctstudio.gui import theme
@@ -18,6 +18,7 @@ from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
 MEMORY_MS = 2000
+BETWEEN = "  ·  "  # two layers
 CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
     "agreement",
@@ -39,15 +40,25 @@ QUIET = (
 
 
 class ProbeLabel(QLabel):
-    """HU at the cursor in every linked pane, then mm and voxel."""
+    """HU at the cursor in every linked pane, then mm and voxel.
+
+    It paints its words itself: as rich text they would be parsed, and the whole status bar laid out
+    anew, for every slice that one scrolls through.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setAccessibleName(tr("Value at the cursor"))
+        self._parts: list[tuple[str, bool]] = []  # words, and whether they are bold
+
+    def text(self) -> str:
+        """What it says; bold words stand between ``<b>`` and ``</b>``."""
+        return "".join(f"<b>{words}</b>" if bold else words for words, bold in self._parts)
 
     def show_probes(self, probes: list[tuple[Layer, Probe | None]]) -> None:
-        words = []
+        """Show the values; None where a layer has none at that place."""
+        parts: list[tuple[str, bool]] = []
         place = ""
         for layer, probe in probes:
             name = called(layer, short=True)
@@ -57,7 +68,8 @@ class ProbeLabel(QLabel):
             value = (
                 f"{probe.value:.0f}" if probe.value == round(probe.value) else f"{probe.value:.1f}"
             )
-            words.append(f"{html.escape(short)} <b>{value}</b> {probe.unit}".strip())
+            parts += [(f"{short} ", False), (value, True), (f" {probe.unit}".rstrip(), False)]
+            parts.append((BETWEEN, False))
             if not place:
                 x, y, z = probe.point_mm
                 sides = ("L" if x >= 0 else "R", "P" if y >= 0 else "A", "S" if z >= 0 else "I")
@@ -66,8 +78,26 @@ class ProbeLabel(QLabel):
                 if not layer.stack.geometry.spacing_known:
                     place = ""
                 vx, vy, vz = probe.voxel
-                place += f" &nbsp; {tr('voxel')} {vx}, {vy}, {vz}"
-        self.setText(" &nbsp;·&nbsp; ".join([*words, place] if words else []))
+                place += f"   {tr('voxel')} {vx}, {vy}, {vz}"
+        parts += [(place, False)] if parts else []
+        if parts != self._parts:
+            self._parts = parts
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        fonts = self.font(), QFont(self.font())
+        fonts[1].setBold(True)
+        metrics = [QFontMetricsF(font) for font in fonts]
+        widths = [metrics[bold].horizontalAdvance(words) for words, bold in self._parts]
+        backwards = self.isRightToLeft()
+        x = self.width() - sum(widths) if backwards else 0.0
+        y = (self.height() + metrics[0].ascent() - metrics[0].descent()) / 2
+        for (words, bold), width in zip(self._parts, widths, strict=True):
+            painter.setFont(fonts[bold])
+            painter.drawText(QPointF(x, y), words)
+            x += width
+        painter.end()
 
 
 class MessageLabel(QLabel):

@@ -54,6 +54,8 @@ def carried(plane: QPointF, view: PictureView, geometry: Geometry) -> QPointF:
     """
     assert view.layer is not None
     own = view.stack.geometry
+    if own is geometry:
+        return plane
     rows, columns = geometry.row_direction, geometry.column_direction
     if np.allclose(own.row_direction, rows) and np.allclose(own.column_direction, columns):
         return plane

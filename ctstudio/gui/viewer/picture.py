@@ -1,19 +1,23 @@
 """A picture that lies in a plane, drawn fast.
 
-Greys are given to Qt as they are; colours as 32-bit pixels, which it scales twice as fast as a
-colour table. Where one picture is painted again and again at one place, as while something is drawn
-upon it, what stands on the screen is kept and copied.
+Greys that are scaled smoothly are scaled here and kept as they stand on the screen (see `scaling`).
+Colours are given to Qt as 32-bit pixels, which it scales twice as fast as a colour table; where one
+picture is painted again and again at one place, as while something is drawn upon it, what stands on
+the screen is kept and copied.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QRegion, QTransform
+
+from ctstudio.gui.viewer.scaling import COARSEST, FINEST, SCALING, Run
 
 KEPT_FROM = 3  # paintings of one picture at one place
 
@@ -32,6 +36,8 @@ class Picture:
         self._painted: tuple[object, ...] = ()
         self._times = 0
         self._kept: tuple[QImage, QRect] | None = None  # as it stands on the screen, and where
+        self._scaled: NDArray[np.uint8] = np.empty((0, 0), np.uint8)  # what `_greys` looks into
+        self._greys: tuple[QImage, QPoint] | None = None  # scaled, and where on the screen
 
     def show_greys(
         self, grey: NDArray[np.uint8], table: NDArray[np.uint8] | None, rect: QRectF
@@ -67,6 +73,16 @@ class Picture:
         self._picture = QImage()
         self._forget()
 
+    def covers(self, plane: QTransform) -> QRect:
+        """A part of the viewport, px, of which `paint` leaves nothing as it was."""
+        opaque = self._picture.format() != QImage.Format.Format_RGBA8888 and self.opacity == 1.0
+        if self.image is None or not self.visible or not opaque or self.clip() is not None:
+            return QRect()
+        place = plane.mapRect(self.rect)
+        left, top = math.ceil(place.left()) + 1, math.ceil(place.top()) + 1
+        right, bottom = math.floor(place.right()) - 1, math.floor(place.bottom()) - 1
+        return QRect(left, top, max(right - left, 0), max(bottom - top, 0))
+
     def paint(self, painter: QPainter, plane: QTransform) -> None:
         """Draw it; ``painter`` counts in px of the viewport, ``plane`` makes them of mm."""
         if self.image is None or not self.visible:
@@ -81,21 +97,56 @@ class Picture:
         placed = placed.scale(rect.width() / columns, rect.height() / rows) * plane
         size, ratio = painter.device(), painter.device().devicePixelRatioF()
         smooth = painter.testRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painted = (placed, smooth, size.width(), size.height(), ratio)
+        screen = painter.deviceTransform()
+        painted = (placed, screen, smooth, size.width(), size.height(), ratio)
         if painted != self._painted:
             self._forget()
             self._painted = painted
+            if smooth and self._picture.format() == QImage.Format.Format_Grayscale8:
+                seen = screen.mapRect(QRectF(0, 0, size.width(), size.height()))
+                self._greys = self._scaled_greys(placed * screen, seen.toAlignedRect())
+        if self._greys is not None:
+            painter.setTransform(screen.inverted()[0])
+            painter.drawImage(self._greys[1], self._greys[0])
+            painter.restore()
+            return
         self._times += 1
         if self._times >= KEPT_FROM:
             if self._kept is None:
-                screen = QRect(0, 0, round(size.width() * ratio), round(size.height() * ratio))
-                self._kept = self._as_on_screen(placed, smooth, screen, ratio)
+                whole = QRect(0, 0, round(size.width() * ratio), round(size.height() * ratio))
+                self._kept = self._as_on_screen(placed, smooth, whole, ratio)
             image, place = self._kept
             painter.drawImage(QPointF(place.left() / ratio, place.top() / ratio), image)
         else:
             painter.setTransform(placed)
             painter.drawImage(QRectF(self._picture.rect()), self._picture)
         painter.restore()
+
+    def _scaled_greys(self, device: QTransform, seen: QRect) -> tuple[QImage, QPoint] | None:
+        """Greys as they stand on the screen, and where; None where Qt is left to scale them.
+
+        ``device`` makes pixels of the screen of those of the picture; ``seen`` are the former.
+        """
+        scales = device.m11(), device.m22()
+        if device.type() != QTransform.TransformationType.TxScale:
+            return None  # not scaled at all, or turned
+        if not (min(scales) >= FINEST and max(scales) <= COARSEST):
+            return None
+        rows, columns = self._pixels.shape
+        place = device.mapRect(QRectF(0, 0, columns, rows))
+        left, right = _edge(place.left()), _edge(place.right())
+        top, bottom = _edge(place.top()), _edge(place.bottom())
+        shown = QRect(left, top, right - left, bottom - top).intersected(seen)
+        wide, high = shown.width(), shown.height()
+        if shown.isEmpty():
+            return None
+        if self._scaled.shape != (high, -(-wide // 4) * 4):
+            self._scaled = np.empty((high, -(-wide // 4) * 4), np.uint8)  # as QImage wants lines
+        across = Run(scales[0], device.dx(), columns, shown.left(), wide)
+        down = Run(scales[1], device.dy(), rows, shown.top(), high)
+        SCALING.smooth(self._pixels, across, down, self._scaled[:, :wide])
+        line, kind = self._scaled.strides[0], QImage.Format.Format_Grayscale8
+        return QImage(self._scaled.data, wide, high, line, kind), shown.topLeft()
 
     def _as_on_screen(
         self, placed: QTransform, smooth: bool, screen: QRect, ratio: float
@@ -116,7 +167,28 @@ class Picture:
         return image, place
 
     def _forget(self) -> None:
-        self._painted, self._times, self._kept = (), 0, None
+        self._painted, self._times, self._kept, self._greys = (), 0, None, None
+
+
+def around(inner: QRect, size: QSize) -> list[QRect]:
+    """What of a viewport lies outside of ``inner``."""
+    wide, high = size.width(), size.height()
+    inner = inner.intersected(QRect(0, 0, wide, high))
+    if inner.isEmpty():
+        return [QRect(0, 0, wide, high)]
+    left, top, right, bottom = inner.x(), inner.y(), inner.right() + 1, inner.bottom() + 1
+    parts = (
+        QRect(0, 0, wide, top),
+        QRect(0, bottom, wide, high - bottom),
+        QRect(0, top, left, bottom - top),
+        QRect(right, top, wide - right, bottom - top),
+    )
+    return [part for part in parts if not part.isEmpty()]
+
+
+def _edge(at: float) -> int:
+    """The first pixel whose middle lies beyond a place."""
+    return math.floor(at + 0.5)
 
 
 _TABLES: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint32]]] = {}

@@ -22,7 +22,7 @@ from ctstudio.ct.views import SliceStack
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_table
 from ctstudio.gui.session import Layer
-from ctstudio.gui.viewer.picture import Picture
+from ctstudio.gui.viewer.picture import Picture, around
 from ctstudio.gui.viewer.places import Compared
 from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
@@ -361,12 +361,11 @@ class PictureView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        painter.fillRect(
-            self.viewport().rect(), Qt.GlobalColor.black
-        )  # behind images in every theme
         f, size = self._framing, self.viewport().size()
         plane = QTransform.fromTranslate(size.width() / 2, size.height() / 2)
         plane = plane.scale(f.scale, f.scale).translate(-f.u, -f.v)
+        for beside in around(self._image.covers(plane), size):
+            painter.fillRect(beside, Qt.GlobalColor.black)  # behind images in every theme
         pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
         smooth = f.scale * pixel < NEAREST_FROM
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
