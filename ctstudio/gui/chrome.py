@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QToolBar, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
 
 from ctstudio.ct.planes import PLANES
+from ctstudio.gui import theme
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.view_grid import LAYOUTS
 
@@ -86,7 +95,18 @@ def build_toolbar(window: QMainWindow, actions: dict[str, QAction], preset: QCom
         bar.addAction(actions[name])
     for button in bar.findChildren(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    _show_that_there_is_more(bar)
     return bar
+
+
+def _show_that_there_is_more(bar: QToolBar) -> None:
+    """A narrow window keeps the last buttons behind an arrow: it must be seen."""
+    more = bar.findChild(QToolButton, "qt_toolbar_ext_button")
+    if more is not None:
+        more.setIcon(theme.icon("mdi6.chevron-double-right"))
+        more.setIconSize(QSize(16, 16))
+        more.setToolTip(tr("More buttons"))
+        more.setAccessibleName(tr("More buttons"))
 
 
 def build_menus(

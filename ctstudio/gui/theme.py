@@ -193,6 +193,7 @@ def _style_sheet(t: Theme) -> str:
     QMainWindow::separator:hover {{ background: {t.accent}; }}
     QToolBar {{ border: 0; border-bottom: 1px solid {t.base}; spacing: 4px; padding: 4px; }}
     QToolBar QToolButton {{ padding: 4px; border-radius: 4px; border: 1px solid transparent; }}
+    QToolBar QToolButton#qt_toolbar_ext_button {{ padding: 0; border: 0; }}
     QToolBar QToolButton:hover {{ background: {t.raised}; }}
     QToolBar QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import shiboken6
 from PySide6.QtCore import QRect, Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from ctstudio.gui.app import show_where_there_is_room
 
@@ -34,3 +34,19 @@ def test_the_window_does_not_hang_over_the_screen(
     assert bool(window.windowState() & Qt.WindowState.WindowMaximized) == whole
     window.close()
     shiboken6.delete(window)
+
+
+def test_a_narrow_window_shows_that_there_are_more_buttons(hands: Any) -> None:
+    window = hands.window
+    window.resize(1180, 720)
+    hands.pause(30)
+    more = window.toolbar.findChild(QToolButton, "qt_toolbar_ext_button")
+    assert more.isVisible()
+    picture = hands.picture(more)
+    shades = {
+        picture.pixelColor(x, y).lightness()
+        for x in range(picture.width())
+        for y in range(picture.height())
+    }
+    assert max(shades) - min(shades) > 80, "an arrow"
+    assert more.toolTip() == more.accessibleName() != ""
