@@ -298,9 +298,11 @@ def _footer(plan: _Plan, margin: int, width: int, y: int) -> int:
     em = plan.em
     words = [plan.sheet.footer, DISCLAIMER if plan.sheet.style.disclaimer else ""]
     small = font(round(0.75 * em))
-    for text in (*plan.sheet.notes, "  ·  ".join(word for word in words if word)):
-        if text:
-            block = Block.fit(text, small, width - 2 * margin, 4)
-            plan.text(block, margin, y, plan.theme.faint)
-            y += block.height
+    lines = [(note, plan.theme.muted) for note in plan.sheet.notes]
+    if own := "  ·  ".join(word for word in words if word):
+        lines.append((own, plan.theme.faint))
+    for text, colour in lines:
+        block = Block.fit(text, small, width - 2 * margin, 4)
+        plan.text(block, margin, y, colour)
+        y += block.height
     return y
