@@ -141,9 +141,10 @@ class InMemory:
         for number, (learn, out) in enumerate(plan):
             held += [(number, z) for z in out]
             self._require_worth(number, learn or out)
+        told: set[str] = set()
         for number, (learn, _) in enumerate(plan):
             if learn:
-                series = yield from self._read(number, learn, device)
+                series = yield from _once(self._read(number, learn, device), told)
                 yield from self.ready(number, series)
                 self.series.append(series)
                 self.pixels += series.pixels
@@ -180,6 +181,11 @@ class InMemory:
         if all(pair.target is None for pair in self.validation):
             yield from self._hold_out(held, device)
 
+    def which(self, number: int) -> str:
+        """What a series is called in sentences: its place, and its file or description."""
+        name = self.volumes[number].source.description
+        return f"{number + 1} ({name})" if name else f"{number + 1}"
+
     def candidates(self, number: int) -> Sequence[int]:
         """The slices of a series that are learnt from or held out."""
         return range(len(self.volumes[number]))
@@ -194,15 +200,15 @@ class InMemory:
         _, height, width = self.volumes[number].shape
         if min(height, width) < self.least_px:
             raise StudioError(
-                f"The images of series {number + 1} are too small: {width} x {height} px.",
+                f"The images of series {self.which(number)} are too small: {width} x {height} px.",
                 hint=f"The task {self.recipe.task.name!r} needs {self.least_px} px or more.",
             )
         if slices and not any(self.shows(number, z) for z in slices):
             compared = "it and its target" if self.targets else "it"
             raise StudioError(
-                f"Series {number + 1} shows nothing to learn from: there is no slice in which "
-                f"{compared} hold anything but padding, pixels that are no numbers or that are "
-                "not annotated.",
+                f"Series {self.which(number)} shows nothing to learn from: there is no slice in "
+                f"which {compared} hold anything but padding, pixels that are no numbers or that "
+                "are not annotated.",
                 hint="Choose other series.",
             )
 
@@ -211,7 +217,7 @@ class InMemory:
         if not bool(torch.isfinite(noisy).all()):
             across, down = (f"{mm:g}" for mm in self.volumes[number].geometry.spacing_mm)
             raise StudioError(
-                f"The noise of series {number + 1} cannot be simulated: with its pixels of "
+                f"The noise of series {self.which(number)} cannot be simulated: with its pixels of "
                 f"{across} x {down} mm it is not made of numbers.",
                 hint="Check the pixel spacing of the series, or choose another noise.",
             )
@@ -352,6 +358,20 @@ def storage(volume: Volume) -> type[np.int16] | type[np.float32]:
     whole = whole and bool(np.all(volume.slope == np.rint(volume.slope)))
     whole = whole and bool(np.all(volume.intercept == np.rint(volume.intercept)))
     return np.int16 if whole else np.float32
+
+
+def _once(work: Work[Series], told: set[str]) -> Work[Series]:
+    """Run ``work`` without the notes that have been ``told``: what holds of many series is one."""
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            series: Series = stop.value
+            return series
+        if not isinstance(event, Note) or event.text not in told:
+            yield event
+        if isinstance(event, Note):
+            told.add(event.text)
 
 
 def _plan(

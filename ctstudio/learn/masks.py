@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.losses import IGNORED
 from ctstudio.learn.pairs import require_one_place
 from ctstudio.learn.tasks import Batch, Pair
+
+if TYPE_CHECKING:
+    from ctstudio.ct.volume import Volume
+    from ctstudio.learn.recipe import Recipe
 
 MOST_CLASSES = 256
 REMEMBERED = 20_000  # pixels of each class of a series, to draw patches around
@@ -40,13 +44,46 @@ class Masks(InMemory):
 
     def require(self) -> None:
         """Raise StudioError where masks are missing or do not lie where the series do."""
+        if not self.targets:
+            raise StudioError(
+                "There is no mask to learn from.",
+                hint="Give one mask for every series, or a folder in which images and masks belong "
+                "together by their names, such as 1.png and 1_mask.png.",
+            )
         if len(self.targets) != len(self.volumes):
             raise StudioError(
-                f"{len(self.volumes)} series have {len(self.targets)} masks.",
+                f"{len(self.targets)} masks do not make pairs with {len(self.volumes)} series.",
                 hint="Give one mask for every series, in the same order.",
             )
         for number, (volume, mask) in enumerate(zip(self.volumes, self.targets, strict=True)):
             require_one_place(volume, mask, f"Series {number + 1} and its mask")
+
+    def prepare(
+        self,
+        recipe: Recipe,
+        volumes: Sequence[Volume],
+        preview_slice: int | None,
+        device: torch.device,
+        *,
+        targets: Sequence[Volume] = (),
+    ) -> Work[None]:
+        """Read images and masks; see `InMemory.prepare`.
+
+        Raises
+        ------
+        StudioError
+            Also where the masks mark nothing at all: from background alone no network learns.
+        """
+        yield from super().prepare(recipe, volumes, preview_slice, device, targets=targets)
+        if not any(bool((series.partner.labels > 0).any()) for series in self.series):
+            one = f"Nothing is marked in the mask of series {self.which(0)}."
+            raise StudioError(
+                f"Nothing is marked in the masks of all {len(volumes)} series."
+                if len(volumes) > 1
+                else one,
+                hint="All that is learnt from would be background: paint a label in a few slices, "
+                "or choose other masks.",
+            )
 
     def join(self, number: int, learn: list[int], stack: Tensor) -> Work[Annotation]:
         """The classes of the ``learn`` slices, and where each of them is."""
@@ -123,7 +160,7 @@ class Masks(InMemory):
             for z in range(len(mask))
         )
         raise StudioError(
-            f"The mask of series {1 - number} has a class {greatest:.0f}, the network "
+            f"The mask of series {self.which(-number)} has a class {greatest:.0f}, the network "
             f"tells {classes} with the background.",
             hint=f"Set phases.0.model.classes to {greatest + 1:.0f} or more.",
         )
@@ -134,14 +171,15 @@ class Masks(InMemory):
         whole = np.rint(values)
         if np.abs(values - whole).max() > 1e-3 or whole.min() < IGNORED:
             raise StudioError(
-                f"The mask of series {number + 1} is not made of class numbers (slice {z + 1}).",
+                f"The mask of series {self.which(number)} is not made of class numbers "
+                f"(slice {z + 1}).",
                 hint="A mask has whole numbers from 0, and -1 where nothing is annotated.",
             )
         if np.array_equal(np.unique(whole), [0, 255]) or np.array_equal(np.unique(whole), [255]):
             whole = whole / 255  # a picture in black and white
         if whole.max() >= MOST_CLASSES:
             raise StudioError(
-                f"The mask of series {number + 1} has a class {whole.max():.0f}.",
+                f"The mask of series {self.which(number)} has a class {whole.max():.0f}.",
                 hint=f"Class numbers go up to {MOST_CLASSES - 1}; is this an image?",
             )
         return whole

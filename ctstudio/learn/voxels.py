@@ -57,8 +57,8 @@ class Voxels(Masks):
         places.close()
         if not places.total:
             raise StudioError(
-                f"Series {number + 1} has no voxel to learn from: none lies inside the body, or "
-                "none there is annotated.",
+                f"Series {self.which(number)} has no voxel to learn from: none lies inside the "
+                "body, or none there is annotated.",
                 hint='Set the task\'s region to "everywhere", or choose another series.',
             )
         places.labels = torch.from_numpy(labels)
@@ -71,12 +71,12 @@ class Voxels(Masks):
         deep = self.context.slices
         size = f"{side} x {side} x {deep} voxels"
         if not geometry.spacing_known:
-            return f"The network sees blocks of {size} of series {number + 1}."
+            return f"The network sees blocks of {size}."
         mm = (side * geometry.spacing_mm[1], side * geometry.spacing_mm[0],
               deep * geometry.slice_spacing_mm)  # fmt: skip
         extent = " x ".join(f"{length:.0f}" for length in (mm if deep > 1 else mm[:2]))
         uneven = "" if geometry.uniform else "; its slices are not equally far apart"
-        return f"The network sees blocks of {size} of series {number + 1}: {extent} mm{uneven}."
+        return f"The network sees blocks of {size}: {extent} mm{uneven}."
 
     def _where(self, series: Series, generator: torch.Generator, count: int) -> Tensor:
         places: Places = series.partner

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Work
+from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.labels import UNKNOWN, label_map
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.open import read, read_labels, scan
@@ -17,6 +17,7 @@ from ctstudio.workflows.open import read, read_labels, scan
 MOST_LABELS = 1000
 MOST_IN_A_SLICE = 128
 WHOLE = 1e-3  # how far a label may lie from a whole number
+MOST_COVERED = 0.95  # above which what a mask leaves out is but a margin
 LEAST_INSIDE = 0.01  # of the slices' voxels that the mask must reach
 
 
@@ -138,6 +139,9 @@ def _at_places_of(
             f"{name} does not lie where the series does: it covers {reached / out.size:.1%} of it.",
             hint="Choose the mask that was drawn on this series.",
         )
+    if not nothing and reached < MOST_COVERED * out.size:
+        share = f"{reached / out.size:.0%}"
+        yield Note(f"{name} covers {share} of the series; the rest counts as background.")
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Preview, Step, Validation, finish
+from ctstudio.core.events import Note, Preview, Step, Validation, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.overlap import dice
-from ctstudio.ct.volume import Geometry, Volume
+from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.learn import checkpoint
 from ctstudio.learn.masks import Masks
 from ctstudio.learn.models import MODELS
@@ -148,8 +149,10 @@ def test_black_and_white_pictures_are_two_classes() -> None:
 
 def test_masks_that_do_not_fit_are_refused() -> None:
     images, masks = disc()
-    with pytest.raises(StudioError, match="1 series have 0 masks"):
+    with pytest.raises(StudioError, match="no mask to learn from"):
         finish(train(recipe(), [images]))
+    with pytest.raises(StudioError, match="1 masks do not make pairs with 2 series"):
+        finish(train(recipe(), [images] * 2, targets=[masks]))
     with pytest.raises(StudioError, match="different sizes"):
         finish(train(recipe(), [images], targets=[volume(masks.hu()[:, :40], "")]))
     with pytest.raises(StudioError, match=r"class 1\d\d\d"):
@@ -164,8 +167,30 @@ def test_masks_that_do_not_fit_are_refused() -> None:
         with pytest.raises(StudioError, match=f"series {len(rising)} has a class 9, ") as told:
             finish(train(few, [images] * len(rising), targets=rising))
         assert "classes to 10 " in told.value.hint
-    with pytest.raises(StudioError, match="not made of class numbers"):
-        finish(train(recipe(), [images], targets=[volume(images.hu(), "")]))
+    named = replace(images, source=Source(description="lung.png"))
+    with pytest.raises(StudioError, match=r"series 1 \(lung.png\) is not made of class numbers"):
+        finish(train(recipe(), [named], targets=[volume(images.hu(), "")]))
+
+
+def test_masks_that_mark_nothing_are_no_lesson(tmp_path: Path) -> None:
+    images, masks = disc()
+    empty = volume(masks.hu() * 0, "")
+    with pytest.raises(StudioError, match=r"Nothing is marked in the mask of series 1\."):
+        finish(train(recipe(), [images], targets=[empty], run_folder=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(StudioError, match="in the masks of all 2 series"):
+        finish(train(recipe(), [images] * 2, targets=[empty, empty]))
+    # One of several may be empty: lungs without a tumour are a lesson, too.
+    short = recipe(**{"phases.0.steps": 1})
+    assert finish(train(short, [images] * 2, targets=[empty, masks])).step == 1
+
+
+def test_what_holds_of_all_series_is_noted_once() -> None:
+    images, masks = disc()
+    large = recipe(**{"phases.0.steps": 1, "patch_px": 96})
+    events = list(train(large, [images] * 3, targets=[masks] * 3))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert len([text for text in notes if text.startswith("The patches are 48 px")]) == 1
 
 
 def test_networks_and_losses_go_with_their_task() -> None:

@@ -135,7 +135,7 @@ def test_the_extent_of_a_block_is_told() -> None:
     task.context = Context(4, 8)
     events = list(task.prepare(recipe(), [images], None, CPU, targets=[volume(images.hu() % 2)]))
     told = [event.text for event in events if isinstance(event, Note)]
-    assert any("8 x 8 x 4 voxels of series 1: 6 x 6 x 12 mm." in text for text in told)
+    assert any("8 x 8 x 4 voxels: 6 x 6 x 12 mm." in text for text in told)
 
 
 def ball() -> tuple[Volume, Volume]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import finish
+from ctstudio.core.events import Note, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.workflows.masks import onto, read_masks
 from ctstudio.workflows.open import read, scan
@@ -51,6 +51,17 @@ def test_a_mask_stored_in_another_order_lies_where_simpleitk_puts_it() -> None:
     assert np.array_equal(got.voxels, sitk.GetArrayFromImage(want))
     assert got.voxels.any()
     assert got.geometry is on.geometry
+
+
+def test_what_a_mask_leaves_out_is_told() -> None:
+    on = series()
+    half = replace(on.geometry, positions_mm=on.geometry.positions_mm[: SHAPE[0] // 2])
+    mask = labels((SHAPE[0] // 2, *SHAPE[1:]), half)
+    notes = [event.text for event in onto(mask, on, "liver.nii.gz") if isinstance(event, Note)]
+    share = f"{SHAPE[0] // 2 / SHAPE[0]:.0%}"
+    assert notes == [f"liver.nii.gz covers {share} of the series; the rest counts as background."]
+    whole = labels(SHAPE, on.geometry)
+    assert not [event for event in onto(whole, on) if isinstance(event, Note)]
 
 
 def test_mask_of_the_same_grid_is_the_same(test_data: Path) -> None:
