@@ -22,8 +22,9 @@ from ctstudio.ct.window import Window
 from ctstudio.gui.app import Program
 from ctstudio.gui.session import Layer
 from ctstudio.workflows.sessions.document import load
+from tests.gui.conftest import wait_until
 
-Control = Qt.KeyboardModifier.ControlModifier
+Control, Key = Qt.KeyboardModifier.ControlModifier, Qt.Key
 
 
 def made(hands: Any, sample: Any) -> tuple[Layer, Layer, Layer, Layer]:
@@ -220,6 +221,70 @@ def test_images_that_moved_are_asked_for(
         assert hands.layer(thin.name).series.source.files[0].is_file() == (answer != "Cancel")
 
 
+def test_what_is_not_all_there_is_not_written_over(
+    hands: Any, thin: Any, elsewhere: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is not there today may be there tomorrow: the file keeps what it knows."""
+    folder = tmp_path / "here"
+    shutil.copytree(thin.folder, folder)
+    hands.window.open_paths([folder])
+    hands.wait(lambda: hands.layer(thin.name, complete=True))
+    hands.open(elsewhere)
+    path = tmp_path / "mine.ctsession"
+    save_to(hands, path, monkeypatch)
+    before = path.read_bytes()
+    shutil.move(folder, tmp_path / "there")
+
+    def without(box: QMessageBox) -> int:
+        next(b for b in box.buttons() if b.text().replace("&", "") == "Open without it").click()
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", without)
+    sessions = hands.window.services.sessions
+    sessions.open(path)
+    hands.idle()
+    assert [la.name for la in hands.session.layers] == [elsewhere.name]
+    assert "stays as it is" in hands.window.message_label.text()
+    asked: list[str] = []
+    monkeypatch.setattr(
+        QFileDialog, "getSaveFileName", lambda *a: (asked.append(a[2]), ("", ""))[1]
+    )
+    hands.view.setFocus()
+    hands.key(Key.Key_S, Control)
+    hands.idle()
+    assert len(asked) == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("picked", ["Go on without saving", "Save first ...", "Cancel"])
+def test_what_was_made_and_not_saved_is_asked_about(
+    picked: str, hands: Any, thin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.open(thin)
+    path = tmp_path / "mine.ctsession"
+    save_to(hands, path, monkeypatch)
+    hands.window.painter.new_mask(hands.session.layers[0])
+    texts: list[str] = []
+
+    def reply(box: QMessageBox) -> int:
+        texts.append(box.informativeText())
+        next(b for b in box.buttons() if b.text().replace("&", "") == picked).click()
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", reply)
+    sessions = hands.window.services.sessions
+    sessions.open(path)
+    hands.idle()
+    assert "masks" in texts[0]
+    kinds = [la.kind for la in hands.session.layers]
+    assert kinds == (["original"] if picked.startswith("Go") else ["original", "mask"])
+    kept = [layer.kind for layer in load(path).layers]
+    assert kept == (["original", "mask"] if picked.startswith("Save") else ["original"])
+    sessions.open(path)  # nothing is left to be saved after the first and the second answer
+    hands.idle()
+    assert len(texts) == (2 if picked == "Cancel" else 1)
+
+
 def test_a_clean_end_leaves_nothing_to_ask_about(
     hands: Any, thin: Any, make_program: Any, tmp_path: Path
 ) -> None:
@@ -280,6 +345,29 @@ def crashed(thin: Any, tmp_path: Path) -> Path:
     )  # fmt: skip
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")
+def test_what_could_not_be_restored_is_asked_about_again(
+    crashed: Path, thin: Any, make_program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The series is not there today: what the crash left behind is not thrown away."""
+    (folder,) = (path for path in (crashed / "autosave").iterdir() if path.is_dir())
+    for file in (folder / "layers").iterdir():
+        file.write_bytes(file.read_bytes()[:200])  # a disk with bad blocks
+    program = make_program()
+    program.window.show()
+    program.window.services.sessions.ask_about_crash()
+    answer(program, "Restore")
+    wait_until(lambda: not program.window.session.jobs.busy())
+    assert [la.name for la in program.window.session.layers] == [thin.name]
+    program.window.services.sessions.autosave.save()
+    wait_until(lambda: not program.window.session.jobs.busy())
+    program = make_program()
+    assert (folder / "session.ctsession").is_file()
+    program.window.show()
+    program.window.services.sessions.ask_about_crash()
+    answer(program, "Ask again later")
 
 
 def answer(program: Program, text: str) -> None:

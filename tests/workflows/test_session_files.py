@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from ctstudio.core.errors import StudioError
@@ -257,3 +259,59 @@ def test_where_a_series_is_looked_for_again(tmp_path: Path) -> None:
     # Not the whole study, which may hold a thousand others.
     assert places_of(info, [tmp_path / "study"]) == (tmp_path / "study" / "ct",)
     assert scan_.source.files[0].parent == tmp_path / "study" / "ct"
+
+
+def copies(tmp_path: Path) -> tuple[Document, Path, Path]:
+    """Two folders with the same series, UIDs and names, but other values; both are open."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    scanned(one)
+    shutil.copytree(one, two)
+    for path in two.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.RescaleIntercept = dataset.RescaleIntercept + 500
+        dataset.save_as(path)
+    infos = [finish(scan([folder])).series[0] for folder in (one, two)]
+    layers = tuple(
+        KeptLayer(key, key, "original", series=key_of(info))
+        for key, info in zip("ab", infos, strict=True)
+    )
+    assert replace(key_of(infos[0]), folder="") == replace(key_of(infos[1]), folder="")
+    return Document((one, two), layers), one, two
+
+
+def values(found: dict[str, Reopened]) -> list[float]:
+    return [float(found[key].stack.slice_hu(0)[0, 0]) for key in "ab"]
+
+
+def test_two_copies_of_one_series_are_not_mixed_up(tmp_path: Path) -> None:
+    document, one, two = copies(tmp_path)
+    save(document, tmp_path / "s.ctsession")
+    for sources in ((one, two), (two, one), (two, one, tmp_path)):
+        kept_ = replace(load(tmp_path / "s.ctsession"), sources=sources)
+        found, lost = reopened(kept_, tmp_path)
+        assert lost == ()
+        assert values(found) == [0.0, 500.0]
+        assert found["b"].stack.source.files[0].parent == two
+    # One of them has moved: the other is not taken for it.
+    shutil.move(two, tmp_path / "elsewhere")
+    assert missing_sources(document) == (two,)
+    found, _ = reopened(relocated(document, two, tmp_path / "elsewhere"), tmp_path)
+    assert values(found) == [0.0, 500.0]
+    # On another machine all folders are others: each copy is still one layer.
+    both = replace(document, sources=(one, tmp_path / "elsewhere"))
+    strange = tuple(
+        replace(layer, series=replace(layer.series, folder="/no/such"))
+        for layer in both.layers
+        if layer.series is not None
+    )
+    found, lost = reopened(replace(both, layers=strange), tmp_path)
+    assert lost == ()
+    assert sorted(values(found)) == [0.0, 500.0]
+    # A file of an earlier version names no folder.
+    bare = tuple(
+        replace(layer, series=replace(layer.series, folder=""))
+        for layer in document.layers[:1]
+        if layer.series is not None
+    )
+    found, lost = reopened(replace(both, layers=bare), tmp_path)
+    assert (lost, set(found)) == ((), {"a"})

@@ -23,7 +23,7 @@ ROLE = "session"
 class Restorer(QObject):
     """Opens one session at a time."""
 
-    restored = Signal(object)  # Document
+    restored = Signal(object, bool)  # Document; whether nothing of it is missing
     ended = Signal()  # in whatever way
 
     def __init__(
@@ -106,7 +106,7 @@ class Restorer(QObject):
                 "\n".join(map(said, troubles)),
             )
         self._capture.note_opened(list(document.sources))
-        self.restored.emit(document)
+        self.restored.emit(document, not troubles)
         self._forget()
 
     def _cancelled(self) -> None:

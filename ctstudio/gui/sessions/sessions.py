@@ -60,6 +60,9 @@ class Sessions(QObject):
         self._settings = window.settings
         self.path: Path | None = None  # where the session was saved or opened last
         self.store: Path | None = None  # where its pixels are kept
+        self._crash: Path | None = None  # what a crash left behind, while it is restored
+        self._whole = True  # whether all of what was opened last is there
+        self._kept: object = None  # what was made, as it was saved or opened last
         self.parts: dict[str, Part] = {
             "switches": SwitchPart(
                 window.actions_by_name,
@@ -181,7 +184,15 @@ class Sessions(QObject):
             failed=self._session.fail,
         )
 
-    def _saved(self, _document: Document) -> None:
+    def _made(self, document: Document | None = None) -> object:
+        """What would be lost for good with the session: layers made here, measurements."""
+        document = document or self._document()[0]
+        made = [layer for layer in document.layers if layer.kind not in ("original", "residual")]
+        items = dict(document.state).get("measurements", {}).get("items", [])
+        return (made, items) if made or items else None
+
+    def _saved(self, document: Document) -> None:
+        self._kept = self._made(document)
         if self.path is not None:
             self._settings.add_recent_session(self.path)
             self._session.message.emit(tr("Saved {0}").format(self.path), 10000)
@@ -206,15 +217,41 @@ class Sessions(QObject):
             self._session.report(error)
             return False
         store = store_of(document, path)
+        if not self._may_close():
+            return False
         found = self._located(document)
         if found is None or not self.restorer.start(found, store):
             return False
-        self.autosave.on = False
+        self.autosave.on = self._whole = False
         self.path = name
         self.store = store if name is not None else None
         if name is not None:
             self._settings.add_recent_session(name)
         return True
+
+    def _may_close(self) -> bool:
+        """Whether what is open may go: the user is asked where it was never saved as it is."""
+        made = self._made()
+        if made is None or made == self._kept:
+            return True
+        box = QMessageBox(self._window)
+        box.setWindowTitle(tr("Open session"))
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(tr("The session takes the place of what is open."))
+        box.setInformativeText(
+            tr("Layers that were made here, masks and measurements are not saved and would go.")
+        )
+        box.addButton(tr("Go on without saving"), QMessageBox.ButtonRole.DestructiveRole)
+        save = box.addButton(tr("Save first ..."), QMessageBox.ButtonRole.AcceptRole)
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(save)
+        box.setEscapeButton(cancel)
+        box.exec()
+        picked = box.clickedButton()
+        box.deleteLater()
+        if picked is save:
+            self.save()
+        return picked is not None and picked not in (save, cancel)
 
     def _located(self, document: Document) -> Document | None:
         """The session with every source where it is now; None when the user thinks better of it."""
@@ -252,15 +289,26 @@ class Sessions(QObject):
             path = QFileDialog.getExistingDirectory(self._window, title)
         return Path(path) if path else None
 
-    def _restored(self, document: Document) -> None:
+    def _restored(self, document: Document, whole: bool) -> None:
         curves = self._window.curves
+        self._whole, self._kept = whole, self._made()
         for run in document.runs:
             if run.is_dir():
                 curves.add_run(run)
                 self._window.curves_dock.show()
-        self._session.message.emit(tr("The session is open."), 6000)
+        if whole:
+            self._session.message.emit(tr("The session is open."), 6000)
 
     def _opened(self) -> None:
+        """Opening has ended: what is not all there may not take the place of what is kept."""
+        crash, self._crash = self._crash, None
+        if not self._whole:
+            self.path = self.store = None
+            self._session.message.emit(
+                tr("The session's file stays as it is: saving asks for another one."), 12000
+            )
+        elif crash is not None:
+            self.autosave.supersede(crash)
         self.autosave.on = True
         self.autosave.touch()
 
@@ -289,7 +337,7 @@ class Sessions(QObject):
 
     def _restore(self, path: Path) -> None:
         if self._open(path, None):
-            self.autosave.supersede(path.parent)
+            self._crash = path.parent
 
     def end(self) -> None:
         """The window closes as it should."""

@@ -28,7 +28,10 @@ Kind = Literal["original", "mended", "simulated", "denoised", "residual", "mask"
 
 @dataclass(frozen=True)
 class SeriesKey:
-    """What tells a series from the others in its folder: UIDs, size, its first file's name."""
+    """What tells a series from others: UIDs, size, its first file's name.
+
+    ``folder``, where that file was, tells copies of one series apart; none need be there.
+    """
 
     series_uid: str
     study_uid: str
@@ -36,6 +39,7 @@ class SeriesKey:
     rows: int
     columns: int
     first_file: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,7 @@ def _series(fields: Fields) -> SeriesKey:
         fields.whole("rows"),
         fields.whole("columns"),
         fields.text("first_file", ""),
+        fields.text("folder", ""),
     )
 
 

@@ -28,10 +28,11 @@ class Reopened:
 def key_of(series: SeriesInfo) -> SeriesKey:
     """What is written about a series to find it again."""
     source = series.source
-    first = source.files[0].name if source.files else ""
+    first = source.files[0] if source.files else None
     return SeriesKey(
-        source.series_uid, source.study_uid, series.slices, series.rows, series.columns, first
-    )
+        source.series_uid, source.study_uid, series.slices, series.rows, series.columns,
+        first.name if first is not None else "", str(first.parent) if first is not None else "",
+    )  # fmt: skip
 
 
 def places_of(series: SeriesInfo, opened: Iterable[Path]) -> tuple[Path, ...]:
@@ -50,7 +51,15 @@ def places_of(series: SeriesInfo, opened: Iterable[Path]) -> tuple[Path, ...]:
 def relocated(document: Document, old: Path, new: Path) -> Document:
     """The same session with a source elsewhere."""
     sources = tuple(new if source == old else source for source in document.sources)
-    return replace(document, sources=sources)
+
+    def moved(layer: KeptLayer) -> KeptLayer:
+        series = layer.series
+        if series is None or not Path(series.folder).is_relative_to(old):
+            return layer
+        folder = new / Path(series.folder).relative_to(old)
+        return replace(layer, series=replace(series, folder=str(folder)))
+
+    return replace(document, sources=sources, layers=tuple(map(moved, document.layers)))
 
 
 def reopen(document: Document, store: Path) -> Work[tuple[str, ...]]:
@@ -77,7 +86,8 @@ def reopen(document: Document, store: Path) -> Work[tuple[str, ...]]:
             continue
         try:
             if layer.series is not None:
-                info = _match(layer.series, found)
+                taken = [one.series for one in there.values() if one.series is not None]
+                info = _match(layer.series, found, taken)
                 if info is None:
                     lost.append(f"{layer.name}: the series was not found any more.")
                     continue
@@ -115,12 +125,23 @@ def _whole(reading: Work[Volume]) -> Work[Volume]:
         reading.close()
 
 
-def _match(key: SeriesKey, found: list[SeriesInfo]) -> SeriesInfo | None:
-    """The series of ``found`` that ``key`` describes, the same files first."""
-    fitting = [s for s in found if replace(key_of(s), first_file="") == replace(key, first_file="")]
-    same = [s for s in fitting if key_of(s) == key]
+def _match(key: SeriesKey, found: list[SeriesInfo], taken: list[SeriesInfo]) -> SeriesInfo | None:
+    """The series of ``found`` that ``key`` describes, the same files first.
+
+    Copies of one series, which differ by their folders at most, stand for one layer each: one that
+    is ``taken`` is no longer there for another.
+    """
+
+    def plain(one: SeriesKey) -> SeriesKey:
+        return replace(one, first_file="", folder="")
+
+    fitting = [s for s in found if plain(key_of(s)) == plain(key)]
+    named = [s for s in fitting if key_of(s).first_file == key.first_file]
+    here = [s for s in named if key_of(s).folder == key.folder]
     # Without a UID the name of the file is all there is.
-    return next(iter(same or (fitting if key.series_uid else ())), None)
+    order = [*here, *named, *(fitting if key.series_uid else ())]
+    free = [s for s in order if not any(s is other for other in taken)]
+    return next(iter(here or free or order), None)
 
 
 def _made(layer: KeptLayer, there: dict[str, Reopened], store: Path) -> Work[Reopened]:
