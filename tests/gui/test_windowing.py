@@ -224,8 +224,9 @@ def test_the_dialog_adds_renames_orders_and_removes(
 
     def use(dialog: PresetDialog) -> int:
         dialog.list.setCurrentRow(0)
+        before = dialog.presets
         dialog.add()
-        assert dialog.presets[1] == Preset("My window 1", Window(55, 222))
+        assert dialog.presets == [*before, Preset("My window 1", Window(55, 222))], "keys stay"
         dialog.name.setText("")
         dialog.name.textEdited.emit("")
         ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
@@ -236,7 +237,8 @@ def test_the_dialog_adds_renames_orders_and_removes(
         dialog.name.setText("Nodule")
         dialog.name.textEdited.emit("Nodule")
         dialog.width_box.setValue(300)
-        dialog.move_by(-1)
+        for _ in before:
+            dialog.move_by(-1)
         assert ok.isEnabled()
         dialog.list.setCurrentRow(2)
         dialog.remove()

@@ -169,10 +169,10 @@ class PresetDialog(QDialog):
         self.down_button.setEnabled(0 <= row < count - 1)
 
     def add(self) -> None:
-        """A preset with the window of the active pane, to be named."""
+        """A preset with the window of the active pane, to be named; the keys of others stay."""
         taken = {preset.name for preset in self.presets}
         name = next(n for k in range(1, MOST + 2) if (n := f"{tr('My window')} {k}") not in taken)
-        row = self.list.currentRow() + 1 if self.list.currentRow() >= 0 else self.list.count()
+        row = self.list.count()
         self._insert(row, Preset(name, self._now))
         self.list.setCurrentRow(row)
         self.name.setFocus()
