@@ -389,7 +389,7 @@ def test_templates_that_lack_something_say_so(hands, thin, thick):
     assert set(offered()) == {"screen", *TEMPLATES}
     text, enabled = offered()["five"]
     assert not enabled
-    assert "needs a second series to compare with and what a method makes" in text
+    assert text == "Five panels (needs a second series and a denoised series)"
     assert offered()["single"] == ("One picture", True)
     assert offered()["progress"][1]  # a training can be chosen from the disk
     # What cannot be made is passed over.
@@ -407,3 +407,10 @@ def test_templates_that_lack_something_say_so(hands, thin, thick):
     hands.wait(lambda: any(la.kind == "denoised" and la.complete for la in hands.session.layers))
     hands.idle()
     assert all(enabled for _, enabled in offered().values())
+    # Neither a long name nor a long message makes the window wider.
+    width = window.width()
+    hands.session.message.emit(f"Saved /{'long/' * 16}figure.png", 6000)
+    QTest.keyClick(box, Qt.Key.Key_End)
+    drawn(hands, window)
+    assert window.message.text().endswith("figure.png")
+    assert window.minimumSizeHint().width() <= width == window.width()

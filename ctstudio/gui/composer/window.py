@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -70,6 +71,10 @@ class FigureWindow(QDialog):
     def _build(self) -> None:
         self.templates = QComboBox()
         self.templates.setAccessibleName(tr("Template"))
+        # However long a name is, the window stays as wide as it is.
+        self.templates.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.templates.setToolTip(tr("What the figure shows; your own templates stand at the end"))
         keep = self._button(
             "keep", tr("Save as template ..."), tr("Use it again on another series")
@@ -153,6 +158,9 @@ class FigureWindow(QDialog):
         row.addWidget(
             self._button("report", tr("Report ..."), tr("All of it in one HTML or PDF file"))
         )
+        # The end of a long message, such as a file's name, is what one looks for.
+        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.message, 1)
         row.addWidget(self.strip)
         for name, text, tip in (
@@ -233,6 +241,8 @@ class FigureWindow(QDialog):
         tip = tr("Open it, or denoise the series first, then try again.") if lacks else ""
         model.item(row).setToolTip(tip or tr(template.help))
         model.item(row).setEnabled(not lacks)
+        view = self.templates.view()
+        view.setMinimumWidth(view.sizeHintForColumn(0) + 16)
 
     def set_spec(self, spec: FigureSpec) -> None:
         """Show a description; nothing is emitted."""

@@ -17,9 +17,7 @@ from ctstudio.figures.description import (
 
 ORIGINAL, REFERENCE, TRAINING = "original", "reference", "training"
 METRICS = "{metrics}\n{window}"
-SECOND, RESULT, RUN = (
-    "a second series to compare with", "what a method makes of the series", "a training",
-)  # fmt: skip
+SECOND, RESULT, RUN = "a second series", "a denoised series", "a training"
 
 
 @dataclass(frozen=True)
