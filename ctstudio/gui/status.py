@@ -18,6 +18,7 @@ from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
 MEMORY_MS = 2000
+PLACE_PX, VALUE_PX, LETTER_PX = 360, 110, 9  # what mm and voxel take, a value, a letter of a name
 BETWEEN = "  ·  "  # two layers
 CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
@@ -60,9 +61,12 @@ class ProbeLabel(QLabel):
         """Show the values; None where a layer has none at that place."""
         parts: list[tuple[str, bool]] = []
         place = ""
+        # Names in full where there is room; else their ends, which tell series apart.
+        room = (self.width() - PLACE_PX) / max(len(probes), 1) - VALUE_PX
+        most = max(int(room / LETTER_PX), 22)
         for layer, probe in probes:
             name = called(layer, short=True)
-            short = name if len(name) <= 22 else f"{name[:9]}...{name[-10:]}"
+            short = name if len(name) <= most else f"{name[: most - 13]}...{name[-10:]}"
             if probe is None:
                 continue
             value = (

@@ -190,6 +190,18 @@ def test_crosshair_and_values_in_every_pane(hands: Any, thin: Any, thick: Any) -
     assert two._crosshair != one._crosshair
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_names_beside_values_have_the_room_there_is(hands: Any, thin: Any, wide: bool) -> None:
+    (layer,) = hands.open(thin)
+    layer.name = "Thorax sharp kernel, series one"
+    label = hands.window.probe_label
+    label.resize(1000 if wide else 300, label.height())
+    place = hands.view.to_plane(place_of(hands.view, 40, 40))
+    label.show_probes([(layer, hands.view.probe(place))])
+    told = "Thorax sharp kernel, series one" if wide else "Thorax sh...series one"
+    assert label.text().startswith(f"{told} <b>")
+
+
 def test_a_mirrored_series_shows_the_same_patient_place(
     hands: Any, thin: Any, mirrored: Any
 ) -> None:
