@@ -18,7 +18,6 @@ LONGEST_RUN = 48
 """Frames; a picture that needs none before it takes three times the work of another."""
 SHORTEST_RUN = 4
 WAITING_BYTES = 128_000_000
-"""Of frames that wait for their encoder."""
 
 
 class Turns:
@@ -33,12 +32,21 @@ class Turns:
     total
         How many frames there will be, as far as it is known: the runs are such that all encoders
         end at about the same time.
+    waiting_bytes
+        Of frames that wait for their encoder at most. One that is slower than the drawing lets
+        as many wait as it may.
     """
 
-    def __init__(self, contexts: Sequence[Any], frame_bytes: int, total: int) -> None:
+    def __init__(
+        self,
+        contexts: Sequence[Any],
+        frame_bytes: int,
+        total: int,
+        waiting_bytes: int = WAITING_BYTES,
+    ) -> None:
         self._contexts = contexts
         self._threads = [ThreadPoolExecutor(1, "film") for _ in contexts]
-        room = WAITING_BYTES // (len(contexts) * frame_bytes)
+        room = waiting_bytes // (len(contexts) * frame_bytes)
         longest = min(max(room, SHORTEST_RUN), LONGEST_RUN)
         turns = len(contexts) * math.ceil(max(total, 1) / (len(contexts) * longest))
         self._run = max(math.ceil(total / turns), SHORTEST_RUN)

@@ -20,7 +20,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.figures.animation import Oversize
 from ctstudio.figures.planes import to_yuv
-from ctstudio.figures.turns import Turns
+from ctstudio.figures.turns import WAITING_BYTES, Turns
 
 ENCODERS: dict[str, tuple[str, ...]] = {
     ".mp4": ("libopenh264", "libsvtav1", "libaom-av1", "libvpx-vp9"),
@@ -46,6 +46,8 @@ OPTIONS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 AT_ONCE = ("libsvtav1", "libvpx-vp9")
 """With these options they answer every frame with its packet, so that several can take turns."""
+WAITING = {"libvpx-vp9": 64_000_000}
+"""Bytes of frames that may wait, where it is fewer: this encoder is slow, and they pile up."""
 MOST_ENCODERS = 3
 BITS_PER_PIXEL = 0.25  # of the encoders that know no constant quality
 
@@ -132,7 +134,8 @@ def save_video(
                         container.metadata["comment"] = comment
                     stream = container.add_stream(codec, rate=rate, options=OPTIONS[codec])
                     alike = _alike(stream.codec_context, size, codec, rate)
-                    encoders = Turns(alike, _bytes(size), total)
+                    waiting = WAITING.get(codec, WAITING_BYTES)
+                    encoders = Turns(alike, _bytes(size), total, waiting)
                 elif frame.size != size:
                     raise ValueError(
                         f"frame {number} is {frame.size[0]} x {frame.size[1]} px, the first is "
