@@ -95,9 +95,10 @@ class Slow:
         return [frame.pts]
 
 
-def test_few_frames_wait_and_packets_come_in_order():
+@pytest.mark.parametrize("waiting", [turns.WAITING_BYTES, turns.WAITING_BYTES // 2])
+def test_few_frames_wait_and_packets_come_in_order(waiting):
     contexts = [Slow(), Slow()]
-    film = Turns(contexts, turns.WAITING_BYTES // 10, 60)  # room for runs of five
+    film = Turns(contexts, waiting // 10, 60, waiting)  # room for runs of five
     got, most = [], 0
     for index in range(60):
         got += [p for packets in film.add(to_yuv(picture(0, (8, 8)))) for p in packets]
