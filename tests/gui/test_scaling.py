@@ -73,7 +73,7 @@ def test_greys_between_two_pixels_are_blended() -> None:
     ramp = np.tile(np.arange(0, 250, 10, np.uint8), (4, 1))
     out = np.empty((8, 75), np.uint8)
     SCALING.smooth(ramp, Run(3.0, 0.0, 25, 0, 75), Run(2.0, 0.0, 4, 0, 8), out)
-    expected = np.clip((np.arange(75) + 0.5) / 3 - 0.5, 0, 24) * 10
+    expected = np.clip((np.arange(75.0) + 0.5) / 3 - 0.5, 0, 24) * 10
     assert np.abs(out - expected).max() <= 1
     assert (out == out[0]).all()
 

@@ -235,6 +235,10 @@ class Comparing(QObject):
 
     # -- the session -----------------------------------------------------------------------------
 
+    def still(self, view: PictureView) -> bool:
+        """Whether what is painted is the same upon every slice."""
+        return view not in self._composers
+
     def _paint(self, view: PictureView, painter: Any) -> None:
         composer = self._composers.get(view)
         if composer is not None:

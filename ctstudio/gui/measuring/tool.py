@@ -200,6 +200,10 @@ class MeasureTool(QObject):
 
     # -- drawing ---------------------------------------------------------------------------------
 
+    def still(self, view: PictureView) -> bool:
+        """Whether what is painted is the same upon every slice."""
+        return not self._measurements.entries and self._pending is None
+
     def paint(self, view: PictureView, painter: QPainter) -> None:
         """Draw what there is upon ``view``, whose painter counts in px."""
         selection = self._measurements.selection

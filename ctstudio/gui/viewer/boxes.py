@@ -132,6 +132,10 @@ class Boxes(QObject):
         for box, ends in self.cuts(view):
             self._draw(view, painter, box.name, ends)
 
+    def still(self, view: PictureView) -> bool:
+        """Whether what is painted is the same upon every slice."""
+        return not self._of
+
     def _draw(
         self, view: PictureView, painter: QPainter, name: str, line_mm: NDArray[np.float64]
     ) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from ctstudio.ct.views import SliceStack, slice_number
@@ -163,6 +164,14 @@ def _corner(
             y = height - MARGIN - metrics.descent() - (len(lines) - 1 - row) * line_height
         placed.append((QPointF(x, y), text))
     return tuple(placed)
+
+
+@lru_cache(maxsize=64)
+def slice_words(width: int, height: int) -> QRect:
+    """Where the lower left corner's words stand, the number of the slice among them; px."""
+    lines = 3 * QFontMetricsF(theme.image_font(12)).height()
+    tall = math.ceil(lines + 2 * MARGIN)
+    return QRect(0, height - tall, math.ceil(width / 2), tall)
 
 
 def _letters(

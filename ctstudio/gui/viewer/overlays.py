@@ -99,6 +99,10 @@ class Overlays(QObject):
         if self.metrics_shown:
             self._paint_metrics(view, painter)
 
+    def still(self, view: PictureView) -> bool:
+        """Whether what is painted is the same upon every slice."""
+        return not self.metrics_shown
+
     def _paint_grid(self, view: PictureView, painter: QPainter) -> None:
         """Lines at round distances from the patient's origin, and how far apart they are."""
         scale, size = view.framing.scale, view.viewport().size()

@@ -28,7 +28,8 @@ from ctstudio.gui.viewer.places import Framing as Framing
 from ctstudio.gui.viewer.places import Probe as Probe
 from ctstudio.gui.viewer.places import slice_rect as slice_rect
 from ctstudio.gui.viewer.together import TOGETHER
-from ctstudio.gui.viewer.upon import paint_upon
+from ctstudio.gui.viewer.upon import of_slice, paint_upon, still
+from ctstudio.gui.viewer.words import WORDS
 from ctstudio.gui.windowing.display import PLAIN, Display
 
 MasksOf = Callable[["PictureView"], list[tuple[QRectF, NDArray[np.uint8]]]]
@@ -70,7 +71,9 @@ class PictureView(QAbstractScrollArea):
         self.banner = ""  # a word upon the image: "computing ..."
         self._hu: NDArray[np.float32] | None = None
         self._drawn: NDArray[np.float32] | None = None  # what is on the screen: HU, or a draft
-        self._drawn_rect = QRectF()
+        self._drawn_rect = self._own_rect = QRectF()  # and where; and where it was before
+        self._painted: SliceStack | None = None  # what the slice on the screen is one of
+        self._partly = False  # what is drawn next is another slice and nothing else
         self._rest = QTimer(self)  # runs while one moves through slices that take long
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -154,8 +157,11 @@ class PictureView(QAbstractScrollArea):
     def show_slice(self, index: int) -> None:
         if self.layer is None:
             return
-        stack = self.stack
+        stack, before = self.stack, self.index
         self.index = min(max(index, 0), len(stack) - 1)
+        # Of the same stack the next slice: what does not depend on it stays as it is.
+        self._partly = stack is self._painted and self.index != before and self._drawn is not None
+        self._painted = stack
         draft = draft_of(stack, self.index) if self.comparison is None else None
         moving = self._rest.isActive()
         if draft is not None:
@@ -211,6 +217,7 @@ class PictureView(QAbstractScrollArea):
         return self._grey
 
     def _redraw(self) -> None:
+        partly, self._partly = self._partly, False
         if self._drawn is None or self.layer is None:
             return
         self._grey = None
@@ -219,7 +226,14 @@ class PictureView(QAbstractScrollArea):
         if self.comparison is not None:
             self.comparison.redraw()
         self.draw_masks()
-        self.viewport().update()
+        before, self._own_rect = self._own_rect, self._drawn_rect
+        # Squares Qt may begin a pixel aside where it paints but a part.
+        partly = partly and self._smooth and not self._added and self.comparison is None
+        if partly and still(self):
+            shown = self._plane_transform().mapRect(before.united(self._drawn_rect))
+            self.viewport().update(of_slice(shown, self.viewport().size()))
+        else:
+            self.viewport().update()
 
     def _draw_own(self) -> None:
         grey = self.grey
@@ -281,8 +295,7 @@ class PictureView(QAbstractScrollArea):
 
     def fit(self) -> None:
         """Show the whole slice."""
-        rect = self.image_rect()
-        size = self.viewport().size()
+        rect, size = self.image_rect(), self.viewport().size()
         scale = min(size.width() / rect.width(), size.height() / rect.height())
         self.set_framing(Framing(rect.center().x(), rect.center().y(), max(scale, 1e-6)))
         self.fitted = True
@@ -294,8 +307,7 @@ class PictureView(QAbstractScrollArea):
 
     def to_plane(self, position: QPointF) -> QPointF:
         """Viewport pixels to (u, v) mm."""
-        size = self.viewport().size()
-        f = self._framing
+        f, size = self._framing, self.viewport().size()
         return QPointF(
             f.u + (position.x() - size.width() / 2) / f.scale,
             f.v + (position.y() - size.height() / 2) / f.scale,
@@ -303,8 +315,7 @@ class PictureView(QAbstractScrollArea):
 
     def to_viewport(self, plane: QPointF) -> QPointF:
         """(u, v) mm to viewport pixels."""
-        size = self.viewport().size()
-        f = self._framing
+        f, size = self._framing, self.viewport().size()
         return QPointF(
             (plane.x() - f.u) * f.scale + size.width() / 2,
             (plane.y() - f.v) * f.scale + size.height() / 2,
@@ -314,8 +325,7 @@ class PictureView(QAbstractScrollArea):
         """The voxel at (u, v), or None outside the slice."""
         if self.layer is None:
             return None
-        stack = self.stack
-        geometry = stack.geometry
+        stack, geometry = self.stack, self.stack.geometry
         dy, dx = geometry.spacing_mm
         rect = self.image_rect()
         x = math.floor((plane.x() - rect.left()) / dx)
@@ -361,18 +371,27 @@ class PictureView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
-        f, size = self._framing, self.viewport().size()
-        plane = QTransform.fromTranslate(size.width() / 2, size.height() / 2)
-        plane = plane.scale(f.scale, f.scale).translate(-f.u, -f.v)
-        for beside in around(self._image.covers(plane), size):
+        plane = self._plane_transform()
+        for beside in around(self._image.covers(plane), self.viewport().size()):
             painter.fillRect(beside, Qt.GlobalColor.black)  # behind images in every theme
-        pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
-        smooth = f.scale * pixel < NEAREST_FROM
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
         for picture in (self._image, *self._added, *self._overlays):
             picture.paint(painter, plane)
-        paint_upon(self, painter, self._crosshair, self._brush)
+        with WORDS.within(event.region()):
+            paint_upon(self, painter, self._crosshair, self._brush)
         painter.end()
+
+    @property
+    def _smooth(self) -> bool:
+        """Whether pixels are blended into one another, or shown as squares."""
+        pixel = min(self.stack.geometry.spacing_mm) if self.layer else 1.0
+        return self._framing.scale * pixel < NEAREST_FROM
+
+    def _plane_transform(self) -> QTransform:
+        """Makes px of the viewport of (u, v) mm."""
+        f, size = self._framing, self.viewport().size()
+        plane = QTransform.fromTranslate(size.width() / 2, size.height() / 2)
+        return plane.scale(f.scale, f.scale).translate(-f.u, -f.v)
 
     def set_active(self, active: bool) -> None:
         if active != self.active:

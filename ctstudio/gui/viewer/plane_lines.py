@@ -65,6 +65,7 @@ class PlaneLines(QObject):
         self._held: tuple[Pane, bool] | None = None  # whose plane, and whether it is turned
         self._centre: NDArray[np.float64] = np.zeros(3)
         self._angle = 0.0
+        self._crossed: set[PictureView] = set()  # by lines of others, when they were painted
         self._first: Oblique | None = None
         for pane in grid.panes:
             pane.view.grips.append(self)
@@ -102,11 +103,17 @@ class PlaneLines(QObject):
                 found.append(line)
         return found
 
+    def still(self, view: PictureView) -> bool:
+        """Whether what is painted is the same upon every slice."""
+        return view not in self._crossed
+
     def paint(self, view: PictureView, painter: QPainter) -> None:
         """Draw the lines upon ``view``, whose painter counts in px."""
         lines = self.lines(view)
         if not lines:
+            self._crossed.discard(view)
             return
+        self._crossed.add(view)
         size = QRectF(view.viewport().rect())
         shorter = min(size.width(), size.height())
         reach = size.width() + size.height()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QRegion
 
 from ctstudio.gui import theme
 from ctstudio.gui.translation.catalogue import tr
@@ -13,6 +13,26 @@ from ctstudio.gui.viewer import overlay
 
 if TYPE_CHECKING:
     from ctstudio.gui.viewer.picture_view import PictureView
+
+
+def still(view: PictureView) -> bool:
+    """Whether nothing that is painted upon ``view`` depends on the slice but the corner's words.
+
+    Whoever paints there says so by a method of this name; of others it is not known.
+    """
+    if view.banner:
+        return False
+    for paint in view.upon:
+        says = getattr(getattr(paint, "__self__", None), "still", None)
+        if says is None or not says(view):
+            return False
+    return True
+
+
+def of_slice(picture: QRectF, size: QSize) -> QRegion:
+    """What of a viewport another slice changes: its picture's place, and its number's; px."""
+    changed = QRegion(picture.toAlignedRect().adjusted(-1, -1, 1, 1))
+    return changed.united(overlay.slice_words(size.width(), size.height()))
 
 
 def paint_upon(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QRegion
 
 BENEATH = QColor(0, 0, 0, 200)
 AROUND = ((1, 1), (-1, 1), (1, -1), (-1, -1))
@@ -20,6 +23,7 @@ class Drawn:
 
     image: QImage
     ascent: float
+    size: tuple[int, int]  # px that it takes at most, wherever it begins
 
 
 class Words:
@@ -27,6 +31,16 @@ class Words:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str, str, float], Drawn] = OrderedDict()
+        self._region: QRegion | None = None
+
+    @contextmanager
+    def within(self, region: QRegion) -> Iterator[None]:
+        """Words outside of ``region``, px of what is painted on, are left out: they are there."""
+        self._region = region
+        try:
+            yield
+        finally:
+            self._region = None
 
     def draw(self, painter: QPainter, baseline: QPointF, text: str, colour: str) -> None:
         """Draw ``text`` in the painter's font, its baseline beginning at ``baseline`` (px)."""
@@ -40,9 +54,13 @@ class Words:
         else:
             self._known.move_to_end(key)
         left, top = baseline.x() - ROOM, baseline.y() - ROOM - drawn.ascent
+        if self._region is not None:
+            place = QRect(int(left) - 1, int(top) - 1, *drawn.size)
+            if not self._region.intersects(place):
+                return
         # Upon whole pixels of the screen: between them letters would be blurred.
-        place = QPointF(round(left * ratio) / ratio, round(top * ratio) / ratio)
-        painter.drawImage(place, drawn.image)
+        corner = QPointF(round(left * ratio) / ratio, round(top * ratio) / ratio)
+        painter.drawImage(corner, drawn.image)
 
 
 def _drawn(text: str, colour: str, font: QFont, ratio: float) -> Drawn:
@@ -64,7 +82,7 @@ def _drawn(text: str, colour: str, font: QFont, ratio: float) -> Drawn:
     painter.setPen(QColor(colour))
     painter.drawText(at, text)
     painter.end()
-    return Drawn(image, ascent)
+    return Drawn(image, ascent, (math.ceil(size[0] / ratio) + 3, math.ceil(size[1] / ratio) + 3))
 
 
 WORDS = Words()

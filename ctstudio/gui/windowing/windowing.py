@@ -83,6 +83,10 @@ class Windowing(QObject):
                 view.upon.append(self._paint)
         self._spread()
 
+    def still(self, view: Any) -> bool:
+        """The colour bar and a region that is being drawn are the same upon every slice."""
+        return True
+
     def _paint(self, view: Any, painter: Any) -> None:
         if self.show_bar:
             colour_bar.paint(view, painter)
