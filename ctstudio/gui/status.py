@@ -18,7 +18,7 @@ from ctstudio.gui.viewer.picture_view import Probe
 from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 
 MEMORY_MS = 2000
-PLACE_PX, VALUE_PX, LETTER_PX = 360, 110, 9  # what mm and voxel take, a value, a letter of a name
+PLACE_PX, VALUE_PX, LETTER_PX = 340, 100, 8  # what mm and voxel take, a value, a letter of a name
 BETWEEN = "  ·  "  # two layers
 CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
