@@ -134,6 +134,17 @@ def test_shrunk_it_works_on_means_and_gives_the_whole_image() -> None:
     assert network(maps=3, calm=True)(hu).abs().max() == 0
 
 
+@pytest.mark.parametrize(("leak", "awake"), [(0.0, False), (0.1, True)])
+def test_only_what_leaks_learns_again_once_all_maps_are_silent(leak: float, awake: bool) -> None:
+    net = network(maps=3, classes=1, leak=leak)
+    parameters = dict(net.named_parameters())
+    nn.init.constant_(parameters["hidden.1.0.bias"], -1e4)
+    net(300 * torch.randn(1, 1, 40, 40, dtype=torch.float64)).square().sum().backward()
+    learnt = parameters["hidden.1.0.weight"].grad
+    assert learnt is not None
+    assert bool(learnt.abs().max() > 0) is awake
+
+
 def test_repeated_edges_leave_no_border() -> None:
     """Of an image that is constant along a row, the answer is, too."""
     column = 200 * torch.randn(1, 1, 40, 1, dtype=torch.float64)

@@ -40,6 +40,7 @@ def dilated_fcn(
         Edges, Param("What stands beyond the image: zeros, whose border shows, or its last pixels")
     ] = "zeros",
     calm: Annotated[bool, Param("Small first weights, and a last layer that begins at 0")] = False,
+    leak: Annotated[float, Param("Share of what is below 0 that a ReLU hands on", 0, 0.5)] = 0.0,
     centre: Annotated[float, Param("HU that the network takes for 0", -1000, 1000, "HU")] = 0.0,
     width: Annotated[float, Param("HU that it takes for 1", 1, 4000, "HU", log=True)] = 500.0,
 ) -> DilatedFcn:  # fmt: skip
@@ -61,6 +62,7 @@ def dilated_fcn(
         shrink=shrink,
         edges=edges,
         calm=calm,
+        leak=leak,
         centre=centre,
         width=width,
     )

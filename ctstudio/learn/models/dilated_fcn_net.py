@@ -29,6 +29,9 @@ class DilatedFcn(nn.Module):
 
     With the ``output`` "mask" the last layer is the mask itself, to be trained by a squared error:
     what is above half is inside, where logits are inside above 0.
+
+    With ``leak`` a ReLU hands on that share of what is below 0, so that no layer falls silent for
+    good: with a squared error against small masks all of the last maps may, and the mask is black.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DilatedFcn(nn.Module):
         shrink: int,
         edges: Edges,
         calm: bool,
+        leak: float,
         centre: float,
         width: float,
     ) -> None:
@@ -54,13 +58,13 @@ class DilatedFcn(nn.Module):
         self.residual, self.shrink = residual, shrink
         self.entrance = _Normalised(1, norm)
         self.dilated = nn.ModuleList(
-            _Layer(before, maps, 3, dilation, norm, edges)
+            _Layer(before, maps, 3, dilation, norm, edges, leak)
             for before, dilation in zip([1] + [maps] * len(dilations), dilations, strict=False)
         )
         self.dropout = nn.Dropout(dropout)
         joined = 1 + maps * len(dilations)
         self.hidden = nn.ModuleList(
-            _Layer(before, after, 1, 1, norm, edges)
+            _Layer(before, after, 1, 1, norm, edges, leak)
             for before, after in zip([joined, *hidden], hidden, strict=False)
         )
         self.head = nn.Conv2d([joined, *hidden][-1], classes, 1)
@@ -121,14 +125,25 @@ class _Layer(nn.Sequential):
     """A convolution that keeps the size, ``z + norm(z)``, and a ReLU."""
 
     def __init__(
-        self, before: int, after: int, side: int, dilation: int, norm: Norm, edges: Edges
+        self,
+        before: int,
+        after: int,
+        side: int,
+        dilation: int,
+        norm: Norm,
+        edges: Edges,
+        leak: float,
     ) -> None:
         reach = dilation * (side // 2)
         convolution = nn.Conv2d(
             before, after, side, padding=reach, dilation=dilation, padding_mode=edges
         )
         _he_normal(convolution)
-        super().__init__(convolution, _Normalised(after, norm), nn.ReLU())
+        super().__init__(convolution, _Normalised(after, norm), _relu(leak))
+
+
+def _relu(leak: float) -> nn.Module:
+    return nn.LeakyReLU(leak) if leak else nn.ReLU()
 
 
 def _he_normal(convolution: nn.Conv2d) -> None:
