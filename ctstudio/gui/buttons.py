@@ -1,10 +1,11 @@
-"""Small buttons that are a picture alone."""
+"""Small buttons that are a picture alone, each with a name."""
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QToolButton
+from PySide6.QtWidgets import QKeySequenceEdit, QLineEdit, QToolButton
 
 from ctstudio.gui import theme
+from ctstudio.gui.translation.catalogue import tr
 
 
 def picture_button(icon: str, tip: str) -> QToolButton:
@@ -15,3 +16,12 @@ def picture_button(icon: str, tip: str) -> QToolButton:
     button.setToolTip(tip)
     button.setAccessibleName(tip)
     return button
+
+
+def clearable(line: QLineEdit | QKeySequenceEdit) -> None:
+    """Give a line a button that empties it."""
+    line.setClearButtonEnabled(True)
+    button = line.findChild(QToolButton)
+    if button is not None:
+        button.setToolTip(tr("Clear"))
+        button.setAccessibleName(tr("Clear"))

@@ -33,14 +33,24 @@ EXPORTS = ("figure", "screenshot", "slices_gif", "training_gif", "curves", "expo
 BREAK = ""  # a separator
 RECENT_SESSIONS = "recent sessions"
 
+SUBMENUS: dict[str, tuple[str, ...]] = {
+    "Panes": (
+        "split_across", "split_down", "close_pane", BREAK, "maximise", "next_pane", BREAK,
+        "layer_next", "layer_previous",
+    ),
+    "Planes and slabs": (
+        *PLANES, "oblique", BREAK, "tilt_up", "tilt_down", "turn_left", "turn_right", BREAK,
+        "slab_next", "slab_thicker", "slab_thinner",
+    ),
+    "Upon the images": (*OVERLAYS, BREAK, "hide_all"),
+    "Links between panes": LINKS,
+}  # fmt: skip
+"""Menus within menus: a menu must not be higher than a small screen."""
+
 MENUS: dict[str, tuple[str, ...]] = {
     "&Edit": ("undo", "redo", BREAK, "preferences"),
     "&View": (
-        *LAYOUT_ACTIONS, "planes", BREAK, "split_across", "split_down", "close_pane", "maximise",
-        "next_pane", BREAK, *PLANES, "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
-        "slab_next", "slab_thicker", "slab_thinner", BREAK, "layer_next", "layer_previous",
-        BREAK, *OVERLAYS, "hide_all", BREAK,
-        *LINKS, BREAK, "log", "theme", "full_screen", BREAK,
+        *LAYOUT_ACTIONS, "planes", BREAK, *SUBMENUS, BREAK, "log", "theme", "full_screen", BREAK,
     ),
     "&Image": (
         "fit", "zoom_in", "zoom_out", BREAK, "slice_up", "slice_down", "slice_up_10",
@@ -103,7 +113,8 @@ def _show_that_there_is_more(bar: QToolBar) -> None:
     """A narrow window keeps the last buttons behind an arrow: it must be seen."""
     more = bar.findChild(QToolButton, "qt_toolbar_ext_button")
     if more is not None:
-        more.setIcon(theme.icon("mdi6.chevron-double-right"))
+        side = "left" if bar.isRightToLeft() else "right"
+        more.setIcon(theme.icon(f"mdi6.chevron-double-{side}"))
         more.setIconSize(QSize(16, 16))
         more.setToolTip(tr("More buttons"))
         more.setAccessibleName(tr("More buttons"))
@@ -134,10 +145,18 @@ def build_menus(
         menu = bar.addMenu(tr(title))
         menu.setObjectName(title)
         for name in names:
-            menu.addAction(actions[name]) if name else menu.addSeparator()
+            if name in SUBMENUS:
+                _fill(menu.addMenu(tr(name)), SUBMENUS[name], actions)
+            else:
+                _fill(menu, (name,), actions)
         if title == "&View":
             menu.addActions(dock_toggles)
     return recent
+
+
+def _fill(menu: QMenu, names: tuple[str, ...], actions: dict[str, QAction]) -> None:
+    for name in names:
+        menu.addAction(actions[name]) if name else menu.addSeparator()
 
 
 def scrolling(widget: QWidget) -> QScrollArea:

@@ -112,4 +112,5 @@ class Section(QWidget):
 
     def _fold(self, opened: bool) -> None:
         self._body.setVisible(opened)
-        self._head.setIcon(theme.icon("mdi6.chevron-down" if opened else "mdi6.chevron-right"))
+        aside = "left" if self.isRightToLeft() else "right"
+        self._head.setIcon(theme.icon(f"mdi6.chevron-{'down' if opened else aside}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
 
@@ -18,6 +19,11 @@ def seconds_in_words(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def numbers(text: str) -> str:
+    """``text`` such that a minus stays before its number where one writes from right to left."""
+    return f"\N{LEFT-TO-RIGHT MARK}{text}" if text and QGuiApplication.isRightToLeft() else text
 
 
 def plain_label(text: str = "") -> QLabel:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.errors import StudioError
 from ctstudio.gui import theme
+from ctstudio.gui.buttons import clearable
 from ctstudio.gui.history.comparison import Comparison, ElidedLabel, RunDetails, full_name
 from ctstudio.gui.history.model import RunsFilter, RunsModel, protocol_text
 from ctstudio.gui.history.reader import Reader
@@ -72,7 +73,7 @@ class HistoryWindow(QDialog):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(tr("Filter by name, state or setting"))
         self.filter.setAccessibleName(tr("Filter"))
-        self.filter.setClearButtonEnabled(True)
+        clearable(self.filter)
         self.filter.setToolTip(tr('Words that a row must have, such as "gaussian finished"'))
         self.filter.setMaximumWidth(400)
         self._count = QLabel()

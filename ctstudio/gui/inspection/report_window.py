@@ -27,7 +27,7 @@ from ctstudio.gui.inspection.mending import Mender
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
-from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.gui.words import numbers, plain_label, plain_tip
 from ctstudio.workflows.info import SeriesReport, Values
 
 NOTHING_OPEN = "Open a series: what it is and what is odd about it stands here then."
@@ -148,7 +148,7 @@ class ReportWindow(QDialog):
         self._fill_odd(self.report)
         for name, value in details(self.report):
             own = name in OWN_WORDS
-            text = value if own else said(value)
+            text = value if own else numbers(said(value))
             item = QTreeWidgetItem([tr(name), text])
             item.setToolTip(1, plain_tip(text))
             self.table.addTopLevelItem(item)

@@ -23,6 +23,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
 from ctstudio.ct.header import FileHeader
 from ctstudio.ct.series import SeriesInfo
+from ctstudio.gui.buttons import clearable
 from ctstudio.gui.inspection.tags_model import NAME, TAG, VR, Node, TagsModel
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
@@ -68,7 +69,7 @@ class TagsWindow(QDialog):
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search name, keyword, number or value"))
         self.search.setAccessibleName(tr("Search"))
-        self.search.setClearButtonEnabled(True)
+        clearable(self.search)
         self.search.setToolTip(tr('Words that an element must have, such as "slice thick" or 0018'))
         self.search.textChanged.connect(self._search)
         self.count = plain_label()

@@ -30,7 +30,7 @@ from ctstudio.gui.measuring.noise_plot import NoisePictures, NoisePlot
 from ctstudio.gui.measuring.plot import colour
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
-from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.gui.words import numbers, plain_label, plain_tip
 from ctstudio.workflows.noise_measures import TITLES, Finding, Settings, Tool, axis_units
 
 HINTS: dict[Tool, str] = {
@@ -312,7 +312,7 @@ class NoisePage(QWidget):
             name.setToolTip(plain_tip(f"{finding.layer}\n{said(finding.note)}".strip()))
             self.table.setItem(row, 0, name)
             for column, (_, _, cell) in enumerate(heads, 1):
-                item = QTableWidgetItem(cell(finding) if finding.numbers else "-")
+                item = QTableWidgetItem(numbers(cell(finding)) if finding.numbers else "-")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 item.setToolTip(plain_tip(said(finding.note)))
                 self.table.setItem(row, column, item)

@@ -29,7 +29,7 @@ from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
 from ctstudio.gui.measuring.plot import MeasurePlot, colour
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.words import plain_tip
+from ctstudio.gui.words import numbers, plain_tip
 from ctstudio.workflows.measurements import Reading
 
 NUMBER = Qt.ItemDataRole.UserRole
@@ -166,7 +166,7 @@ class MeasurePanel(QWidget):
             item.setText(0, entry.name)
             item.setToolTip(0, plain_tip(entry.name))
             item.setText(1, self._place(entry))
-            item.setText(2, self._value(entry))
+            item.setText(2, numbers(self._value(entry)))
 
     def _moved(self, _entry: Entry) -> None:
         if not self._timer.isActive():
@@ -242,7 +242,7 @@ class MeasurePanel(QWidget):
                     right = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
                     item.setTextAlignment(right | Qt.AlignmentFlag.AlignVCenter)
                     self.table.setItem(row, column, item)
-                item.setText(text)
+                item.setText(numbers(text) if column else text)
             first = self.table.item(row, 0)
             if first is not None:
                 first.setIcon(_square(colour(row)))

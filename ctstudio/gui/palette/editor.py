@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui.actions import title as title_of
+from ctstudio.gui.buttons import clearable
 from ctstudio.gui.palette.fuzzy import score
 from ctstudio.gui.palette.keymap import Keymap
 from ctstudio.gui.palette.palette import plain
@@ -41,7 +42,7 @@ class ShortcutEditor(QDialog):
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search actions and keys"))
         self.search.setAccessibleName(tr("Search actions and keys"))
-        self.search.setClearButtonEnabled(True)
+        clearable(self.search)
         self.search.textChanged.connect(self._filter)
         self.table = QTableWidget(0, 3)
         self.table.setAccessibleName(tr("Actions and their keys"))
@@ -60,7 +61,7 @@ class ShortcutEditor(QDialog):
         self.key.setMaximumSequenceLength(1)
         self.key.setAccessibleName(tr("New key"))
         self.key.setToolTip(tr("Press the new key"))
-        self.key.setClearButtonEnabled(True)
+        clearable(self.key)
         self.key.keySequenceChanged.connect(self._typed)
         self.assign = QPushButton(tr("Assign"))
         self.assign.clicked.connect(self._assign)

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.gui.buttons import clearable
 from ctstudio.gui.palette.fuzzy import score
 from ctstudio.gui.translation.catalogue import tr
 
@@ -104,7 +105,7 @@ class CommandPalette(QFrame):
         self.line = QLineEdit()
         self.line.setPlaceholderText(tr("Type what you want to do"))
         self.line.setAccessibleName(tr("Command"))
-        self.line.setClearButtonEnabled(True)
+        clearable(self.line)
         self.line.textChanged.connect(self._fill)
         self.line.installEventFilter(self)
         self.list = QListWidget()

@@ -32,7 +32,7 @@ from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.gui.words import plain_tip
+from ctstudio.gui.words import numbers, plain_tip
 from ctstudio.workflows.denoise import require_free_folder
 
 SETTLE_MS = 250
@@ -272,7 +272,7 @@ class ComparePanel(QWidget):
                 _number(row.bias_hu, 2, sign=True),
             )
             for column, text in enumerate(values):
-                item = QTableWidgetItem(text)
+                item = QTableWidgetItem(numbers(text) if column else text)
                 item.setToolTip(plain_tip(text if column else called(row.layer)))
                 if column:
                     item.setTextAlignment(

@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui import theme
+from ctstudio.gui.buttons import clearable
 from ctstudio.gui.support.book import LEVELS, MOST, LogBook
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.problem_report import LogLine
@@ -51,7 +52,7 @@ class LogPanel(QWidget):
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search the log"))
         self.search.setAccessibleName(tr("Search the log"))
-        self.search.setClearButtonEnabled(True)
+        clearable(self.search)
         self.copy_button = QPushButton(tr("Copy"))
         self.copy_button.setToolTip(tr("Copy the selected entries, or all that are shown"))
         self.copy_button.clicked.connect(self.copy)

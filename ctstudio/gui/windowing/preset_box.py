@@ -34,6 +34,7 @@ class PresetBox(QComboBox):
         self.setAccessibleName(tr("Window preset"))
         self.setToolTip(tr("Window preset (keys 1 to 9)"))
         self.setMinimumWidth(170)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.setPlaceholderText(tr("Window"))
         self.activated.connect(lambda row: self.picked.emit(self.itemData(row)))
         self.presets.changed.connect(self.fill)

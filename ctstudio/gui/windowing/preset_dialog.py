@@ -24,6 +24,7 @@ from ctstudio.ct.window import Window
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.windowing.presets import BUILT_IN, MOST, WIDEST_HU, Preset
+from ctstudio.gui.words import numbers
 
 ROLE = Qt.ItemDataRole.UserRole
 
@@ -121,7 +122,7 @@ class PresetDialog(QDialog):
             item = self.list.item(row)
             preset: Preset = item.data(ROLE)
             key = f"{row + 1}  " if row < 9 else "    "
-            item.setText(f"{key}{tr(preset.name)}   {preset.words}")
+            item.setText(f"{key}{tr(preset.name)}   {numbers(preset.words)}")
 
     def _chosen(self, row: int) -> None:
         preset: Preset | None = self.presets[row] if row >= 0 else None
