@@ -13,8 +13,9 @@ from ctstudio.ct.phantom import thorax
 from ctstudio.figures import scene as scenes
 from ctstudio.figures.description import FilmSpec, StyleSpec
 from ctstudio.workflows.denoise import method_from
-from ctstudio.workflows.figures.make import FLICKER_SECONDS, film, make
+from ctstudio.workflows.figures.make import FLICKER_SECONDS, film, make, still
 from ctstudio.workflows.figures.material import Material, Training, Treated
+from ctstudio.workflows.figures.report import report
 from ctstudio.workflows.figures.templates import TEMPLATES, Given
 
 SMALL = StyleSpec(width_mm=80, dpi=110, font_pt=5)
@@ -96,3 +97,17 @@ def test_a_film_over_a_training_shows_each_thing_once(make_run, texts) -> None:
         assert shown.count(f"Step {step}") == 1
         for title in ("Noisy", "Reconstruction \N{MINUS SIGN} noisy", "Target", "Loss"):
             assert title in " ".join(shown)
+
+
+def test_a_training_that_learns_masks_has_its_own_curve(make_run) -> None:
+    """The template's PSNR would be empty; one that is logged stays."""
+    spec = replace(TEMPLATES["progress"].make(Given(training=True)), style=SMALL)
+    for labels, title, other in ((True, "Dice", "PSNR"), (False, "PSNR", "Dice")):
+        training = Training(make_run(f"labels {labels}", labels=labels))
+        what = Material({}, {layer.name: training for layer in spec.layers})
+        shown = " ".join(still(spec, what).texts)
+        assert title in shown
+        assert "nothing logged" not in shown
+        assert f"{other}, " not in shown
+        told = " ".join(finish(report(spec, what)).texts)
+        assert f"{title} " in told

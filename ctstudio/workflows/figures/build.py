@@ -24,6 +24,7 @@ from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
 from ctstudio.workflows.figures.captions import FIXED, footnote, metric_words, window_words
 from ctstudio.workflows.figures.differences import with_differences
+from ctstudio.workflows.figures.fitting_curves import with_fitting_curves
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
 from ctstudio.workflows.figures.overlays import Legend, laid_over
@@ -51,8 +52,8 @@ class Builder:
 
     @classmethod
     def of(cls, spec: FigureSpec, material: Material) -> Builder:
-        """With the rows of differences that the description asks for."""
-        return cls(*with_differences(spec, material))
+        """With the rows of differences that the description asks for, and no empty curves."""
+        return cls(*with_fitting_curves(*with_differences(spec, material)))
 
     @property
     def leader(self) -> SliceStack | None:

@@ -35,7 +35,9 @@ JUDGED = 9
 """Numbers are the mean over at most so many slices, spread over the series."""
 PACKAGES = ("numpy", "scipy", "scikit-image", "torch", "pydicom", "Pillow")
 PROTOCOL = "A"
-NAMES = {"psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "loss": "Loss"}
+NAMES = {
+    "psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "iou": "IoU", "auc": "AUC",
+}  # fmt: skip
 
 
 def save_report(
@@ -211,14 +213,24 @@ def _came_to(run: RunSummary) -> Table:
     """How far a training went, and the best of it."""
     state = f"{run.state}, {run.steps:,} of {run.total_steps:,} steps, {run.seconds / 60:.1f} min"
     rows = [("Recipe", run.title or "-"), ("State", state)]
+    if run.best:
+        rule = f", {run.protocol}" if run.protocol else ""
+        if run.protocol in PROTOCOLS:
+            title = PROTOCOLS[run.protocol].title.replace("-", "\N{MINUS SIGN}")
+            rule = f", protocol {title}"
+        rows.append(("Best", f"step {run.best_step:,}{rule}"))
     for key, value in run.best.items():
         before = run.baseline.get(key, math.nan)
         unit = {"psnr": " dB", "rmse": " HU"}.get(key, "")
         words = f"{value:.4g}{unit}"
         words += f" (noisy input {before:.4g}{unit})" if math.isfinite(before) else ""
-        under = f", protocol {run.protocol}" if run.protocol else ""
-        rows.append((f"{NAMES.get(key, key)}{under}, step {run.best_step:,}", words))
+        rows.append((_name(key), words))
     return Table((), tuple(rows))
+
+
+def _name(key: str) -> str:
+    """Of a metric, as people write it."""
+    return NAMES.get(key) or key.replace("_", " ").capitalize()
 
 
 def _curves(training: Training) -> Figure:
@@ -233,7 +245,7 @@ def _curves(training: Training) -> Figure:
             line = {"validation": (history.validation_step, history.validation[key])}
             plots.append(
                 Plot(
-                    line, NAMES[key], label="dB" if key == "psnr" else "",
+                    line, _name(key), label="dB" if key == "psnr" else "",
                     level=None if level is None else (level, "noisy input"),
                 )
             )  # fmt: skip
