@@ -20,7 +20,8 @@ def with_fitting_curves(spec: FigureSpec, material: Material) -> tuple[FigureSpe
         training = material.trainings.get(cell.layer)
         if training is None or cell.curve not in OF_IMAGES:
             return cell
-        logged = training.history.validation
+        # A folder without pictures is no training, and that is what shall be said of it.
+        logged = training.history.validation if training.steps else {}
         if cell.curve in logged or "dice" not in logged:
             return cell
         own = cell.title.lower().startswith(cell.curve)
