@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import shiboken6
 from PySide6.QtCore import QRect, Qt
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from ctstudio.gui.app import show_where_there_is_room
 
@@ -34,6 +34,17 @@ def test_the_window_does_not_hang_over_the_screen(
     assert bool(window.windowState() & Qt.WindowState.WindowMaximized) == whole
     window.close()
     shiboken6.delete(window)
+
+
+def test_no_menu_is_higher_than_a_small_screen(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    menus = hands.window.menuBar().findChildren(QMenu)
+    assert {menu.title() for menu in menus} >= {"&View", "Planes and slabs"}
+    for menu in menus:
+        menu.aboutToShow.emit()
+        assert sum(menu.actionGeometry(action).height() for action in menu.actions()) < 700, (
+            menu.title()
+        )
 
 
 def test_a_narrow_window_shows_that_there_are_more_buttons(hands: Any) -> None:

@@ -21,7 +21,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.ct.volume import Geometry
 from ctstudio.gui.actions import SPECS
 from ctstudio.gui.app import Program
-from ctstudio.gui.chrome import MENUS
+from ctstudio.gui.chrome import MENUS, SUBMENUS
 from ctstudio.gui.dialogs import MOUSE
 from ctstudio.gui.palette.palette import commands, plain
 from ctstudio.gui.session import Layer
@@ -68,7 +68,7 @@ def texts_in_code() -> dict[str, str]:
                 found.setdefault(str(node.args[0].value), path.name)
     for spec in SPECS:
         found |= {spec.text: "actions.py", spec.tip: "actions.py"}
-    found |= dict.fromkeys(MENUS, "chrome.py")
+    found |= dict.fromkeys((*MENUS, *SUBMENUS), "chrome.py")
     found |= dict.fromkeys([part for pair in MOUSE for part in pair], "dialogs.py")
     return found
 
