@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QLabel
 
 from ctstudio.core.events import Detail
 
@@ -156,14 +157,18 @@ def test_classes_are_learnt_and_shown(trainer: Any) -> None:
     trainer.press(panel.controls.start)
     trainer.wait(lambda: trainer.session.run is not None and trainer.session.run.newest)
     shown = [pane.layer.name for pane in trainer.grid.visible_panes]
-    names = ["image", "prediction", "mask", "difference"]
+    names = ["image", "prediction", "mask", "prediction \N{MINUS SIGN} mask"]
     assert shown == [f"Training: {name}" for name in names]
     panes = trainer.grid.visible_panes
     window = panes[2].view.window
     assert (window.centre_hu, window.width_hu) == (0.5, 1)
     assert panes[0].view.window != panes[2].view.window
     trainer.wait(lambda: trainer.session.run.history.validation_step, "for a judgement")
-    assert "Dice" in panel.numbers.protocol.text()
+    names = [label.text() for label in panel.numbers.findChildren(QLabel)]
+    assert {"Dice", "IoU", "AUC"} < set(names)
+    assert "PSNR" not in names, "of masks there is none"
+    assert 0 <= float(panel.numbers.labels["psnr"].text()) <= 1
+    assert panel.numbers.labels["psnr"].accessibleName() == "Dice"
     trainer.press(panel.controls.stop)
     trainer.idle()
     run = trainer.session.run
