@@ -78,7 +78,8 @@ SHOWN: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--differences",
         metavar="LAYER",
-        help="A row below each row: its pictures minus that layer (original, reference).",
+        help="Beside or below the pictures: their differences from that layer (original, "
+        "reference).",
     ),
     click.option(
         "--window",

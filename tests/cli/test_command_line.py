@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -209,7 +210,9 @@ def test_figure_refuses(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_figure_with_a_mask_and_a_row_of_differences(series_folder: Path, tmp_path: Path) -> None:
+def test_figure_with_a_mask_and_differences(
+    series_folder: Path, make_series, tmp_path: Path
+) -> None:
     import numpy as np
     from PIL import Image
 
@@ -217,17 +220,19 @@ def test_figure_with_a_mask_and_a_row_of_differences(series_folder: Path, tmp_pa
     from ctstudio.figures.stills import read_description
     from ctstudio.workflows.open import read, scan
 
-    sizes = {}
+    shown = {}
     arguments = ["figure", str(series_folder), "--method", "tv", "--dpi", "90"]
-    assert main.run([*arguments, "--out", str(tmp_path / "a.png")]) == 0
-    assert (
-        main.run([*arguments, "--differences", "original", "--out", str(tmp_path / "b.png")]) == 0
-    )
-    for name in ("a", "b"):
-        with Image.open(tmp_path / f"{name}.png") as image:
-            sizes[name] = image.height
-    assert sizes["b"] > 1.6 * sizes["a"]
-    again = ["figure", "--from", str(tmp_path / "b.png"), str(series_folder)]
+    pair = [*arguments, "--reference", str(make_series("other disc"))]
+    for name, more in (("a", []), ("b", ["--differences", "reference"])):
+        for suffix in (".svg", ".png"):
+            out = tmp_path / f"{name}{suffix}"
+            assert main.run([*pair, *more, "--overwrite", "--out", str(out)]) == 0
+        page = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+        lines = re.findall(r"<text[^>]*>([^<]*)<", page)
+        shown[name] = " ".join(lines).count("\N{MINUS SIGN} reference")
+    assert shown["a"] == 0
+    assert shown["b"] == 2  # of the original, and of what the method made of it
+    again = ["figure", "--from", str(tmp_path / "b.png"), *pair[1:2], *pair[-2:]]
     assert main.run([*again, "--out", str(tmp_path / "c.png")]) == 0
     assert (tmp_path / "c.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
