@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
@@ -20,7 +22,10 @@ LEFT = (
     ("loss", "Loss"),
 )
 RIGHT = (("psnr", "PSNR"), ("ssim", "SSIM"), ("rmse", "RMSE"))
+OF_LABELS = (("dice", "Dice"), ("iou", "IoU"), ("auc", "AUC"))
 METRICS = (("psnr", " dB", 2), ("ssim", "", 3), ("rmse", " HU", 2))
+Measures: TypeAlias = tuple[tuple[str, str], ...]
+HELD_OUT = "Of held-out slices, which are not learnt from"
 RATE_OVER = 40  # readings
 
 
@@ -34,6 +39,7 @@ class RunNumbers(QWidget):
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         self.labels: dict[str, QLabel] = {}
+        self._names: dict[str, QLabel] = {}
         self._readings: list[tuple[float, int]] = []
         for column, names in ((0, LEFT), (2, RIGHT)):
             for row, (key, name) in enumerate(names):
@@ -44,7 +50,7 @@ class RunNumbers(QWidget):
                 value.setAccessibleName(name)
                 grid.addWidget(label, row, column)
                 grid.addWidget(value, row, column + 1)
-                self.labels[key] = value
+                self.labels[key], self._names[key] = value, label
         grid.setColumnStretch(1, 3)
         grid.setColumnStretch(3, 4)
         self.protocol = QLabel("")
@@ -56,9 +62,16 @@ class RunNumbers(QWidget):
         """Forget the training before."""
         self._readings = []
         self.protocol.clear()
+        self._name(RIGHT)
         for value in self.labels.values():
             value.setText("-")
             value.setToolTip("")
+
+    def _name(self, measures: Measures) -> None:
+        """Give the right column the names of what is measured."""
+        for (key, _), (_, words) in zip(RIGHT, measures, strict=True):
+            self._names[key].setText(tr(words))
+            self.labels[key].setAccessibleName(tr(words))
 
     def forget_rate(self) -> None:
         """The clock stood still (a pause): measure the speed anew."""
@@ -97,20 +110,27 @@ class RunNumbers(QWidget):
                         f"{now - before:+.{digits}f}",
                     )
                 )
-        for key, words in (("dice", "Dice"), ("loss", "Held-out loss")):
-            if key in event.metrics:
-                text = f"{tr(words)} {event.metrics[key]:.4g}"
-                text += f", AUC {event.metrics['auc']:.3g}" if "auc" in event.metrics else ""
-                self.protocol.setText(text)
-                others = [
-                    f"{tr(title)}: {event.metrics[name]:.4g}"
-                    for name, title in LABEL_METRICS.items()
-                    if name in event.metrics
-                ]
-                first = tr("Of held-out slices, which are not learnt from")
-                self.protocol.setToolTip("\n".join([first, *others]))
-                return
-        self.protocol.setText(tr("protocol {0}, held-out slices").format(event.protocol))
+        if "dice" in event.metrics:
+            self._show_labels(event.metrics)
+        elif "loss" in event.metrics:
+            self.protocol.setText(f"{tr('Held-out loss')} {event.metrics['loss']:.4g}")
+            self.protocol.setToolTip(tr(HELD_OUT))
+        else:
+            self.protocol.setText(tr("protocol {0}, held-out slices").format(event.protocol))
+
+    def _show_labels(self, metrics: Mapping[str, float]) -> None:
+        """Masks are told by how they overlap with the true ones."""
+        self._name(OF_LABELS)
+        told = [tr(HELD_OUT)]
+        for name, title in LABEL_METRICS.items():
+            if name in metrics:
+                told.append(f"{tr(title)}: {metrics[name]:.4g}")
+        for (place, _), (name, _) in zip(RIGHT, OF_LABELS, strict=True):
+            value = metrics.get(name)
+            self.labels[place].setText("-" if value is None else f"{value:.3f}")
+            self.labels[place].setToolTip("\n".join(told))
+        self.protocol.setText(tr("held-out slices"))
+        self.protocol.setToolTip("\n".join(told))
 
 
 def estimate(run: Run) -> tuple[float, float] | None:

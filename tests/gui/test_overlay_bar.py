@@ -160,6 +160,7 @@ def test_the_masks_of_a_training_go_together(hands: Any, segmented: Any) -> None
         live.append(hands.session.add_layer(Layer(f"Training: {name}", "live", stack, layer)))
     assert roles.pair(layer) == tuple(live), "though another truth was chosen for the series"
     assert masks.compared == tuple(live)
+    assert len(overlays(hands.view)) == 1, "the mask that is learnt from would tint the difference"
     desk = hands.window.mask_desk
     hands.wait(lambda: "Dice 0.750" in desk.agreements.text(), "for the live score")
     roles.choose_prediction(made)

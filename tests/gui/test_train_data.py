@@ -164,6 +164,7 @@ def test_classes_are_learnt_and_shown(trainer: Any) -> None:
     assert (window.centre_hu, window.width_hu) == (0.5, 1)
     assert panes[0].view.window != panes[2].view.window
     trainer.wait(lambda: trainer.session.run.history.validation_step, "for a judgement")
+    trainer.wait(lambda: panel.numbers.labels["psnr"].text() != "-", "for its numbers")
     names = [label.text() for label in panel.numbers.findChildren(QLabel)]
     assert {"Dice", "IoU", "AUC"} < set(names)
     assert "PSNR" not in names, "of masks there is none"

@@ -181,8 +181,12 @@ class Masks(QObject):
         if not self.shown or base is None or is_mask(base) or base.signed:
             return []
         found = []
+        if self.compared is not None and same_space(self.compared[0], base):
+            differing = self._difference(view, *self.compared)
+            if differing:  # alone: over another mask "missed" would look like "agreed"
+                return differing
         likely = self.likely(base) if self.probability else None
-        instead: tuple[Layer, ...] = self.compared or (() if likely is None else (likely,))
+        instead = () if likely is None else (likely,)
         truth, prediction = self.roles.truth(base), self.roles.prediction(base)
         both = truth is not None and self.style(truth).visible
         for layer in self.layers:
@@ -202,8 +206,6 @@ class Masks(QObject):
                         hidden=style.hidden,
                     )
                     found.append(facing(picture, stack, index, view))
-        if self.compared is not None and same_space(self.compared[0], base):
-            found += self._difference(view, *self.compared)
         if likely is not None and likely.likely is not None:
             found += self._probability(view, likely.likely)
         return found
