@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QInputDialog
 from ctstudio.ct.labels import BACKGROUND
 from ctstudio.ct.window import Window
 from ctstudio.gui.masks.paint_bar import PaintBar
+from ctstudio.gui.session import Layer
 
 Ctrl = Qt.KeyboardModifier.ControlModifier
 Left, Right = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -202,6 +204,20 @@ def test_an_opened_mask_is_corrected_and_the_file_is_not(
     assert labels(hands)[7][3, 3] == 1
     assert [path.read_bytes() for path in files] == stored
     assert len(hands.window.masks.layers) == 1
+
+
+def test_a_brush_on_pictures_without_a_spacing_is_told_in_pixels(hands: Any, thin: Any) -> None:
+    (layer,) = hands.open(thin)
+    volume = layer.volume
+    flat = replace(volume, geometry=replace(volume.geometry, spacing_known=False))
+    picture = hands.session.add_layer(Layer("Picture", "original", flat))
+    for shown, unit in ((layer, " mm"), (picture, " px")):
+        hands.grid.hang([shown])
+        hands.window.actions_by_name["paint"].trigger()
+        draw(hands, (30, 30), (30, 40))
+        bar = hands.window.findChild(PaintBar)
+        assert bar.radius.suffix() == unit
+        hands.window.actions_by_name["paint"].trigger()
 
 
 def test_closing_the_series_ends_painting(studio: Any) -> None:

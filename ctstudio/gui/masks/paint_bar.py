@@ -139,6 +139,8 @@ class PaintBar(QFrame):
             self.label_box.addItem(tr("Rename this label ..."), tr("rename"))
             self.label_box.setCurrentIndex(max(self.label_box.findData(painter.number), 0))
             self.radius.setValue(painter.radius_mm)
+            known = painter.mask is None or painter.mask.stack.geometry.spacing_known
+            self.radius.setSuffix(" mm" if known else " px")  # 1 px counts as 1 mm then
             self.sparse.setChecked(painter.sparse)
         self._show_limits()
         self.radius.setEnabled(painter.tool != "fill")
