@@ -6,20 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from ctstudio.cli import main
 
 
 def frames_of(path: Path) -> list[np.ndarray]:
     with Image.open(path) as image:
-        return [np.asarray(image.convert("RGB")) for _ in _each(image)]
-
-
-def _each(image: Image.Image) -> range:
-    for index in range(getattr(image, "n_frames", 1)):
-        image.seek(index)
-        yield index  # type: ignore[misc]
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
 
 
 @pytest.fixture
