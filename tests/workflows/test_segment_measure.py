@@ -20,6 +20,7 @@ from ctstudio.workflows.reproduce.segment_data import MaskData, load_masks
 from ctstudio.workflows.reproduce.segment_judge import cost_ratio
 from ctstudio.workflows.reproduce.segment_measure import Answers
 from ctstudio.workflows.reproduce.segment_plan import plan_runs, thickness_px
+from ctstudio.workflows.reproduce.segment_report import in_short
 
 SIDE = 64
 Y, X = np.mgrid[:SIDE, :SIDE]
@@ -63,6 +64,40 @@ def test_the_mean_mask_is_smoothed_and_cut_where_it_is_best() -> None:
     best = max(pooled(mean.inside[0] > cut) for cut in np.linspace(0, mean.inside[0].max(), 99))
     assert pooled(mean.found[0]) >= best - 0.01
     assert measure.mean_mask([np.zeros((4, 5)), np.zeros((5, 4))], 2) is None
+
+
+@pytest.mark.parametrize(
+    ("dice", "auc", "words"),
+    [
+        (0.6, 0.96, "clearly above the mean mask (0.25, 0.79)."),
+        (0.28, 0.83, "a little above the mean mask (0.25, 0.79)."),
+        (0.25, 0.79, "no better than the mean mask (0.25, 0.79)."),
+        (0.1, 0.6, "below the mean mask (0.25, 0.79)."),
+        (0.4, 0.7, "above the mean mask in Dice, below it in AUC (0.25, 0.79)."),
+        (0.0, None, "below the mean mask (0.25, 0.79)."),
+    ],
+)
+def test_a_report_says_in_short_what_its_numbers_say(
+    dice: float, auc: float | None, words: str
+) -> None:
+    one = {"epochs": None, "numbers": {"dice": dice, "auc": auc, "found": 1.2, "sameness": 0.1}}
+    told = {"mean_mask": {"dice": 0.25, "auc": 0.79}, "forms": {"repaired": one}}
+    assert in_short(told).endswith(words)
+
+
+def test_a_report_says_in_short_what_was_seen_and_how_long_it_ran() -> None:
+    numbers = {"dice": 0.0, "auc": 0.5, "found": 0.0, "sameness": None}
+    told = {
+        "article_epochs": 100,
+        "mean_mask": {},
+        "forms": {"faithful": {"epochs": 20.0, "numbers": numbers}},
+    }
+    assert in_short(told) == (
+        "- **As in the article:** Dice 0, AUC 0.5; black masks. It ran for 20 of the article's "
+        "100 epochs, so what comes late may be missing."
+    )
+    told["forms"]["faithful"]["epochs"] = 100.0
+    assert in_short(told).endswith("black masks.")
 
 
 def test_sights() -> None:

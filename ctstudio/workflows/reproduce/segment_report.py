@@ -26,6 +26,9 @@ from ctstudio.workflows.run_settings import flatten
 from ctstudio.workflows.runs import RunSummary
 
 KIND = "segmentation"
+CLEARLY, HARDLY = 0.05, 0.01
+"""By how much Dice and AUC must lie above the mean mask's to be called so, and below which they
+are called alike."""
 
 
 def collect(
@@ -62,6 +65,7 @@ def collect(
         "unit_of_length": "mm" if data.images[0].geometry.spacing_known else "px",
         "learnt": len(learnt),
         "held_out": len(held),
+        "article_epochs": experiment.epochs,
         "seen": experiment.seen,
         "sights": [
             {"words": sight.words, "measure": sight.measure, "rule": sight.rule,
@@ -87,7 +91,7 @@ def as_markdown(told: Mapping[str, Any]) -> str:
     """The report."""
     forms = told["forms"]
     parts = [f"# {told['title']}", f"J. D. Seo 2018, {told['article']}. Data: {told['series']}."]
-    parts += ["## What the author saw", told["seen"]]
+    parts += ["## In short", in_short(told), "## What the author saw", told["seen"]]
     if told["sights"]:
         parts.append(_sights(told))
     parts += ["## Figures", *_figures(forms)]
@@ -97,6 +101,54 @@ def as_markdown(told: Mapping[str, Any]) -> str:
     parts += ["## Why the faithful run looks as it does" if explains else "## About", told["why"]]
     parts += ["## Runs and settings", _runs(forms), settings_table(forms)]
     return "\n\n".join([*parts, "For research use, not for diagnosis."]) + "\n"
+
+
+def in_short(told: Mapping[str, Any]) -> str:
+    """What the numbers say, a line for each form."""
+    lines = []
+    for form, one in told["forms"].items():
+        values = one["numbers"]
+        words = f"Dice {number(values['dice'])}, AUC {number(values['auc'])}"
+        if told["mean_mask"]:
+            words += f", {_against(values, told['mean_mask'])}"
+        looks = [
+            sight.words
+            for sight in (measure.SIGHTS["black masks"], measure.SIGHTS["same mask"])
+            if values.get(sight.measure) is not None and sight.holds(values)
+        ]
+        words += f"; {' and '.join(looks)}." if looks else "."
+        wanted, epochs = told.get("article_epochs"), one["epochs"]
+        if form == FAITHFUL and wanted and epochs and epochs < wanted:
+            words += (
+                f" It ran for {epochs:g} of the article's {wanted} epochs, so what comes late may "
+                "be missing."
+            )
+        lines.append(f"- **{FORMS[form]}:** {words}")
+    return "\n".join(lines)
+
+
+def _against(values: Mapping[str, float | None], rival: Mapping[str, float | None]) -> str:
+    """How a network compares with the mean mask, by Dice and AUC."""
+    gains = {
+        label: float(mine) - float(other)
+        for name, label in (("dice", "Dice"), ("auc", "AUC"))
+        if (mine := values[name]) is not None and (other := rival[name]) is not None
+    }
+    if not gains:
+        return "which nothing can be compared with"
+    beside = f"({number(rival['dice'])}, {number(rival['auc'])})"
+    better = [label for label, gain in gains.items() if gain > HARDLY]
+    worse = [label for label, gain in gains.items() if gain < -HARDLY]
+    if better and worse:
+        how = f"above the mean mask in {better[0]}, below it in {worse[0]}"
+    elif better:
+        clear = all(gain >= CLEARLY for gain in gains.values())
+        how = f"{'clearly ' if clear else 'a little '}above the mean mask"
+    elif worse:
+        how = "below the mean mask"
+    else:
+        how = "no better than the mean mask"
+    return f"{how} {beside}"
 
 
 def _sights(told: Mapping[str, Any]) -> str:
