@@ -17,9 +17,9 @@ RNG = np.random.default_rng(4)
 
 
 def pixels(image: QImage) -> NDArray[np.int64]:
-    """The red of each pixel, ``(y, x)``."""
+    """Blue, green and red of each pixel, ``(y, x, 3)``."""
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1, 4)
-    return rows[:, : image.width(), 2].astype(int)
+    return rows[:, : image.width(), :3].astype(int)
 
 
 def painted(
@@ -39,7 +39,7 @@ def painted(
         picture = Picture()
         picture.show_greys(greys, None, QRectF(0, 0, *greys.shape[::-1]))
         picture.paint(painter, plane)
-        assert picture._greys is not None, "scaled here, not by Qt"
+        assert picture._smooth is not None, "scaled here, not by Qt"
     painter.end()
     return pixels(image)
 
@@ -71,19 +71,21 @@ def test_pixels_are_those_of_qt(
 
 def test_greys_between_two_pixels_are_blended() -> None:
     ramp = np.tile(np.arange(0, 250, 10, np.uint8), (4, 1))
-    out = np.empty((8, 75), np.uint8)
+    out = np.empty((8, 75), np.uint32)
     SCALING.smooth(ramp, Run(3.0, 0.0, 25, 0, 75), Run(2.0, 0.0, 4, 0, 8), out)
-    expected = np.clip((np.arange(75.0) + 0.5) / 3 - 0.5, 0, 24) * 10
-    assert np.abs(out - expected).max() <= 1
+    expected = np.clip((np.arange(75).astype(float) + 0.5) / 3 - 0.5, 0, 24) * 10
+    assert np.abs((out & 255) - expected).max() <= 1
+    assert (out == 0xFF000000 + (out & 255) * 0x010101).all(), "grey and opaque"
     assert (out == out[0]).all()
 
 
 def test_a_part_is_cut_from_the_whole() -> None:
     greys = RNG.integers(0, 256, (40, 50)).astype(np.uint8)
-    whole, part = np.empty((60, 75), np.uint8), np.empty((20, 30), np.uint8)
+    whole, part = np.empty((60, 75), np.uint32), np.empty((20, 30), np.uint32)
     SCALING.smooth(greys, Run(1.5, 0.0, 50, 0, 75), Run(1.5, 0.0, 40, 0, 60), whole)
     SCALING.smooth(greys, Run(1.5, 0.0, 50, 33, 30), Run(1.5, 0.0, 40, 31, 20), part)
-    assert np.abs(part.astype(int) - whole[31:51, 33:63]).max() <= 1
+    away = (part & 255).astype(int) - (whole[31:51, 33:63] & 255)
+    assert np.abs(away).max() <= 1
 
 
 def test_what_lies_around_is_all_but_the_middle() -> None:

@@ -1,9 +1,9 @@
 """A picture that lies in a plane, drawn fast.
 
-Greys that are scaled smoothly are scaled here and kept as they stand on the screen (see `scaling`).
-Colours are given to Qt as 32-bit pixels, which it scales twice as fast as a colour table; where one
-picture is painted again and again at one place, as while something is drawn upon it, what stands on
-the screen is kept and copied.
+Greys that are scaled smoothly are scaled here (see `scaling`) and kept as they stand on the screen.
+The rest is left to Qt; colours are given to it as 32-bit pixels, which it scales twice as fast as a
+colour table. Where one picture is painted again and again at one place, as while something is drawn
+upon it, what stands on the screen is kept and copied then, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QRegion, QTransform
 
 from ctstudio.gui.viewer.scaling import COARSEST, FINEST, SCALING, Run
@@ -36,8 +36,8 @@ class Picture:
         self._painted: tuple[object, ...] = ()
         self._times = 0
         self._kept: tuple[QImage, QRect] | None = None  # as it stands on the screen, and where
-        self._scaled: NDArray[np.uint8] = np.empty((0, 0), np.uint8)  # what `_greys` looks into
-        self._greys: tuple[QImage, QPoint] | None = None  # scaled, and where on the screen
+        self._scaled: NDArray[np.uint32] = np.empty((0, 0), np.uint32)
+        self._smooth: tuple[QImage, QRect] | None = None  # looks into it; where on the screen
 
     def show_greys(
         self, grey: NDArray[np.uint8], table: NDArray[np.uint8] | None, rect: QRectF
@@ -104,10 +104,13 @@ class Picture:
             self._painted = painted
             if smooth and self._picture.format() == QImage.Format.Format_Grayscale8:
                 seen = screen.mapRect(QRectF(0, 0, size.width(), size.height()))
-                self._greys = self._scaled_greys(placed * screen, seen.toAlignedRect())
-        if self._greys is not None:
+                self._smooth = self._scaled_smoothly(placed * screen, seen.toAlignedRect())
+        if self._smooth is not None:
             painter.setTransform(screen.inverted()[0])
-            painter.drawImage(self._greys[1], self._greys[0])
+            image, place = self._smooth
+            # Within one rectangle lines are copied, elsewhere blended by several threads.
+            painter.setClipRect(place, Qt.ClipOperation.IntersectClip)
+            painter.drawImage(place.topLeft(), image)
             painter.restore()
             return
         self._times += 1
@@ -122,8 +125,8 @@ class Picture:
             painter.drawImage(QRectF(self._picture.rect()), self._picture)
         painter.restore()
 
-    def _scaled_greys(self, device: QTransform, seen: QRect) -> tuple[QImage, QPoint] | None:
-        """Greys as they stand on the screen, and where; None where Qt is left to scale them.
+    def _scaled_smoothly(self, device: QTransform, seen: QRect) -> tuple[QImage, QRect] | None:
+        """Pixels as they stand on the screen, and where; None where Qt is left to scale them.
 
         ``device`` makes pixels of the screen of those of the picture; ``seen`` are the former.
         """
@@ -140,13 +143,12 @@ class Picture:
         wide, high = shown.width(), shown.height()
         if shown.isEmpty():
             return None
-        if self._scaled.shape != (high, -(-wide // 4) * 4):
-            self._scaled = np.empty((high, -(-wide // 4) * 4), np.uint8)  # as QImage wants lines
+        if self._scaled.shape != (high, wide):
+            self._scaled = np.empty((high, wide), np.uint32)
         across = Run(scales[0], device.dx(), columns, shown.left(), wide)
         down = Run(scales[1], device.dy(), rows, shown.top(), high)
-        SCALING.smooth(self._pixels, across, down, self._scaled[:, :wide])
-        line, kind = self._scaled.strides[0], QImage.Format.Format_Grayscale8
-        return QImage(self._scaled.data, wide, high, line, kind), shown.topLeft()
+        SCALING.smooth(self._pixels, across, down, self._scaled)
+        return QImage(self._scaled.data, wide, high, 4 * wide, QImage.Format.Format_RGB32), shown
 
     def _as_on_screen(
         self, placed: QTransform, smooth: bool, screen: QRect, ratio: float
@@ -167,7 +169,7 @@ class Picture:
         return image, place
 
     def _forget(self) -> None:
-        self._painted, self._times, self._kept, self._greys = (), 0, None, None
+        self._painted, self._times, self._kept, self._smooth = (), 0, None, None
 
 
 def around(inner: QRect, size: QSize) -> list[QRect]:

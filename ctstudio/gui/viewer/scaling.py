@@ -1,9 +1,9 @@
-"""Greys scaled smoothly to pixels of the screen, as Qt's painter does it, in half of its time.
+"""Greys scaled smoothly to pixels of the screen, as Qt's painter does it, in less time.
 
-Qt fetches four neighbours for every pixel that it paints, of four channels. Greys are one channel,
-and rows are blended before columns, so here whole rows are worked on at a time. Positions, weights
-of 8 bit and the order of rounding are Qt's (fetchTransformedBilinear of its raster engine): the
-pixels are the same to the last bit.
+Qt fetches four neighbours for every pixel that it paints, of four channels, in threads that have to
+be waited for where other work keeps the processor busy. Here whole rows are worked on at a time,
+and greys are one channel. Positions, weights of 8 bit and the order of rounding are Qt's
+(fetchTransformedBilinear of its raster engine): the pixels are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ONE = 1 << 16  # a pixel of the picture, in the whole numbers that places are counted in
+GREY, OPAQUE = np.uint32(0x010101), np.uint32(0xFF000000)  # of a pixel's channels
 NUDGE = 1 / ONE  # Qt's, against places that lie upon the line between two pixels
 FINEST, COARSEST = (
     0.5,
@@ -68,9 +69,12 @@ class Scaling:
         return known
 
     def smooth(
-        self, grey: NDArray[np.uint8], across: Run, down: Run, out: NDArray[np.uint8]
+        self, grey: NDArray[np.uint8], across: Run, down: Run, out: NDArray[np.uint32]
     ) -> None:
-        """Blend ``grey`` ``(y, x)`` bilinearly into ``out`` ``(down.count, across.count)``."""
+        """Blend ``grey`` ``(y, x)`` bilinearly into ``out``, opaque pixels of grey.
+
+        They are ``(down.count, across.count)``.
+        """
         x, y = across.steps(), down.places()
         # Only the columns that are seen, one more than the last place.
         low = min(max(int(x[0]) // ONE, 0), across.size - 1)
@@ -85,7 +89,8 @@ class Scaling:
         left, right = self._room("left", size), self._room("right", size)
         _pair(above, (x >> 16) - low, high - low, left, right, axis=1)
         _blend(left, right, _weights(x))
-        np.copyto(out, left, casting="unsafe")
+        np.multiply(left, GREY, out=out)
+        np.bitwise_or(out, OPAQUE, out=out)
 
 
 def _weights(at: NDArray[np.int64]) -> NDArray[np.uint16]:
