@@ -297,7 +297,7 @@ class MainWindow(QMainWindow):
         a["curves"].setEnabled(run is not None and bool(run.history.step))
         active = self.session.active
         a["export_dicom"].setEnabled(active is not None and active.exportable)
-        name = active.name if active is not None else ""
+        name = called(active) if active is not None else ""
         self.setWindowTitle(tr("{0} - CT Studio").format(name) if name else tr("CT Studio"))
 
     # -- training and simulation -----------------------------------------------------------------

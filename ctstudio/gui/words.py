@@ -8,6 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
+from ctstudio.core.events import Progress
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
+
 
 def seconds_in_words(seconds: float) -> str:
     """``75`` -> "1:15 min", ``4000`` -> "1 h 7 min", ``8`` -> "8 s"; "-" for what is no time."""
@@ -24,6 +28,14 @@ def seconds_in_words(seconds: float) -> str:
 def numbers(text: str) -> str:
     """``text`` such that a minus stays before its number where one writes from right to left."""
     return f"\N{LEFT-TO-RIGHT MARK}{text}" if text and QGuiApplication.isRightToLeft() else text
+
+
+def in_words(progress: Progress) -> str:
+    """How far something is: "Reading slices 3 of 32 ..."."""
+    words = said(progress.text) or tr("Preparing")
+    if not progress.total:
+        return f"{words} ..."
+    return tr("{0} {1} of {2} ...").format(words, progress.done, progress.total)
 
 
 def plain_label(text: str = "") -> QLabel:

@@ -24,6 +24,7 @@ from ctstudio.gui.curves.lines import PLOTS
 from ctstudio.gui.curves.plot import Shown
 from ctstudio.gui.history.comparison import ElidedLabel
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_tip
 
 SMOOTHINGS = (1, 5, 11, 25, 51, 101, 251, 501, 1001, 2501)
@@ -40,26 +41,27 @@ class RunChip(QWidget):
     def __init__(self, run: Shown) -> None:
         super().__init__()
         self.run = run
+        name = said(run.name)
         self.box = QCheckBox()
         self.box.setChecked(run.visible)
-        self.box.setAccessibleName(tr("Show {0}").format(run.name))
-        self.box.setToolTip(plain_tip(tr("Show or hide {0}").format(run.name)))
+        self.box.setAccessibleName(tr("Show {0}").format(name))
+        self.box.setToolTip(plain_tip(tr("Show or hide {0}").format(name)))
         self.box.toggled.connect(lambda on: self.toggled.emit(self.run, on))
         self.name = ElidedLabel()
-        self.name.show_text(run.name)
-        self.name.setToolTip(plain_tip(f"{run.name}\n{run.log.folder or ''}".strip()))
+        self.name.show_text(name)
+        self.name.setToolTip(plain_tip(f"{name}\n{run.log.folder or ''}".strip()))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.box)
         layout.addWidget(self.name, 1)
-        self.cross = small_button("mdi6.close", tr("Take {0} away").format(run.name))
+        self.cross = small_button("mdi6.close", tr("Take {0} away").format(name))
         self.cross.setIconSize(self.cross.iconSize() * 0.75)
         self.cross.setFixedWidth(16)
         self.cross.clicked.connect(lambda: self.removed.emit(self.run))
         self.cross.setVisible(not run.live)  # the newest training goes when the next comes
         layout.addWidget(self.cross)
-        width = self.name.fontMetrics().horizontalAdvance(run.name) + 60
+        width = self.name.fontMetrics().horizontalAdvance(name) + 60
         self.setMaximumWidth(min(width, CHIP_PX))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.retheme()

@@ -19,6 +19,7 @@ from ctstudio.gui.curves.legend import Legend
 from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
 from ctstudio.gui.run_log import RunLog
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 
 # After Okabe and Ito, whose colours people with colour blindness tell apart; lighter on dark, and
 # without yellow on white.
@@ -339,7 +340,7 @@ class CurvePlot(pg.PlotWidget):
                 ]
             elif told and told[0][0].kind == "layer":
                 ends = ", ".join(f"{line.name} {v:.3g}" for line, v in (told[0], told[-1]))
-                rows.append(_row(run.colour, shortened(run.name), "", ends))
+                rows.append(_row(run.colour, shortened(said(run.name)), "", ends))
             elif told:
                 main = [f"{value:.4g}" for line, value in told if line.kind == "value"]
                 rest = [
@@ -347,7 +348,7 @@ class CurvePlot(pg.PlotWidget):
                     for line, value in told
                     if line.kind != "value"
                 ]
-                name = shortened(run.name) if self.width() > WIDE_PX else ""
+                name = shortened(said(run.name)) if self.width() > WIDE_PX else ""
                 more = f"({', '.join(rest)})" if rest else ""
                 rows.append(_row(run.colour, name, "".join(main), more))
         return rows

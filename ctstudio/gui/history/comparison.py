@@ -32,6 +32,7 @@ from ctstudio.figures.curves import History
 from ctstudio.gui.history.picture import Picture, classes_window, grey_image, signed_image
 from ctstudio.gui.history.plots import Plots, colour
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label, plain_tip
 from ctstudio.learn.run_folder import preview_steps
 from ctstudio.workflows.run_settings import differences, in_words, short_key
@@ -296,7 +297,7 @@ class Comparison(QWidget):
 
 def full_name(run: RunSummary) -> str:
     """Title and folder, which together tell a run from others."""
-    return f"{run.title} ({run.name})" if run.title else run.name
+    return f"{said(run.title)} ({run.name})" if run.title else run.name
 
 
 def _caption(preview: Preview | None, name: str) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def _day(run: RunSummary) -> str:
         return "-"
     begun = time.localtime(run.begun)
     this_year = begun.tm_year == time.localtime().tm_year
-    return time.strftime("%d %b" if this_year else "%b %Y", begun)
+    return time.strftime(tr("%d %b" if this_year else "%b %Y"), begun)
 
 
 def _hour(run: RunSummary) -> str:
@@ -274,7 +274,7 @@ class RunsModel(QAbstractTableModel):
         if column.title == "Steps":
             return tr("{0} of {1} steps").format(run.steps, run.total_steps)
         if column.title == "Begun":
-            return time.strftime("%d %B %Y, %H:%M", time.localtime(run.begun))
+            return time.strftime(tr("%d %B %Y, %H:%M"), time.localtime(run.begun))
         if column.title == "Training":
             return plain_tip(f"{said(run.title)}\n{run.folder}".strip())
         if column.title == "State":

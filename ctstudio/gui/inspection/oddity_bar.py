@@ -42,7 +42,7 @@ class OddityBar(QWidget):
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.menu = QMenu(self)
         self.menu.setToolTipsVisible(True)
-        self.mend = _button(MEND, tr("What can be done: the result is a new layer"))
+        self.mend = _button(tr(MEND), tr("What can be done: the result is a new layer"))
         self.mend.setMenu(self.menu)
         self.mend.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.mend.setIcon(theme.icon("mdi6.image-auto-adjust"))
@@ -95,7 +95,7 @@ class OddityBar(QWidget):
 
     def _enable(self) -> None:
         self.mend.setEnabled(not self._mender.busy)
-        self.mend.setText(tr("Mending ...") if self._mender.busy else MEND)
+        self.mend.setText(tr("Mending ...") if self._mender.busy else tr(MEND))
 
     def _start(self, fixes: tuple[Fix, ...]) -> None:
         if self._layer is not None:

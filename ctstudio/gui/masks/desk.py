@@ -50,7 +50,7 @@ class MaskDesk(QObject):
         self._found = FoundMasks(session, window.opener)
         self._found.truth_found.connect(self._masks.roles.choose_truth)
         self._found.understood.connect(
-            lambda text, details: session.trouble.emit(text, HINT, details)
+            lambda text, details: session.trouble.emit(text, tr(HINT), details)
         )
         self._figure = FigureOfMasks(session, self._masks, window.grid, window)
         self._scores: AgreementWindow | None = None

@@ -97,7 +97,10 @@ class SeriesPanel(QWidget):
             key = (source.study_uid or source.study_description, whose)
             if key not in studies:
                 patient = source.patient_name if self._session.show_patient else ""
-                words = [w for w in (patient, source.study_description) if w]
+                study_words = source.study_description
+                if source.format != "DICOM":  # such files name no study: the words are ours
+                    study_words = tr(study_words)
+                words = [w for w in (patient, study_words) if w]
                 study = QTreeWidgetItem([" - ".join(words) or tr("Study")])
                 study.setToolTip(0, plain_tip("\n".join([*words, source.study_date])))
                 study.setFlags(Qt.ItemFlag.ItemIsEnabled)
@@ -115,8 +118,8 @@ class SeriesPanel(QWidget):
             detail = f"{size}, {every}" if spacing else size
             count = tr("1 slice") if info.slices == 1 else tr("{0} slices").format(info.slices)
             short = f"{count}, {far if even else tr('uneven')}" if spacing else count
-            item = QTreeWidgetItem([f"{source.description or info.title}\n{short}"])
-            tip = [source.description or info.title, detail, info.transfer_syntax]
+            item = QTreeWidgetItem([f"{source.description or said(info.title)}\n{short}"])
+            tip = [source.description or said(info.title), detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *map(said, info.warnings)])))
             item.setData(0, ROLE, info)
             plain = theme.icon("mdi6.image-multiple-outline")

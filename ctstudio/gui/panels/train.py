@@ -20,7 +20,8 @@ from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.training_data import MASK, TrainingData
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.words import plain_label
+from ctstudio.gui.translation.sentences import said
+from ctstudio.gui.words import in_words, plain_label
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -144,7 +145,7 @@ class TrainPanel(QWidget):
         why = self.data.missing()
         ready = not why
         if running:
-            why = "A training is running; stop it first"
+            why = tr("A training is running; stop it first")
         self.controls.start.setToolTip(why or tr("Start with the settings above"))
         self.controls.set_running(running, can_start=self._engine and ready)
         self.data.setEnabled(not running)
@@ -281,11 +282,11 @@ class TrainPanel(QWidget):
                 self.numbers.show_validation(event)
             elif isinstance(event, Note):
                 run.notes.append(event.text)
-                self._status.setText(event.text)
+                self._status.setText(said(event.text))
             elif isinstance(event, Progress) and not run.history.step:
-                of = f" {event.done} of {event.total}" if event.total else ""
-                self._status.setText(f"{event.text or 'Preparing'}{of} ...")
-        if run.history.step and run.state == "running" and self._status.text().endswith("..."):
+                self._status.setText(in_words(event))
+        prepares = self._status.text().endswith(("...", "\N{HORIZONTAL ELLIPSIS}"))
+        if run.history.step and run.state == "running" and prepares:
             self._status.setText(" ")  # the preparation is over
         self._session.run_grew.emit(run)
         if news:

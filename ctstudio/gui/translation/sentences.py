@@ -95,7 +95,8 @@ def called(layer: Layer, *, short: bool = False) -> str:
     name = layer.name
     if short:
         name = name.replace("Training: ", "").replace("Preview: ", "")
-    return name if layer.kind == "original" else said(name)
+    own = layer.kind == "original" and layer.stack.source.description
+    return name if own else said(name)
 
 
 @lru_cache(maxsize=512)  # names of layers are asked for at every move of the mouse
