@@ -74,10 +74,15 @@ def segment_series(
     """
     from ctstudio.learn.segment import segmenting
     from ctstudio.workflows.open import read
-    from ctstudio.workflows.save import kind_for, require_grid, save, save_labels
+    from ctstudio.workflows.save import require_grid, save, save_labels
 
     require_free_folder(out, series.source)
-    kind_for(series, kind)
+    if kind == "dicom" and series.source.format != "DICOM":  # before what may take hours
+        raise StudioError(
+            f"{series.title} is made of {series.source.format} files, which hold no DICOM header "
+            "for a segmentation to carry over.",
+            hint="Write NIfTI instead (--as nifti).",
+        )
     require_grid(series, out, kind)
     volume = yield from stage(read(series), "Reading")
     true = (yield from _one_mask(truth, volume)) if truth else None

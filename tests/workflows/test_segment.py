@@ -110,6 +110,21 @@ def test_segment_on_the_command_line(kind: str | None, tmp_path: Path) -> None:
     assert main.run(arguments) == 1
 
 
+def test_dicom_without_a_header_is_refused_before_anything_takes_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = nibabel.Nifti1Image(series().hu().T.copy(), np.diag([-0.5, -0.5, 2.0, 1.0]))
+    nibabel.save(image, tmp_path / "ct.nii.gz")
+    checkpoint.save(above_zero(), tmp_path / "net.pt")
+    arguments = ["segment", str(tmp_path / "net.pt"), str(tmp_path / "ct.nii.gz")]
+    assert main.run([*arguments, "-o", str(tmp_path / "out"), "--as", "dicom"]) == 1
+    told = capsys.readouterr().err
+    assert "is made of NIfTI files, which hold no DICOM header" in told
+    assert "--as nifti" in told
+    assert "Segmenting" not in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_denoiser_is_refused_on_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
