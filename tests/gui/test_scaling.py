@@ -118,3 +118,14 @@ def test_what_is_covered_is_painted(qapp: Any) -> None:
     assert block.min() >= 19
     picture.opacity = 0.5
     assert picture.covers(plane).isEmpty(), "what is behind it shines through"
+
+
+@pytest.mark.parametrize("count", [255, 256])
+def test_every_grey_has_its_colour(count: int) -> None:
+    table = RNG.integers(0, 256, (count, 3)).astype(np.uint8)
+    table.flags.writeable = False
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    picture = Picture()
+    picture.show_greys(greys, table, QRectF(0, 0, 16, 16))
+    expected = table[np.minimum(greys, count - 1)]
+    assert (pixels(picture._picture)[..., ::-1] == expected).all()

@@ -48,11 +48,14 @@ class Picture:
             self._pixels = np.ascontiguousarray(grey)
             self._look(QImage.Format.Format_Grayscale8, rect)
             return
-        if self._pixels.shape != grey.shape or self._pixels.dtype != np.uint32:
-            self._pixels = np.empty(grey.shape, np.uint32)
-        # Into the same memory each time: to ask for new pages takes longer than to fill them.
-        np.take(_colours(table), grey, out=self._pixels, mode="clip")
-        self._look(QImage.Format.Format_RGB32, rect)
+        rows, columns = grey.shape
+        self._pixels = np.ascontiguousarray(grey)
+        kind = QImage.Format.Format_Indexed8
+        indexed = QImage(self._pixels.data, columns, rows, columns, kind)
+        indexed.setColorTable(_colours(table))
+        self._picture = indexed.convertToFormat(QImage.Format.Format_RGB32)
+        self.rect = rect
+        self._forget()
 
     def show_colours(self, rgba: NDArray[np.uint8], rect: QRectF) -> None:
         """Draw ``rgba`` ``(y, x, 4)``, whose last value is its opacity."""
@@ -193,17 +196,21 @@ def _edge(at: float) -> int:
     return math.floor(at + 0.5)
 
 
-_TABLES: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint32]]] = {}
+_TABLES: dict[int, tuple[NDArray[np.uint8], list[int]]] = {}
 MOST_TABLES = 64
 
 
-def _colours(table: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Rows ``(n, 3)`` of a read-only table as Qt has them, ``(n,)``; made once a table."""
+def _colours(table: NDArray[np.uint8]) -> list[int]:
+    """Rows ``(n, 3)`` of a read-only table as Qt has them; made once a table.
+
+    All 256 greys have one: those beyond the last that of the last.
+    """
     known = _TABLES.get(id(table))
     if known is None or known[0] is not table:
         red, green, blue = (table[:, k].astype(np.uint32) for k in range(3))
         packed = np.uint32(0xFF000000) | red << np.uint32(16) | green << np.uint32(8) | blue
         if len(_TABLES) >= MOST_TABLES:
             _TABLES.clear()
-        known = _TABLES[id(table)] = (table, packed)
+        colours: list[int] = packed[np.minimum(np.arange(256), len(packed) - 1)].tolist()
+        known = _TABLES[id(table)] = (table, colours)
     return known[1]

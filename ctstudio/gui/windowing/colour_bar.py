@@ -47,7 +47,11 @@ def paint(view: PictureView, painter: QPainter) -> None:
     font = theme.image_font(11)
     painter.setFont(font)
     left = right - WIDTH
+    painter.save()
+    # Within one rectangle lines are blended at once, elsewhere by threads that are waited for.
+    painter.setClipRect(left - 1, top - 1, WIDTH + 2, height + 2)
     painter.drawImage(QPointF(left - 1, top - 1), _image(table.tobytes(), height))
+    painter.restore()
     for y, text, wide, ascent in _ticks(lower, upper, height):
         place = QPointF(left - 5 - wide, top + y + ascent / 2 - 1)
         overlay.outlined(painter, place, text)
