@@ -298,6 +298,27 @@ class RunsModel(QAbstractTableModel):
         return ""
 
 
+def note_on(runs: list[RunSummary]) -> str:
+    """How the metrics of a table of ``runs`` were measured, in words."""
+
+    def protocols(name: str) -> str:
+        return tr(" and ").join(sorted({protocol_text(r.protocol) for r in runs if name in r.best}))
+
+    parts = []
+    if by := protocols("rmse"):
+        parts.append(
+            tr(
+                "PSNR, SSIM and RMSE: the best network on the held-out slices, {0}; "
+                "below them the change from the noisy input."
+            ).format(by)
+        )
+    if by := protocols("dice"):
+        parts.append(f"Dice: {by}.")
+    if protocols("loss"):
+        parts.append(tr("Held-out loss: no clean image was known."))
+    return " ".join(parts)
+
+
 def _words(run: RunSummary) -> str:
     settings = " ".join(f"{key} {in_words(value)}" for key, value in run.settings.items())
     return f"{run.title} {run.name} {run.state} {run.reason} {settings}".casefold()

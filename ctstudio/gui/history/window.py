@@ -24,7 +24,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.gui import theme
 from ctstudio.gui.buttons import clearable
 from ctstudio.gui.history.comparison import Comparison, ElidedLabel, RunDetails, full_name
-from ctstudio.gui.history.model import RunsFilter, RunsModel, protocol_text
+from ctstudio.gui.history.model import RunsFilter, RunsModel, note_on
 from ctstudio.gui.history.reader import Reader
 from ctstudio.gui.history.table import RunsTable
 from ctstudio.gui.session import Session
@@ -249,7 +249,7 @@ class HistoryWindow(QDialog):
         if before != self.table.picked_runs():
             self._want = []  # what is selected has grown
         self.table.show_metrics(name for run in runs for name in run.best)
-        self._note.setText(_note(runs))
+        self._note.setText(note_on(runs))
         self._note.setVisible(bool(self._note.text()))
         self._filter(self.filter.text())
         self.table.announce()
@@ -382,24 +382,3 @@ class HistoryWindow(QDialog):
 def _offer(button: QPushButton, why_not: str, tip: str) -> None:
     button.setEnabled(not why_not)
     button.setToolTip(why_not or tip)
-
-
-def _note(runs: list[RunSummary]) -> str:
-    """How the metrics in the table were measured."""
-
-    def protocols(name: str) -> str:
-        return tr(" and ").join(sorted({protocol_text(r.protocol) for r in runs if name in r.best}))
-
-    parts = []
-    if by := protocols("rmse"):
-        parts.append(
-            tr(
-                "PSNR, SSIM and RMSE: the best network on the held-out slices, {0}; "
-                "below them the change from the noisy input."
-            ).format(by)
-        )
-    if by := protocols("dice"):
-        parts.append(f"Dice: {by}.")
-    if protocols("loss"):
-        parts.append(tr("Held-out loss: no clean image was known."))
-    return " ".join(parts)
