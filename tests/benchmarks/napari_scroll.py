@@ -7,12 +7,13 @@ napari is for this benchmark alone and wants a Python of its own:
         --napari /tmp/napari/bin/python
 
 napari shows the three stacks side by side in the grid mode of one viewer, where one slider moves
-all of them. This is what somebody who compares three stacks in napari has, and the least work for it:
-three viewers beside one another would be three windows, each with a canvas of its own. Both get the
-same voxels (scan int16, the others float32 or computed from them), windows of 1440 x 900 and the
-same slices, a hundred this way and a hundred back. A frame is one step until it is drawn: here from
-the wheel event until all events, painting among them, are done; there from the slider's step until
-the canvas is drawn. OpenGL is drawn by the processor, as on a computer without a graphics card.
+all of them. This is what somebody who compares three stacks in napari has, and the least work for
+it: three viewers beside one another would be three windows, each with a canvas of its own. Both get
+the same voxels (scan int16, the others float32 or computed from them), windows of 1440 x 900 and
+the same slices, a hundred this way and a hundred back. A frame is one step until it is drawn: here
+from the wheel event until all events, painting among them, are done; there from the slider's step
+until the canvas is drawn. OpenGL is drawn by the processor, as on a computer without a graphics
+card.
 """
 
 from __future__ import annotations
