@@ -80,14 +80,19 @@ def test_what_is_on_the_screen_brings_its_masks(hands, masked):
 def test_a_row_of_differences_is_switched_on_and_off(hands, composer):  # noqa: F811
     before = len(shown_panels(drawn(hands, composer)))
     choose(composer, "figure", "differences", "original")
+    assert len(shown_panels(drawn(hands, composer))) == before  # it is shown already
+    choose(composer, "figure", "differences", "denoised 1")
     panels = shown_panels(drawn(hands, composer))
-    assert len(panels) == before + 1  # of the denoised alone
+    assert len(panels) == before + 1  # of the original alone
     assert panels[-1].colormap == "diverging"
+    assert np.array_equal(panels[-1].image, -panels[-2].image)
     # A click upon it chooses the picture that it is of.
+    click(composer, 0, 1)
+    assert composer.cell.value.layer == "denoised 1"
     at = composer.view.rect_of(composer.view.scene.places[-1]).center().toPoint()
     QTest.mouseClick(composer.view, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
-    assert composer.view.selected == (0, 1)
-    assert composer.cell.value.layer == "denoised 1"
+    assert composer.view.selected == (0, 0)
+    assert composer.cell.value.layer == "original"
     choose(composer, "figure", "differences", "")
     assert len(shown_panels(drawn(hands, composer))) == before
 
