@@ -71,6 +71,9 @@ def test_both_forms_are_reproduced(
     report = (folder / "report.md").read_text()
     assert (told["learnt"], told["held_out"]) == (4, 2)
     assert told["forms"]["faithful"]["epochs"] == 3
+    assert "sgd" in told["forms"]["faithful"]["settings"].values()
+    assert "low_dose" not in told["forms"]["faithful"]["settings"].values(), "no noise is added"
+    assert "It ran for 3 of the article's 100 epochs" in report
     for form in ("faithful", "repaired"):
         for name in ("figure-{}.png", "epochs-{}.gif", "curves-{}.png"):
             with Image.open(folder / name.format(form)) as shown:

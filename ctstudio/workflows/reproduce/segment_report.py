@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.reproduce import segment_measure as measure
@@ -24,6 +24,9 @@ from ctstudio.workflows.reproduce.segment_judge import Told
 from ctstudio.workflows.reproduce.segment_plan import MaskRun
 from ctstudio.workflows.run_settings import flatten
 from ctstudio.workflows.runs import RunSummary
+
+if TYPE_CHECKING:
+    from ctstudio.learn.recipe import Recipe
 
 KIND = "segmentation"
 CLEARLY, HARDLY = 0.05, 0.01
@@ -51,7 +54,7 @@ def collect(
             "seconds": done[form].seconds,
             "every": told.every,
             "numbers": finite(told.numbers),
-            "settings": flatten(runs[form].recipe.to_dict()),
+            "settings": _settings(runs[form].recipe),
         }
         for form, told in outcomes.items()
     }
@@ -77,6 +80,12 @@ def collect(
         "true_sameness": measure.sameness([data.truth(where) for where in held]),
         "forms": forms,
     }  # fmt: skip
+
+
+def _settings(recipe: Recipe) -> dict[str, object]:
+    """The settings by their paths, without those of a noise, which masks are not learnt with."""
+    settings = flatten(recipe.to_dict())
+    return {key: value for key, value in settings.items() if key.split(".")[0] != "noise"}
 
 
 def write(told: Mapping[str, Any], folder: Path) -> Path:
