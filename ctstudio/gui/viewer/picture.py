@@ -101,13 +101,16 @@ class Picture:
         size, ratio = painter.device(), painter.device().devicePixelRatioF()
         smooth = painter.testRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         screen = painter.deviceTransform()
-        painted = (placed, screen, smooth, size.width(), size.height(), ratio)
+        seen = QRectF(0, 0, size.width(), size.height())
+        if region is not None:
+            seen = seen.intersected(QRectF(region.boundingRect()))
+        painted = (placed, screen, smooth, size.width(), size.height(), ratio, seen)
         if painted != self._painted:
             self._forget()
             self._painted = painted
             if smooth and self._picture.format() == QImage.Format.Format_Grayscale8:
-                seen = screen.mapRect(QRectF(0, 0, size.width(), size.height()))
-                self._smooth = self._scaled_smoothly(placed * screen, seen.toAlignedRect())
+                part = screen.mapRect(seen).toAlignedRect()
+                self._smooth = self._scaled_smoothly(placed * screen, part)
         if self._smooth is not None:
             painter.setTransform(screen.inverted()[0])
             image, place = self._smooth
