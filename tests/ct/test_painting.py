@@ -69,6 +69,29 @@ def test_a_cone_is_made_from_its_ends() -> None:
     assert between(labels, 1, offsets) == {}
 
 
+def test_what_runs_obliquely_is_not_thinned_between_slices() -> None:
+    y, x = np.mgrid[:60, :80]
+    labels = np.zeros((5, 60, 80), np.uint8)
+    labels[0][np.hypot(y - 20, x - 20) < 6] = 1
+    labels[4][np.hypot(y - 36, x - 60) < 6] = 1  # far from lying over one another
+    made = between(labels, 1, np.arange(5.0))
+    assert sorted(made) == [1, 2, 3]
+    for z, mask in made.items():
+        want = np.hypot(y - 20 - 4 * z, x - 20 - 10 * z) < 6
+        assert not (mask ^ want).any(), z
+
+
+def test_a_piece_that_is_not_in_the_other_slice_draws_nothing_towards_it() -> None:
+    y, x = np.mgrid[:60, :100]
+    left, right = (np.hypot(y - 30, x - at) < 10 for at in (25, 75))
+    labels = np.zeros((3, 60, 100), np.uint8)
+    labels[0][left] = 1
+    labels[2][left | right] = 1
+    made = between(labels, 1, np.arange(3.0))[1]
+    assert made[left].all()
+    assert not (made & ~left).any()
+
+
 def test_changes_are_taken_back_and_made_again() -> None:
     labels = np.random.default_rng(1).integers(0, 3, (4, 20, 30)).astype(np.uint8)
     before = labels.copy()
