@@ -29,7 +29,9 @@ class Showing(QObject):
         window.series_panel.show_requested.connect(self.show)
         window.view_control.comparing.wanted.connect(self._compare)
         window.view_control.emptied.connect(self._fill)
+        window.grid.layout_changed.connect(self._laid_out)
         self._hinted = False
+        self._laid_for_later = False  # the panes, while there was nothing to show in them yet
         self._pair: tuple[SeriesInfo, Pane, Mode] | None = None  # what waits for its second
 
     def opened(self, layer: Layer) -> None:
@@ -40,9 +42,11 @@ class Showing(QObject):
             self._window.view_control.comparing.set_mode(pair[1], pair[2], layer)
             return
         panes = grid.visible_panes
-        if grid.layout_name != "1" and not any(pane.layer for pane in panes):
+        left_over = grid.layout_name != "1" and not self._laid_for_later
+        if left_over and not any(pane.layer for pane in panes):
             grid.set_layout("1")
             panes = grid.visible_panes
+        self._laid_for_later = False
         empty = [pane for pane in panes if pane.layer is None]
         shown = [pane for pane in panes if pane.layer is layer]
         pane = next(iter([*shown, *empty]), grid.active_pane)
@@ -51,6 +55,9 @@ class Showing(QObject):
         grid.activate(pane)
         pane.view.setFocus()
         self._hint(layer)
+
+    def _laid_out(self, _name: str) -> None:
+        self._laid_for_later = not any(pane.layer for pane in self._grid.panes)
 
     def _hint(self, layer: Layer) -> None:
         """Once: how two series of one place are compared, when the second covers the first."""

@@ -29,11 +29,12 @@ class Split:
 Node = int | Split
 
 
-def grid_of(rows: int, columns: int) -> Node:
-    """Panes 0, 1, 2 ... in rows from left to right, all of one size."""
+def grid_of(rows: int, columns: int, panes: Sequence[int] = ()) -> Node:
+    """Panes 0, 1, 2 ..., or ``panes``, in rows from left to right, all of one size."""
+    panes = panes or range(rows * columns)
     lines: list[Node] = []
     for row in range(rows):
-        numbers = tuple(range(row * columns, (row + 1) * columns))
+        numbers = tuple(panes[row * columns : (row + 1) * columns])
         lines.append(numbers[0] if columns == 1 else Split(True, numbers, (1.0,) * columns))
     return lines[0] if rows == 1 else Split(False, tuple(lines), (1.0,) * rows)
 

@@ -127,11 +127,12 @@ class Cutting(QObject):
         window, point = self._grid.active_pane.view.window, self._grid.active_pane.view.centre_mm
         self._grid.set_layout("1x3")
         self._grid.arrange_now()
-        for pane, plane in zip(self._grid.panes, PLANES, strict=False):
+        panes = self._grid.visible_panes
+        for pane, plane in zip(panes, PLANES, strict=True):
             if pane.layer is not layer:
                 self._grid.show_in(pane, layer)
             self.set_plane(pane, plane)
             pane.view.show_slice(pane.view.stack.geometry.nearest_slice(point))
             pane.view.set_window(window)
             pane.view.fit()
-        self._grid.activate(self._grid.panes[0])
+        self._grid.activate(panes[0])

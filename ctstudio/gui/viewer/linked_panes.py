@@ -88,6 +88,19 @@ class LinkedPanes(QWidget):
             if p is not pane and p.layer is not None and same_space(p.layer, layer)
         ]
 
+    def same_kind(self, pane: Pane) -> list[Pane]:
+        """The other visible panes whose values one window suits as well."""
+        layer = pane.layer
+        return [
+            p
+            for p in self.visible_panes
+            if layer is not None
+            and p is not pane
+            and p.layer is not None
+            and p.layer.signed == layer.signed
+            and p.layer.stack.unit == layer.stack.unit
+        ]
+
     def set_link(self, name: str, on: bool) -> None:
         """Do something together from now on, or no more; ``name`` is that of a field of `Links`.
 
@@ -200,15 +213,8 @@ class LinkedPanes(QWidget):
         with TOGETHER:
             pane.view.set_window(window)
             if self.links.window:
-                for other in self.visible_panes:
-                    same_kind = (
-                        other is not pane
-                        and other.layer is not None
-                        and other.layer.signed == pane.layer.signed
-                        and other.layer.stack.unit == pane.layer.stack.unit
-                    )
-                    if same_kind:
-                        other.view.set_window(window)
+                for other in self.same_kind(pane):
+                    other.view.set_window(window)
         if pane is self._active:
             self.window_changed.emit(window)
 
@@ -216,6 +222,11 @@ class LinkedPanes(QWidget):
         if not (self.links.zoom or self.links.pan):
             return
         for other in self.linked(pane):
+            self.frame_as(other, pane, framing)
+
+    def frame_as(self, other: Pane, pane: Pane, framing: Framing) -> None:
+        """Show in ``other`` what ``framing`` shows in ``pane``, as far as that is linked."""
+        if self.links.zoom or self.links.pan:
             there = framing_in(other.view.stack.geometry, pane.view, framing)
             other.view.set_framing(joined(self.links, other.view.framing, there))
 

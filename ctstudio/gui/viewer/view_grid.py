@@ -98,12 +98,22 @@ class ViewGrid(LinkedPanes):
     @property
     def layout_name(self) -> str:
         """The key of `LAYOUTS` that the panes lie in, or `FREE`."""
-        names = (n for n, (r, c) in LAYOUTS.items() if same_shape(self._node, grid_of(r, c)))
-        return next(names, FREE)
+        node, panes = self._node, numbers_of(self._node)
+        fitting = ((n, s) for n, s in LAYOUTS.items() if s[0] * s[1] == len(panes))
+        return next((n for n, s in fitting if same_shape(node, grid_of(*s, panes))), FREE)
 
     def set_layout(self, name: str) -> None:
-        """Lay the panes in one of `LAYOUTS`, all of one size."""
-        self._set_node(grid_of(*LAYOUTS[name]))
+        """Lay the panes in one of `LAYOUTS`, all of one size.
+
+        The active pane stays on the screen; the others keep what they show, and their order, for
+        a layout that holds them again.
+        """
+        rows, columns = LAYOUTS[name]
+        shown, own = numbers_of(self._node), self.panes.index(self._active)
+        if len(shown) != rows * columns:
+            others = [number for number in range(MAX_PANES) if number != own]
+            shown = sorted([own, *others[: rows * columns - 1]])
+        self._set_node(grid_of(rows, columns, shown))
 
     @property
     def arrangement(self) -> Any:
@@ -185,11 +195,21 @@ class ViewGrid(LinkedPanes):
         active = self._active
         if active.layer is None or active in panes:
             return
+        if self.links.window:
+            for pane in self.same_kind(active):
+                if pane in panes and pane.view.window != active.view.window:
+                    pane.view.set_window(active.view.window)
         for pane in self.linked(active):
-            if pane in panes and self.links.scroll:
+            if pane not in panes:
+                continue
+            if self.links.scroll:
                 target = matching_slice(active.view, pane.view.stack)
                 if target != pane.view.index:
                     pane.view.show_slice(target)
+            if not active.view.fitted:
+                self.frame_as(pane, active, active.view.framing)
+            elif self.links.zoom and self.links.pan:
+                pane.view.fit()
 
     def arrange_now(self) -> None:
         """Give the panes their sizes, which are needed before something is fitted into them."""
@@ -290,7 +310,8 @@ class ViewGrid(LinkedPanes):
         self.arrange_now()
         # All in the plane that is being looked at.
         chosen = self._active.view
-        for pane, layer in zip(self.panes, layers, strict=False):
+        panes = self.visible_panes
+        for pane, layer in zip(panes, layers, strict=False):
             related = chosen.layer is not None and same_space(chosen.layer, layer)
             plane, slab = (chosen.plane, chosen.slab) if related else (None, None)
             changed = (pane.view.plane, pane.view.slab) != (plane, slab)
@@ -299,9 +320,9 @@ class ViewGrid(LinkedPanes):
             pane.view.plane, pane.view.slab = plane, slab
             if pane.layer is not layer or changed:
                 self.show_in(pane, layer)
-        for pane in self.visible_panes:
+        for pane in panes:
             pane.view.set_crosshair(None)
-        self.activate(self.panes[0])
+        self.activate(panes[0])
 
     # -- changes of the session ------------------------------------------------------------------
 

@@ -94,21 +94,9 @@ class Windowing(QObject):
 
     def _kin(self, pane: Pane) -> list[Pane]:
         """The pane, and those that follow it while windows are linked."""
-        layer = pane.layer
-        if layer is None:
+        if pane.layer is None:
             return []
-        others = self._grid.visible_panes if self._grid.links.window else []
-        return [
-            pane,
-            *(
-                p
-                for p in others
-                if p is not pane
-                and p.layer is not None
-                and p.layer.signed == layer.signed
-                and p.layer.stack.unit == layer.stack.unit
-            ),
-        ]
+        return [pane, *(self._grid.same_kind(pane) if self._grid.links.window else [])]
 
     def _spread(self, *_: object) -> None:
         pane = self._grid.active_pane
