@@ -86,11 +86,17 @@ class PaneMemory:
         if old.arrangement != new.arrangement:
             grid.set_arrangement(new.arrangement)
             grid.arrange_now()
-        for pane, was, becomes in zip(grid.panes, old.panes, new.panes, strict=True):
-            if was != becomes:
-                self._show(pane, becomes)
+        changed = [
+            (pane, becomes)
+            for pane, was, becomes in zip(grid.panes, old.panes, new.panes, strict=True)
+            if was != becomes
+        ]
+        for pane, becomes in changed:
+            self._show(pane, becomes)
         pane = grid.panes[new.active]
         grid.activate(pane if pane in grid.visible_panes else grid.visible_panes[0])
+        for pane, _ in changed:
+            grid.moved.emit(pane)  # its line in other planes is another
 
     def _show(self, pane: Pane, state: PaneState) -> None:
         view = pane.view

@@ -41,6 +41,8 @@ class UndoStack(QUndoStack):
         self.settling: list[Callable[[], object]] = []  # end what is under way, as a deed
         self._inside = False  # a step, or its undoing: what is done then belongs to it
         self._settles = False
+        self._begun: tuple[str, list[Any]] | None = None  # a step of the mouse, under way
+        self.settling.append(self.end)
 
     def push(self, command: QUndoCommand) -> None:
         """Do a deed; what was under way before it is a deed of its own."""
@@ -83,6 +85,21 @@ class UndoStack(QUndoStack):
         if before != after:
             self.push(Step(self, text, before, after))
             self._save_memory()
+
+    def begin(self, text: str) -> None:
+        """The same as `step` for what the mouse does until `end`, or until something else is done.
+
+        Said again meanwhile it changes nothing.
+        """
+        if self._begun is None and not self._inside:
+            self._settle()
+            self._begun = text, self._states()
+
+    def end(self) -> None:
+        """Let what was done since `begin` be one step."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[1] != (after := self._states()):
+            self.push(Step(self, begun[0], begun[1], after))
 
     def _states(self) -> list[Any]:
         return [memory.state() for memory in self.memories]

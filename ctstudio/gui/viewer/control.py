@@ -62,7 +62,7 @@ class ViewControl(QObject):
         self.overlays = Overlays(session, grid, actions)
         self.boxes = Boxes(session, grid)
         self.choosing = Choosing(session, grid)
-        self.lines = PlaneLines(grid, grid.cutting.turn)
+        self.lines = PlaneLines(grid, grid.cutting.turn, session.undo)
         self.lens = LensTool(session, grid, Qt.Key.Key_Q)
         self.lens.shown.connect(actions["lens"].setChecked)
         actions["lens"].setAutoRepeat(False)
@@ -137,7 +137,7 @@ class ViewControl(QObject):
         geometry = pane.view.stack.geometry
         plane = as_oblique(pane.view, turning_point(pane.view))
         about = (geometry.row_direction, geometry.column_direction)[axis]
-        self._grid.cutting.turn(pane, plane.turned(about, degrees))
+        self._grid.turn(pane, plane.turned(about, degrees))
 
     def visible_slice(self, layer: Layer) -> int:
         """The slice of ``layer`` that lies where the active (or a linked) pane looks."""

@@ -85,7 +85,7 @@ class ObliqueBar(QFrame):
         if plane is not None:
             tilt, turn, roll = (box.value() for box in self.angles)
             made = Oblique.of(plane.base, np.array(plane.centre_mm), (tilt, turn, roll))
-            self._grid.cutting.turn(self._grid.active_pane, made)
+            self._grid.turn(self._grid.active_pane, made)
 
     def _back(self) -> None:
         plane = self._plane

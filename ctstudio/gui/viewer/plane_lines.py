@@ -12,6 +12,8 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ctstudio.ct.oblique import Oblique
+from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.undo.stack import UndoStack
 from ctstudio.gui.viewer.linked_panes import LinkedPanes
 from ctstudio.gui.viewer.linking import parallel, patient_point
 from ctstudio.gui.viewer.pane import Pane
@@ -57,9 +59,12 @@ class PlaneLines(QObject):
     oblique plane.
     """
 
-    def __init__(self, grid: LinkedPanes, turn: Callable[[Pane, Oblique], None]) -> None:
+    def __init__(
+        self, grid: LinkedPanes, turn: Callable[[Pane, Oblique], None], undo: UndoStack
+    ) -> None:
         super().__init__(grid)
         self._grid = grid
+        self._undo = undo
         self._turn = turn
         self.shown = True
         self._held: tuple[Pane, bool] | None = None  # whose plane, and whether it is turned
@@ -172,6 +177,7 @@ class PlaneLines(QObject):
             return
         pane, turned = self._held
         if turned:
+            self._undo.begin(tr("Turn the plane"))
             by = math.degrees(self._angle_at(view, at) - self._angle)
             self._turn(pane, self._first.turned(view.stack.geometry.normal, by))
         else:
@@ -181,6 +187,7 @@ class PlaneLines(QObject):
     def release(self, view: SliceView) -> None:
         """The button goes up: the plane stays."""
         self._held = None
+        self._undo.end()
 
     def hover(self, view: SliceView, at: QPointF | None) -> None:
         """The mouse is over a line."""

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from ctstudio.ct.oblique import Oblique
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undo.deeds import Deed
@@ -81,6 +82,11 @@ class ViewGrid(LinkedPanes):
     def _cut(self, how: Callable[..., None], *what: Any) -> None:
         with self._session.undo.step(tr("Change the plane")):
             how(*what)
+
+    def turn(self, pane: Pane, plane: Oblique) -> None:
+        """Show ``plane`` in ``pane`` as a key or a number does it: it can be taken back."""
+        with self._session.undo.step(tr("Turn the plane")):
+            self.cutting.turn(pane, plane)
 
     # -- layout ----------------------------------------------------------------------------------
 
