@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 EdgeKind = Literal["straight", "circular"]
 
 BINS_A_PIXEL = (8, 6, 4, 3, 2)  # the finest that leaves none empty
+WIDEST_GAP = 1.2  # of a bin, between the distances of two pixels from the edge
 FEWEST_PIXELS = 40
 MOST_FITTED = 4000  # pixels: more say nothing new about where the edge lies
 TAIL_SIGMAS, TAIL_PIXELS = 6.0, 4.0  # how far from the edge the line spread is read
 TAPER = 0.3  # of that, at its ends, where it is faded out
 FREQUENCIES = 161
+MOST_NOISE = 0.1  # SD of the MTF that can be read beyond the Nyquist frequency
 LEAST_CONTRAST = 3.0  # of the step to what the fitted edge leaves over
 ROUNDER = 0.97  # a circle that leaves over no less than this much of a line's is a line
 
@@ -54,6 +56,10 @@ class EdgeResponse:
     coarse
         Whether the edge lies so along the pixels that it was sampled no finer than these: what
         stands beyond half their frequency cannot be trusted.
+    nyquist
+        Half the frequency of the pixels, 1/mm.
+    samples
+        How many places of the response stand for one pixel.
     """
 
     kind: EdgeKind
@@ -65,6 +71,20 @@ class EdgeResponse:
     step: float
     radius_mm: float
     coarse: bool
+    nyquist: float
+    samples: float
+
+    @property
+    def trusted(self) -> float:
+        """The highest frequency, 1/mm, at which the MTF says something about the edge.
+
+        The Nyquist frequency of the pixels; more where the edge was sampled more finely, as far as
+        noise leaves the MTF.
+        """
+        if self.coarse:
+            return self.nyquist
+        noisy = (self.frequencies > self.nyquist) & (self.mtf_error > MOST_NOISE)
+        return float(self.frequencies[noisy.argmax() - 1 if noisy.any() else -1])
 
     def frequency_at(self, level: float) -> float:
         """The first frequency, 1/mm, at which the MTF is ``level``; nan where it stays above."""
@@ -245,7 +265,11 @@ def _response(
     )
     if reach < 2 * pixel:
         return None
-    for width in (*(pixel / part for part in BINS_A_PIXEL), *whole):
+    # Pixels whose distances lie in clumps fill bins, too, and are apart by more than these.
+    core = np.sort(away[np.abs(away) <= 2 * pixel])
+    apart = float(np.diff(core).max(initial=0.0))
+    finer = [pixel / part for part in BINS_A_PIXEL]
+    for width in (*(w for w in finer if apart <= WIDEST_GAP * w), *whole):
         count = math.floor(reach / width)
         edges = (np.arange(-count, count + 2) - 0.5) * width
         bins = np.searchsorted(edges, away) - 1
@@ -283,9 +307,11 @@ def _response(
     noise = fit.left_over * math.sqrt(float((shares / held).sum()) / 2)
     away_from_zero = np.abs(np.sin(math.pi * frequencies * width)) * math.sqrt(2)
     error = noise * away_from_zero / abs(step)
+    coarse = width > pixel / 2
     return EdgeResponse(
         fit.kind, middles, response, frequencies, passed / undone, error / undone, step,
-        fit.place[2] if fit.kind == "circular" else math.nan, width > pixel / 2,
+        fit.place[2] if fit.kind == "circular" else math.nan, coarse,
+        1 / (2 * (width if coarse else pixel)), pixel / width,
     )  # fmt: skip
 
 

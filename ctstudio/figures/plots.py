@@ -28,13 +28,16 @@ LONGEST = 60  # characters of a name in a legend
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Named curves ``(n,)`` over ``(n,)``; ``levels`` are drawn across as thin lines."""
+    """Named curves ``(n,)`` over ``(n,)``; ``levels`` are drawn across as thin lines, ``marks``
+    upwards, with their names.
+    """
 
     title: str
     x_label: str
     y_label: str
     curves: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]]
     levels: tuple[float, ...] = ()
+    marks: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,13 @@ def _lines(axes: Axes, part: Lines, plain: Any, strong: Any) -> None:
     axes.set_title(part.title)
     for level in part.levels:
         axes.axhline(level, color=MUTED, lw=0.8, ls=(0, (4, 3)))
+    for name, place in part.marks:
+        axes.axvline(place, color=MUTED, lw=0.8, ls=(0, (1, 2)))
+        axes.annotate(
+            name, (place, 0.02), (-3, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", rotation=90, ha="right", va="bottom", color=MUTED,
+            fontproperties=plain, size=8,
+        )  # fmt: skip
     for number, (name, x, y) in enumerate(part.curves):
         axes.plot(x, y, color=COLOURS[number % len(COLOURS)], lw=1.5, label=_short(name))
     if part.curves:

@@ -137,7 +137,9 @@ def save_plots(path: Path, tool: Tool, findings: Sequence[Finding], footer: str)
             title = {"mtf": "MTF", "response": "Edge response"}.get(name, TITLES[tool])
             curves = [(text, *f.curves[name]) for f, text in having]
             levels = (0.5, 0.1) if name == "mtf" else ()
-            parts.append(Lines(title, x, y, curves, levels))
+            marks = {f.numbers["nyquist"] for f, _ in having} if name == "mtf" else set()
+            named_marks = [("Nyquist", value) for value in sorted(marks)]
+            parts.append(Lines(title, x, y, curves, levels, named_marks))
     pictures = [f for f in findings if f.picture is not None]
     if pictures:
         shown = [np.asarray(f.picture) for f in pictures]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.measure import Shape, inside, slice_of, values
 from ctstudio.ct.metrics import RoiStatistics
-from ctstudio.ct.mtf import EdgeKind, edge_response
+from ctstudio.ct.mtf import EdgeKind, EdgeResponse, edge_response
 from ctstudio.ct.noise import contrast_to_noise, local_noise
 from ctstudio.ct.nps import fitting_side, noise_power_spectrum, places
 from ctstudio.ct.planes import Plane, in_plane
@@ -200,24 +200,41 @@ def _edge(
     found = edge_response(mean, mask, spacing_mm, settings.kind)
     if found is None:
         return _with(base, note=NO_EDGE)
-    fine = "sampled no finer than the pixels: tilt the edge, or take a round one"
+    trusted = found.frequencies <= found.trusted * (1 + 1e-9)
+    levels = {"mtf_50": 0.5, "mtf_10": 0.1}
+    at = {name: found.frequency_at(level) for name, level in levels.items()}
+    known = {name: value for name, value in at.items() if value <= found.trusted}
     return _with(
         base,
         numbers={
-            "mtf_50": found.frequency_at(0.5),
-            "mtf_50_error": found.error_at(0.5),
-            "mtf_10": found.frequency_at(0.1),
-            "mtf_10_error": found.error_at(0.1),
+            "mtf_50": known.get("mtf_50", math.nan),
+            "mtf_50_error": found.error_at(0.5) if "mtf_50" in known else math.nan,
+            "mtf_10": known.get("mtf_10", math.nan),
+            "mtf_10_error": found.error_at(0.1) if "mtf_10" in known else math.nan,
+            "nyquist": found.nyquist,
             "rise_10_90": _rise(found.at_mm, found.response),
             "step": found.step,
             "radius": found.radius_mm,
         },
         curves={
-            "mtf": (found.frequencies, found.mtf),
+            "mtf": (found.frequencies[trusted], found.mtf[trusted]),
             "response": (found.at_mm, found.response),
         },
-        note=f"{KINDS[found.kind]}, {fine}" if found.coarse else KINDS[found.kind],
+        note=_sampled(found),
     )
+
+
+def _sampled(found: EdgeResponse) -> str:
+    """What kind of edge it is, how finely it was sampled, and how far the MTF goes for that."""
+    kind = KINDS[found.kind]
+    if found.coarse:
+        return (
+            f"{kind}, sampled no finer than the pixels: told to their Nyquist frequency; tilt the "
+            "edge, or take a round one"
+        )
+    if found.trusted <= found.nyquist * 1.01:
+        return f"{kind}, too noisy beyond the Nyquist frequency of the pixels"
+    return f"{kind}, sampled {found.samples:.0f} times a pixel: told beyond the Nyquist frequency"
 
 
 def _rise(at_mm: NDArray[np.float64], response: NDArray[np.float64]) -> float:

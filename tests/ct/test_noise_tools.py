@@ -260,3 +260,36 @@ def test_contrast_to_noise() -> None:
     assert contrast_to_noise(one, other) == pytest.approx(30 / math.sqrt(200))
     assert contrast_to_noise(other, one) == contrast_to_noise(one, other)
     assert math.isnan(contrast_to_noise(roi(1.0, 0.0), roi(2.0, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "rows", "coarse"), [(0.5, 16, True), (1.0, 16, True), (0.8, 24, True),
+                                    (3.0, 40, False), (7.0, 16, False)],
+)  # fmt: skip
+def test_an_edge_that_hardly_slants_is_not_taken_for_a_finely_sampled_one(
+    degrees: float, rows: int, coarse: bool
+) -> None:
+    """Distances in clumps fill bins of half a pixel too, and stand a whole one apart."""
+    from scipy.special import erf
+
+    y, x = np.mgrid[:rows, :40] * 0.65
+    turn = math.radians(degrees)
+    away = (x - 20.3 * 0.65) * math.cos(turn) + (y - rows * 0.325) * math.sin(turn)
+    picture = 500 * (1 + erf(away / 0.6 / math.sqrt(2)))
+    got = found(picture, np.ones(picture.shape, bool), (0.65, 0.65), "straight")
+    assert got.coarse == coarse
+    assert got.nyquist == pytest.approx(1 / 1.3)
+    assert (got.samples >= 2) == (not coarse)
+    assert got.frequency_at(0.5) == pytest.approx(known(0.6, 0.5), rel=0.01)
+    assert got.trusted == pytest.approx(1 / 1.3 if coarse else 1 / 0.65)
+
+
+def test_beyond_the_nyquist_frequency_noise_ends_what_is_told() -> None:
+    picture, mask = blurred("straight", 0.5, (0.7, 0.7), 150.0)
+    clean = found(picture, mask, (0.7, 0.7))
+    assert clean.trusted == pytest.approx(1 / 0.7)
+    noisy = picture + np.random.default_rng(3).normal(0, 30, picture.shape)
+    got = found(noisy, mask, (0.7, 0.7))
+    assert got.nyquist <= got.trusted * 1.01
+    assert got.trusted < 1.1 * got.nyquist
+    assert got.mtf[got.frequencies > got.nyquist].max() > 3 * clean.mtf[-60:].max()

@@ -106,6 +106,21 @@ def test_the_edge_of_the_bone(studio: Any) -> None:
     assert np.ptp(plot.curves[0].getData()[1]) > 600
 
 
+def test_the_mtf_of_an_edge_along_the_pixels_ends_at_the_mark_of_nyquist(studio: Any) -> None:
+    draw(studio, Qt.Key.Key_R, (42.5, 0.5), (51.5, 11.5))  # the skin on the left: nearly upright
+    studio.page.kind.setCurrentIndex(1)
+    one, _ = looked(studio, "edge")
+    plot = studio.page.plot
+    (mark,) = plot.marks
+    assert mark.value() == one.numbers["nyquist"] == pytest.approx(1 / (2 * DX))
+    assert mark.label.toPlainText() == "Nyquist"
+    assert plot.curves[0].getData()[0][-1] == pytest.approx(mark.value())
+    assert "Nyquist" in studio.page.note.text()
+    assert "tilt the edge" in studio.page.note.text()
+    studio.page.view_box.setCurrentIndex(1)
+    assert plot.marks == [], "the response has no frequencies"
+
+
 def test_the_map_needs_no_region_and_tells_values_under_the_mouse(studio: Any) -> None:
     studio.window.measuring.measurements.delete(studio.window.measuring.measurements.entries)
     one, _ = looked(studio, "map")

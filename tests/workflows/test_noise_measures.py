@@ -78,10 +78,30 @@ def test_edges_of_all_layers(subjects: list[Subject]) -> None:
         assert finding.numbers["mtf_50"] == pytest.approx(want, abs=error)
         assert finding.numbers["rise_10_90"] == pytest.approx(2.563 * sigma, rel=0.15)
         assert finding.numbers["radius"] == pytest.approx(9, abs=0.1)
-        assert finding.note == "round edge"
+        told = "round edge, sampled 8 times a pixel: told beyond the Nyquist frequency"
+        assert finding.note == told
+        assert finding.numbers["nyquist"] == pytest.approx(1 / (2 * PIXEL))
+        assert finding.curves["mtf"][0][-1] > finding.numbers["nyquist"]
     assert one.numbers["mtf_10"] > two.numbers["mtf_10"]
     flat = region(subjects[0].stack, 80.0, 80.0, 150.0, 150.0, 2)
     assert found("edge", subjects, flat, Settings())[0].numbers == {}
+
+
+def test_what_is_told_of_an_edge_ends_at_the_nyquist_frequency(subjects: list[Subject]) -> None:
+    y, x = np.mgrid[:60, :60] * PIXEL
+    random = np.random.default_rng(4)
+    for slant, noise, told in (
+        (0.01, 5, "straight edge, sampled no finer than the pixels: told to their Nyquist"),
+        (0.1, 45, "straight edge, too noisy beyond the Nyquist frequency of the pixels"),
+    ):
+        edge = 200 * 0.5 * (1 + erf((x - 21.2 + slant * (y - 21)) / 0.5 / math.sqrt(2)))
+        subject = Subject("Edge", layer((edge + random.normal(0, noise, edge.shape))[None]))
+        place = region(subject.stack, 20.0, 15.0, 40.0, 45.0, 0)
+        (one,) = found("edge", [subject], place, Settings(kind="straight"))
+        assert one.note.startswith(told)
+        end = one.curves["mtf"][0][-1]
+        assert end == pytest.approx(1 / (2 * PIXEL), rel=0.02)
+        assert not one.numbers["mtf_10"] > end
 
 
 def test_the_map_and_the_region_it_is_read_in(subjects: list[Subject]) -> None:
@@ -136,6 +156,9 @@ def test_files(tool: Any, subjects: list[Subject], tmp_path: Path) -> None:
     assert (told["tool"], told["region"]) == (tool, "Rectangle 1")
     for row, as_json, finding in zip(rows, told["layers"], findings, strict=True):
         for name, value in finding.numbers.items():
+            if math.isnan(value):  # of a straight edge its radius, say
+                assert (row[name], as_json[name]) == ("", None)
+                continue
             assert float(row[name]) == pytest.approx(value, rel=1e-6)
             assert as_json[name] == pytest.approx(value, rel=1e-6)
         assert set(as_json["curves"]) == set(finding.curves)

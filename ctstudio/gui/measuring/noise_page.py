@@ -330,11 +330,11 @@ class NoisePage(QWidget):
         notes = list(dict.fromkeys(f.note for f in self.findings if f.note))
         nothing = not any(f.numbers for f in self.findings)
         if nothing and notes:
-            return f"{_sentence(notes[0])} {tr(HINTS[self.tool])}"
+            return f"{_sentence(said(notes[0]))} {tr(HINTS[self.tool])}"
         if nothing or self.tool == "map":
             return tr(HINTS[self.tool])
         if len(notes) == 1 and all(f.note for f in self.findings):
-            return _sentence(notes[0])
+            return _sentence(said(notes[0]))
         return "  ".join(_sentence(f"{f.layer}: {said(f.note)}") for f in self.findings if f.note)
 
     def _draw(self) -> None:

@@ -42,6 +42,7 @@ class NoisePlot(pg.PlotWidget):
         self.curves: list[pg.PlotDataItem] = []
         self.bars = pg.BarGraphItem(x=[], height=[], width=0.6)
         self._levels = [pg.InfiniteLine(level, angle=0) for level in LEVELS]
+        self.marks: list[pg.InfiniteLine] = []  # the Nyquist frequencies of the pixels
         self._shown = ""
         self.retheme()
 
@@ -56,6 +57,9 @@ class NoisePlot(pg.PlotWidget):
             axis.setLabel(axis.labelText, color=t.muted)
         for line in self._levels:
             line.setPen(pg.mkPen(t.muted, width=1, style=Qt.PenStyle.DashLine))
+        for line in self.marks:
+            line.setPen(pg.mkPen(t.muted, width=1, style=Qt.PenStyle.DotLine))
+            line.label.setColor(QColor(t.muted))
         for k, curve in enumerate(self.curves):
             curve.setPen(pg.mkPen(colour(k), width=1))
 
@@ -81,10 +85,25 @@ class NoisePlot(pg.PlotWidget):
             there = line.scene() is not None
             if (name == "mtf") != there:
                 self.plotItem.addItem(line) if not there else self.plotItem.removeItem(line)
+        self._mark({f.numbers["nyquist"] for f in having} if name == "mtf" else set())
         self.plotItem.getAxis("bottom").setTicks(None)
         self.plotItem.enableAutoRange()
         if name == "mtf":
             self.plotItem.setYRange(0.0, 1.1, padding=0)
+
+    def _mark(self, places: set[float]) -> None:
+        """Say where the Nyquist frequencies of the pixels lie."""
+        for line in self.marks:
+            self.plotItem.removeItem(line)
+        options = {"position": 0.06, "rotateAxis": (1, 0), "anchors": [(0, 1), (0, 1)]}
+        self.marks = [
+            pg.InfiniteLine(place, label=tr("Nyquist"), labelOpts=options)
+            for place in sorted(places)
+        ]
+        for line in self.marks:
+            self.plotItem.addItem(line)
+        if self.marks:
+            self.retheme()
 
     def show_bars(self, key: str, label: str, findings: Sequence[Finding]) -> None:
         """Draw one of the numbers of all findings as bars."""
