@@ -242,8 +242,8 @@ class MainWindow(QMainWindow):
         }
         handlers |= self.view_control.handlers() | self.inspector.handlers()
         handlers |= self.mask_desk.handlers() | self.undoing.handlers() | self.measuring.handlers()
-        handlers |= Reproducer(session).handlers(self) | self.services.handlers()
-        handlers |= denoising.join(self)
+        handlers |= Reproducer(session, self.masks.roles.truth).handlers(self)
+        handlers |= denoising.join(self) | self.services.handlers()
         action_table.connect(self.actions_by_name, handlers)
 
     # -- opening ---------------------------------------------------------------------------------

@@ -55,10 +55,11 @@ class ReproduceDialog(QDialog):
         self.resize(620, 620)
         about = plain_label(
             tr(
-                "Experiments of J. D. Seo's articles on denoising lung CT, each trained "
-                "as its author did and then repaired. Figures, films and a report with "
-                "numbers are written. What is finished in the folder is skipped, and "
-                "what was interrupted goes on."
+                "Experiments of J. D. Seo's articles on denoising lung CT and on segmentation, "
+                "each trained as its author did and then repaired. Figures, films and a report "
+                "with numbers are written. What is finished in the folder is skipped, and what "
+                "was interrupted goes on. Those on masks (from Dilated network on) learn from the "
+                "mask of the series, or from the phantom's lungs where it has none."
             )
         )
         about.setWordWrap(True)
@@ -175,11 +176,14 @@ def _count(name: str, zero: str) -> QSpinBox:
 
 
 class Reproducer(QObject):
-    """Reproduces experiments in the background, and shows their gallery in the end."""
+    """Reproduces experiments in the background, and shows their gallery in the end.
 
-    def __init__(self, session: Session) -> None:
+    ``truth`` tells which mask counts as the true one of a layer.
+    """
+
+    def __init__(self, session: Session, truth: Callable[[Layer], Layer | None]) -> None:
         super().__init__(session)
-        self._session = session
+        self._session, self._truth = session, truth
         self._job: Job | None = None
         self._stage = ("", 0)
         self._stage_began = 0.0
@@ -203,15 +207,12 @@ class Reproducer(QObject):
         if accepted:
             row = dialog.series.currentIndex()
             volume = layers[row - 1].volume if row else None
-            mask = self._mask_on(layers[row - 1]) if row else None
+            mask = self._truth(layers[row - 1]) if row else None
+            if mask is not None and volume is not None and mask.stack.shape != volume.shape:
+                mask = None  # a training's, of one slice
             wish, folder = dialog.wish(), Path(dialog.folder.text())
             self.start(dialog.experiments(), volume, folder, wish, mask)
         dialog.deleteLater()
-
-    def _mask_on(self, layer: Layer) -> Volume | None:
-        """The newest mask that lies on a layer; None where there is none."""
-        there = [la for la in self._session.layers if la.kind == "mask" and la.scan is layer.scan]
-        return next((la.volume for la in reversed(there) if la.complete and la.volume), None)
 
     def start(
         self,
@@ -219,17 +220,20 @@ class Reproducer(QObject):
         volume: Volume | None,
         folder: Path,
         wish: Wish,
-        mask: Volume | None = None,
+        mask: Layer | None = None,
     ) -> Job:
         """Reproduce in the background, on a series or (None) on the phantom.
 
-        Experiments on masks learn from the series' ``mask``, or else the phantom's lungs.
+        Experiments on masks learn from the series' ``mask``, or else the phantom's lungs; where it
+        was found by the names of pictures, each picture stands alone.
         """
         self._stage = ("", 0)
+        truth = mask.volume if mask is not None and mask.complete else None
+        stacked = bool(mask and getattr(mask.series, "mask_of", ()))  # pictures, paired by names
         self._job = self._session.jobs.start(
             ROLE,
             tr("Reproducing"),
-            lambda: _reproduce(experiments, volume, folder, wish, mask),
+            lambda: _reproduce(experiments, volume, folder, wish, truth, stacked),
             stepped=self._stepped,
             succeeded=self._done,
             cancelled=self._stopped,
@@ -276,10 +280,11 @@ def _reproduce(
     folder: Path,
     wish: Wish,
     mask: Volume | None,
+    stacked: bool,
 ) -> Work[Path]:
     from ctstudio.workflows.reproduce.data import from_volume, load
     from ctstudio.workflows.reproduce.run import reproduce_all
-    from ctstudio.workflows.reproduce.segment_data import from_series, load_masks
+    from ctstudio.workflows.reproduce.segment_data import from_series, from_stacked, load_masks
 
     def series() -> Work[Data]:
         if volume is None:
@@ -289,6 +294,6 @@ def _reproduce(
     def masks() -> Work[MaskData]:
         if volume is None or mask is None:
             return (yield from load_masks(None))
-        return from_series(volume, mask)
+        return (from_stacked if stacked else from_series)(volume, mask)
 
     return (yield from reproduce_all(experiments, series, folder, wish, masks))

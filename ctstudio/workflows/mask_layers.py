@@ -27,13 +27,15 @@ CLOSE_MM = 0.01
 class FoundMask:
     """A mask on the slices of a series; ``pairs`` are the names of masks and their images.
 
-    ``alone`` are images without a mask, whose slices are not annotated.
+    ``alone`` are images without a mask, whose slices are not annotated. ``series`` is the one that
+    the mask was found as.
     """
 
     name: str
     mask: Volume
     pairs: tuple[tuple[str, str], ...]
     alone: tuple[str, ...] = ()
+    series: SeriesInfo | None = None
 
 
 def masks_for(series: SeriesInfo, found: Sequence[SeriesInfo], on: Volume) -> Work[list[FoundMask]]:
@@ -62,7 +64,7 @@ def masks_for(series: SeriesInfo, found: Sequence[SeriesInfo], on: Volume) -> Wo
         if info.nifti is not None and _same_place(info, on):
             volume = yield from stage(_read(info), f"Reading {info.title}")
             mask = yield from onto(volume, on, info.title)
-            masks.append(FoundMask(info.title, mask, ((info.title, series.title),)))
+            masks.append(FoundMask(info.title, mask, ((info.title, series.title),), series=info))
     return masks
 
 
@@ -89,7 +91,8 @@ def _of_pictures(
             for drawn, image in zip(pairs.masks.pictures, pairs.images.pictures, strict=True)
         )
         alone = tuple(path.name for path in pairs.alone)
-        found.append(FoundMask(pairs.masks.title, mask, named, alone))
+        of = next((info for info in masks if pairs.masks.pictures[0] in info.pictures), None)
+        found.append(FoundMask(pairs.masks.title, mask, named, alone, of))
     return found
 
 

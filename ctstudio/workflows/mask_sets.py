@@ -133,7 +133,7 @@ def read_mask_set(pairs: MaskSet) -> Work[tuple[list[Volume], list[Volume]]]:
     if len(above) == 1:
         numbers = (numbers > 0).astype(np.int32)
         labels = (Label(1, pairs.masks.title, default_colour(1)),)
-    pictures = [_one(images, z, part.item.where) for z, part in enumerate(pairs.images.pictures)]
+    pictures = [apart(images, z, part.item.where) for z, part in enumerate(pairs.images.pictures)]
     maps = [
         label_map(numbers[z : z + 1], image.geometry, image.source, labels)
         for z, image in enumerate(pictures)
@@ -141,7 +141,7 @@ def read_mask_set(pairs: MaskSet) -> Work[tuple[list[Volume], list[Volume]]]:
     return pictures, maps
 
 
-def _one(volume: Volume, z: int, path: Path) -> Volume:
+def apart(volume: Volume, z: int, path: Path) -> Volume:
     """One picture of a stack, as a volume of its own."""
     return replace(
         volume,

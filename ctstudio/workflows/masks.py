@@ -47,7 +47,7 @@ def read_masks(paths: Sequence[Path], on: Volume) -> Work[list[tuple[str, Volume
 
 
 def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
-    """A volume of whole numbers as a label map on the slices of ``on``.
+    """A volume of whole numbers as a label map on the slices of ``on``; NaN is not annotated.
 
     By its place in the patient where both are known to lie there, each voxel taking the nearest
     label, outside 0, or where not all of the mask is annotated -1; else voxel by voxel, for which
@@ -59,9 +59,17 @@ def onto(mask: Volume, on: Volume, name: str = "The mask") -> Work[Volume]:
         When the values are no labels, or the mask lies elsewhere or has another size.
     """
     numbers = np.empty(mask.shape, np.int32)
+    without = 0
     for z in range(len(mask)):
         yield Progress(z, len(mask), f"Reading {name}")
-        numbers[z] = numbers_of(mask.slice_hu(z), name)
+        values = mask.slice_hu(z)
+        without += int(np.isnan(values).sum())
+        numbers[z] = numbers_of(values, name)
+    if without:
+        yield Note(
+            f"{name}: {_share(without / numbers.size)} of the voxels have no value (NaN); they are "
+            "taken as not annotated."
+        )
     if np.array_equal(np.unique(numbers), [0, 255]):
         numbers[numbers == 255] = 1  # a picture in black and white
     placed = mask.geometry.orientation_known and on.geometry.orientation_known
@@ -143,6 +151,11 @@ def _at_places_of(
         share = f"{reached / out.size:.0%}"
         yield Note(f"{name} covers {share} of the series; the rest counts as background.")
     return out
+
+
+def _share(part: float) -> str:
+    """A part of a whole in per cent; little is not nothing, nor much all."""
+    return "less than 1%" if part < 0.01 else "more than 99%" if 0.99 < part < 1 else f"{part:.0%}"
 
 
 def _size(volume: Volume) -> str:

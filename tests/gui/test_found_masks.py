@@ -11,6 +11,7 @@ from PIL import Image
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
+from ctstudio.gui import theme
 from ctstudio.workflows.mask_layers import masks_for
 from ctstudio.workflows.open import read, scan
 
@@ -80,6 +81,32 @@ def test_a_nifti_label_map_belongs_where_it_lies(tmp_path: Path) -> None:
     assert (low, high) == pytest.approx((hu[numbers == 2].min(), hu[numbers == 2].max()))
 
 
+def listed(hands: Any) -> list[Any]:
+    """The items of the list of series."""
+    study = hands.window.series_panel.tree.topLevelItem(0)
+    return [study.child(k) for k in range(study.childCount())]
+
+
+def bright(item: Any) -> float:
+    """How much of an item's picture has the colour of the first label."""
+    picture = item.icon(0).pixmap(48, 48).toImage()
+    wide, high = picture.width(), picture.height()
+    pixels = [picture.pixelColor(x, y) for y in range(high) for x in range(wide)]
+    return sum(p.red() > 2 * p.blue() + 40 for p in pixels) / len(pixels)
+
+
+def test_masks_that_wait_have_a_sign_of_their_own(hands: Any, tmp_path: Path) -> None:
+    write(tmp_path / "retina", ["a", "b"])
+    hands.window.series_panel.open_requested.disconnect()  # nothing is read
+    found = finish(scan([tmp_path / "retina"])).series
+    assert all(info.warnings for info in found), "of lengths and values"
+    hands.session.add_series(list(found))
+    images, masks = (item.icon(0).pixmap(48, 48).toImage() for item in listed(hands))
+    drawn = theme.icon("mdi6.draw").pixmap(48, 48).toImage()
+    assert masks == drawn
+    assert images != drawn
+
+
 def test_a_folder_that_is_dropped_shows_its_masks(hands: Any, tmp_path: Path) -> None:
     drawn = write(tmp_path / "retina", ["a", "b", "c"], readers=2)
     hands.drop(tmp_path / "retina")
@@ -95,6 +122,7 @@ def test_a_folder_that_is_dropped_shows_its_masks(hands: Any, tmp_path: Path) ->
     assert roles.prediction(active) is None
     assert hands.window.mask_desk.bar.isVisible()
     roles.choose_prediction(second)
+    assert all(bright(item) > 0.05 for item in listed(hands)[1:]), "pictures of the masks"
     agreements = hands.window.mask_desk.agreements
     hands.wait(lambda: "(slice" in agreements.text(), "for the readers' agreement")
     both = 2 * (drawn[0] & drawn[1]).sum() / (drawn[0].sum() + drawn[1].sum())

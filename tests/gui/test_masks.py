@@ -155,6 +155,28 @@ def test_a_mask_from_a_file(
     assert overlay(hands.view)[..., 3].any()
 
 
+def test_how_a_mask_was_understood_stays_to_be_read(hands: Any, thin: Any, tmp_path: Any) -> None:
+    import nibabel
+
+    (layer,) = hands.open(thin)
+    there = layer.volume.geometry
+    values = (thin.hu > 0).astype(np.float32).transpose(2, 1, 0)
+    values[:, :, :7] = np.nan  # half of the 14 slices
+    flip = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI counts to the right and the front
+    affine = np.eye(4)
+    affine[:3, 0] = there.row_direction * there.spacing_mm[1]
+    affine[:3, 1] = there.column_direction * there.spacing_mm[0]
+    affine[:3, 2] = there.positions_mm[1] - there.positions_mm[0]
+    affine[:3, 3] = there.positions_mm[0]
+    nibabel.save(nibabel.Nifti1Image(values, flip @ affine), tmp_path / "part.nii.gz")
+    hands.window.masks.read([tmp_path / "part.nii.gz"], layer)
+    hands.wait(hands.banner)
+    assert hands.banner().startswith("part.nii.gz: 50% of the voxels have no value (NaN); they are")
+    (mask,) = hands.window.masks.layers
+    assert (mask.stack.voxels[:7] == -1).all()
+    assert np.array_equal(mask.stack.voxels[7:], thin.hu[7:] > 0)
+
+
 def test_a_mask_of_something_else_is_refused(
     hands: Any, thin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

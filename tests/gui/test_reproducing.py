@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
@@ -19,6 +20,7 @@ from ctstudio.gui import reproducing
 from ctstudio.gui.reproducing import DEMO, ReproduceDialog
 from ctstudio.gui.session import Layer
 from ctstudio.workflows.reproduce.experiments import known
+from ctstudio.workflows.reproduce.segment_data import MaskData
 
 
 @pytest.fixture
@@ -96,6 +98,44 @@ def test_masks_are_learnt_from_where_there_are_some(
     assert told["series"] == "a series of 14 slices of 80 x 96 px with 1 label"
     assert (told["learnt"], told["held_out"]) == (7, 5)
     assert not hands.troubles
+    hands.idle()
+
+
+def test_pictures_stand_alone_and_the_first_reader_is_learnt_from(
+    hands: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "retina"
+    folder.mkdir()
+    draw = np.random.default_rng(2)
+    names = ("01L", "01R", "02L", "02R", "03L", "03R")
+    for name in names:
+        values = draw.integers(0, 255, (40, 48)).astype(np.uint8)
+        for end, picture in (("", values), ("_1stHO", 255 * (values > 99)), ("_2ndHO", 0 * values)):
+            Image.fromarray(picture.astype(np.uint8)).save(folder / f"{name}{end}.png")
+    hands.drop(folder)
+    hands.wait(lambda: len(hands.window.masks.layers) == 2, "for the masks")
+    hands.idle()
+    found: list[MaskData] = []
+
+    def reproduce_all(_all: Any, _series: Any, out: Path, _wish: Any, masks: Any) -> Any:
+        found.append((yield from masks()))
+        return out
+
+    monkeypatch.setattr("ctstudio.workflows.reproduce.run.reproduce_all", reproduce_all)
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda _url: True)
+    monkeypatch.setattr(
+        ReproduceDialog, "exec", lambda dialog: fill(dialog, "U-Net", tmp_path) or 1
+    )
+    hands.window.actions_by_name["reproduce"].trigger()
+    hands.wait(lambda: bool(found))
+    (data,) = found
+    assert data.words == "6 pictures of 48 x 40 px with masks"
+    learnt, held = data.split
+    eyes = [data.images[number].source.description for number, _ in held]
+    assert eyes == ["03L.png", "03R.png"], "both eyes of one person"
+    assert len(learnt) == 4
+    for where in learnt:
+        assert np.array_equal(data.truth(where) > 0, data.image(where) > 99)
     hands.idle()
 
 

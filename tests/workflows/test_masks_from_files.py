@@ -64,6 +64,21 @@ def test_what_a_mask_leaves_out_is_told() -> None:
     assert not [event for event in onto(whole, on) if isinstance(event, Note)]
 
 
+@pytest.mark.parametrize(
+    ("count", "share"), [(3, "less than 1%"), (SHAPE[1] * SHAPE[2], "17%"), (None, "more than 99%")]
+)
+def test_voxels_without_a_value_are_told_and_not_annotated(count: int | None, share: str) -> None:
+    on = series()
+    values = np.ones(SHAPE, np.float32)
+    values.reshape(-1)[: count if count is not None else values.size - 1] = np.nan
+    mask = Volume.from_hu(values, on.geometry)
+    notes = [event.text for event in onto(mask, on, "a.nii") if isinstance(event, Note)]
+    assert notes == [
+        f"a.nii: {share} of the voxels have no value (NaN); they are taken as not annotated."
+    ]
+    assert np.array_equal(finish(onto(mask, on)).voxels, np.where(np.isnan(values), -1, 1))
+
+
 def test_mask_of_the_same_grid_is_the_same(test_data: Path) -> None:
     folder = test_data / "totalseg_nifti"
     ct, truth = (

@@ -48,6 +48,7 @@ class FoundMasks(QObject):
             "found masks",
             tr("Reading masks"),
             lambda: _masks(info, found, volume),
+            stepped=session.tell,
             succeeded=lambda masks: self._done(layer, masks),
             cancelled=self._next,
             failed=self._failed,
@@ -57,7 +58,7 @@ class FoundMasks(QObject):
         session = self._session
         if masks and layer in session.layers:
             for found in masks:
-                session.add_layer(Layer(found.name, "mask", found.mask, layer))
+                session.add_layer(Layer(found.name, "mask", found.mask, layer, found.series))
             # The first reader's is the truth, whoever else has drawn.
             first = next(la for la in session.layers if la.stack is masks[0].mask)
             self.understood.emit(explain(layer.name, masks), details(masks))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRectF, Signal
 
+from ctstudio.core.events import Note
 from ctstudio.ct.label_pictures import DIFFERENCE_LABELS, difference, paint, paint_probability
 from ctstudio.ct.labels import Label, default_colour
 from ctstudio.ct.planes import in_plane
@@ -21,6 +22,7 @@ from ctstudio.gui.masks.roles import is_mask as is_mask
 from ctstudio.gui.masks.threshold_bar import probability_table
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.viewer.linking import facing, parallel, same_space
 from ctstudio.gui.viewer.picture_view import PictureView
 
@@ -88,15 +90,17 @@ class Masks(QObject):
             return
         from ctstudio.workflows.masks import read_masks
 
+        notes: list[str] = []
         self._session.jobs.start(
             "masks",
             tr("Reading a mask"),
             lambda: read_masks(paths, volume),
-            succeeded=lambda found: self._read(found, layer),
+            stepped=lambda events: notes.extend(e.text for e in events if isinstance(e, Note)),
+            succeeded=lambda found: self._read(found, layer, notes),
             failed=self._session.fail,
         )
 
-    def _read(self, found: list[tuple[str, Volume]], layer: Layer) -> None:
+    def _read(self, found: list[tuple[str, Volume]], layer: Layer, notes: list[str]) -> None:
         for name, mask in found:
             if layer in self._session.layers:
                 self._session.add_layer(Layer(name, "mask", mask, layer))
@@ -104,6 +108,8 @@ class Masks(QObject):
         one = tr("Mask shown over the images")
         told = one if count == 1 else tr("{0} masks shown").format(count)
         self._session.message.emit(told, 6000)
+        if notes:  # how a mask was understood: it stays until it was read
+            self._session.trouble.emit("\n".join(map(said, notes)), "", "")
 
     # -- changes ---------------------------------------------------------------------------------
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QInputDialog,
@@ -21,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.ct.window import automatic
 from ctstudio.gui import theme
+from ctstudio.gui.panels.thumbnails import THUMBNAIL, mask_thumbnail, thumbnail
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called, said
@@ -30,7 +28,6 @@ from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import KIND_ICONS
 from ctstudio.gui.words import plain_tip
 
-THUMBNAIL = 48
 ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -123,7 +120,9 @@ class SeriesPanel(QWidget):
             item.setToolTip(0, plain_tip("\n".join([*tip, *map(said, info.warnings)])))
             item.setData(0, ROLE, info)
             plain = theme.icon("mdi6.image-multiple-outline")
-            if info.warnings:
+            if getattr(info, "is_label", False):
+                plain = theme.icon(KIND_ICONS["mask"])
+            elif info.warnings:
                 plain = theme.icon("mdi6.alert-outline", "warning")
             item.setIcon(0, icons.get(id(info), plain))
             studies[key].addChild(item)
@@ -152,7 +151,9 @@ class SeriesPanel(QWidget):
 
     # -- layers ----------------------------------------------------------------------------------
 
-    def _layers_changed(self, _layer: Layer) -> None:
+    def _layers_changed(self, layer: Layer) -> None:
+        if layer.kind == "mask" and layer in self._session.layers:
+            self._draw_mask(layer)
         self.list.clear()
         for layer in self._session.layers:
             item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), called(layer))
@@ -164,11 +165,21 @@ class SeriesPanel(QWidget):
         self._mark(self._session.active)
 
     def _layer_changed(self, layer: Layer, index: int) -> None:
+        if layer.kind == "mask":
+            if index < 0:  # not at every stroke
+                self._draw_mask(layer)
+            return
         middle = len(layer.stack) // 2
         if layer.series is not None and index in (-1, middle):
             item = self._items.get(id(layer.series))
             if item is not None:
-                item.setIcon(0, _thumbnail(layer, middle))
+                item.setIcon(0, thumbnail(layer, middle))
+
+    def _draw_mask(self, layer: Layer) -> None:
+        """Show in the list what was found as a series and lies as a mask over another."""
+        item = self._items.get(id(layer.series))
+        if item is not None:
+            item.setIcon(0, mask_thumbnail(layer))
 
     def _mark(self, active: Layer | None) -> None:
         for row in range(self.list.count()):
@@ -224,21 +235,3 @@ def _titled(title: str, widget: QWidget) -> QWidget:
     layout.addWidget(label)
     layout.addWidget(widget, 1)
     return box
-
-
-def _thumbnail(layer: Layer, index: int) -> QIcon:
-    hu = layer.stack.slice_hu(index)
-    step = max(1, max(hu.shape) // (2 * THUMBNAIL))
-    hu = np.ascontiguousarray(hu[::step, ::step])
-    grey = (layer.stack.source.window or automatic(hu)).to_uint8(hu)
-    height, width = grey.shape
-    image = QImage(grey.tobytes(), width, height, width, QImage.Format.Format_Grayscale8)
-    dy, dx = layer.stack.geometry.spacing_mm
-    scale = THUMBNAIL / max(width * dx, height * dy)
-    pixmap = QPixmap.fromImage(image).scaled(
-        max(round(width * dx * scale), 1),
-        max(round(height * dy * scale), 1),
-        Qt.AspectRatioMode.IgnoreAspectRatio,
-        Qt.TransformationMode.SmoothTransformation,
-    )
-    return QIcon(pixmap)

@@ -160,6 +160,19 @@ def from_pictures(images: Sequence[Volume], masks: Sequence[Volume]) -> MaskData
     return MaskData(tuple(images), tuple(masks), hu, words, held / len(images))
 
 
+def from_stacked(volume: Volume, mask: Volume) -> MaskData:
+    """Pictures in a stack and the masks that were found for them, each standing alone again.
+
+    Those without a mask, which is not annotated throughout, are left out.
+    """
+    from ctstudio.workflows.mask_sets import apart
+
+    found = [z for z in range(len(volume)) if (mask.voxels[z] >= 0).any()]
+    images = [apart(volume, z, volume.source.files[z]) for z in found]
+    masks = [apart(mask, z, volume.source.files[z]) for z in found]
+    return from_pictures(images, masks)
+
+
 def from_series(volume: Volume, mask: Volume) -> MaskData:
     """A series and its label map; a third of the slices, in the middle, is held out."""
     slices, rows, columns = volume.shape
