@@ -125,7 +125,7 @@ def _lines(axes: Axes, part: Lines, plain: Any, strong: Any) -> None:
     for name, place in part.marks:
         axes.axvline(place, color=MUTED, lw=0.8, ls=(0, (1, 2)))
         axes.annotate(
-            name, (place, 0.02), (-3, 0), xycoords=("data", "axes fraction"),
+            name, (place, 0.52), (-3, 0), xycoords=("data", "axes fraction"),
             textcoords="offset points", rotation=90, ha="right", va="bottom", color=MUTED,
             fontproperties=plain, size=8,
         )  # fmt: skip

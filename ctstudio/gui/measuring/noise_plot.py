@@ -95,7 +95,7 @@ class NoisePlot(pg.PlotWidget):
         """Say where the Nyquist frequencies of the pixels lie."""
         for line in self.marks:
             self.plotItem.removeItem(line)
-        options = {"position": 0.06, "rotateAxis": (1, 0), "anchors": [(0, 1), (0, 1)]}
+        options = {"position": 0.5, "rotateAxis": (1, 0), "anchors": [(0, 1), (0, 1)]}
         self.marks = [
             pg.InfiniteLine(place, label=tr("Nyquist"), labelOpts=options)
             for place in sorted(places)
