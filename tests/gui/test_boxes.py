@@ -47,10 +47,13 @@ def test_boxes_lie_where_they_were_drawn(
     names = ([str(file) for file in files], "")
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: names)
     hands.grid.show_in(hands.grid.active_pane, here)
+    said: list[str] = []
+    hands.session.message.connect(lambda text, _ms: said.append(text))
     hands.window.actions_by_name["open_boxes"].trigger()
     hands.idle("boxes")
     boxes = hands.window.view_control.boxes
     view = hands.view
+    assert said[-1] == "2 boxes shown, on slices 5 to 8"
     found = {}
     for index in range(14):
         hands.grid.go_to(index)
@@ -159,3 +162,18 @@ def test_in_another_plane_a_box_is_a_line(hands: Any, thin: Any) -> None:
     hands.view.setFocus()
     hands.key(Key.Key_T, Shift)
     assert boxes.cuts(view) == []
+
+
+def test_boxes_that_are_out_of_sight_are_gone_to(hands: Any, thin: Any, tmp_path: Path) -> None:
+    (layer,) = hands.open(thin)
+    hands.grid.go_to(1)
+    boxes = hands.window.view_control.boxes
+    file = write(tmp_path / "boxes", thin, 100 + 3 * 9, (20, 30, 50, 60))
+    boxes.read([file, write(tmp_path / "boxes", thin, 100 + 3 * 12, (20, 30, 50, 60))], layer)
+    hands.idle("boxes")
+    assert hands.view.index == 9, "the nearer one"
+    assert len(boxes.visible(hands.view)) == 1
+    # What is seen is looked at: nothing moves.
+    boxes.read([write(tmp_path / "more", thin, 100 + 3 * 3, (20, 30, 50, 60))], layer)
+    hands.idle("boxes")
+    assert hands.view.index == 9

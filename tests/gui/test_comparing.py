@@ -197,6 +197,35 @@ def test_difference_has_a_sign_and_a_scale_of_its_own(pair: Any, thin: Any, thic
         assert f"<b>{value}</b> HU" in text
 
 
+def test_a_region_upon_a_difference_tells_the_difference(pair: Any, thin: Any, thick: Any) -> None:
+    from ctstudio.ct.measure import Shape, box
+    from ctstudio.gui.measuring.drawing import marks_of, words_for
+
+    view, tool = pair.view, pair.window.measuring.tool
+    geometry = view.stack.geometry
+    start, end = geometry.to_patient(4, 60.0, 20.0), geometry.to_patient(4, 70.0, 30.0)
+    corners = box(start, end, geometry.row_direction, geometry.column_direction)
+    pair.window.measuring.measurements.add(
+        Shape("rectangle", corners, geometry.normal), "axial", view.layer
+    )
+    (entry,) = pair.window.measuring.measurements.entries
+    inside = np.s_[60:71, 20:31]
+    own = thin.hu[4][inside].astype(float)
+    assert tool._told(entry, view)[0] == f"{own.mean():.1f} ± {own.std(ddof=1):.1f} HU"
+    pair.key(Key.Key_Y)
+    apart = thick.hu[2][inside].astype(float) - own
+    told = f"Δ {apart.mean():.1f} ± {apart.std(ddof=1):.1f} HU"
+    assert tool._told(entry, view)[0] == told
+    # In a picture of a slice that is not on the screen, too.
+    pair.wheel(view, 1)
+    assert view.index != 4
+    assert words_for(entry.shape, view, at=4)[0] == told
+    assert marks_of([entry], view, 4)[0].words[0] == told
+    pair.wheel(view, -1)
+    pair.key(Key.Key_Y)
+    assert tool._told(entry, view)[0] == f"{own.mean():.1f} ± {own.std(ddof=1):.1f} HU"
+
+
 def test_values_of_both_layers_whatever_is_compared(pair: Any, thin: Any, thick: Any) -> None:
     for mode in ("swipe", "swipe_down", "flicker", "checkerboard", "blend"):
         pair.window.actions_by_name[f"compare_{mode}"].setChecked(True)

@@ -14,11 +14,11 @@ from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui.comparing.frozen import Beside, squares
 from ctstudio.gui.comparing.modes import Mode, Values
-from ctstudio.gui.comparing.second import Second, beside, on_grid
+from ctstudio.gui.comparing.second import Second, beside, on_grid, on_pixels, slice_beside
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.picture import Picture
 from ctstudio.gui.viewer.picture_view import PictureView
-from ctstudio.gui.viewer.places import Probe
+from ctstudio.gui.viewer.places import Probe, slice_rect
 from ctstudio.gui.viewer.together import TOGETHER
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.workflows.figure import residual_limit
@@ -169,6 +169,18 @@ class Composer:
             line_mm=at.x() if self.mode == "swipe" else at.y(),
             second_in_turn=self.second_in_turn,
         )
+
+    def difference_on(self, index: int) -> NDArray[np.float32] | None:
+        """Where a difference is shown: its values ``(y, x)`` on the view's slice ``index``."""
+        if self.difference is None or self.second is None or index == self.view.index:
+            return self.difference
+        shown = self.view.stack
+        found = slice_beside(self.second.stack, shown, index)
+        if found is None:
+            return None
+        _, hu, rect = found
+        own = slice_rect(shown.geometry, shown.shape, index)
+        return on_pixels(hu, rect, shown.shape[1:], own) - shown.slice_hu(index)
 
     # -- values ----------------------------------------------------------------------------------
 

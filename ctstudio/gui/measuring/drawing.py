@@ -159,7 +159,8 @@ def words_for(
 ) -> list[str]:
     """What ``shape`` measures upon the slice that ``view`` shows, or upon its slice ``at``.
 
-    With ``most`` regions are estimated from about so many pixels, and say so.
+    With ``most`` regions are estimated from about so many pixels, and say so. Where a difference
+    is seen they tell that, behind a Δ.
     """
     if shape.kind in ("distance", "profile"):
         return [units.length(shape.length, known=view.stack.geometry.spacing_known)]
@@ -167,6 +168,9 @@ def words_for(
         return ["" if math.isnan(shape.angle) else f"{shape.angle:.1f}°"]
     geometry, index = view.stack.geometry, view.index if at is None else at
     hu = view.hu if index == view.index else view.stack.slice_hu(index)
+    compared = view.comparison.difference_on(index) if view.comparison is not None else None
+    sign = "" if compared is None else "Δ "
+    hu = hu if compared is None else compared
     found = statistics(shape, hu, geometry, index, most) if hu is not None else None
     if found is None:
         return [tr("no pixel")]
@@ -174,7 +178,7 @@ def words_for(
     area = f"{units.area(found.area)}  " if found.area_unit == "mm2" else ""
     about = "" if most is None or found.n <= most else "≈ "
     return [
-        f"{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
+        f"{sign}{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
         f"{one_digit(found.min)} to {one_digit(found.max)} {value}".rstrip(),
         f"{area}{found.n} px",
     ]

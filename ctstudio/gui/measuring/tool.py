@@ -46,7 +46,7 @@ class MeasureTool(QObject):
         self._grip: Grip | None = None
         self._from: NDArray[np.float64] = np.zeros(3)
         self._moving = False  # a press that moves less is a click
-        self._words: dict[tuple[int, int], tuple[object, Shape, bool, list[str]]] = {}
+        self._words: dict[tuple[int, int], tuple[object, object, Shape, bool, list[str]]] = {}
         for view in views:
             view.grips.append(self)
             view.upon.append(self.paint)
@@ -238,11 +238,13 @@ class MeasureTool(QObject):
         """
         key, rough = (id(view), entry.number), entry.number in (0, self._measurements.dragging)
         known = self._words.get(key)
-        what = (view.hu, entry.shape, rough)
+        beside = view.comparison
+        compared = beside.difference_on(view.index) if beside is not None else None
+        what = (view.hu, compared, entry.shape, rough)
         if known is None or any(a is not b for a, b in zip(known, what, strict=False)):
             known = (*what, words_for(entry.shape, view, ROUGH_PIXELS if rough else None))
             self._words[key] = known
-        return known[3]
+        return known[-1]
 
     def _redraw_moved(self, entry: Entry) -> None:
         """Draw the panes that show it, and no others: this happens many times a second."""

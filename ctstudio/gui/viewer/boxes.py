@@ -78,7 +78,29 @@ class Boxes(QObject):
     def _read(self, found: list[Box], layer: Layer) -> None:
         if layer in self._session.layers:
             self.put(layer, found)
-            self._session.message.emit(tr("{0} boxes shown").format(len(found)), 6000)
+            slices = self._slices(layer, found)
+            told = tr("{0} boxes shown").format(len(found))
+            if slices:
+                told = tr("{0} boxes shown, on slices {1} to {2}").format(
+                    len(found), slices[0] + 1, slices[-1] + 1
+                )
+            self._session.message.emit(told, 6000)
+            self._go_to_one(found)
+
+    def _slices(self, layer: Layer, boxes: list[Box]) -> list[int]:
+        geometry = layer.stack.geometry
+        return [k for k in range(len(layer.stack)) if any(b.lies_on(geometry, k) for b in boxes)]
+
+    def _go_to_one(self, boxes: list[Box]) -> None:
+        """Show the nearest slice with a box where none can be seen yet."""
+        grid = self._grid
+        view, shown = grid.active_pane.view, [p.view for p in grid.visible_panes if p.layer]
+        if view.layer is None or any(self.visible(one) or self.cuts(one) for one in shown):
+            return
+        geometry = view.stack.geometry
+        there = [k for k in range(len(view.stack)) if any(b.lies_on(geometry, k) for b in boxes)]
+        if there:
+            grid.go_to(min(there, key=lambda k: abs(k - view.index)))
 
     def put(self, layer: Layer, boxes: list[Box]) -> None:
         """Draw boxes upon the slices of ``layer`` from now on."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF
 
 from ctstudio.ct.volume import Geometry
@@ -24,6 +26,10 @@ class Compared(Protocol):
     @property
     def limit(self) -> float | None:
         """Where a difference is shown: the value at either end of its colours."""
+        ...
+
+    def difference_on(self, index: int) -> NDArray[np.float32] | None:
+        """Where a difference is shown: its values ``(y, x)`` on the view's slice ``index``."""
         ...
 
     def frozen(self) -> Any:
