@@ -211,11 +211,13 @@ def write_all(spec: FigureSpec, options: dict[str, Any], write: Writer) -> None:
         files = "1 file" if len(written) == 1 else f"{len(written)} files"
         click.echo(f"{files} written, from {written[0]} on")
         return
+    from ctstudio.workflows.figures.fitting import require_fit
     from ctstudio.workflows.figures.material import gather
 
     material = drain(gather(spec, _series(options), options["run"], options["masks"]))
     if options["origin"]:
         spec = _same(spec, material, options["other_series"])
+    require_fit(spec, material)
     drain(write(spec, material, out))
     click.echo(f"{out} written")
 

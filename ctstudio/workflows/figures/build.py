@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
+from ctstudio.ct.common_place import common_slices, counterpart, misfit
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.metrics import PROTOCOLS, evaluate
 from ctstudio.ct.planes import in_plane
@@ -19,18 +20,17 @@ from ctstudio.ct.window import Window, automatic
 from ctstudio.figures.description import ALL, CellSpec, FigureSpec, place
 from ctstudio.figures.ornaments import Content
 from ctstudio.figures.panel import Panel
-from ctstudio.figures.plot import Plot
 from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
 from ctstudio.workflows.figures.captions import FIXED, footnote, metric_words, window_words
+from ctstudio.workflows.figures.curve_of import curve_of
 from ctstudio.workflows.figures.differences import with_differences
+from ctstudio.workflows.figures.fitting import compared_stacks, counting, slice_at
 from ctstudio.workflows.figures.fitting_curves import with_fitting_curves
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
 from ctstudio.workflows.figures.overlays import Legend, laid_over
 from ctstudio.workflows.figures.together import both_titles, together
-
-CURVES = {"psnr": "dB", "ssim": "", "rmse": "HU", "dice": ""}
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,21 @@ class Builder:
 
     @property
     def leader(self) -> SliceStack | None:
-        """The stack whose slices the figure counts: that of the first cell that shows slices."""
-        for cell in self.spec.cells:
-            if cell.layer in self.material.stacks:
-                return self._stack(cell)
-        return None
+        """The stack whose slices the figure counts: the original's, wherever it stands."""
+        cell = counting(self.spec, self.material)
+        return None if cell is None else self._stack(cell)
+
+    def shared_slices(self) -> list[int]:
+        """The slices of the leader, from 0, that all pictures and what they are measured against
+        have."""
+        leader = self.leader
+        if leader is None:
+            return []
+        shared = set(range(len(leader)))
+        for stack in compared_stacks(self.spec, self.material):
+            if stack.shape[1:] == leader.shape[1:] and not misfit(leader, stack):
+                shared &= set(common_slices(leader, stack))
+        return sorted(shared)
 
     def portable(self) -> FigureSpec:
         """The description for series of any length: slices by the part of the way, not by number.
@@ -98,7 +108,9 @@ class Builder:
         """
         cells = self.spec.rows if rows is None else rows
         contents = [[self._content(cell, at) for cell in row] for row in cells]
-        first = next((c for row in cells for c in row if c.layer and not c.curve), None)
+        first = counting(self.spec, self.material) if rows is None else None
+        if first is None:
+            first = next((c for row in cells for c in row if c.layer and not c.curve), None)
         footer = self.spec.footer
         if first is not None and "{" in footer:
             footer = self._fill(footer, self._words(first, at, None, None))
@@ -125,7 +137,7 @@ class Builder:
         if cell.curve:
             if training is None:
                 raise _gone(cell.layer)
-            return _curve(cell, training, at)
+            return curve_of(cell, training, at.step)
         if training is not None:
             return self._from_training(cell, training, at)
         stack = self._stack(cell)
@@ -194,7 +206,7 @@ class Builder:
         return stack if cell.plane == "stored" else in_plane(stack, cell.plane)
 
     def index(self, cell: CellSpec, stack: SliceStack, at: At) -> int:
-        """Which slice of its stack a cell shows: the one where the first layer's lies."""
+        """Which slice of its stack a cell shows: the one where the original's lies."""
         leader = self.leader
         assert leader is not None
         alike = float(stack.geometry.normal @ leader.geometry.normal) > 0.99
@@ -207,9 +219,20 @@ class Builder:
                 raise StudioError(
                     f"There is no slice {wanted + 1}.", hint=f"There are {count}, from 1."
                 )
-        if not alike or len(stack) == len(leader):
+        if not alike:
             return min(wanted, len(stack) - 1)
-        return stack.geometry.nearest_slice(leader.geometry.positions_mm[wanted])
+        called = short(title_in(self.spec, self.material.titles, cell.layer))
+        return slice_at(leader, wanted, stack, self.material.hide(called))
+
+    def _counted(self, cell: CellSpec, stack: SliceStack, at: At) -> str:
+        """A cell's slice in words, by the number that it has in the leader."""
+        leader, index = self.leader, self.index(cell, stack, at)
+        assert leader is not None
+        if stack.geometry is not leader.geometry and not misfit(leader, stack):
+            found = counterpart(stack, index, leader)
+            if found is not None:
+                return f"slice {found + 1} of {len(leader)}"
+        return f"slice {index + 1} of {len(stack)}"
 
     def step(self, cell: CellSpec, training: Training, at: At) -> int:
         """Which step of its training a cell shows: the last with a picture up to the one named."""
@@ -283,7 +306,7 @@ class Builder:
         if window is not None:
             signed = self.spec.layer(cell.layer).source == "difference"
             words["window"] = window_words(window, stack.unit, signed=signed)
-        words["slice"] = f"slice {self.index(cell, stack, at) + 1} of {len(stack)}"
+        words["slice"] = self._counted(cell, stack, at)
         if image is not None and cell.against:
             words["metrics"] = self._metrics(cell, at, image)
         return words
@@ -292,8 +315,8 @@ class Builder:
         other = replace(cell, layer=cell.against)
         truth = self._stack(other)
         target = truth.slice_hu(self.index(other, truth, at))
-        if target.shape != image.shape or truth.unit != "HU":
-            return ""
+        if target.shape != image.shape or truth.unit != "HU" or misfit(self._stack(cell), truth):
+            return ""  # `require_fit` says so
         if cell.protocol not in PROTOCOLS:
             raise StudioError(
                 f"There is no protocol {cell.protocol!r}.",
@@ -370,25 +393,3 @@ def _round(window: Window) -> Window:
 def _short(geometry: Geometry) -> tuple[str, str, str, str]:
     left, right, top, bottom = (letters[:2] for letters in geometry.edge_letters)
     return left, right, top, bottom
-
-
-def _curve(cell: CellSpec, training: Training, at: At) -> Plot:
-    history = training.history
-    mark = None
-    if at.step is not None:
-        mark = float(training.steps[min(at.step, len(training.steps) - 1)])
-    title = cell.title or cell.curve.upper()
-    if cell.curve == "loss":
-        lines = {name: (history.step, values) for name, values in history.losses.items()}
-        return Plot(lines, title, cell.caption, logarithmic=True, mark=mark)
-    values = history.validation.get(cell.curve)
-    lines = {} if values is None else {"validation": (history.validation_step, values)}
-    level = history.baseline.get(cell.curve)
-    return Plot(
-        lines,
-        title,
-        cell.caption,
-        CURVES[cell.curve],
-        level=None if level is None else (level, "noisy input"),
-        mark=mark,
-    )

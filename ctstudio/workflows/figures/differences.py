@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ctstudio.core.errors import StudioError
+from ctstudio.ct.common_place import misfit
 from ctstudio.ct.planes import in_plane
-from ctstudio.ct.views import Difference
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
-from ctstudio.workflows.figures.material import Material
+from ctstudio.workflows.figures.material import Material, difference
 
 MOST = 5
 """In so many columns of a single row differences stand beside their pictures, else below them."""
@@ -48,7 +48,7 @@ def with_differences(spec: FigureSpec, material: Material) -> tuple[FigureSpec, 
                 name = f"{cell.layer} - {ground}"
                 if name not in stacks:
                     layers.append(LayerSpec(name, "difference", of=cell.layer, minus=ground))
-                    stacks[name] = Difference(stacks[ground], stacks[cell.layer])
+                    stacks[name] = difference(stacks[cell.layer], stacks[ground])
                 kept = replace(cell, layer=name, window="", title="", caption="{window}")
                 cell = replace(kept, against="", mask="", beside="")
             row.append(cell)
@@ -106,4 +106,4 @@ def _differs(cell: CellSpec, spec: FigureSpec, material: Material) -> bool:
             and in_plane(stack, cell.plane).shape == in_plane(ground, cell.plane).shape
             and stack.unit == ground.unit
         )
-    return not signed and stack.shape == ground.shape and stack.unit == ground.unit
+    return not signed and not misfit(ground, stack)

@@ -23,6 +23,7 @@ from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.figures.text import ink
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.captions import FIXED
+from ctstudio.workflows.figures.fitting import require_fit
 from ctstudio.workflows.figures.material import Material
 from ctstudio.workflows.figures.origin import with_content, without_content
 
@@ -84,6 +85,8 @@ def make(
     limit = round(spec.film.limit_mb * 1e6) or None
     quality = Quality(spec.film.greys, spec.film.dither, limit)
     made = film(spec, material, text)
+    if spec.film.over == "slices" and (words := films_part(spec, material)):
+        yield Note(words)
     if suffix != ".gif" and spec.film.over == "flicker":
         # A GIF begins again by itself; other films are over before one has seen anything.
         turns = math.ceil(FLICKER_SECONDS / (made.count * made.seconds_per_frame))
@@ -102,8 +105,18 @@ def lacking_words(scene: Scene) -> str:
     )
 
 
+def films_part(spec: FigureSpec, material: Material) -> str:
+    """A sentence on slices of the original that a film leaves out, or ""."""
+    builder = Builder.of(spec, material)
+    leader, shared = builder.leader, builder.shared_slices()
+    if leader is None or len(shared) == len(leader):
+        return ""
+    return f"The film shows {len(shared)} of {len(leader)} slices: those that all its series have."
+
+
 def still(spec: FigureSpec, material: Material) -> Scene:
     """The figure as a scene: for a still, and for what the window shows of it."""
+    require_fit(spec, material)
     return arrange(Builder.of(spec, material).sheet())
 
 
@@ -115,6 +128,7 @@ def film(spec: FigureSpec, material: Material, comment: str = "") -> Film:
     StudioError
         When there is nothing that could move.
     """
+    require_fit(spec, material)
     named = {name: replace(mask, all_named=True) for name, mask in material.masks.items()}
     builder = Builder.of(spec, replace(material, masks=named))
     motion = spec.film.over
@@ -178,6 +192,13 @@ def _over_slices(builder: Builder) -> tuple[Draw, int]:
     last = min(wanted.last or len(leader), len(leader)) - 1
     first = min(max(wanted.first, 1), len(leader)) - 1
     order = cine_order(first, last, step=wanted.every, back=wanted.back)
+    shared = set(builder.shared_slices())
+    order = [index for index in order if index in shared]
+    if not order:
+        raise StudioError(
+            "There is no slice that all pictures of the film have.",
+            hint="Give a series that covers more of the same place.",
+        )
     frames = _Frames(builder)
     return (lambda index, scale: frames.draw(At(slice=order[index]), scale)), len(order)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Preview, Work
+from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import Difference, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.description import FigureSpec, LayerSpec
@@ -127,13 +128,21 @@ class Placed(OnBase):
                 f"Pictures of {own} and of {its} pixels do not lie upon each other.",
                 hint="Show them side by side.",
             )
-        at = self.other.geometry.nearest_slice(self.base.geometry.positions_mm[index])
-        return self.other.slice_hu(at)
+        if misfit(self.base, self.other):  # side by side at most; `require_fit` refuses it
+            at = self.other.geometry.nearest_slice(self.base.geometry.positions_mm[index])
+            return self.other.slice_hu(at)
+        found = counterpart(self.base, index, self.other)
+        if found is None:
+            raise StudioError(
+                f"There is nothing to subtract at slice {index + 1} of {len(self.base)}.",
+                hint="Choose a slice that both series have.",
+            )
+        return self.other.slice_hu(found)
 
 
 def difference(of: SliceStack, minus: SliceStack) -> Difference:
     """``of - minus``, slice by slice as they lie in the patient."""
-    return Difference(minus, of if of.shape == minus.shape else Placed(minus, of))
+    return Difference(minus, of if of.geometry is minus.geometry else Placed(minus, of))
 
 
 @dataclass(frozen=True)

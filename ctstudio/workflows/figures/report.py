@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from ctstudio import __version__
 from ctstudio.core.events import Progress, Work
-from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, noise_sd, uniform_regions
+from ctstudio.ct.common_place import common_slices, counterpart, misfit
+from ctstudio.ct.metrics import (
+    PROTOCOLS,
+    SSIM_WINDOW_PX,
+    bias,
+    evaluate,
+    noise_sd,
+    uniform_regions,
+)
 from ctstudio.figures.description import FigureSpec, StyleSpec
 from ctstudio.figures.document import (
     Block,
@@ -27,6 +35,7 @@ from ctstudio.figures.document import (
 )
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.sheet import Sheet, arrange
+from ctstudio.workflows.figures.fitting import without_misfits
 from ctstudio.workflows.figures.make import still, travelling
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.runs import RunSummary, summarise
@@ -62,6 +71,7 @@ def save_report(
 
 def report(spec: FigureSpec, material: Material) -> Work[Document]:
     """What the layers of a figure are, how they were made, how they compare; with the figure."""
+    whole, left_out = without_misfits(spec, material)
     blocks: list[Block] = []
     scans = [la.name for la in spec.layers if la.source == "series" and la.name in material.stacks]
     made = [la.name for la in spec.layers if la.source == "method" and la.name in material.stacks]
@@ -74,7 +84,8 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
     for run in runs.values():
         blocks += [Heading("Training"), _came_to(run)]
     yield Progress(0, 0, "Drawing the figure")
-    blocks += [Heading("Figure"), Figure(still(spec, material))]
+    blocks += [Heading("Figure"), Figure(still(whole, material))]
+    blocks += [Paragraph(material.hide(words)) for words in left_out]
     curves = {cell.layer for cell in spec.cells if cell.curve}
     for folder, training in folders.items():
         shown = {name for name, other in material.trainings.items() if other.folder == folder}
@@ -140,11 +151,12 @@ def _deeds(spec: FigureSpec, material: Material, names: Sequence[str]) -> list[B
 def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> Work[list[Block]]:
     """Metrics against the reference, and the noise of every layer."""
     leader = material.stacks[scans[0]]
-    count = len(leader)
-    slices = sorted({round(p) for p in np.linspace(0.1 * (count - 1), 0.9 * (count - 1), JUDGED)})
     truth = material.stacks[scans[1]] if len(scans) > 1 else None
-    if truth is not None and (truth.shape != leader.shape or truth.unit != "HU"):
+    if truth is not None and misfit(leader, truth):
         truth = None
+    shared = common_slices(leader, leader if truth is None else truth)
+    last = len(shared) - 1
+    slices = [shared[k] for k in sorted({round(p * last) for p in np.linspace(0.1, 0.9, JUDGED)})]
     target_name = scans[0] if truth is None else scans[1]
     targets = leader if truth is None else truth
     shown = [*scans, *made]
@@ -153,14 +165,17 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
     for name in shown:
         stack = material.stacks[name]
         title = material.titles.get(name, name)
-        if stack.shape != leader.shape or stack.unit != "HU":
+        if misfit(leader, stack):
             continue
         found: list[dict[str, float]] = []
         levels: list[tuple[float, float]] = []
         for z in slices:
             yield Progress(done, len(shown) * len(slices), f"Measuring: {title}")
             done += 1
-            image, target = stack.slice_hu(z), targets.slice_hu(z)
+            at, there = counterpart(leader, z, stack), counterpart(leader, z, targets)
+            if at is None or there is None:
+                continue
+            image, target = stack.slice_hu(at), targets.slice_hu(there)
             where = uniform_regions(target)
             levels.append((_noise(image, where), bias(image, target, where)))
             if truth is not None and name != target_name:
@@ -180,15 +195,18 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
             )
         )
     named = material.titles.get(target_name, target_name).lower()
-    words = f"Mean over the slices {', '.join(str(z + 1) for z in slices)}. "
+    numbers = ", ".join(str(z + 1) for z in slices)
+    words = f"Mean over the slices {numbers} of {len(leader)}. "
     head = ["", "Noise SD", "Bias"]
     if truth is not None:
         head[1:1] = ["PSNR", "SSIM", "RMSE"]
         rule = PROTOCOLS[PROTOCOL].title.replace("-", "\N{MINUS SIGN}")
         words += f"PSNR, SSIM and RMSE against {named}, protocol {rule}. "
     words += (
-        "Noise in uniform soft tissue: the standard deviation within squares of 17 pixels "
-        f"(median); bias there: the mean difference from {named}."
+        f"Noise SD: in the uniform soft tissue of {named}, the median of the standard deviation "
+        "within squares of 17 pixels, of each of these slices as a whole; the SD of a region that "
+        "is drawn, or of a spectrum of a few squares, is of other pixels. Bias there: the mean "
+        f"difference from {named}."
     )
     title = "Noise" if truth is None else "Image quality and noise"
     return [Heading(title), Paragraph(words), Table(tuple(head), tuple(rows))]
@@ -220,6 +238,10 @@ def _came_to(run: RunSummary) -> Table:
             rule = f", protocol {title}"
         rows.append(("Best", f"step {run.best_step:,}{rule}"))
     for key, value in run.best.items():
+        if math.isnan(value):
+            small = f": the images are smaller than its window of {SSIM_WINDOW_PX} pixels"
+            rows.append((_name(key), f"not defined{small if key == 'ssim' else ''}"))
+            continue
         before = run.baseline.get(key, math.nan)
         unit = {"psnr": " dB", "rmse": " HU"}.get(key, "")
         words = f"{value:.4g}{unit}"
