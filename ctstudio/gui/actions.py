@@ -106,6 +106,8 @@ SPECS: tuple[Spec, ...] = (
          "Draw on the slices with brush, eraser and fill", True),
     Spec("open_mask", "Open mask ...", "Ctrl+M", "",
          "Lay a mask (DICOM SEG, NIfTI, pictures) over the active layer"),
+    Spec("save_mask", "Save mask ...", "Ctrl+Alt+B", "",
+         "Save the mask that is painted, or that of the active series: DICOM SEG and NIfTI"),
     Spec("show_truth", "Ground truth", "T", "mdi6.check-decagram-outline",
          "Show or hide the mask that counts as the truth", True),
     Spec("show_prediction", "Prediction", "G", "mdi6.graph-outline",

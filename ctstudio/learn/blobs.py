@@ -26,10 +26,14 @@ class Blobs:
     ] = 0.0
 
     def __str__(self) -> str:
-        """In words, such as "the largest piece of each class, of 50 mm3 or more"; or ""."""
+        """In words, such as "the largest piece of 50 mm3 or more of each class"; or ""."""
+        return self.told()
+
+    def told(self, unit: str = "mm3") -> str:
+        """In words, with the unit of what is the least: voxels where their size is not known."""
         if not self.largest and not self.least_mm3:
             return ""
-        least = f" of {self.least_mm3:g} mm3 or more" if self.least_mm3 else ""
+        least = f" of {self.least_mm3:g} {unit} or more" if self.least_mm3 else ""
         if not self.largest:
             return f"pieces{least}"
         many = "piece" if self.largest == 1 else f"{self.largest} pieces"

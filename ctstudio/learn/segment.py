@@ -165,8 +165,11 @@ class Segmented:
             numbers = np.where(self.inside > 255 * threshold, 1 if alone else numbers, 0)
             steps.append(f"inside from a probability of {threshold:.2f}")
         geometry = self.series.geometry
-        voxel_mm3 = float(np.prod(geometry.spacing_mm)) * (geometry.slice_spacing_mm or 1.0)
-        steps += [f"kept {blobs}"] if str(blobs) else []
+        unit, voxel_mm3 = "voxels", 1.0  # how large they are is not known
+        if geometry.spacing_known:
+            area = float(np.prod(geometry.spacing_mm))
+            unit, voxel_mm3 = "mm3", area * (geometry.slice_spacing_mm or 1.0)
+        steps += [f"kept {blobs.told(unit)}"] if blobs.told() else []
         kept = keep(numbers, blobs, voxel_mm3)
         return label_map(kept, geometry, self.series.source, derivation=tuple(steps))
 

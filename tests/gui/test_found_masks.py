@@ -121,7 +121,9 @@ def test_a_folder_that_is_dropped_shows_its_masks(hands: Any, tmp_path: Path) ->
     assert roles.truth(active) is first
     assert roles.prediction(active) is None
     assert hands.window.mask_desk.bar.isVisible()
-    roles.choose_prediction(second)
+    hands.press(hands.window.mask_desk.bar.buttons["show_prediction"])
+    assert roles.prediction(active) is second, "either reader can be held against the other"
+    assert hands.window.mask_desk.bar.buttons["show_prediction"].isChecked()
     assert all(bright(item) > 0.05 for item in listed(hands)[1:]), "pictures of the masks"
     agreements = hands.window.mask_desk.agreements
     hands.wait(lambda: "(slice" in agreements.text(), "for the readers' agreement")

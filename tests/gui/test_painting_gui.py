@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from ctstudio.ct.labels import BACKGROUND
 from ctstudio.ct.window import Window
@@ -141,6 +141,52 @@ def test_slices_between_are_filled(studio: Any) -> None:
     assert not drawn[[2, 8]].any()
     studio.key(Qt.Key.Key_Z, Ctrl)
     assert not (labels(studio)[4:7]).any()
+
+
+def test_what_is_painted_is_saved_from_the_bar_and_the_menu(
+    studio: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nibabel
+
+    view, window = studio.view, studio.window
+    studio.bar.radius.setValue(6.0)
+    studio.click(view, Left, place_of(view, 40, 30))
+    assert not window.actions_by_name["export_dicom"].isEnabled(), "the series itself is active"
+    folders = iter([tmp_path / "bar", tmp_path / "menu"])
+    titles: list[str] = []
+
+    def name(_parent: Any, title: str, *_: Any) -> tuple[str, str]:
+        titles.append(title)
+        return str(next(folders)), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", name)
+    studio.press(studio.bar.save)
+    studio.wait(lambda: (tmp_path / "bar").is_dir(), "for the files")
+    studio.idle()
+    window.painter.set_on(False)  # then it is the mask of the active series
+    studio.key(Qt.Key.Key_B, Ctrl | Qt.KeyboardModifier.AltModifier)
+    studio.wait(lambda: (tmp_path / "menu").is_dir(), "for the files")
+    studio.idle()
+    assert titles == ["Name of the new folder for the mask (DICOM SEG and NIfTI)"] * 2
+    there = view.stack.geometry
+    for folder in ("bar", "menu"):
+        (path,) = (tmp_path / folder).glob("*.nii.gz")
+        image = nibabel.load(path)
+        drawn = np.argwhere(np.asarray(image.dataobj) == 1)
+        at = (image.affine @ np.c_[drawn, np.ones(len(drawn))].T).T[:, :3] * (-1, -1, 1)
+        z, y, x = np.argwhere(labels(studio) == 1).T
+        want = (
+            there.positions_mm[z]
+            + y[:, None] * there.spacing_mm[0] * there.column_direction
+            + x[:, None] * there.spacing_mm[1] * there.row_direction
+        )
+        near = np.linalg.norm(at[:, None] - want[None], axis=2)
+        assert len(at) == len(want)
+        assert near.min(axis=0).max() < 1e-3, "mm in the patient"
+        assert near.min(axis=1).max() < 1e-3
+    window.session.remove_layer(window.masks.layers[0])
+    window.actions_by_name["save_mask"].trigger()
+    assert len(titles) == 2, "there is none to be saved"
 
 
 def test_labels_of_their_own(studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:

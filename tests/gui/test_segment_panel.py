@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel
 
@@ -46,6 +47,19 @@ def masks(hands: Any) -> list[Any]:
 
 def texts(hands: Any) -> str:
     return " ".join(label.text() for label in hands.panel.findChildren(QLabel))
+
+
+def test_pieces_are_counted_in_voxels_where_lengths_are_not_known(
+    studio: Any, tmp_path: Any
+) -> None:
+    assert studio.panel.least.text() == "0 mm³"
+    for k in range(2):
+        Image.fromarray(np.full((20, 24), 90 + k, np.uint8)).save(tmp_path / f"{k}.png")
+    studio.drop(tmp_path / "0.png", tmp_path / "1.png")
+    studio.wait(lambda: studio.panel.least.text() == "0 voxels")
+    studio.window.series_panel.show_requested.emit(studio.layer("Thin slab"))
+    assert studio.panel.least.text() == "0 mm³"
+    studio.idle()
 
 
 def test_a_network_from_a_file_segments_the_series(

@@ -57,3 +57,4 @@ def test_of_equal_pieces_the_first_is_kept() -> None:
 )
 def test_what_is_kept_in_words(blobs: Blobs, words: str) -> None:
     assert str(blobs) == words
+    assert blobs.told("voxels") == words.replace("mm3", "voxels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -75,6 +76,11 @@ def test_a_series_becomes_a_label_map() -> None:
     assert kept.derivation[-1] == "kept the largest piece of each class"
     large = finish(segment(volume, above_zero(), blobs=Blobs(least_mm3=0.6)))
     assert np.array_equal(large.voxels, inside)
+    assert large.derivation[-1] == "kept pieces of 0.6 mm3 or more"
+    nowhere = replace(volume, geometry=replace(volume.geometry, spacing_known=False))
+    large = finish(segment(nowhere, above_zero(), blobs=Blobs(least_mm3=2)))
+    assert np.array_equal(large.voxels, inside), "of one voxel each, however large"
+    assert large.derivation[-1] == "kept pieces of 2 voxels or more"
 
 
 def test_a_network_of_whole_images_segments_too() -> None:

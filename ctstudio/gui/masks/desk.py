@@ -15,6 +15,7 @@ from ctstudio.gui.masks.found_masks import FoundMasks
 from ctstudio.gui.masks.menu import MaskMenu
 from ctstudio.gui.masks.overlay_bar import OverlayBar
 from ctstudio.gui.masks.paint_bar import PaintBar
+from ctstudio.gui.masks.roles import is_mask
 from ctstudio.gui.masks.segment_panel import SegmentPanel
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
@@ -47,6 +48,7 @@ class MaskDesk(QObject):
         window.train_panel.trained.connect(self.take)
         for paint_bar in window.findChildren(PaintBar):
             paint_bar.train_requested.connect(self._train)
+            paint_bar.save_requested.connect(self._save)
         self._found = FoundMasks(session, window.opener)
         self._found.truth_found.connect(self._masks.roles.choose_truth)
         self._found.understood.connect(
@@ -68,6 +70,7 @@ class MaskDesk(QObject):
             "mask_figure": self._figure.ask,
             "segment": self.show_panel,
             "train_on_mask": self._train_on_active,
+            "save_mask": self._save,
         }
 
     def show_panel(self) -> None:
@@ -98,6 +101,9 @@ class MaskDesk(QObject):
         if base is None:
             return
         layer = masks.roles.truth(base) if first else masks.roles.prediction(base)
+        if layer is None and not first and (other := masks.roles.other(base)) is not None:
+            masks.roles.choose_prediction(other)
+            layer, on = other, True
         if layer is None:
             return
         with self._window.session.undo.step(tr("Show or hide a mask")):
@@ -137,6 +143,20 @@ class MaskDesk(QObject):
         layer = self._masks.likely(base) if base is not None else None
         if layer is not None:
             self.panel.segmenter.cut(layer, threshold)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Save the mask that is painted, looked at, or laid over the active series."""
+        window, active = self._window, self._window.session.active
+        mask = window.painter.mask if window.painter.on else None
+        if mask is None and active is not None:
+            roles = self._masks.roles
+            mask = active if is_mask(active) else roles.prediction(active) or roles.truth(active)
+        if mask is None or not mask.exportable:
+            window.session.message.emit(tr("Paint a mask first, or open one."), 6000)
+            return
+        window.compare_panel.save_layer(mask)
 
     # -- training on what was painted ------------------------------------------------------------
 

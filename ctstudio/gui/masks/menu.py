@@ -31,7 +31,7 @@ from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.words import plain_title
 
 FIRST = (
-    ("open_folder", "open_mask"),
+    ("open_folder", "open_mask", "save_mask"),
     ("paint", "segment", "train_on_mask"),
     ("masks", "show_truth", "show_prediction", "show_difference", "show_probability"),
     ("mask_scores", "mask_figure"),

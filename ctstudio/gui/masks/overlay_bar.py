@@ -178,8 +178,8 @@ class OverlayBar(QFrame):
         difference = masks.compared is not None
         states = {
             "show_truth": (truth is not None, not difference and _shown(masks, truth)),
-            "show_prediction": (
-                prediction is not None,
+            "show_prediction": (  # of two that were drawn, either can be held against the other
+                prediction is not None or masks.roles.other(base) is not None,
                 not difference and not masks.probability and _shown(masks, prediction),
             ),
             "show_difference": (masks.roles.pair(base) is not None or difference, difference),

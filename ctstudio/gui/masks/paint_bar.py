@@ -40,6 +40,7 @@ class PaintBar(QFrame):
     """Tools, label, brush and HU limits; hidden while nothing is painted."""
 
     train_requested = Signal(object)  # Layer: the mask to learn from
+    save_requested = Signal()
 
     def __init__(self, painter: Painter, masks: Masks) -> None:
         super().__init__()
@@ -101,13 +102,15 @@ class PaintBar(QFrame):
         self.sparse.toggled.connect(painter.set_sparse)
         self.train = picture_button("mdi6.school-outline", tr("Train on what is painted"))
         self.train.clicked.connect(self._train)
+        self.save = picture_button("mdi6.content-save-outline", tr("Save mask (Ctrl+Alt+B)"))
+        self.save.clicked.connect(self.save_requested)
         self.done = picture_button("mdi6.check", tr("Done"))
         self.done.setText(tr("Done"))
         self.done.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.done.clicked.connect(lambda: painter.set_on(False))
         for widget in (
             self.mask_box, self.label_box, self.radius, self.limited,
-            self.low, self.to, self.high, self.between, self.sparse, self.train,
+            self.low, self.to, self.high, self.between, self.sparse, self.train, self.save,
         ):  # fmt: skip
             layout.addWidget(widget)
         layout.addStretch(1)

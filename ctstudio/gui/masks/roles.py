@@ -68,6 +68,11 @@ class Roles(QObject):
             found.sort(key=lambda la: not is_live(la))
         return found[-1] if found else None
 
+    def other(self, base: Layer) -> Layer | None:
+        """The newest mask that is not the truth: what could count as a prediction."""
+        truth = self.truth(base)
+        return next((la for la in reversed(self.masks(base)) if la is not truth), None)
+
     def pair(self, base: Layer) -> tuple[Layer, Layer] | None:
         """Truth and prediction, where there are both and they are of one size."""
         truth, prediction = self.truth(base), self.prediction(base)

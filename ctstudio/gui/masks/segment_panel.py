@@ -145,7 +145,6 @@ class SegmentPanel(QWidget):
         self.least = QDoubleSpinBox()
         self.least.setDecimals(0)
         self.least.setRange(0, 1e9)
-        self.least.setSuffix(" mm³")
         self.least.setAccessibleName(tr("Smallest piece"))
         self.least.setToolTip(
             tr("{0}; smaller ones are left out").format(tr(about["least_mm3"].help))
@@ -243,6 +242,8 @@ class SegmentPanel(QWidget):
         self._source = base if base is not None and base in self._session.layers else None
         name = called(self._source) if self._source is not None else ""
         self._of.setText(tr("Segments {0}").format(name) if name else tr("Open a series first."))
+        known = self._source is None or self._source.stack.geometry.spacing_known
+        self.least.setSuffix(" mm³" if known else tr(" voxels"))  # each counts as 1 mm³ then
         self._enable()
 
     def _layer_changed(self, layer: Layer, index: int) -> None:

@@ -330,10 +330,15 @@ class ComparePanel(QWidget):
                 tr("Activate the pane with the denoised series first."), 6000
             )
             return
+        self.save_layer(layer)
+
+    def save_layer(self, layer: Layer) -> None:
+        """Ask for a folder, then write a layer there: a series, or of a mask SEG and NIfTI."""
+        title = tr("Name of the new folder for the series")
+        if layer.kind == "mask":
+            title = tr("Name of the new folder for the mask (DICOM SEG and NIfTI)")
         safe = "".join(c if c.isalnum() or c in " -_." else "-" for c in layer.name).strip()
-        folder = ask_new_folder(
-            self, self._session, tr("Name of the new folder for the series"), safe or "denoised"
-        )
+        folder = ask_new_folder(self, self._session, title, safe or "denoised")
         if folder is None:
             return
         try:
