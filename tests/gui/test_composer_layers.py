@@ -325,7 +325,7 @@ def test_what_goes_wrong_is_said_where_one_looks(hands, thin, tmp_path, monkeypa
     described = tmp_path / "two.toml"
     described.write_text(two.to_toml(), encoding="utf-8")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(described), ""))
-    assert "reference, which is not open" in press("open")
+    assert "a second series (reference)" in press("open")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     assert "no training" in press("runs")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("...", True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +13,17 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Progress, Work
 from ctstudio.figures.description import FigureSpec
-from ctstudio.figures.scene import Place, Scene
+from ctstudio.figures.scene import Scene
+from ctstudio.gui.composer.drawing import drawn_for_screen
 from ctstudio.gui.composer.exports import Exports, may_overwrite
-from ctstudio.gui.composer.preview import to_qimage
+from ctstudio.gui.composer.missing import what_is_missing
 from ctstudio.gui.composer.sources import Sources
 from ctstudio.gui.composer.store import TemplateStore
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.dialogs import show_details
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.figures.build import Builder
-from ctstudio.workflows.figures.differences import cells_drawn
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.origin import by_parts, others, without_content
 from ctstudio.workflows.figures.templates import TEMPLATES
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
     from ctstudio.workflows.denoise import Method
 
 ROLE = "figure"
-SCREEN, OWN, PROGRESS = "screen", "own:", "progress"
+SCREEN, OWN, PROGRESS, FILE = "screen", "own:", "progress", "file"
 ORIGINS = (
     "Figures and descriptions (*.png *.tif *.tiff *.svg *.pdf *.gif *.mp4 *.webm *.html *.toml "
     "*.json)"
 )
-SCREEN_PX = 1800
-"""The live picture is drawn no wider: the resolution of paper would only make it late."""
 
 
 class Composer(QObject):
@@ -55,6 +53,9 @@ class Composer(QObject):
         self._sources: Sources | None = None
         self._folder: Path | None = None  # of a training that is not in the window
         self._template = SCREEN
+        self._picked: FigureSpec | None = None  # as the template made it, before any change
+        self._file: tuple[str, FigureSpec] | None = None  # its name, and what it says
+        self._lacking = False  # the bar says that something of the figure could not be drawn
         self._again = False  # something changed while the last picture was drawn
 
     def handlers(self) -> dict[str, Callable[..., Any]]:
@@ -67,9 +68,44 @@ class Composer(QObject):
         self._gather(window)
         if window.spec is None or not self._fits(window.spec):
             self._pick(SCREEN)
-        else:
+        elif not self._follow(window):
             self._later()
         window.open_over(self._parent)
+
+    def _activated(self) -> None:
+        """One comes back to the window: the panes may show something else by now."""
+        window = self.window
+        if window is None or not self._following or self._session.closing:
+            return
+        self._sources = Sources(self._session, self._grid, self._masks, self._folder)
+        self._follow(window)
+
+    @property
+    def _following(self) -> bool:
+        """Whether the figure is what the panes show, and nothing of it was changed by hand."""
+        spec = self.window.spec if self.window is not None else None
+        if self._template != SCREEN or spec is None or self._picked is None:
+            return False
+        return replace(spec, layers=()) == replace(self._picked, layers=())
+
+    def _follow(self, window: FigureWindow) -> bool:
+        """Show what is on the screen now, where that is chosen; False where all is as it was."""
+        assert self._sources is not None
+        if not self._following:
+            return False
+        try:
+            spec = self._sources.as_on_screen()
+            if spec is None or self._sources.missing(spec):
+                return False
+            spec = self._sources.fitted(spec)
+        except StudioError:
+            return False  # the picture itself says what is wrong
+        if spec == window.spec:
+            return False
+        self._picked = spec
+        window.set_spec(spec)
+        self._later()
+        return True
 
     def _make_window(self) -> FigureWindow:
         if self.window is None:
@@ -78,6 +114,7 @@ class Composer(QObject):
             window.settle.timeout.connect(self._draw)
             window.template_picked.connect(self._pick)
             window.wanted.connect(self._do)
+            window.activated.connect(self._activated)
             window.banner.details_requested.connect(partial(show_details, window))
             self._exports.window = window
             self._session.trouble.connect(self._trouble)
@@ -100,6 +137,8 @@ class Composer(QObject):
             self._gather(window)
             if window.spec is None:  # the first series, and it was promised
                 self._pick(SCREEN)
+            else:
+                self._follow(window)
             self._later()
 
     def _layer_changed(self, _layer: object, index: int) -> None:
@@ -118,6 +157,8 @@ class Composer(QObject):
         box, key = window.templates, window.templates.currentData()
         box.clear()
         box.addItem(tr("As on the screen"), SCREEN)
+        if self._file is not None:
+            box.addItem(tr("From the file {0}").format(self._file[0]), FILE)
         for template in TEMPLATES.values():
             lacks = template.lacks(sources.given)
             # A training can be chosen.
@@ -146,6 +187,10 @@ class Composer(QObject):
                 if spec is None:
                     window.view.say(tr("Open a series, and the figure of it appears here."))
                     return
+            elif key == FILE:
+                assert self._file is not None
+                self._show_file(window, *self._file)
+                return
             elif key.startswith(OWN):
                 spec = self.store.load(key.removeprefix(OWN))
             else:
@@ -161,8 +206,12 @@ class Composer(QObject):
             self._exports.tell(error)
             self._keep_template(window)
             return
-        self._template = key
         window.banner.hide()
+        self._show_spec(window, key, spec)
+
+    def _show_spec(self, window: FigureWindow, key: str, spec: FigureSpec) -> None:
+        self._template, self._picked = key, spec
+        self._keep_template(window)
         window.view.selected = (0, 0)
         window.set_spec(spec)
         self._later()
@@ -197,7 +246,7 @@ class Composer(QObject):
         missing = self._sources.missing(spec)
         if missing:
             raise StudioError(
-                f"The figure shows {', '.join(missing)}, which is not open.",
+                f"The figure shows what is not open: {what_is_missing(spec, missing)}.",
                 hint="Open it, or denoise the series first, then try again. The reference is the "
                 "second series that is open.",
             )
@@ -226,7 +275,7 @@ class Composer(QObject):
         self._session.jobs.start(
             ROLE,
             tr("Figure"),
-            lambda: _picture(spec, material),
+            lambda: drawn_for_screen(spec, material),
             succeeded=self._drawn,
             cancelled=self._next,
             failed=self._not_drawn,
@@ -245,8 +294,12 @@ class Composer(QObject):
 
         if self.window is not None:
             self.window.view.show_scene(*result)
-            if words := lacking_words(result[0]):
+            words = lacking_words(result[0])
+            if words:
                 self.window.banner.show_trouble(words, "")
+            elif self._lacking:
+                self.window.banner.hide()
+            self._lacking = bool(words)
         self._next()
 
     def _not_drawn(self, error: Exception) -> None:
@@ -293,16 +346,20 @@ class Composer(QObject):
         )
         if not chosen:
             return
-        found = read_description(chosen)
+        self._show_file(window, Path(chosen).name, read_description(chosen))
+
+    def _show_file(self, window: FigureWindow, name: str, found: FigureSpec) -> None:
+        """Show what a file says, and name the file in the list of templates."""
         sources = self._sources
         assert sources is not None
         spec = sources.fitted(found, own_methods=False)
         self._require_all(spec)
         told = others(found, self._material(spec))
         spec = by_parts(spec) if told else spec
-        window.view.selected = (0, 0)
-        window.set_spec(without_content(spec))
-        self._later()
+        self._file = (name, found)
+        self._gather(window)
+        window.banner.hide()
+        self._show_spec(window, FILE, without_content(spec))
         if told:
             window.banner.show_trouble(told, tr("It is drawn of the open one here."))
 
@@ -321,31 +378,3 @@ class Composer(QObject):
         self._session.message.emit(
             tr("The template {0} can be chosen from now on.").format(path.stem), 6000
         )
-
-
-def _picture(spec: FigureSpec, material: Material) -> Work[tuple[Scene, QImage]]:
-    """The figure at the resolution of a screen."""
-    from dataclasses import replace
-
-    from ctstudio.figures.sheet import MM_PER_INCH
-    from ctstudio.workflows.figures.make import still
-
-    yield Progress(0, 1, "Drawing")
-    checked = FigureSpec.from_dict(spec.to_dict())
-    style = checked.style
-    if not style.pixel_exact:
-        dpi = max(min(style.dpi, round(SCREEN_PX / style.width_mm * MM_PER_INCH)), 30)
-        checked = replace(checked, style=replace(style, dpi=dpi))
-    scene = still(checked, material)
-    return replace(scene, places=_described(scene.places, checked, material)), to_qimage(scene)
-
-
-def _described(
-    places: tuple[Place, ...], spec: FigureSpec, material: Material
-) -> tuple[Place, ...]:
-    """Places with the cells of the description that they come from; differences have none."""
-    from dataclasses import replace
-
-    cells = cells_drawn(spec, material)
-    found = ((place, cells[place.row][place.column]) for place in places)
-    return tuple(replace(p, row=c.row, column=c.column) for p, c in found if c is not None)

@@ -117,6 +117,7 @@ class Exports(QObject):
             else tr("Saved {0}").format(result)
         )
         self._session.message.emit(words, 10_000)
+        self._tell_codec(result)
 
     def _warn(self, result: Any) -> None:
         """What the work had to say stays until it is read: a file may be missing."""
@@ -127,6 +128,19 @@ class Exports(QObject):
         words = tr("{0} of {1} figures were not made.").format(lost, self._count) if lost else last
         details = "\n".join(self._notes) if others else ""
         self.window.banner.show_trouble(words, last if lost else "", details)
+
+    def _tell_codec(self, result: Any) -> None:
+        """Say where an older player may not show a film; a bar that says more stays."""
+        written = result if isinstance(result, list) else [result]
+        films = [path for path in written if Path(path).suffix.lower() == ".mp4"]
+        if not films or "av1" not in mp4_codec():
+            return
+        words = tr("It is AV1, which players older than about 2020 do not know.")
+        hint = tr("OpenH264 is not there. For older players save a WebM (VP9) or a GIF.")
+        if self.window is not None and self.window.isVisible() and not self._notes:
+            self.window.banner.show_trouble(words, hint)
+        else:
+            self._session.message.emit(f"{words} {hint}", 10_000)
 
     def _cancelled(self) -> None:
         self._session.message.emit(tr("Cancelled; nothing was written."), 6000)
@@ -237,6 +251,13 @@ def may_overwrite(window: QWidget, there: Sequence[Path]) -> bool:
     answer = box.exec()
     box.deleteLater()
     return bool(answer == QMessageBox.StandardButton.Yes)
+
+
+def mp4_codec() -> str:
+    """The encoder of MP4 films here; it takes a moment to look for."""
+    from ctstudio.figures.video import encoder_for
+
+    return encoder_for(".mp4")
 
 
 def _bits(window: FigureWindow) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -36,6 +36,8 @@ from ctstudio.workflows.figures.templates import Template
 SETTLE_MS = 150
 SHARE = 0.94  # of the main window
 FORM_PX = 344
+TITLE_PX, EDGES_PX = 32, 8
+"""A window's title and both its edges, where it is not known how large they are."""
 
 
 class FigureWindow(QDialog):
@@ -44,6 +46,7 @@ class FigureWindow(QDialog):
     described = Signal(object)  # FigureSpec: it was changed
     template_picked = Signal(object)  # the template's key
     wanted = Signal(str)  # "save", "film", "each", "runs", "copy", "keep", "open", "report", ...
+    activated = Signal()  # one comes back to it from another window
 
     def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -351,10 +354,33 @@ class FigureWindow(QDialog):
         self.view.selected = (min(row, len(rows) - 1), 0)
         self._set_rows(rows)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Tell when it becomes the active window."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.activated.emit()
+
+    def done(self, result: int) -> None:
+        """Close it; what went wrong is over when it is opened again."""
+        self.banner.hide()
+        super().done(result)
+
     def open_over(self, window: QWidget) -> None:
-        """Show it, almost as large as the main window the first time."""
+        """Show it, almost as large as the main window the first time, its frame on the screen."""
         if not self._placed:
             self._placed = True
-            self.resize(window.size() * SHARE)
+            room = window.screen().availableGeometry()
+            # A frame like that of the main window is still to come.
+            own, outer = window.geometry(), window.frameGeometry()
+            title = max(own.top() - outer.top(), TITLE_PX)
+            sides = max(outer.width() - own.width(), EDGES_PX)
+            size = (window.size() * SHARE).boundedTo(room.size() - QSize(sides, title + sides // 2))
+            self.resize(size)
+            left = outer.center().x() - size.width() // 2
+            top = outer.center().y() - (size.height() + title) // 2
+            self.move(
+                max(min(left, room.right() - size.width() - sides), room.left()),
+                max(min(top, room.bottom() - size.height() - title - sides // 2), room.top()),
+            )
         self.show()
         self.activateWindow()

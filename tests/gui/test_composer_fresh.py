@@ -1,0 +1,196 @@
+"""The window "Figure" opened again: it shows what is on the screen by then, and no old trouble."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QEvent, QRect, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from ctstudio.figures import video
+from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
+from ctstudio.gui.composer.missing import what_is_missing
+from ctstudio.gui.composer.window import FigureWindow
+from ctstudio.gui.job import Jobs
+from tests.gui.test_compare_pictures import compare, pair  # noqa: F401
+from tests.gui.test_composer import drawn, save_as
+from tests.gui.test_composer_comparing import composed, panels
+
+
+def again(hands: Any) -> Any:
+    """Open it a second time, as the menu does."""
+    hands.window.actions_by_name["figure"].trigger()
+    window = hands.window.services.composer.window
+    drawn(hands, window)
+    return window
+
+
+def shown(window: Any) -> list[str]:
+    return [cell.layer for cell in window.spec.cells]
+
+
+def denoise(hands: Any) -> None:
+    panel = hands.window.denoise_panel
+    panel.choose("tv")
+    hands.press(panel.apply_button)
+    hands.wait(lambda: any(la.kind == "residual" for la in hands.session.layers))
+    hands.idle()
+
+
+def test_opened_again_it_shows_the_panes_of_now(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    window = composed(hands)
+    assert shown(window) == ["original"]
+    window.close()
+    denoise(hands)
+    window = again(hands)
+    assert shown(window) == ["original", "denoised 1", "residual 1"]
+    assert len(panels(window)) == 3
+    assert window.templates.currentText() == "As on the screen"
+
+
+def test_a_figure_that_was_changed_by_hand_stays(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    window = composed(hands)
+    title = window.figure.editors["title"]
+    title.setFocus()
+    QTest.keyClicks(title, "Mine")
+    QTest.keyClick(title, Qt.Key.Key_Return)
+    drawn(hands, window)
+    window.close()
+    denoise(hands)
+    window = again(hands)
+    assert (window.spec.title, shown(window)) == ("Mine", ["original"])
+    window.templates.activated.emit(0)  # chosen again from the list
+    drawn(hands, window)
+    assert (window.spec.title, len(shown(window))) == ("", 3)
+
+
+def test_coming_back_to_it_shows_another_way_to_compare(pair: Any) -> None:  # noqa: F811
+    compare(pair, "difference")
+    window = composed(pair)
+    assert not window.spec.cells[0].beside
+    pair.window.activateWindow()
+    pair.window.view_control.comparing.set_mode(pair.grid.panes[0], "swipe")
+    window.activateWindow()
+    if not window.isActiveWindow():
+        QApplication.sendEvent(window, QEvent(QEvent.Type.WindowActivate))
+    drawn(pair, window)
+    assert (window.spec.cells[0].beside, window.spec.cells[0].together) == ("reference", "swipe")
+
+
+@pytest.fixture
+def alone(hands: Any, thin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One series, and a file that shows two; the file dialog names it."""
+    hands.open(thin)
+    layers = (
+        LayerSpec("original"),
+        LayerSpec("reference", number=2),
+        LayerSpec("error", "difference", of="original", minus="reference"),
+    )
+    cells = (CellSpec("original"), CellSpec("reference"), CellSpec("error"))
+    path = tmp_path / "two.toml"
+    path.write_text(FigureSpec(layers, (cells,)).to_toml(), encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    return composed(hands)
+
+
+def test_what_went_wrong_is_over_when_it_is_opened_again(hands: Any, alone: Any) -> None:
+    hands.press(alone.buttons["open"])
+    assert "a second series (reference) and its difference" in alone.banner.text.text()
+    assert "error" not in alone.banner.text.text()
+    assert alone.templates.currentText() == "As on the screen"
+    assert not alone.banner.isHidden()
+    alone.close()
+    assert again(hands).banner.isHidden()
+
+
+def test_the_list_names_the_file_that_the_figure_is_of(
+    hands: Any, alone: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = FigureSpec((LayerSpec("original"),), ((CellSpec("original", title="Kept"),),))
+    path = tmp_path / "one.toml"
+    path.write_text(one.to_toml(), encoding="utf-8")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    hands.press(alone.buttons["open"])
+    drawn(hands, alone)
+    assert alone.templates.currentText() == "From the file one.toml"
+    alone.close()
+    window = again(hands)
+    assert window.spec.cells[0].title == "Kept"  # it is not what is on the screen
+    assert window.templates.currentText() == "From the file one.toml"
+    window.templates.activated.emit(0)
+    assert window.spec.cells[0].title == ""
+    window.templates.activated.emit(1)
+    assert window.spec.cells[0].title == "Kept"
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (LayerSpec("base"), "a series"),
+        (LayerSpec("base", number=3), "series number 3"),
+        (LayerSpec("base", "method", method="tv", of="original"), "a denoised series"),
+        (LayerSpec("base", "mask"), "a mask"),
+        (LayerSpec("base", "run"), "a training"),
+        (LayerSpec("base", "difference", of="original", minus="original"), "a difference"),
+    ],
+)
+def test_what_is_missing_is_said_without_inner_names(layer: LayerSpec, words: str) -> None:
+    spec = FigureSpec((LayerSpec("original"), layer), ((CellSpec("base"),),))
+    assert what_is_missing(spec, ["base"]) == words
+
+
+@pytest.mark.parametrize("encoder", ["libsvtav1", "libopenh264"])
+def test_a_film_that_is_av1_says_so(
+    hands: Any, thin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, encoder: str
+) -> None:
+    hands.open(thin)
+    window = composed(hands)
+    spec = window.spec
+    window.set_spec(replace(spec, film=replace(spec.film, first=1, last=2)))
+    path = tmp_path / "film.mp4"
+    save_as(monkeypatch, path, "MP4 (*.mp4)")
+    own = video.encoder_for
+    monkeypatch.setattr(
+        "ctstudio.gui.composer.exports.mp4_codec",
+        lambda: encoder if encoder != "libsvtav1" else own(".mp4"),
+    )
+    hands.press(window.buttons["film"])
+    hands.idle()
+    assert path.exists()
+    if encoder == "libopenh264":
+        assert window.banner.isHidden()
+    elif "av1" in own(".mp4"):
+        assert "AV1" in window.banner.text.text()
+        assert "WebM" in window.banner.text.text()
+
+
+class Screen:
+    """One that is smaller than most."""
+
+    def availableGeometry(self) -> QRect:
+        return QRect(0, 0, 1440, 900)
+
+
+class Main(QWidget):
+    def screen(self) -> Any:
+        return Screen()
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 28), (300, 200)])
+def test_its_frame_is_on_the_screen(qapp: QApplication, at: tuple[int, int]) -> None:
+    """Also over a main window that fills the screen."""
+    main = Main()
+    main.setGeometry(QRect(*at, 1440, 900))
+    window = FigureWindow(Jobs(), main)
+    window.open_over(main)
+    qapp.processEvents()
+    assert Screen().availableGeometry().contains(window.frameGeometry())
+    assert window.pos().y() + window.height() + 30 <= 900  # there is room for a title
+    window.close()
+    shiboken6.delete(main)
