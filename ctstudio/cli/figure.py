@@ -67,6 +67,7 @@ OUT = out_option(
         "ctstudio figure noisy --reference full-dose --method tv --method run --template methods "
         "--out methods.svg",
         "ctstudio figure noisy --reference full-dose --method tv --film flicker --out tv.gif",
+        "ctstudio figure smooth --reference sharp --film swipe --out kernels.mp4",
         "ctstudio figure --run run --template progress --out training.mp4",
         "ctstudio figure --demo --method tv --template five --out five.png --dpi 600",
         "ctstudio figure path/to/series --mask organs.nii.gz --mask-as contour --out organs.png",

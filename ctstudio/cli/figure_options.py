@@ -34,7 +34,8 @@ SHOWN: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--template",
         type=click.Choice(TEMPLATES),
-        help="What the figure shows; grid and five need --reference and --method.",
+        help="What the figure shows; grid and five need --reference and --method; single and "
+        "residual show PATH beside its --reference where no --method is given.",
     ),
     click.option(
         "--from",

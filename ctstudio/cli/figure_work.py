@@ -89,7 +89,9 @@ def _from_template(options: dict[str, Any]) -> FigureSpec:
         usual = "progress"
     name = options["template"] or usual
     try:
-        return template(name).make(Given(methods, series, training, options["window"] or ""))
+        window = options["window"] or ""
+        both = bool(options["references"]) and not methods
+        return template(name).make(Given(methods, series, training, window, both))
     except StudioError as error:
         lacking = []
         if name in ("grid", "five") and series < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,48 @@ def test_a_missing_second_series_is_asked_for_by_its_option(
     again = ["figure", pair[0], "--from", str(one), "--out", str(tmp_path / "two.png")]
     assert main.run(again) == 1
     assert "--reference PATH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix"),
+    [
+        (["--film", "swipe"], ".gif"),
+        (["--film", "flicker"], ".gif"),
+        ([], ".png"),
+        (["--template", "single"], ".png"),
+        (["--template", "residual"], ".png"),
+    ],
+)
+def test_two_series_are_shown_without_a_method(
+    pair: list[str], tmp_path: Path, options: list[str], suffix: str
+) -> None:
+    from ctstudio.figures.stills import read_description
+
+    out = tmp_path / f"a{suffix}"
+    assert main.run(["figure", *pair, *options, "--dpi", "60", "--out", str(out)]) == 0
+    shown = [cell.layer for cell in read_description(out).cells]
+    assert shown[:2] == ["original", "reference"]
+    assert shown[2:] == (["residual 1"] if "residual" in options else [])
+
+
+@pytest.mark.parametrize("command", ["figure", "report"])
+def test_a_reference_of_another_place_is_refused(
+    command: str,
+    make_series: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import pydicom
+
+    one, other = make_series("chest"), make_series("phantom")
+    for path in other.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.ImagePositionPatient = [0, 0, ds.ImagePositionPatient[2] - 1800]
+        ds.save_as(path)
+    out = tmp_path / ("a.png" if command == "figure" else "a.html")
+    words = ["--method", "tv", "--template", "grid", "--out", str(out)]
+    assert main.run([command, str(one), "--reference", str(other), *words]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Original (chest) cannot be compared with reference (phantom)" in told
+    assert "no place in the patient in common" in told
+    assert not out.exists()

@@ -25,13 +25,15 @@ class Given:
     """What there is to show.
 
     ``methods`` are names or network files in order; ``series`` counts the series that are opened,
-    of which the first is the original, the second what it is compared with.
+    of which the first is the original, the second what it is compared with. ``both``: the second is
+    shown, also where a template takes one.
     """
 
     methods: Sequence[str] = ()
     series: int = 1
     training: bool = False
     window: str = ""
+    both: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Template:
         """What it needs and is not there, in words."""
         there = {
             SECOND: given.series > 1,
-            RESULT: bool(given.methods),
+            RESULT: bool(given.methods) or (given.both and self.name == "residual"),
             RUN: given.training,
         }
         return [need for need in self.needs if not there[need]]
@@ -111,7 +113,22 @@ def _cell(given: Given, layer: str) -> CellSpec:
     return CellSpec(layer, caption=caption, against=against)
 
 
+def _pair(given: Given, *, difference: bool) -> FigureSpec:
+    """Two series side by side, without any method: another reconstruction, another dose."""
+    layers = [LayerSpec(ORIGINAL), LayerSpec(REFERENCE, number=2)]
+    row = [_cell(given, ORIGINAL), _cell(given, REFERENCE)]
+    if difference:
+        layers.append(LayerSpec("residual 1", "difference", of=REFERENCE, minus=ORIGINAL))
+        row.append(CellSpec("residual 1", caption="{window}"))
+    style = StyleSpec() if difference else StyleSpec(width_mm=120, letters="none")
+    return FigureSpec(
+        tuple(layers), (tuple(row),), window=given.window, footer="{slice}", style=style
+    )
+
+
 def _single(given: Given) -> FigureSpec:
+    if given.both and given.series > 1:
+        return _pair(given, difference=False)
     return FigureSpec(
         (LayerSpec(ORIGINAL),),
         ((CellSpec(ORIGINAL, caption="{slice}, {window}"),),),
@@ -121,6 +138,8 @@ def _single(given: Given) -> FigureSpec:
 
 
 def _residual(given: Given) -> FigureSpec:
+    if not given.methods:
+        return _pair(given, difference=True)
     rows = []
     for number in range(1, len(given.methods) + 1):
         rows.append(
