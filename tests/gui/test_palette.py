@@ -117,6 +117,19 @@ def test_what_cannot_be_done_now_is_listed_and_not_done(hands: Any) -> None:
     palette.hide()
 
 
+def test_a_word_of_the_tool_tip_finds_what_is_called_otherwise(hands: Any) -> None:
+    hands.window.actions_by_name["theme"].setChecked(True)
+    palette = open_palette(hands)
+    QTest.keyClicks(palette.line, "dark")
+    rows = [palette.list.item(row).text() for row in range(palette.list.count())]
+    assert "Light theme" in rows
+    palette.line.setText("ark")
+    rows = [palette.list.item(row).text() for row in range(palette.list.count())]
+    assert "Light theme" not in rows, "letters within a word of a tip say nothing"
+    hands.key(Qt.Key.Key_Escape)
+    hands.window.actions_by_name["theme"].setChecked(False)
+
+
 def test_what_only_says_that_there_is_nothing_is_not_listed(hands: Any) -> None:
     palette = open_palette(hands)
     QTest.keyClicks(palette.line, "no mask is open")

@@ -31,6 +31,7 @@ MENU_ROLE = int(Qt.ItemDataRole.UserRole)
 KEY_ROLE = MENU_ROLE + 1
 NOT_NOW = 3.0  # what cannot be done at present stands behind what fits as well
 EXACT = 10.0  # the name in full
+LEAST_OF_TIP = 4  # letters, before words of tool tips are looked at
 IN_TITLE = 2.0  # a letter of the command's own name counts for more than one of its menu's
 
 
@@ -53,7 +54,14 @@ class Command:
         ):
             best.append(max(best, default=0.0) + EXACT)
         found = score(query, f"{self.menu} {self.title}")
+        if found is None and self._said_to(query.strip().casefold()):
+            found = 0.0
         return max([*best, *([found] if found is not None else [])], default=None)
+
+    def _said_to(self, word: str) -> bool:
+        """Whether its tool tip has a word that begins so, as "dark" has the switch of themes."""
+        words = re.findall(r"\w+", self.action.toolTip().casefold())
+        return len(word) >= LEAST_OF_TIP and any(known.startswith(word) for known in words)
 
 
 def commands(bar: QMenuBar) -> list[Command]:
