@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize
 
+from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import Difference, SliceStack
@@ -76,9 +77,14 @@ class Sources:
         denoised_of = [la.scan for la in session.layers if la.kind == "denoised"]
         first = next((la for la in denoised_of if la in scans), active)
         scans.sort(key=lambda la: la is not first)
-        names = [ORIGINAL, REFERENCE]
+        # What is compared with the original lies where it does; others stand beside it at most.
+        own = scans[0] if scans else None
+        fitting = [la for la in scans[1:] if own and not misfit(own.stack, la.stack)][:1]
+        scans.sort(key=lambda la: la is not own and la not in fitting)
         for number, layer in enumerate(scans, start=1):
-            name = names[number - 1] if number <= len(names) else f"series {number}"
+            name = f"series {number}"
+            if layer is own or layer in fitting:
+                name = ORIGINAL if layer is own else REFERENCE
             self._add(LayerSpec(name, number=number), layer)
         for kind in ("denoised", "residual"):
             for layer in self._usable(session.layers):
@@ -91,8 +97,8 @@ class Sources:
                 hidden = sorted(masks.style(layer).hidden)
                 settings = {"hidden": hidden} if hidden else {}
                 self._add(LayerSpec(f"mask {number}", "mask", number, settings=settings), layer)
-        own = session.run.folder if session.run is not None else None
-        self.folder: Path | None = folder or own
+        latest = session.run.folder if session.run is not None else None
+        self.folder: Path | None = folder or latest
         if self.folder is not None and self._has_pictures(self.folder):
             for picture in PICTURES:
                 name = TRAINING if picture == "reconstruction" else f"{TRAINING}: {picture}"
@@ -152,7 +158,7 @@ class Sources:
     def given(self) -> Given:
         """For the built-in templates."""
         methods = [o.spec.method for o in self.offers if o.spec.source == "method"]
-        series = sum(o.spec.source == "series" for o in self.offers)
+        series = sum(o.spec.name in (ORIGINAL, REFERENCE) for o in self.offers)
         training = any(o.spec.source == "run" for o in self.offers)
         return Given(methods, series, training)
 
@@ -186,7 +192,7 @@ class Sources:
     def as_on_screen(self) -> FigureSpec | None:
         """The visible panes in a row, with their slices and windows; None where nothing fits."""
         cells: list[CellSpec] = []
-        flicker, leader = False, None
+        flicker, leader = False, self._leader()
         for pane in self._grid.visible_panes:
             name, shot = self._name_of(pane.layer), shoot(pane)
             if not name or shot is None or pane.layer is None:
@@ -215,6 +221,18 @@ class Sources:
         film = FilmSpec("flicker", usual_seconds("flicker")) if flicker else FilmSpec()
         return FigureSpec(self._specs_of(cells), (tuple(cells),), style=style, footer="{slice}",
                           film=film)  # fmt: skip
+
+    def _leader(self) -> SliceStack | None:
+        """In whose slices a figure of the panes counts: the original's, if it is among them."""
+        for pane in self._grid.visible_panes:
+            of = pane.layer
+            while of is not None and of.kind == "denoised":
+                of = of.parent
+            shown = pane.view.shown_plane
+            if of is not None and self._name_of(of) == ORIGINAL:
+                plane: Plane = shown if isinstance(shown, str) and pane.view.cut else "stored"
+                return of.stack if plane == "stored" else in_plane(of.stack, plane)
+        return None
 
     def _compared(self, cell: CellSpec, shot: PaneShot) -> list[CellSpec]:
         """A pane's cell with what is compared in it; two cells where one picture cannot be both."""
@@ -307,7 +325,9 @@ class Sources:
                 stacks[layer.name] = frozen(offer.layer.stack)
                 if layer.source == "series":
                     taken = titles.values()
-                    titles[layer.name] = series_title(offer.layer.stack, layer.number, taken)
+                    titles[layer.name] = series_title(
+                        offer.layer.stack, layer.number, taken, layer.name
+                    )
                 elif layer.source == "method":
                     note = offer.layer.note
                     titles[layer.name] = note.partition(" (")[0] or offer.layer.name
@@ -330,11 +350,14 @@ class Sources:
 
 
 def _counted(stack: SliceStack, index: int, leader: SliceStack) -> int:
-    """A slice as a figure counts it: by the slices of its first picture, where they lie alike."""
+    """A slice as a figure counts it: by the slices of the original, where they lie alike."""
     here, there = stack.geometry, leader.geometry
-    if len(stack) == len(leader) or float(here.normal @ there.normal) <= 0.99:
+    if float(here.normal @ there.normal) <= 0.99:
         return index
-    return there.nearest_slice(here.positions_mm[index])
+    if not misfit(stack, leader):
+        found = counterpart(stack, index, leader)
+        return index if found is None else found
+    return index if len(stack) == len(leader) else there.nearest_slice(here.positions_mm[index])
 
 
 def _window_words(window: Window, *, signed: bool) -> str:

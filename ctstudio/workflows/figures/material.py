@@ -226,7 +226,7 @@ def gather(
                 read[layer.number] = yield from _read(layer, series)
             stacks[layer.name] = read[layer.number]
             taken = titles.values()
-            titles[layer.name] = series_title(stacks[layer.name], layer.number, taken)
+            titles[layer.name] = series_title(stacks[layer.name], layer.number, taken, layer.name)
         elif layer.source == "method":
             method = (known or {}).get(layer.method) or method_from(layer.method, layer.settings)
             stacks[layer.name] = Treated(stacks[layer.of], method)

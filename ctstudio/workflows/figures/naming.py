@@ -27,16 +27,20 @@ DOSES = {
 SHARES = {0.5: "Half", 0.25: "Quarter", 0.1: "Tenth"}
 
 
-def series_title(stack: SliceStack, number: int, taken: Collection[str] = ()) -> str:
+def series_title(
+    stack: SliceStack, number: int, taken: Collection[str] = (), layer: str = ""
+) -> str:
     """What the ``number``-th series of a figure is called, from 1.
 
     Its dose, where it tells that or it was simulated; else its part in the figure. ``taken`` are
-    the names of others: two pictures of one name could not be told apart.
+    the names of others: two pictures of one name could not be told apart. A ``layer`` "series 2"
+    is no reference.
     """
     own = _dose(stack)
     if own and own not in taken:
         return own
-    return ROLES[number - 1] if number <= len(ROLES) else f"Series {number}"
+    role = number <= len(ROLES) and not layer.startswith("series ")
+    return ROLES[number - 1] if role else f"Series {number}"
 
 
 def _dose(stack: SliceStack) -> str:
