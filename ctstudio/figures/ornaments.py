@@ -125,7 +125,7 @@ def frame(box: tuple[int, int, int, int], line: int) -> Box:
 def enlarged(panel: Panel, left: int, top: int, width: int, line: int) -> list[Item]:
     height = picture_height(panel, width, ())
     return [
-        Picture(panel, left, top, width, height),
+        Picture(panel, left, top, width, height, enlarged=True),
         frame((left, top, width, height), line),
     ]
 

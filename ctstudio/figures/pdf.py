@@ -143,11 +143,7 @@ def _page(out: _Writer, scene: Scene, tree: int, fonts: str, faces: dict[bool, s
     ground = Box(0, 0, scene.width, scene.height, fill=scene.background)
     for item in (ground, *scene.items):
         if isinstance(item, Picture | Strip):
-            pixels = (
-                item.pixels
-                if isinstance(item, Strip)
-                else own_pixels(item.panel, item.width, item.height, scene.dark)
-            )
+            pixels = item.pixels if isinstance(item, Strip) else own_pixels(item, scene.dark)
             images.append(_image(out, pixels))
             place = f"{item.width} 0 0 {-item.height} {item.left} {item.top + item.height}"
             commands.append(f"q {place} cm /I{len(images)} Do Q")

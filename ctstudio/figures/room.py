@@ -18,7 +18,8 @@ SHARE = 0.6
 
 def _stored(item: Picture) -> int:
     """How many pixels of a picture stand in a file of lines and text."""
-    return item.panel.image.size if is_square(item.panel) else item.width * item.height
+    own = is_square(item.panel) and not item.enlarged
+    return item.panel.image.size if own else item.width * item.height
 
 
 def require_room(scene: Scene, bits: int = 8) -> None:

@@ -25,13 +25,17 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An image with its window, ``width`` x ``height`` px."""
+    """An image with its window, ``width`` x ``height`` px.
+
+    ``enlarged``: a part shown larger, smooth in every kind of file as it is on the screen.
+    """
 
     panel: Panel
     left: int
     top: int
     width: int
     height: int
+    enlarged: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,14 +20,15 @@ METADATA_ID = "ctstudio-figure"
 ANCHORS = {"left": "start", "middle": "middle", "right": "end"}
 
 
-def own_pixels(panel: Panel, width: int, height: int, dark: bool) -> NDArray[np.uint8]:
-    """A panel's pixels, ``(y, x, 3)`` uint8: one for each of the image's where they are square.
+def own_pixels(item: Picture, dark: bool) -> NDArray[np.uint8]:
+    """A picture's pixels, ``(y, x, 3)`` uint8: one for each of the image's where they are square.
 
-    Their greys are then exactly those of the window; whoever shows the file enlarges them.
+    Their greys are then exactly those of the window; whoever shows the file enlarges them. An
+    enlarged part has the pixels of the figure: it is as smooth as on the screen.
     """
-    rows, columns = panel.image.shape
-    size = (rows, columns) if is_square(panel) else (height, width)
-    return render(panel, size, dark=dark)
+    rows, columns = item.panel.image.shape
+    own = is_square(item.panel) and not item.enlarged
+    return render(item.panel, (rows, columns) if own else (item.height, item.width), dark=dark)
 
 
 def is_square(panel: Panel) -> bool:
@@ -66,7 +67,7 @@ def to_svg(scene: Scene, description: str = "") -> str:
 
 def _element(item: Item, dark: bool) -> str:
     if isinstance(item, Picture):
-        return _image(own_pixels(item.panel, item.width, item.height, dark), item)
+        return _image(own_pixels(item, dark), item)
     if isinstance(item, Strip):
         return _image(item.pixels, item)
     if isinstance(item, Text):

@@ -290,3 +290,36 @@ def test_letters_of_the_sides_are_whole_or_not_there():
     inset = InsetSpec((0.1, 0.1, 0.2, 0.2), "lower right", 0.7)
     assert "L" not in exact(rows=[[panel()]], insets=[inset], **style).texts
     assert "R" in exact(rows=[[panel()]], insets=[inset], **style).texts
+
+
+@pytest.mark.parametrize("place", ["lower right", "below"])
+def test_an_enlarged_part_is_as_smooth_in_files_of_lines_as_in_png(tmp_path, place):
+    """Embedded pixels of the inset beside those of the picture that is drawn of px."""
+    scene = arrange(
+        Sheet(
+            [[panel()]],
+            StyleSpec(width_mm=90, dpi=200, **BARE),
+            insets=[InsetSpec((0.3, 0.3, 0.2, 0.2), place)],
+        )
+    )
+    (part,) = [item for item in scene.items if isinstance(item, Picture) and item.enlarged]
+    size = (part.width, part.height)
+    assert part.width % part.panel.image.shape[1]  # not a whole multiple: it is resampled
+    line = 3
+    inside = np.s_[
+        part.top + line : part.top + part.height - line,
+        part.left + line : part.left + part.width - line,
+    ]
+    wanted = np.asarray(draw(scene))[inside]
+    save_still(scene, tmp_path / "a.svg")
+    tree = ET.parse(tmp_path / "a.svg").getroot()
+    coded = [e.get("{http://www.w3.org/1999/xlink}href") for e in tree.iter() if "image" in e.tag]
+    images = [Image.open(io.BytesIO(base64.b64decode(c.partition(",")[2]))) for c in coded]
+    save_still(scene, tmp_path / "a.pdf")
+    page = pypdfium2.PdfDocument(tmp_path / "a.pdf")[0]
+    images += [o.get_bitmap().to_pil() for o in page.get_objects([3])]
+    found = [image.convert("RGB") for image in images if image.size == size]
+    assert len(found) == 2
+    for image in found:
+        pixels = np.asarray(image)[line:-line, line:-line]
+        assert np.array_equal(pixels, wanted)
