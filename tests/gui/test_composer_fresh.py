@@ -83,6 +83,26 @@ def test_coming_back_to_it_shows_another_way_to_compare(pair: Any) -> None:  # n
     assert (window.spec.cells[0].beside, window.spec.cells[0].together) == ("reference", "swipe")
 
 
+def test_what_is_not_taken_from_the_panes_is_said(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    window = composed(hands)
+    assert window.left_out.isHidden()
+    window.close()
+    view = hands.grid.panes[0].view
+    view.zoom_by(2.0)
+    assert not view.fitted
+    window = again(hands)
+    assert "zoom" in window.left_out.text()
+    assert not window.left_out.isHidden()
+    one = FigureSpec((LayerSpec("original"),), ((CellSpec("original"),),))
+    hands.window.services.composer.store.save("Mine", one)
+    window.close()
+    window = again(hands)
+    window.templates.activated.emit(window.templates.findText("Mine"))  # nothing of the panes
+    drawn(hands, window)
+    assert window.left_out.isHidden()
+
+
 @pytest.fixture
 def alone(hands: Any, thin: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """One series, and a file that shows two; the file dialog names it."""

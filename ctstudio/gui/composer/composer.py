@@ -17,6 +17,7 @@ from ctstudio.figures.description import FigureSpec
 from ctstudio.figures.scene import Scene
 from ctstudio.gui.composer.drawing import drawn_for_screen
 from ctstudio.gui.composer.exports import Exports, may_overwrite
+from ctstudio.gui.composer.left_out import left_out
 from ctstudio.gui.composer.missing import what_is_missing
 from ctstudio.gui.composer.sources import Sources
 from ctstudio.gui.composer.store import TemplateStore
@@ -100,6 +101,7 @@ class Composer(QObject):
             spec = self._sources.fitted(spec)
         except StudioError:
             return False  # the picture itself says what is wrong
+        window.say_left_out(left_out(self._grid.visible_panes))
         if spec == window.spec:
             return False
         self._picked = spec
@@ -211,6 +213,7 @@ class Composer(QObject):
 
     def _show_spec(self, window: FigureWindow, key: str, spec: FigureSpec) -> None:
         self._template, self._picked = key, spec
+        window.say_left_out(left_out(self._grid.visible_panes) if key == SCREEN else "")
         self._keep_template(window)
         window.view.selected = (0, 0)
         window.set_spec(spec)

@@ -84,6 +84,11 @@ class FigureWindow(QDialog):
         )
         head = QVBoxLayout()
         head.addWidget(self.templates)
+        self.left_out = QLabel()
+        self.left_out.setWordWrap(True)
+        self.left_out.setProperty("role", "muted")
+        self.left_out.hide()
+        head.addWidget(self.left_out)
         beside = QHBoxLayout()
         beside.addWidget(
             self._button(
@@ -246,6 +251,11 @@ class FigureWindow(QDialog):
         model.item(row).setEnabled(not lacks)
         view = self.templates.view()
         view.setMinimumWidth(view.sizeHintForColumn(0) + 16)
+
+    def say_left_out(self, words: str) -> None:
+        """Say below the template what the figure does not take from the panes; "" for nothing."""
+        self.left_out.setText(words)
+        self.left_out.setVisible(bool(words))
 
     def set_spec(self, spec: FigureSpec) -> None:
         """Show a description; nothing is emitted."""
