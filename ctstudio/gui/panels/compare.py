@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.common_place import lies_at, misfit, reach_mm
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
@@ -237,17 +238,14 @@ class ComparePanel(QWidget):
                 continue
             if layer.kind == "mask" or layer.stack.unit == LABEL_UNIT:
                 continue
-            same_frame = (
-                layer.root is reference.root
-                or layer.stack.source.frame_of_reference_uid
-                == truth.source.frame_of_reference_uid
-                != ""
-            )
-            if not same_frame:
+            if layer.root is not reference.root and misfit(layer.stack, truth):
                 continue
             point = pane.view.stack.geometry.positions_mm[pane.view.index]
             seen = pane.view.as_seen(truth)
-            other = seen.slice_hu(seen.geometry.nearest_slice(point))
+            at, own = seen.geometry.nearest_slice(point), pane.view.stack.geometry
+            if not lies_at(seen.geometry, at, point, reach_mm(own, seen.geometry)):
+                continue  # the reference ends before
+            other = seen.slice_hu(at)
             if other.shape == hu.shape and not (np.isnan(hu).any() or np.isnan(other).any()):
                 pairs.append((layer, hu, other, self._step_of(layer)))
         name = self.protocol.currentData()
