@@ -204,8 +204,8 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
         words += f"PSNR, SSIM and RMSE against {named}, protocol {rule}. "
     words += (
         f"Noise SD: in the uniform soft tissue of {named}, the median of the standard deviation "
-        "within squares of 17 pixels, of each of these slices as a whole; the SD of a region that "
-        "is drawn, or of a spectrum of a few squares, is of other pixels. Bias there: the mean "
+        "within squares of 17 pixels. It is not that of the window, which tells of squares of "
+        "6.5 mm, of other slices, or of a region that is drawn. Bias: in the same tissue, the mean "
         f"difference from {named}."
     )
     title = "Noise" if truth is None else "Image quality and noise"
