@@ -35,9 +35,16 @@ def choose(window, form, name, data):
     box.setCurrentIndex(row)
 
 
+def edit(hands, composer):
+    """A figure that the user has edited no longer follows the panes."""
+    composer.style_form.editors["font_pt"].setValue(9)
+    drawn(hands, composer)
+
+
 @pytest.fixture
 def masked(hands, composer):  # noqa: F811
     """A mask over the slab, as if it had been painted."""
+    edit(hands, composer)
     layer = next(la for la in hands.session.layers if la.kind == "original")
     numbers = np.zeros(layer.stack.shape, np.int32)
     numbers[:, 30:60, 20:50] = 1
@@ -362,6 +369,7 @@ def test_what_nobody_expected_is_said_here_with_its_details(hands, composer, mon
 
 
 def test_what_fails_among_many_is_not_lost(hands, composer, thick, tmp_path, monkeypatch):  # noqa: F811
+    edit(hands, composer)
     hands.open(thick)
     composer.buttons["each"].setEnabled(True)
     drawn(hands, composer)
