@@ -96,12 +96,13 @@ class NumberEditor(QWidget):
         return self._field.type(self.box.value() if self._set is None else self._set)
 
     def set_value(self, value: float) -> None:
+        number = self._field.type(value)  # raises before anything has changed
         self._set = value
         with QSignalBlocker(self.box):
             if isinstance(self.box, QDoubleSpinBox):
                 # What a recipe says is kept, however small it is.
                 self.box.setDecimals(max(self.box.decimals(), decimals_of(value)))
-            self.box.setValue(self._field.type(value))
+            self.box.setValue(number)
         self._sync_slider()
 
     def _sync_slider(self) -> None:

@@ -49,6 +49,7 @@ class ProbeLabel(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)  # names are painted as they are
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setAccessibleName(tr("Value at the cursor"))
         self._parts: list[tuple[str, bool]] = []  # words, and whether they are bold
