@@ -35,7 +35,7 @@ def choose(window, form, name, data):
     box.setCurrentIndex(row)
 
 
-def edit(hands, composer):
+def edit(hands, composer):  # noqa: F811
     """A figure that the user has edited no longer follows the panes."""
     composer.style_form.editors["font_pt"].setValue(9)
     drawn(hands, composer)
