@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
 from ctstudio.learn.losses import LOSSES
-from ctstudio.learn.models import MODELS
+from ctstudio.learn.models import MODELS, patch_cnn_net
 
 FORMS = ("single", "stacked", "tri_planar", "volume")
 SLICES = {"single": 1, "stacked": 3, "tri_planar": 24, "volume": 24}
@@ -84,6 +84,35 @@ def test_a_slab_gives_what_its_patches_give_one_by_one(form: str) -> None:
     scale = float(want.abs().max())
     assert float((dense - want).abs().max()) < 1e-5 * scale
     assert float((some - want[0, :, places[:, 0], places[:, 1]].T).abs().max()) < 1e-5 * scale
+
+
+@pytest.mark.parametrize("form", ["tri_planar", "volume"])
+def test_slices_that_are_alike_are_seen_once_with_the_same_answer_and_gradients(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a picture that stands alone: as the patches written out, as if every slice were seen."""
+    net = network(form, activation="tanh").double()
+    row = torch.from_numpy(np.random.default_rng(1).normal(0, 400, (1, 1, 26, 25)))
+    slab = row.expand(2, 24, -1, -1).clone()
+    want = by_scipy(net, form, slab.numpy()[0, :, :24, :24], 3 if form != "volume" else 1)
+    seen: list[int] = []
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d):
+            layer.register_forward_hook(lambda *_: seen.append(1))
+
+    def answer() -> list[Tensor]:
+        told = net(slab)
+        generator = torch.Generator().manual_seed(3)
+        weights = torch.randn(told.shape, dtype=torch.float64, generator=generator)
+        return [told, *torch.autograd.grad((told * weights).sum(), list(net.parameters()))]
+
+    once = answer()
+    assert len(seen) == (0 if form == "volume" else 2), "only the path in the slice is as ever"
+    monkeypatch.setattr(patch_cnn_net, "_are_alike", lambda _slab: False)
+    all_slices = answer()
+    assert np.allclose(once[0].detach().numpy()[0, :, 0, 0], want, rtol=1e-9, atol=1e-9)
+    for one, other in zip(once, all_slices, strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
 def test_few_rows_at_once_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,13 +178,14 @@ class PatchCnn(nn.Module):
     def _maps(self, hu: Tensor) -> list[Tensor]:
         """What the paths make of a slab: maps ``(b, channels, ...)``, over which `_kernels` go."""
         slab = ((hu - self.centre) / self.width).clamp(-3, 3)
-        return [self._path(slab, number) for number in range(len(self.paths))]
+        alike = _are_alike(slab)
+        return [self._path(slab, number, alike) for number in range(len(self.paths))]
 
-    def _path(self, slab: Tensor, number: int) -> Tensor:
+    def _path(self, slab: Tensor, number: int, alike: bool) -> Tensor:
         context = self.context
         if self.form == "volume":
             # The slices of the maps are told apart by their channel.
-            return self._convolve(slab.unsqueeze(1), 0).flatten(1, 2)
+            return self._convolve(slab.unsqueeze(1), 0, alike).flatten(1, 2)
         if self.form != "tri_planar":
             return self._convolve(slab, 0)
         if number == 0:
@@ -193,15 +194,25 @@ class PatchCnn(nn.Module):
         lines = -2 if number == 1 else -1
         count = slab.shape[lines] - context.patch_px + 1
         planes = slab.narrow(lines, context.before_px, count).movedim(lines, 1)
-        maps = self._convolve(planes.flatten(0, 1).unsqueeze(1), number)
+        maps = self._convolve(planes.flatten(0, 1).unsqueeze(1), number, alike)
         maps = maps.reshape(len(slab), count, *maps.shape[1:]).movedim(1, lines)
         return maps.flatten(1, 2)
 
-    def _convolve(self, image: Tensor, number: int) -> Tensor:
+    def _convolve(self, image: Tensor, number: int, alike: bool = False) -> Tensor:
+        """The layers of a path; with ``alike`` the slices along axis 2 are the same.
+
+        So are those of every layer's maps then, and one of them is enough: a kernel's taps along
+        that axis see the same values, and count by their sum.
+        """
         path = self.paths[number]
         assert isinstance(path, nn.ModuleList)
+        if alike:
+            image = image[:, :, :1]
         for layer in path:
-            image = self.activation(layer(image))
+            assert isinstance(layer, nn.Conv2d | nn.Conv3d)
+            image = self.activation(_over_one_slice(layer, image) if alike else layer(image))
+        if alike:
+            image = image.expand(*image.shape[:2], self.side, *image.shape[3:])
         return image
 
     def _kernels(self) -> list[Tensor]:
@@ -220,3 +231,18 @@ class PatchCnn(nn.Module):
             nodes = self.dropout(self.activation(layer(nodes)))
         logits: Tensor = self.head(nodes)
         return logits
+
+
+def _are_alike(slab: Tensor) -> bool:
+    """Whether all slices of a slab ``(b, n, y, x)`` are the same, as of pictures without others.
+
+    Who asks for the gradient of the slab itself gets that of every slice.
+    """
+    several = slab.shape[1] > 1 and not slab.requires_grad
+    return several and bool((slab == slab[:, :1]).all())
+
+
+def _over_one_slice(layer: nn.Conv2d | nn.Conv3d, image: Tensor) -> Tensor:
+    """What ``layer`` gives at one slice of an image ``(b, channels, 1, ...)`` of many alike."""
+    convolve = F.conv3d if isinstance(layer, nn.Conv3d) else F.conv2d
+    return convolve(image, layer.weight.sum(2, keepdim=True), layer.bias)
