@@ -132,7 +132,6 @@ def test_a_network_is_found_where_it_lies() -> None:
         (["PATH", "--template", "residual", "--out", "a.html"], 1, "--method NAME"),
         (["PATH", "--template", "progress", "--out", "a.html"], 1, "--run"),
         (["PATH", "--template", "single", "--method", "tv", "--out", "a.html"], 2, "no result"),
-        (["PATH", "--reference", "PATH", "--out", "a.html"], 2, "shows 1 series, but 2"),
         (["PATH", "--run", "PATH", "--out", "a.html"], 2, "no training"),
         (["PATH", "--run", "PATH", "--template", "progress", "--out", "a.html"], 2, "out PATH"),
         (["PATH", "--other-series", "--out", "a.html"], 2, "--from"),
