@@ -1,6 +1,7 @@
 """Whether two stacks can be compared pixel by pixel, and which slice of one lies at one of another.
 
 The one rule for metrics, differences and pictures upon each other: in figures, reports and panels.
+What the window measures unasked must also lie in one frame of reference.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def misfit(one: SliceStack, other: SliceStack) -> str:
 
     They can where they have one unit and slices of one size, pixels of the same number lie in the
     same place, and at least one slice of each does. Two frames of reference count as one place only
-    where all slices of the shorter stack lie exactly at slices of the other, in one patient. Of
+    where every slice of the shorter stack lies at one of the other, in what may be one patient. Of
     stacks that do not say where they lie nothing but the size is compared.
     """
     here, there = one.geometry, other.geometry

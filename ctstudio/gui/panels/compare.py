@@ -32,6 +32,7 @@ from ctstudio.gui.run_layers import LABEL_NAMES, RESIDUAL
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
+from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.words import numbers, plain_tip
 from ctstudio.workflows.denoise import require_free_folder
@@ -237,6 +238,9 @@ class ComparePanel(QWidget):
             if layer is None or hu is None or layer.signed or layer is reference:
                 continue
             if layer.kind == "mask" or layer.stack.unit == LABEL_UNIT:
+                continue
+            # Unasked, nothing is measured across frames of reference, wherever these claim to lie.
+            if not same_space(layer, reference):
                 continue
             if layer.root is not reference.root and misfit(layer.stack, truth):
                 continue
