@@ -79,7 +79,11 @@ class Sources:
         scans.sort(key=lambda la: la is not first)
         # What is compared with the original lies where it does; others stand beside it at most.
         own = scans[0] if scans else None
-        fitting = [la for la in scans[1:] if own and not misfit(own.stack, la.stack)][:1]
+        fitting = [
+            la
+            for la in scans[1:]
+            if own and same_space(own, la) and not misfit(own.stack, la.stack)
+        ][:1]
         scans.sort(key=lambda la: la is not own and la not in fitting)
         for number, layer in enumerate(scans, start=1):
             name = f"series {number}"

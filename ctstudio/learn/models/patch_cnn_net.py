@@ -236,10 +236,12 @@ class PatchCnn(nn.Module):
 def _are_alike(slab: Tensor) -> bool:
     """Whether all slices of a slab ``(b, n, y, x)`` are the same, as of pictures without others.
 
-    Who asks for the gradient of the slab itself gets that of every slice.
+    Who asks for the gradient of the slab itself gets that of every slice. A slab without values,
+    as the cost is counted on, stands for slices that differ.
     """
-    several = slab.shape[1] > 1 and not slab.requires_grad
-    return several and bool((slab == slab[:, :1]).all())
+    if slab.shape[1] == 1 or slab.requires_grad or slab.is_meta:
+        return False
+    return bool((slab == slab[:, :1]).all())
 
 
 def _over_one_slice(layer: nn.Conv2d | nn.Conv3d, image: Tensor) -> Tensor:
