@@ -119,8 +119,9 @@ class Stage:
 class Judge:
     """Measures the network on what was held out and keeps the best weights.
 
-    Where clean slices are known the RMSE decides (protocol A), of classes the Dice coefficient,
-    else the loss on held-out patches.
+    Where clean slices are known the RMSE decides (protocol A), of classes the Dice coefficient and,
+    between equal ones (0 as long as a network tells nothing), the AUC, else the loss on held-out
+    patches.
     """
 
     def __init__(self, task: Task, labels: bool = False) -> None:
@@ -155,9 +156,14 @@ class Judge:
         self.score = score
         self.judged_step = trainee.step
         self._since_best += 1
-        if score < self.best_score - trainee.recipe.stopping.least_gain:
+        least_gain = trainee.recipe.stopping.least_gain
+        # The weights behind equal scores are told apart by how well they order the pixels.
+        ordered = 0.0
+        if score == self.best_score:
+            ordered = self.metrics.get("auc", 0) - self.best_metrics.get("auc", 0)
+        if score < self.best_score - least_gain or ordered > least_gain:
             self._since_best = 0
-        if score < self.best_score:
+        if score < self.best_score or ordered > 0:
             self.best_score, self.best_step = score, trainee.step
             self.best_weights = trainee.weights()
             self.best_metrics = self.labelled()
