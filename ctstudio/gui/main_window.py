@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.ct.window import Window
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.asking import Asker
@@ -77,7 +76,6 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
-        self._first_windows: dict[int, Window] = {}
         self.setWindowTitle(tr("CT Studio"))
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)

@@ -25,7 +25,7 @@ from ctstudio.gui.session import Session
 from ctstudio.gui.text_dialog import edit_text
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
-from ctstudio.gui.words import plain_label
+from ctstudio.gui.words import heading, plain_label
 from ctstudio.workflows.demo_series import NOISE
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class RecipeForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        heading = QLabel(tr("Recipe"))
-        heading.setProperty("role", "heading")
-        layout.addWidget(heading)
+        layout.addWidget(heading(tr("Recipe")))
         self.recipe_box = RecipeBox()
         self.recipe_box.activated.connect(self._picked)
         layout.addWidget(self.recipe_box)

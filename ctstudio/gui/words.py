@@ -45,6 +45,13 @@ def plain_label(text: str = "") -> QLabel:
     return label
 
 
+def heading(text: str) -> QLabel:
+    """A label that stands above a part of a panel."""
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    return label
+
+
 def plain_tip(text: str) -> str:
     """``text`` such that a tooltip, which has no format to set, shows it as it is."""
     if "<" not in text:  # then Qt does not either

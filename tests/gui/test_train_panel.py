@@ -132,7 +132,9 @@ def test_watch_pause_stop_and_use(trainer: Any, thin: Any) -> None:
     psnr = window.curves.plots["psnr"].items_by_line
     assert len(psnr[live, "network"].getOriginalDataset()[0]) > 0
     assert panel.controls.start.isEnabled()
-    assert f"({steps(trainer)} steps" in panel._status.text()
+    last, kept = steps(trainer), run.model.step
+    best = f", best after {kept}" if kept < last else ""
+    assert f"({last} steps{best})" in panel._status.text()
 
     trainer.press(panel.controls.use)
     denoise = window.denoise_panel

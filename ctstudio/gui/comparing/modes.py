@@ -21,6 +21,7 @@ class Kind:
     first: float
     evenly: bool  # steps of the value are equal; else each is so many per cent of it
     shared: str = ""  # the mode whose value it has
+    either_side: bool = False  # the value counts on either side of zero; its digits are read
 
     def place(self, value: float) -> float:
         """Where ``value`` stands between lowest and highest, 0 to 1."""
@@ -34,13 +35,13 @@ class Kind:
         if self.evenly:
             return self.low + place * (self.high - self.low)
         value = self.low * (self.high / self.low) ** place
-        return float(f"{value:.2g}") if self.label == "Scale" else value  # its ends are read
+        return float(f"{value:.2g}") if self.either_side else value
 
     def words(self, value: float, unit: str = "") -> str:
         """The value as it is shown; ``unit`` in place of its own."""
         digits = 1 if value < 10 and not self.evenly else 0
         number = f"{value:.{digits}f}"
-        prefix = "± " if self.label == "Scale" else ""
+        prefix = "± " if self.either_side else ""
         return f"{prefix}{number} {unit or self.unit}"
 
 
@@ -50,7 +51,7 @@ MODES: dict[Mode, Kind] = {
     "flicker": Kind("Flicker", "Rate", "pictures a second", 0.5, 16, 3, False),
     "checkerboard": Kind("Checkerboard", "Squares", "mm", 2, 100, 20, False),
     "blend": Kind("Blend", "Second", "%", 0, 100, 50, True),
-    "difference": Kind("Difference", "Scale", "HU", 5, 2000, 100, False),
+    "difference": Kind("Difference", "Scale", "HU", 5, 2000, 100, False, either_side=True),
 }
 
 STEPS = 50  # from the lowest value to the highest, by key

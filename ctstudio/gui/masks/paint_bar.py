@@ -165,12 +165,12 @@ class PaintBar(QFrame):
         if isinstance(chosen, int):
             self._painter.number = chosen
         elif chosen == "rename":
-            name, said = QInputDialog.getText(self, tr("Rename label"), tr("Name"))
-            if said:
+            name, given = QInputDialog.getText(self, tr("Rename label"), tr("Name"))
+            if given:
                 self._painter.rename_label(name)
         else:
-            name, said = QInputDialog.getText(self, tr("New label"), tr("Name"))
-            if said:
+            name, given = QInputDialog.getText(self, tr("New label"), tr("Name"))
+            if given:
                 self._painter.add_label(name)
         self.follow()
 

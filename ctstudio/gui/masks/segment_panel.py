@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -30,7 +30,7 @@ from ctstudio.gui.masks.segmenter import Segmenter
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called, said
-from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.gui.words import heading, plain_label, plain_tip
 
 if TYPE_CHECKING:
     from ctstudio.learn.blobs import Blobs
@@ -71,7 +71,7 @@ class SegmentPanel(QWidget):
         self._of.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._of.setWordWrap(True)
         layout.addWidget(self._of)
-        layout.addWidget(_heading(tr("Network")))
+        layout.addWidget(heading(tr("Network")))
         self.model = QComboBox()
         self.model.setAccessibleName(tr("Network that segments"))
         self.model.setToolTip(tr("A network that was trained on masks"))
@@ -98,7 +98,7 @@ class SegmentPanel(QWidget):
         self._about.setProperty("role", "muted")
         self._about.setWordWrap(True)
         layout.addWidget(self._about)
-        layout.addWidget(_heading(tr("How")))
+        layout.addWidget(heading(tr("How")))
         layout.addLayout(self._settings())
         self.apply_button = QPushButton(tr("Segment the series"))
         self.apply_button.setProperty("role", "primary")
@@ -300,10 +300,3 @@ def _load(path: Path) -> Work[TrainedModel]:
 
     yield Progress(0, 1, "Opening a network")
     return network_of_classes(path)
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    label.setAlignment(Qt.AlignmentFlag.AlignLeft)
-    return label

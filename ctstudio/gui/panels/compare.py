@@ -34,7 +34,7 @@ from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.linking import same_space
 from ctstudio.gui.viewer.view_grid import ViewGrid
-from ctstudio.gui.words import numbers, plain_tip
+from ctstudio.gui.words import heading, numbers, plain_tip
 from ctstudio.workflows.denoise import require_free_folder
 
 SETTLE_MS = 250
@@ -92,7 +92,7 @@ class ComparePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
-        layout.addWidget(_heading(tr("Compare with")))
+        layout.addWidget(heading(tr("Compare with")))
         self.reference = QComboBox()
         self.reference.setAccessibleName(tr("Reference layer"))
         self.reference.setToolTip(tr("The layer that counts as the truth"))
@@ -129,7 +129,7 @@ class ComparePanel(QWidget):
         self._note.setWordWrap(True)
         layout.addWidget(self._note)
         layout.addSpacing(8)
-        layout.addWidget(_heading(tr("Take away")))
+        layout.addWidget(heading(tr("Take away")))
         self.buttons: dict[str, QPushButton] = {}
         for key, text, icon, tip, slot in (
             ("picture", "Picture of the panes ...", "mdi6.image-outline",
@@ -387,9 +387,3 @@ def _number(value: float, digits: int, *, sign: bool = False) -> str:
     if math.isinf(value):
         return "equal"
     return f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    return label

@@ -28,7 +28,7 @@ from ctstudio.gui.live_preview import LivePreview
 from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.words import plain_label, plain_tip
+from ctstudio.gui.words import heading, plain_label, plain_tip
 from ctstudio.learn.cards import Card
 from ctstudio.workflows.denoise import Method
 from ctstudio.workflows.sparing import Sparing
@@ -83,7 +83,7 @@ class DenoisePanel(QWidget):
         self.methods = MethodBox(self._session)
         self.method, self.form = self.methods.combo, self.methods.form
         self.load_button = self.methods.load_button
-        layout.addWidget(_heading(tr("Method")))
+        layout.addWidget(heading(tr("Method")))
         layout.addWidget(self.methods)
         self.preview = QPushButton(tr("Preview on the visible slice"))
         self.preview.setIcon(theme.icon("mdi6.eye-outline"))
@@ -104,7 +104,7 @@ class DenoisePanel(QWidget):
         line.setFixedHeight(1)
         layout.addWidget(line)
         row = QHBoxLayout()
-        row.addWidget(_heading(tr("Blend")))
+        row.addWidget(heading(tr("Blend")))
         row.addStretch(1)
         self._blend_label = QLabel(tr("100 % denoised"))
         row.addWidget(self._blend_label)
@@ -332,12 +332,6 @@ def _source_of(layer: Layer | None) -> Layer | None:
     while layer is not None and not layer.is_scan:
         layer = layer.parent
     return layer
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    return label
 
 
 def _escape(text: str) -> str:

@@ -8,7 +8,6 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QInputDialog,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QMenu,
@@ -26,7 +25,7 @@ from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.undo.deeds import Deed
 from ctstudio.gui.viewer.pane import KIND_ICONS
-from ctstudio.gui.words import plain_tip
+from ctstudio.gui.words import heading, plain_tip
 
 ROLE = Qt.ItemDataRole.UserRole
 
@@ -230,8 +229,6 @@ def _titled(title: str, widget: QWidget) -> QWidget:
     layout = QVBoxLayout(box)
     layout.setContentsMargins(0, 4, 0, 4)
     layout.setSpacing(4)
-    label = QLabel(title)
-    label.setProperty("role", "heading")
-    layout.addWidget(label)
+    layout.addWidget(heading(title))
     layout.addWidget(widget, 1)
     return box

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Validation
 from ctstudio.gui.job import Job
@@ -21,7 +21,7 @@ from ctstudio.gui.session import KeptPreview, Layer, Run, Session
 from ctstudio.gui.training_data import MASK, TrainingData
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
-from ctstudio.gui.words import in_words, plain_label
+from ctstudio.gui.words import heading, in_words, plain_label
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -62,7 +62,7 @@ class TrainPanel(QWidget):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
-        layout.addWidget(_heading(tr("Series to learn from")))
+        layout.addWidget(heading(tr("Series to learn from")))
         self.data = TrainingData(self._session)
         layout.addWidget(self.data)
         self.form = RecipeForm(self._session)
@@ -391,9 +391,3 @@ class TrainPanel(QWidget):
         run = self._session.run
         if run is not None and run.model is not None:
             self.use_requested.emit(run.model)
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    return label
