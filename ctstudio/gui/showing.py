@@ -39,7 +39,7 @@ class Showing(QObject):
         grid = self._grid
         pair, self._pair = self._pair, None
         if pair is not None and pair[0] is layer.series and pair[1].layer is not None:
-            self._window.view_control.comparing.set_mode(pair[1], pair[2], layer)
+            self._window.view_control.comparing.compare(pair[1], pair[2], layer)
             return
         panes = grid.visible_panes
         left_over = grid.layout_name != "1" and not self._laid_for_later

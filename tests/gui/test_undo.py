@@ -165,7 +165,6 @@ def test_the_end_of_a_comparison(hands: Any, thin: Any, thick: Any) -> None:
     hands.key(Key.Key_Y)
     comparing = hands.window.view_control.comparing
     second = comparing.active.layer
-    assert not hands.session.undo.canUndo()  # nothing was lost by it
     for end in (Key.Key_Backspace, Key.Key_Y):
         hands.key(end)
         assert comparing.active is None
@@ -173,6 +172,40 @@ def test_the_end_of_a_comparison(hands: Any, thin: Any, thick: Any) -> None:
         undo(hands)
         assert (comparing.active.mode, comparing.active.layer) == ("difference", second)
         assert hands.window.actions_by_name["compare_difference"].isChecked()
+
+
+def test_a_comparison_is_begun_changed_and_swapped(
+    hands: Any, thin: Any, thick: Any, mirrored: Any
+) -> None:
+    """Each key is a step of its own, back to the pane that compared nothing."""
+    hands.open(thin, thick, mirrored)
+    comparing, names = hands.window.view_control.comparing, hands.window.actions_by_name
+
+    def compared() -> tuple[Any, ...]:
+        active = comparing.active
+        shown = hands.grid.active_pane.layer.name
+        return (shown, active.mode, active.layer.name) if active is not None else (shown,)
+
+    steps = (
+        (Key.Key_K, Qt.KeyboardModifier.NoModifier, "compare two layers"),
+        (Key.Key_W, Qt.KeyboardModifier.NoModifier, "compare in another way"),
+        (Key.Key_N, Qt.KeyboardModifier.NoModifier, "compare with another layer"),
+        (Key.Key_N, Qt.KeyboardModifier.ShiftModifier, "swap both layers"),
+    )
+    seen_so_far = [compared()]
+    for key, held, text in steps:
+        hands.view.setFocus()
+        hands.key(key, held)
+        assert names["undo"].text() == f"Undo {text}"
+        seen_so_far.append(compared())
+    assert len(set(seen_so_far)) == 5
+    for before in reversed(seen_so_far[:-1]):
+        undo(hands)
+        assert compared() == before
+    assert not hands.session.undo.canUndo()
+    for after in seen_so_far[1:]:
+        redo(hands)
+        assert compared() == after
 
 
 def test_a_closed_layer_comes_back_with_all_that_hung_on_it(hands: Any, thin: Any) -> None:

@@ -103,10 +103,18 @@ class Comparing(QObject):
         self._follow()
         self._grid.reprobe()
 
+    def compare(self, pane: Pane, mode: Mode, layer: Layer | None = None) -> None:
+        """`set_mode` as the user does it: it can be taken back."""
+        anew = pane.view in self._composers
+        text = tr("Compare in another way") if anew else tr("Compare two layers")
+        with self._session.undo.step(text):
+            self.set_mode(pane, mode, layer)
+
     def set_layer(self, layer: Layer) -> None:
         """Compare the active pane's layer with another one."""
         if self.active is not None:
-            self.set_mode(self._grid.active_pane, self.active.mode, layer)
+            with self._session.undo.step(tr("Compare with another layer")):
+                self.set_mode(self._grid.active_pane, self.active.mode, layer)
 
     def next_layer(self) -> None:
         """Compare with the next of the layers that there are."""
@@ -125,16 +133,17 @@ class Comparing(QObject):
             return
         first, second, mode = pane.layer, active.layer, active.mode
         framing, fitted = pane.view.framing, pane.view.fitted
-        self.set_mode(pane, None)
-        self._grid.show_in(pane, second)
-        if not fitted:
-            pane.view.set_framing(framing)
-        self.set_mode(pane, mode, first)
+        with self._session.undo.step(tr("Swap both layers")):
+            self.set_mode(pane, None)
+            self._grid.show_in(pane, second)
+            if not fitted:
+                pane.view.set_framing(framing)
+            self.set_mode(pane, mode, first)
 
     def _choose(self, mode: Mode, on: bool) -> None:
         now = self.active.mode if self.active is not None else None
         if on and now != mode:
-            self.set_mode(self._grid.active_pane, mode)
+            self.compare(self._grid.active_pane, mode)
         elif not on and now == mode:
             self._end()
         self._follow()
