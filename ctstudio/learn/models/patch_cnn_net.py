@@ -79,12 +79,12 @@ class PatchCnn(nn.Module):
 
     def forward(self, hu: Tensor) -> Tensor:
         """HU to logits."""
-        maps = self._maps(hu)
+        maps, kernels = self._maps(hu)
         rows, columns = (length - self.context.patch_px + 1 for length in hu.shape[-2:])
         if rows == columns == 1:
-            joined = torch.cat([each.flatten(1) for each in maps], dim=1)
-            return self._tell(self.joint(joined))[:, :, None, None]
-        strips = [logits for _, logits in self._strips(maps, rows, columns)]
+            patches = [each.flatten(1) for each in maps]
+            return self._tell(self._join(patches, kernels))[:, :, None, None]
+        strips = [logits for _, logits in self._strips(maps, kernels, rows, columns)]
         return torch.cat(strips, dim=1).movedim(-1, 1)
 
     def at(self, hu: Tensor, rows: Tensor, columns: Tensor) -> Iterator[Tensor]:
@@ -93,33 +93,36 @@ class PatchCnn(nn.Module):
         ``rows`` and ``columns`` ``(m,)`` int64 are places in what `forward` returns, the rows in
         ascending order; the shares follow it.
         """
-        maps = self._maps(hu)
+        maps, kernels = self._maps(hu)
         height, width = (length - self.context.patch_px + 1 for length in hu.shape[-2:])
         if len(rows) >= DENSE * height * width:
-            for top, logits in self._strips(maps, height, width):
+            for top, logits in self._strips(maps, kernels, height, width):
                 mine = (rows >= top) & (rows < top + logits.shape[1])
                 yield logits[0, rows[mine] - top, columns[mine]]
             return
-        kernels = self._kernels()
-        weights = [kernel.flatten(1) for kernel in kernels]
         windows = [
             each[0].unfold(1, kernel.shape[2], 1).unfold(2, kernel.shape[3], 1)
             for each, kernel in zip(maps, kernels, strict=True)
         ]
         share = max(1, AT_ONCE // self.joint.in_features)
         for y, x in zip(torch.split(rows, share), torch.split(columns, share), strict=True):
-            nodes: Tensor = self.joint.bias
-            for each, weight in zip(windows, weights, strict=True):
-                patches = each[:, y, x].movedim(1, 0).flatten(1)
-                nodes = nodes + F.linear(patches, weight)
-            yield self._tell(nodes)
+            patches = [each[:, y, x].movedim(1, 0).flatten(1) for each in windows]
+            yield self._tell(self._join(patches, kernels))
 
-    def _strips(self, maps: list[Tensor], rows: int, columns: int) -> Iterator[tuple[int, Tensor]]:
+    def _join(self, patches: list[Tensor], kernels: list[Tensor]) -> Tensor:
+        """The first fully connected layer on what each path makes of some voxels' patches."""
+        nodes: Tensor = self.joint.bias
+        for each, kernel in zip(patches, kernels, strict=True):
+            nodes = nodes + F.linear(each, kernel.flatten(1))
+        return nodes
+
+    def _strips(
+        self, maps: list[Tensor], kernels: list[Tensor], rows: int, columns: int
+    ) -> Iterator[tuple[int, Tensor]]:
         """Logits ``(b, k, columns, classes)`` of some rows at once, with the first of these.
 
         A thousand nodes for each pixel of a slice would take a gigabyte.
         """
-        kernels = self._kernels()
         step = max(1, AT_ONCE // (len(maps[0]) * columns * self.joint.out_features))
         for top in range(0, rows, step):
             strip = min(step, rows - top)
@@ -175,11 +178,16 @@ class PatchCnn(nn.Module):
         at = self.context.before_px
         return [blocks.select(axis, at).unsqueeze(1) for axis in (1, 2, 3)]
 
-    def _maps(self, hu: Tensor) -> list[Tensor]:
-        """What the paths make of a slab: maps ``(b, channels, ...)``, over which `_kernels` go."""
+    def _maps(self, hu: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What the paths make of a slab: maps ``(b, channels, ...)``, and the kernels over them.
+
+        Of slices that are alike the maps keep one: so are those of every layer, and what goes over
+        them along that axis sees the same values, so that its weights count by their sum.
+        """
         slab = ((hu - self.centre) / self.width).clamp(-3, 3)
         alike = _are_alike(slab)
-        return [self._path(slab, number, alike) for number in range(len(self.paths))]
+        maps = [self._path(slab, number, alike) for number in range(len(self.paths))]
+        return maps, self._kernels(alike)
 
     def _path(self, slab: Tensor, number: int, alike: bool) -> Tensor:
         context = self.context
@@ -199,11 +207,7 @@ class PatchCnn(nn.Module):
         return maps.flatten(1, 2)
 
     def _convolve(self, image: Tensor, number: int, alike: bool = False) -> Tensor:
-        """The layers of a path; with ``alike`` the slices along axis 2 are the same.
-
-        So are those of every layer's maps then, and one of them is enough: a kernel's taps along
-        that axis see the same values, and count by their sum.
-        """
+        """The layers of a path; with ``alike`` the slices along axis 2 are the same."""
         path = self.paths[number]
         assert isinstance(path, nn.ModuleList)
         if alike:
@@ -211,18 +215,21 @@ class PatchCnn(nn.Module):
         for layer in path:
             assert isinstance(layer, nn.Conv2d | nn.Conv3d)
             image = self.activation(_over_one_slice(layer, image) if alike else layer(image))
-        if alike:
-            image = image.expand(*image.shape[:2], self.side, *image.shape[3:])
         return image
 
-    def _kernels(self) -> list[Tensor]:
+    def _kernels(self, alike: bool) -> list[Tensor]:
         """The first fully connected layer's weights as kernels over the maps of each path."""
         side = self.side
         sizes = {0: (side, side), 1: (1, side), 2: (side, 1)}
-        shares = self.joint.weight.tensor_split(len(self.paths), dim=1)
-        return [
-            share.reshape(len(share), -1, *sizes[number]) for number, share in enumerate(shares)
-        ]
+        weight, paths = self.joint.weight, len(self.paths)
+        # One share alone is not cut out: the gradient of 20 million weights would be copied.
+        shares = weight.tensor_split(paths, dim=1) if paths > 1 else [weight]
+        kernels = []
+        for number, share in enumerate(shares):
+            if alike and (number or self.form == "volume"):
+                share = share.reshape(len(share), -1, side, *sizes[number]).sum(2)
+            kernels.append(share.reshape(len(share), -1, *sizes[number]))
+        return kernels
 
     def _tell(self, nodes: Tensor) -> Tensor:
         """Logits of what the first fully connected layer gives, along the last axis."""
