@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.measuring.noise_plot import NoisePictures, NoisePlot
-from ctstudio.gui.measuring.plot import colour
+from ctstudio.gui.measuring.plot import colour, square
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import numbers, plain_label, plain_tip
@@ -308,7 +308,7 @@ class NoisePage(QWidget):
         self.table.horizontalHeader().setSectionResizeMode(0, modes.Stretch)
         self.table.setRowCount(len(findings))
         for row, finding in enumerate(findings):
-            name = QTableWidgetItem(_square(colour(row)), finding.layer)
+            name = QTableWidgetItem(square(colour(row)), finding.layer)
             name.setToolTip(plain_tip(f"{finding.layer}\n{said(finding.note)}".strip()))
             self.table.setItem(row, 0, name)
             for column, (_, _, cell) in enumerate(heads, 1):
@@ -374,9 +374,3 @@ def _box(name: str, tip: str) -> ChoiceBox:
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return box
-
-
-def _square(shade: str) -> QIcon:
-    picture = QPixmap(10, 10)
-    picture.fill(QColor(shade))
-    return QIcon(picture)

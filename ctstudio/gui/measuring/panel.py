@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QModelIndex, QSignalBlocker, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QIcon, QKeySequence, QPixmap, QShortcut, QShowEvent
+from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -27,7 +27,7 @@ from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.measuring.drawing import one_digit
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers
-from ctstudio.gui.measuring.plot import MeasurePlot, colour
+from ctstudio.gui.measuring.plot import MeasurePlot, colour, square
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import numbers, plain_tip
 from ctstudio.workflows.measurements import Reading
@@ -245,7 +245,7 @@ class MeasurePanel(QWidget):
                 item.setText(numbers(text) if column else text)
             first = self.table.item(row, 0)
             if first is not None:
-                first.setIcon(_square(colour(row)))
+                first.setIcon(square(colour(row)))
                 first.setToolTip(plain_tip(reading.layer))
 
     def _place(self, entry: Entry) -> str:
@@ -313,9 +313,3 @@ def _cells(reading: Reading, length_unit: str) -> list[str]:
 
 def _of(unit: str) -> str:
     return f" ({unit})" if unit else ""
-
-
-def _square(shade: str) -> QIcon:
-    picture = QPixmap(10, 10)
-    picture.fill(QColor(shade))
-    return QIcon(picture)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QSizePolicy
 
 from ctstudio.ct.measure import histogram
@@ -24,6 +24,13 @@ def colour(number: int) -> str:
     """The colour of a layer's curve, and of the square beside its name."""
     colours = COLOURS[theme.current().name]
     return colours[number % len(colours)]
+
+
+def square(shade: str) -> QIcon:
+    """A small square of a colour, before a layer's name."""
+    picture = QPixmap(10, 10)
+    picture.fill(QColor(shade))
+    return QIcon(picture)
 
 
 class MeasurePlot(pg.PlotWidget):

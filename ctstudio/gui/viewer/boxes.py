@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.ct.boxes import Box
+from ctstudio.ct.views import SliceStack
 from ctstudio.gui import theme
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
@@ -78,7 +79,7 @@ class Boxes(QObject):
     def _read(self, found: list[Box], layer: Layer) -> None:
         if layer in self._session.layers:
             self.put(layer, found)
-            slices = self._slices(layer, found)
+            slices = _slices(layer.stack, found)
             told = tr("{0} boxes shown").format(len(found))
             if slices:
                 told = tr("{0} boxes shown, on slices {1} to {2}").format(
@@ -87,19 +88,13 @@ class Boxes(QObject):
             self._session.message.emit(told, 6000)
             self._go_to_one(found)
 
-    def _slices(self, layer: Layer, boxes: list[Box]) -> list[int]:
-        geometry = layer.stack.geometry
-        return [k for k in range(len(layer.stack)) if any(b.lies_on(geometry, k) for b in boxes)]
-
     def _go_to_one(self, boxes: list[Box]) -> None:
         """Show the nearest slice with a box where none can be seen yet."""
         grid = self._grid
         view, shown = grid.active_pane.view, [p.view for p in grid.visible_panes if p.layer]
         if view.layer is None or any(self.visible(one) or self.cuts(one) for one in shown):
             return
-        geometry = view.stack.geometry
-        there = [k for k in range(len(view.stack)) if any(b.lies_on(geometry, k) for b in boxes)]
-        if there:
+        if there := _slices(view.stack, boxes):
             grid.go_to(min(there, key=lambda k: abs(k - view.index)))
 
     def put(self, layer: Layer, boxes: list[Box]) -> None:
@@ -168,3 +163,9 @@ class Boxes(QObject):
             painter.setPen(QPen(colour, width))
             painter.drawPolyline(line)
         overlay.outlined(painter, line.boundingRect().topLeft() + QPointF(0, -5), name, COLOUR)
+
+
+def _slices(stack: SliceStack, boxes: list[Box]) -> list[int]:
+    """The slices of ``stack`` on which one of ``boxes`` lies."""
+    geometry = stack.geometry
+    return [k for k in range(len(stack)) if any(box.lies_on(geometry, k) for box in boxes)]

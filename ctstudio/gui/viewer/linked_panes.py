@@ -14,6 +14,7 @@ from ctstudio.gui.viewer.linking import (
     framing_in,
     joined,
     matching_slice,
+    one_window_suits,
     parallel,
     patient_point,
     same_space,
@@ -90,16 +91,10 @@ class LinkedPanes(QWidget):
 
     def same_kind(self, pane: Pane) -> list[Pane]:
         """The other visible panes whose values one window suits as well."""
-        layer = pane.layer
-        return [
-            p
-            for p in self.visible_panes
-            if layer is not None
-            and p is not pane
-            and p.layer is not None
-            and p.layer.signed == layer.signed
-            and p.layer.stack.unit == layer.stack.unit
-        ]
+        if pane.layer is None:
+            return []
+        own, others = pane.layer, [p for p in self.visible_panes if p is not pane]
+        return [p for p in others if p.layer is not None and one_window_suits(p.layer, own)]
 
     def set_link(self, name: str, on: bool) -> None:
         """Do something together from now on, or no more; ``name`` is that of a field of `Links`.

@@ -74,6 +74,11 @@ def patient_point(plane: QPointF, view: PictureView) -> NDArray[np.float64]:
     return point
 
 
+def one_window_suits(one: Layer, other: Layer) -> bool:
+    """Whether values of both layers mean the same: both signed or neither, in one unit."""
+    return one.signed == other.signed and one.stack.unit == other.stack.unit
+
+
 def same_space(a: Layer, b: Layer) -> bool:
     """Whether two layers lie in the same patient space."""
     frame = a.stack.source.frame_of_reference_uid

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 ONE = 1 << 16  # a pixel of the picture, in the whole numbers that places are counted in
 GREY, OPAQUE = np.uint32(0x010101), np.uint32(0xFF000000)  # of a pixel's channels
 NUDGE = 1 / ONE  # Qt's, against places that lie upon the line between two pixels
-FINEST, COARSEST = (
-    0.5,
-    8.0,
-)  # px of the screen per pixel of the picture: beyond, Qt counts otherwise
+FINEST, COARSEST = 0.5, 8.0  # px of the screen per pixel of the picture: Qt counts so as far
 
 
 @dataclass(frozen=True)

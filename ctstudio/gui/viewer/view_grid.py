@@ -25,7 +25,14 @@ from ctstudio.gui.viewer.arrangement import (
 )
 from ctstudio.gui.viewer.cutting import Cutting
 from ctstudio.gui.viewer.linked_panes import LinkedPanes
-from ctstudio.gui.viewer.linking import framing_in, joined, matching_slice, parallel, same_space
+from ctstudio.gui.viewer.linking import (
+    framing_in,
+    joined,
+    matching_slice,
+    one_window_suits,
+    parallel,
+    same_space,
+)
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.windows import default_window
 
@@ -277,8 +284,7 @@ class ViewGrid(LinkedPanes):
                 p.view
                 for p in self.visible_panes
                 if p.layer is not None
-                and p.layer.signed == layer.signed
-                and p.layer.stack.unit == layer.stack.unit
+                and one_window_suits(p.layer, layer)
                 and (
                     p.layer.root is layer.root
                     or (p is not pane and self.links.window and same_space(p.layer, layer))
