@@ -58,16 +58,23 @@ def patient_sides(box: Picture, em: int) -> list[Text]:
 
 
 def is_covered(text: Text, items: Sequence[Item]) -> bool:
-    """Whether a picture among ``items`` lies over a part of a line of text."""
-    right, top = text.start + text.length, text.y - text.size
+    """Whether a picture or other words among ``items`` lie over a part of a line of text."""
     return any(
-        isinstance(item, Picture)
-        and item.left < right
-        and item.left + item.width > text.start
-        and item.top < text.y
-        and item.top + item.height > top
-        for item in items
+        isinstance(item, Picture | Text) and _meet(_room_of(text), _room_of(item)) for item in items
     )
+
+
+def _room_of(item: Picture | Text) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom in px; of a line with the edge around its letters."""
+    if isinstance(item, Picture):
+        return item.left, item.top, item.left + item.width, item.top + item.height
+    right = item.start + item.length + item.edge
+    return item.start - item.edge, item.y - item.size, right, item.y + item.edge
+
+
+def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    across = one[0] < other[2] and other[0] < one[2]
+    return across and one[1] < other[3] and other[1] < one[3]
 
 
 def scale_bar(box: Picture, em: int, right: bool) -> list[Item]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from PIL import ImageFont
+
 from ctstudio.figures.bars import Bar
 from ctstudio.figures.colours import THEMES, Theme
 from ctstudio.figures.compose import DISCLAIMER
@@ -29,10 +31,20 @@ from ctstudio.figures.ornaments import (
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.scene import Item, Picture, Place, Scene, Text
-from ctstudio.figures.text import Block, wrap
+from ctstudio.figures.text import (
+    FIXED,
+    MINUS,
+    Block,
+    shrunk_to_words,
+    steady,
+    values_of,
+    wrap,
+)
 
 MM_PER_INCH = 25.4
 POINTS_PER_INCH = 72.0
+MOST_TITLE, MOST_CAPTION = 3, 10
+"""Lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +76,13 @@ class _Plan:
 
     sheet: Sheet
     em: int
+    gap: int
     theme: Theme
+    titles: ImageFont.FreeTypeFont
+    captions: ImageFont.FreeTypeFont
+    by_line: bool  # of captions: every value of a list stands on a line of its own
     items: list[Item] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
-
-    @property
-    def gap(self) -> int:
-        return max(round(0.7 * self.em), 2)
 
     def text(self, block: Block, x: float, y: float, colour: tuple[int, int, int]) -> None:
         """Lines whose upper left corner is at ``x, y``, as `Block.draw` places them."""
@@ -92,22 +104,23 @@ def arrange(sheet: Sheet) -> Scene:
     style = sheet.style
     wide = round(style.width_mm / MM_PER_INCH * style.dpi)
     em = max(round(style.font_pt / POINTS_PER_INCH * style.dpi), 6)
-    plan = _Plan(sheet, em, THEMES[style.theme])
+    gap = max(round(0.7 * em), 2)
     columns = max(len(row) for row in sheet.rows)
     bars = _bars(sheet, columns)
     side = [_bar_room(sheet.rows, bars, c, em) for c in range(columns)]
     margin = round(0.5 * em)
-    spare = wide - 2 * margin - (columns - 1) * plan.gap - sum(side)
+    spare = wide - 2 * margin - (columns - 1) * gap - sum(side)
     cell = max(spare // columns, 4 * em)
     cell = _exact(sheet.rows, cell) if style.pixel_exact else cell
-    width = 2 * margin + columns * cell + (columns - 1) * plan.gap + sum(side)
-    lefts = [margin + sum(cell + side[k] + plan.gap for k in range(c)) for c in range(columns)]
+    width = 2 * margin + columns * cell + (columns - 1) * gap + sum(side)
+    lefts = [margin + sum(cell + side[k] + gap for k in range(c)) for c in range(columns)]
+    letters = _lettering(sheet)
+    plan = _Plan(sheet, em, gap, THEMES[style.theme], *_faces(sheet, letters, cell, em))
     y = margin
     if sheet.title:
         header = Block.fit(sheet.title, font(round(1.25 * em), bold=True), width - 2 * margin, 3)
         plan.text(header, margin, y, plan.theme.text)
         y += header.height + round(0.5 * em)
-    letters = _lettering(sheet)
     scale: float | None = None
     for r in range(len(sheet.rows)):
         y, scale = _row(plan, r, lefts, cell, bars[r], letters[r], y, scale)
@@ -118,6 +131,37 @@ def arrange(sheet: Sheet) -> Scene:
     dpi = full / style.width_mm * MM_PER_INCH
     ground = plan.theme.background
     return Scene(full, y + margin, dpi, ground, tuple(plan.items), tuple(plan.places))
+
+
+def _faces(
+    sheet: Sheet, letters: Sequence[Sequence[str]], cell: int, em: int
+) -> tuple[ImageFont.FreeTypeFont, ImageFont.FreeTypeFont, bool]:
+    """The fonts of titles and captions, and whether values stand one below the other.
+
+    The same in all of a figure, and in all frames of a film: no line depends on a digit.
+    """
+    shown = [content for row in sheet.rows for content in row if content is not None]
+    longest = max((letter for row in letters for letter in row), key=len, default="")
+    indent = _indent(longest, font(em, bold=True))
+    titles = shrunk_to_words((c.title for c in shown), em, cell - indent, bold=True)
+    told = [c.caption for c in shown]
+    captions = shrunk_to_words(told, round(0.85 * em), cell)
+    lists = [line for text in told for line in text.splitlines() if len(values_of(line)) > 1]
+    return titles, captions, any(captions.getlength(steady(line)) > cell for line in lists)
+
+
+def _indent(letter: str, face: ImageFont.FreeTypeFont) -> float:
+    """How far a title stands behind its letter."""
+    return face.getlength(f"{letter}  ") if letter else 0.0
+
+
+def _title_lines(title: str, face: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """A title in lines; a long difference is broken between its terms, where they fit so."""
+    terms = title.replace(f" {MINUS} ", f"\n{MINUS}{FIXED}")
+    broken = wrap(terms, face, width, MOST_TITLE + 1)
+    if face.getlength(title) <= width or len(broken) > MOST_TITLE:
+        return wrap(title, face, width, MOST_TITLE)
+    return broken
 
 
 def _exact(rows: Sequence[Sequence[Content]], cell: int) -> int:
@@ -195,12 +239,12 @@ def _row(
     """Lay out one row from ``y`` on; where it ends, and the scale of its last picture."""
     em, theme, style = plan.em, plan.theme, plan.sheet.style
     row = plan.sheet.rows[number]
-    titles, small = font(em, bold=True), font(round(0.85 * em))
+    titles = plan.titles
     heads = []
     for content, letter in zip(row, letters, strict=True):
-        indent = font(em, bold=True).getlength(f"{letter}  ") if letter else 0.0
+        indent = _indent(letter, titles)
         title = content.title if content is not None else ""
-        lines = wrap(title, titles, cell - indent, 2)
+        lines = _title_lines(title, titles, cell - indent)
         heads.append((indent, Block(tuple(lines or ([""] if letter else [])), titles)))
     band = max((head.height for _, head in heads), default=0)
     lift = round(0.25 * em) if band else 0
@@ -227,7 +271,10 @@ def _row(
                 bar = Bar(content, height, em)
                 plan.items += bar.draw(left + cell + round(0.5 * em), top, theme)
         under = top + height
-        caption = Block.fit(content.caption, small, cell, 5)
+        words = content.caption
+        if plan.by_line:
+            words = "\n".join(value for line in words.splitlines() for value in values_of(line))
+        caption = Block.fit(words, plan.captions, cell, MOST_CAPTION)
         plan.text(caption, left, under + round(0.3 * em), theme.muted)
         under += caption.height + (round(0.3 * em) if caption.lines else 0)
         if isinstance(content, Panel) and style.legend and not _told_before(row, c):
@@ -265,15 +312,18 @@ def _picture(plan: _Plan, box: Picture, scale: float | None) -> float:
         over.append(frame(part_of(box, inset.box), max(round(em / 8), 1)))
         if inset.place != "below":
             over += corner_inset(box, inset, em)
+    bar: list[Item] = []
+    if style.scale_bar and (scale is None or not math.isclose(scale, own, rel_tol=1e-3)):
+        right = "lower left" in corners and "lower right" not in corners
+        bar = scale_bar(box, em, right)
     if style.orientation:
         # Half a letter is worse than none.
-        plan.items += [text for text in patient_sides(box, em) if not is_covered(text, over)]
+        told = patient_sides(box, em)
+        plan.items += [text for text in told if not is_covered(text, [*over, *bar])]
     plan.items += over
     for arrow in plan.sheet.arrows:
         plan.items += arrow_items(box, arrow, em)
-    if style.scale_bar and (scale is None or not math.isclose(scale, own, rel_tol=1e-3)):
-        right = "lower left" in corners and "lower right" not in corners
-        plan.items += scale_bar(box, em, right)
+    plan.items += bar
     return own
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ctstudio.figures.fonts import font
+
 ELLIPSIS = "…"
+FIXED = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+SMALLEST = 0.8
+"""Text is made so much smaller at most, in narrow columns."""
 Colour = tuple[int, int, int]
 
 
@@ -33,14 +41,14 @@ def elide(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> list[str]:
     """At most ``lines`` lines of at most ``width`` px; line breaks in ``text`` are kept.
 
-    No line ends at a no-break space, which becomes a plain one. A word wider than a line is broken
-    after one of ``-_./``, or else where it must be. What is left over at the last line is elided.
-    Empty text gives no line, a no-break space alone an empty one.
+    No line ends at a no-break space, which becomes a plain one, nor at the sign between the terms
+    of a difference. A word wider than a line is broken at such a space after all, after one of
+    ``-_./``, or else where it must be. What is left over at the last line is elided. Empty text
+    gives no line, a no-break space alone an empty one.
     """
     result: list[str] = []
     for paragraph in text.strip(" \t\r\n").splitlines():
-        words, line = paragraph.replace("\t", " ").split(" "), ""
-        words = [word for word in words if word]
+        words, line = _words(paragraph), ""
         while words:
             candidate = f"{line} {words[0]}" if line else words[0]
             if font.getlength(candidate) <= width:
@@ -53,10 +61,12 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
                 cut = 1
                 while cut < len(words[0]) and font.getlength(words[0][: cut + 1]) <= width:
                     cut += 1
+                own = words[0][: cut + 1].rfind(FIXED)
                 breaks = [m.end() for m in re.finditer(r"[-_./]", words[0][:cut])]
                 cut = breaks[-1] if breaks and breaks[-1] > cut // 2 else cut
+                cut = own if own > 0 else cut
                 result.append(words[0][:cut])
-                words[0] = words[0][cut:]
+                words[0] = words[0][cut:].lstrip(FIXED)
                 if not words[0]:
                     words.pop(0)
         result.append(line)
@@ -64,7 +74,47 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
     if len(result) > lines:
         rest = " ".join(result[lines - 1 :])
         result = [*result[: lines - 1], elide(rest, font, width)]
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in result]
+    return [line.replace(FIXED, " ") for line in result]
+
+
+def _words(paragraph: str) -> list[str]:
+    """What no line is broken within."""
+    kept = paragraph.replace("\t", " ").replace(f" {MINUS} ", f" {MINUS}{FIXED}")
+    return [word for word in kept.split(" ") if word]
+
+
+def steady(text: str) -> str:
+    """``text`` as wide as with other numbers of that kind: what one measures for a whole film.
+
+    Every digit is a 4, the widest; numbers with decimals have at least two before these.
+    """
+    return re.sub(r"(?<!4)4(?=\.4)", "44", re.sub(r"\d", "4", text))
+
+
+def shrunk_to_words(
+    texts: Iterable[str], size: int, width: float, *, bold: bool = False
+) -> ImageFont.FreeTypeFont:
+    """A font of ``size`` px, or a little smaller so that no word of ``texts`` is broken.
+
+    Words that are too long even so are broken.
+    """
+    face = font(size, bold=bold)
+    longest = [
+        face.getlength(steady(word))
+        for text in texts
+        for paragraph in text.splitlines()
+        for word in _words(paragraph)
+    ]
+    wide = [length for length in longest if width < length <= width / SMALLEST]
+    return font(math.floor(size * width / max(wide)), bold=bold) if wide else face
+
+
+def values_of(paragraph: str) -> list[str]:
+    """The parts of a list of values, each with its name; of other words these alone."""
+    values = paragraph.split(", ")
+    # Within brackets stands what they are, not what they are worth.
+    named = all(FIXED in value and not value.startswith("(") for value in values)
+    return values if named else [paragraph]
 
 
 @dataclass(frozen=True)

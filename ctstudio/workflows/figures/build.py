@@ -323,7 +323,7 @@ class Builder:
                 hint=f"There are {', '.join(PROTOCOLS)}.",
             )
         found = evaluate(image, target, cell.protocol)
-        return metric_words(found, cell.protocol, f", against {self._called(cell.against)}")
+        return metric_words(found, cell.protocol, f", against{FIXED}{self._called(cell.against)}")
 
     def _called(self, layer: str) -> str:
         """What a layer is called in the figure: by its own title there, where it has one."""

@@ -45,5 +45,7 @@ def footnote(protocol: str) -> str:
 def window_words(window: Window, unit: str, *, signed: bool) -> str:
     """Width and centre, or what is shown on either side of zero."""
     if signed:
-        return f"± {window.width_hu / 2:g} {unit}".strip()
-    return f"{window} {unit}".strip().replace("-", MINUS)
+        return f"±{FIXED}{window.width_hu / 2:g}{FIXED}{unit}".strip()
+    # Broken between width and centre alone.
+    width, centre = (words.replace(" ", FIXED) for words in str(window).split(" / "))
+    return f"{width}{FIXED}/ {centre}{FIXED}{unit}".strip().replace("-", MINUS)
