@@ -23,6 +23,7 @@ class Opener(QObject):
 
     opened = Signal(object)  # Layer, when its first slice is on the screen
     completed = Signal(object)  # Layer, when every slice has arrived
+    demo_begun = Signal()
     demo_opened = Signal(object, object)  # Layer: quarter dose, Layer: the truth
     scanned = Signal(object)  # list[Path] that held series
     segmented = Signal(object)  # list[Path]: DICOM segmentations
@@ -160,7 +161,7 @@ class Opener(QObject):
             self._session.trouble.emit(f"{first}{more}", "", "\n".join(warnings))
         self.completed.emit(layer)
         if info is not None and info is self._demo_twin:
-            self._hang_demo(layer)
+            self._demo_read(layer)
         self._read_next()
 
     def _read_stopped(self) -> None:
@@ -183,6 +184,7 @@ class Opener(QObject):
         if self._session.jobs.busy("demo"):
             return
         self._demo_shown = False
+        self.demo_begun.emit()
         self._session.jobs.start(
             "demo",
             tr("Preparing the demo"),
@@ -219,12 +221,11 @@ class Opener(QObject):
         else:
             self.open_series(info)
 
-    def _hang_demo(self, twin: Layer) -> None:
-        """Noisy beside true, unless the user has gone on to something else."""
+    def _demo_read(self, twin: Layer) -> None:
+        """Noisy and true are there, unless the user has gone on to something else."""
         self._demo_twin = None
         truth = next((la for la in self._session.layers if la.noise_free), None)
         if truth is not None and self._session.active in (truth, twin):
-            self._session.hang.emit([twin, truth])
             self.demo_opened.emit(twin, truth)
 
 

@@ -25,6 +25,7 @@ class Showing(QObject):
         super().__init__(window)
         self._window, self._grid = window, window.grid
         window.opener.opened.connect(self.opened)
+        window.opener.demo_begun.connect(self._demo_begun)
         window.opener.demo_opened.connect(self._demo)
         window.series_panel.show_requested.connect(self.show)
         window.view_control.comparing.wanted.connect(self._compare)
@@ -32,6 +33,7 @@ class Showing(QObject):
         window.grid.layout_changed.connect(self._laid_out)
         self._hinted = False
         self._laid_for_later = False  # the panes, while there was nothing to show in them yet
+        self._laid_since_demo = False
         self._pair: tuple[SeriesInfo, Pane, Mode] | None = None  # what waits for its second
 
     def opened(self, layer: Layer) -> None:
@@ -46,6 +48,7 @@ class Showing(QObject):
         if left_over and not any(pane.layer for pane in panes):
             grid.set_layout("1")
             panes = grid.visible_panes
+            self._laid_since_demo = False  # but by what was left over
         self._laid_for_later = False
         empty = [pane for pane in panes if pane.layer is None]
         shown = [pane for pane in panes if pane.layer is layer]
@@ -57,6 +60,7 @@ class Showing(QObject):
         self._hint(layer)
 
     def _laid_out(self, _name: str) -> None:
+        self._laid_since_demo = True
         self._laid_for_later = not any(pane.layer for pane in self._grid.panes)
 
     def _hint(self, layer: Layer) -> None:
@@ -112,7 +116,15 @@ class Showing(QObject):
         )
         return next((info for info in fitting if session.layer_of(info) is None), None)
 
-    def _demo(self, _twin: Layer, truth: Layer) -> None:
-        """The phantom's truth is known: learn from it, and judge by it."""
+    def _demo_begun(self) -> None:
+        self._laid_since_demo = False
+
+    def _demo(self, twin: Layer, truth: Layer) -> None:
+        """Noisy beside true, if nobody has laid the panes out meanwhile.
+
+        The phantom's truth is known: learn from it, and judge by it.
+        """
+        if not self._laid_since_demo:
+            self._window.session.hang.emit([twin, truth])
         self._window.train_panel.select_source(truth)
         self._window.compare_panel.set_reference(truth)

@@ -28,6 +28,7 @@ from ctstudio.ct.volume import Source
 
 HIDDEN = "[...]"
 SHORT = 4  # digits: a longer number may be a date or an identifier
+COUNTED = 3  # digits: so short a part of a file's name or of a UID says nothing by itself
 SAFE_SETTINGS = (
     "theme", "language", "text_px", "units", "threads", "memory_gb", "cache/limit_gb", "autosave",
     "patient_at_start", "shortcuts/",
@@ -42,6 +43,7 @@ _PATH = re.compile(
     r"""(?<![\w.])(?:[A-Za-z]:[\\/]|\\\\|~?/)(?:[^\s"'<>|:*?]|[ ](?=[^\s"'<>|:*?]*[\\/]))+"""
 )
 _TOKEN = re.compile(r"\d+(?:\.\d+)*(?![A-Za-z0-9])|[A-Za-z0-9]+|[^\x00-\x7f]+")
+_PIECE = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[a-z0-9]*[a-z][a-z0-9]*")
 _UIDS_DOTS = 3
 _CODE = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)')
@@ -61,17 +63,24 @@ def secrets_of(sources: Iterable[Source]) -> frozenset[str]:
     """Everything about patients, studies and places that is known of the open series."""
     found: set[str] = set()
     for source in sources:
+        own = (source.patient_name, source.patient_id, source.study_date)
         texts = [
-            source.patient_name, source.patient_id, source.study_description, source.study_date,
-            source.description, source.series_uid, source.study_uid,
+            source.study_description, source.description, source.series_uid, source.study_uid,
             source.frame_of_reference_uid,
         ]  # fmt: skip
         texts += [part for path in source.files[:1] for part in path.parts]
+        found.update(own, texts)
         texts += [path.stem for path in source.files]
+        for text in own:
+            found.update(_PIECE.findall(text))
         for text in texts:
-            found.add(text)
-            found.update(re.findall(r"[^\W_]+", text))
+            found.update(piece for piece in _PIECE.findall(text) if not _counts(piece))
     return frozenset(text.casefold() for text in found if len(text) > 1)
+
+
+def _counts(piece: str) -> bool:
+    """Whether it is a number as files are counted with, which may well stand for something else."""
+    return piece.isdecimal() and len(piece) <= COUNTED
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QInputDialog, QListWidget
 
 from ctstudio.core.events import Partial, Progress
@@ -98,6 +98,34 @@ def test_the_demo_opens_truth_then_twin(
     hands.pause(20)
     hands.idle()
     assert len(hands.session.layers) == 2, "a second time shows what is open"
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_layout_chosen_while_the_demo_opens_stays(
+    early: bool, hands: Any, thin: Any, thick: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first picture is there, or before the second."""
+    shown = []
+
+    def demo() -> Any:
+        if not early:
+            yield Partial(DemoSeries(thin.folder))
+        while len(hands.grid.visible_panes) < 4:
+            time.sleep(0.005)
+            yield Progress(1, 2, "Simulating")
+        return DemoSeries(thin.folder, thick.folder)
+
+    monkeypatch.setattr(opening, "ensure_demo", demo)
+    hands.window.opener.demo_opened.connect(lambda *_: shown.append(hands.grid.layout_name))
+    hands.press(hands.window.empty.demo_button)
+    if not early:
+        hands.wait(lambda: hands.session.layers)
+    hands.key(Qt.Key.Key_4, Qt.KeyboardModifier.AltModifier)
+    hands.wait(lambda: shown)
+    hands.idle()
+    panes = hands.grid.visible_panes
+    assert len(panes) == 4
+    assert {pane.layer.name for pane in panes if pane.layer} == {"Thin slab", "Thick slab"}
 
 
 def test_a_demo_that_is_there_already_opens_both_series(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QFont, QTextLayout, QTextOption
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QSpinBox
 
 from ctstudio.gui import theme
 from ctstudio.gui.section import Section
+from ctstudio.gui.translation import catalogue
 from ctstudio.gui.words import numbers
 
 
@@ -55,3 +56,22 @@ def test_a_folded_section_points_to_where_its_words_are(mirrored_window: None) -
     assert shown == theme.icon("mdi6.chevron-left").pixmap(16, 16).toImage()
     assert shown != theme.icon("mdi6.chevron-right").pixmap(16, 16).toImage()
     section.deleteLater()
+
+
+@pytest.fixture
+def egypt() -> Iterator[None]:
+    QLocale.setDefault(QLocale("ar_EG"))
+    yield
+    QLocale.setDefault(QLocale.system())
+
+
+def test_boxes_have_the_digits_of_all_other_texts(qapp: QApplication, egypt: None) -> None:
+    """Where a system writes others, too: a slice has one number, not two."""
+    assert QLocale().toString(25) == "٢٥"
+    catalogue.choose(qapp, catalogue.ENGLISH)
+    whole, part = QSpinBox(), QDoubleSpinBox()
+    whole.setValue(25)
+    part.setValue(2.5)
+    assert (whole.text(), part.text()) == ("25", "2.50")
+    for box in (whole, part):
+        box.deleteLater()

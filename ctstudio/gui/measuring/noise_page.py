@@ -98,7 +98,7 @@ HEADS: dict[Tool, tuple[Head, ...]] = {
     "contrast": (
         ("Object\n{unit}", "Mean of the first region", _plain("mean_1", 1)),
         ("SD\n{unit}", "Of the first region", _plain("sd_1", 1)),
-        ("Beside\n{unit}", "Mean of the second region", _plain("mean_2", 1)),
+        ("Background\n{unit}", "Mean of the second region", _plain("mean_2", 1)),
         ("SD\n{unit}", "Of the second region", _plain("sd_2", 1)),
         ("CNR\n", "Difference of the means over the root of the mean variance", _plain("cnr", 2)),
     ),
@@ -145,7 +145,7 @@ class NoisePage(QWidget):
         self.other = _box(tr("Second region"), tr("The region that it is compared with"))
         self.slices = _box(tr("Slices"), tr("How many neighbouring slices are taken together"))
         for count in SLICES:
-            text = tr("This slice") if count == 1 else tr("{0} slices").format(count)
+            text = tr("Only this one") if count == 1 else tr("{0} together").format(count)
             self.slices.addItem(text, count)
         self.side = _box(tr("Squares"), tr("Side of the squares that the region is cut into"))
         for side in SIDES:
@@ -184,7 +184,7 @@ class NoisePage(QWidget):
         grid.addLayout(top, 0, 0, 1, 2)
         for row, (text, box) in enumerate(
             (
-                ("Region", self.region), ("Beside", self.other), ("Slices", self.slices),
+                ("Region", self.region), ("Background", self.other), ("Slices", self.slices),
                 ("Squares", self.side), ("Edge", self.kind), ("Show", self.view_box),
             ),
             start=1,

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from ctstudio.resources import resource
 
+LATIN_ZERO = "0"
 SYSTEM, ENGLISH = "system", "en"
 LANGUAGES: Mapping[str, str] = MappingProxyType({ENGLISH: "English", "zh_CN": "简体中文"})
 """Each language by its own name."""
@@ -77,6 +78,9 @@ def choose(app: QApplication, wish: str) -> str:
             app.installTranslator(translator)
             _qt.append(translator)
     app.setLayoutDirection(direction(language))
+    if QLocale().zeroDigit() != LATIN_ZERO:
+        # Numbers in texts and pictures have Latin digits; those in boxes are to be the same.
+        QLocale.setDefault(QLocale.c())
     return language
 
 
