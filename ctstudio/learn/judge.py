@@ -50,7 +50,7 @@ class Stage:
 
     def caution(self, trainee: Trainee) -> str:
         """What to know about the picture beforehand, or ""."""
-        every = live_every(trainee.average, self.region, trainee.device)
+        every = live_every(trainee.average, self.shown, self.region, trainee.device)
         if every == 1:
             return ""
         return (
@@ -61,7 +61,7 @@ class Stage:
     def show(self, trainee: Trainee) -> Preview:
         inside: NDArray[np.float32] | None = None
         if self.labels:
-            every = live_every(trainee.average, self.region, trainee.device)
+            every = live_every(trainee.average, self.shown, self.region, trainee.device)
             told = finish(
                 telling(
                     trainee.average, self.shown, trainee.device, region=self.region, every=every
@@ -107,7 +107,7 @@ class Stage:
             wanted[top:bottom, left:right] = True
             wanted &= True if self.region is None else self.region
             wanted = wanted[y:y_end, x:x_end]
-            every = live_every(trainee.average, wanted, trainee.device)
+            every = live_every(trainee.average, piece, wanted, trainee.device)
             seen = classify(trainee.average, piece, trainee.device, region=wanted, every=every)
         else:
             seen = apply_to_slice(trainee.average, piece, trainee.device)

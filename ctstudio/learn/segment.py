@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -246,12 +247,30 @@ def grid(length: int, every: int) -> NDArray[np.int64]:
     return np.arange(min(every // 2, length - 1), length, every)
 
 
-def live_every(module: nn.Module, region: NDArray[np.bool_] | None, device: torch.device) -> int:
+def operations(module: nn.Module, hu: NDArray[np.float32]) -> int:
+    """Multiplications for each voxel of a slab ``(n, y, x)`` or slice that it shares with no other.
+
+    0 for networks that tell all voxels of a slice at once.
+    """
+    count: Callable[[Tensor], int] | None = getattr(module, "operations", None)
+    if count is None:
+        return 0
+    with torch.no_grad():
+        return count(torch.tensor(hu).reshape(1, -1, *hu.shape[-2:]))
+
+
+def live_every(
+    module: nn.Module,
+    hu: NDArray[np.float32],
+    region: NDArray[np.bool_] | None,
+    device: torch.device,
+) -> int:
     """The grid on which a network that tells single voxels is quick enough to be shown live.
 
-    1 for all other networks, and where ``region`` ``(y, x)`` holds few enough voxels.
+    1 for all other networks, and where ``region`` ``(y, x)`` of the slab ``hu`` holds few enough
+    voxels.
     """
-    each = int(getattr(module, "operations", 0))
+    each = 0 if region is None else operations(module, hu)
     if region is None or not each:
         return 1
     most = LIVE_OPERATIONS if device.type == "cpu" else LIVE_ON_A_GPU

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
+from ctstudio.learn import segment
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.models import MODELS, patch_cnn_net
 
@@ -264,3 +265,17 @@ def test_layers_learn_one_after_the_other() -> None:
         LOSSES.make(Choice("layer_autoencoder", {"layer": 4}))(net, block)
     with pytest.raises(StudioError, match="none to be trained alone"):
         loss(nn.Identity(), block)
+
+
+@pytest.mark.parametrize(("form", "less"), [("tri_planar", 3 / (1 + 2 / 16)), ("volume", 16)])
+def test_slices_that_are_alike_cost_less_a_voxel(form: str, less: float) -> None:
+    net = network(form)
+    numbers = np.random.default_rng(2)
+    slices = numbers.normal(0, 300, (24, 30, 30)).astype(np.float32)
+    alike = np.repeat(slices[:1], 24, axis=0)
+    whole = segment.operations(net, slices)
+    joint = net.get_submodule("joint")
+    assert isinstance(joint.weight, Tensor)
+    assert whole == joint.weight.numel()
+    assert whole / segment.operations(net, alike) == pytest.approx(less)
+    assert segment.operations(nn.Identity(), slices) == 0

@@ -195,11 +195,13 @@ def test_live_pictures_ask_for_fewer_voxels_where_each_is_dear(
 ) -> None:
     net = module_of()
     region = np.ones((30, 30), bool)
-    assert net.operations == 6 * 4 * 4 * 24
-    monkeypatch.setattr(segment, "LIVE_OPERATIONS", 100 * net.operations)
-    assert segment.live_every(net, region, CPU) == 3
-    assert segment.live_every(net, region[:10, :10], CPU) == 1
-    assert segment.live_every(nn.Identity(), region, CPU) == 1
+    hu = np.zeros((3, 37, 37), np.float32)
+    each = segment.operations(net, hu)
+    assert each == 6 * 4 * 4 * 24
+    monkeypatch.setattr(segment, "LIVE_OPERATIONS", 100 * each)
+    assert segment.live_every(net, hu, region, CPU) == 3
+    assert segment.live_every(net, hu, region[:10, :10], CPU) == 1
+    assert segment.live_every(nn.Identity(), hu, region, CPU) == 1
     images, masks = ball()
     made = recipe(**{"phases.0.steps": 1})
     told = [e.text for e in train(made, [images], targets=[masks]) if isinstance(e, Note)]

@@ -73,7 +73,6 @@ class PatchCnn(nn.Module):
         self.further = nn.ModuleList(
             nn.Linear(before, after) for before, after in itertools.pairwise(hidden)
         )
-        self.operations = self.joint.weight.numel()  # a voxel, not to be shared with others
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden[-1], classes)
 
@@ -104,7 +103,7 @@ class PatchCnn(nn.Module):
             each[0].unfold(1, kernel.shape[2], 1).unfold(2, kernel.shape[3], 1)
             for each, kernel in zip(maps, kernels, strict=True)
         ]
-        share = max(1, AT_ONCE // self.joint.in_features)
+        share = max(1, AT_ONCE // sum(kernel[0].numel() for kernel in kernels))
         for y, x in zip(torch.split(rows, share), torch.split(columns, share), strict=True):
             patches = [each[:, y, x].movedim(1, 0).flatten(1) for each in windows]
             yield self._tell(self._join(patches, kernels))
@@ -133,6 +132,10 @@ class PatchCnn(nn.Module):
                 nodes = part if nodes is None else nodes + part
             assert nodes is not None
             yield top, self._tell(nodes.movedim(1, -1) + self.joint.bias)
+
+    def operations(self, hu: Tensor) -> int:
+        """Multiplications a voxel of a slab ``(b, n, y, x)`` that it shares with no other."""
+        return sum(kernel.numel() for kernel in self._kernels(_are_alike(hu)))
 
     @property
     def layers(self) -> int:

@@ -75,18 +75,19 @@ def answer(
     from ctstudio.learn import device as devices
     from ctstudio.learn.context import context_of, slab
     from ctstudio.learn.sampling import region
-    from ctstudio.learn.segment import telling
+    from ctstudio.learn.segment import operations, telling
 
     device = devices.choose(model.recipe.device).torch
     module = model.module.to(device).eval()
     name = model.recipe.task.params.get("region", "everywhere")
-    each = int(getattr(module, "operations", 0)) if context_of(module).patch_px > 1 else 0
-    asked = sum(math.prod(data.images[k].shape[1:]) for k, _ in where) * each
+    count = context_of(module).slices
+    slabs = (slab(data.images[k], z, count) for k, z in where)
+    asked = sum(math.prod(hu.shape[-2:]) * operations(module, hu) for hu in slabs)
     every = max(1, math.ceil(math.sqrt(asked / MOST_OPERATIONS)))
     found, inside = [], []
     for done, (k, z) in enumerate(where):
         yield Progress(done, len(where), "Judging held-out slices")
-        hu = slab(data.images[k], z, context_of(module).slices)
+        hu = slab(data.images[k], z, count)
         middle = data.image((k, z))
         work = telling(module, hu, device, region=region(name, middle), every=every)
         while True:
