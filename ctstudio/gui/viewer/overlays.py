@@ -136,7 +136,9 @@ class Overlays(QObject):
         painter.setFont(font)
         metrics = QFontMetricsF(font)
         small = size.width() < 480 or size.height() < 360
-        y = overlay.MARGIN + metrics.ascent() + (2 if small else LINES_ABOVE) * metrics.height()
+        # Two layers that are compared have their names above.
+        above = 2 if small and view.comparison is None else LINES_ABOVE
+        y = overlay.MARGIN + metrics.ascent() + above * metrics.height()
         for line in (*values.split(", "), said(protocol.rstrip(")"))):
             text = metrics.elidedText(
                 line, Qt.TextElideMode.ElideRight, size.width() - 2 * overlay.MARGIN
