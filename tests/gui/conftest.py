@@ -61,6 +61,7 @@ from ctstudio.gui.panels import series
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
 from ctstudio.gui.viewer import control
+from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.gui.viewer.slice_view import SliceView
 
 PATIENT = {
@@ -506,3 +507,20 @@ def middle(view: SliceView) -> QPointF:
 @pytest.fixture
 def hands(program: Program, no_dialog_blocks: list[str]) -> Hands:
     return Hands(program, no_dialog_blocks)
+
+
+PAIR_WINDOW = Window(40, 100)  # the series are 5 HU apart: 13 greys
+
+
+@pytest.fixture
+def pair(hands: Any, thin: Any, thick: Any) -> Any:
+    """The thin series in one pane, the thick one loaded too, on a slice that both have."""
+    one, _ = hands.open(thin, thick)
+    hands.grid.show_in(hands.grid.active_pane, one)
+    hands.grid.go_to(4)
+    hands.grid.set_window(PAIR_WINDOW)
+    for name in ("info", "scale", "letters", "patient"):
+        hands.window.actions_by_name[name].setChecked(False)
+    hands.view.set_framing(Framing(hands.view.framing.u, hands.view.framing.v, 8.0))
+    hands.view.setFocus()
+    return hands

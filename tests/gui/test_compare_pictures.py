@@ -13,15 +13,14 @@ from PySide6.QtGui import QImage
 
 from ctstudio.ct.views import Difference
 from ctstudio.ct.volume import Volume
-from ctstudio.ct.window import Window
 from ctstudio.figures.compose import layout
 from ctstudio.figures.panel import render
 from ctstudio.gui.export_shots import LINE
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.picture_view import Framing
+from tests.gui.conftest import PAIR_WINDOW
 
 Key, Shift, None_ = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
-WINDOW = Window(40, 100)  # the series are 5 HU apart: 13 greys
 KEYS = {
     "swipe": (Key.Key_W, None_),
     "swipe_down": (Key.Key_W, Shift),
@@ -31,20 +30,6 @@ KEYS = {
     "flicker": (Key.Key_X, None_),
 }
 VALUES = {"swipe": 42, "swipe_down": 55, "checkerboard": 13, "blend": 30, "difference": 60}
-
-
-@pytest.fixture
-def pair(hands: Any, thin: Any, thick: Any) -> Any:
-    """The thin series in one pane, the thick one loaded too, on a slice that both have."""
-    one, _ = hands.open(thin, thick)
-    hands.grid.show_in(hands.grid.active_pane, one)
-    hands.grid.go_to(4)
-    hands.grid.set_window(WINDOW)
-    for name in ("info", "scale", "letters", "patient"):
-        hands.window.actions_by_name[name].setChecked(False)
-    hands.view.set_framing(Framing(hands.view.framing.u, hands.view.framing.v, 8.0))
-    hands.view.setFocus()
-    return hands
 
 
 def compare(hands: Any, mode: str) -> Any:
@@ -146,7 +131,7 @@ def test_titles_and_captions_name_both(pair: Any) -> None:
         compare(pair, mode)
         ((shot, caption),) = pair.window.exporter.shots()
         told[mode] = (shot.title, caption.splitlines()[0])
-    window = f"{WINDOW} HU"
+    window = f"{PAIR_WINDOW} HU"
     assert told["swipe"] == ("Thin slab | Thick slab", window)
     assert told["blend"] == (
         "Thin slab 70\N{NO-BREAK SPACE}% + Thick slab 30\N{NO-BREAK SPACE}%",

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui.viewer.picture_view import Framing
+from tests.gui.looking import pixels, place_of
 
 Key = Qt.Key
 Left, Ctrl = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier
@@ -21,31 +21,11 @@ Shift = Qt.KeyboardModifier.ShiftModifier
 WINDOW = Window(-200, 1600)
 
 
-def pixels(image: QImage) -> np.ndarray:
-    image = image.convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
-
-
-def centre_of(view: Any, y: float, x: float) -> QPointF:
-    rect = view.image_rect()
-    dy, dx = view.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
-
-
 @pytest.fixture
-def pair(hands: Any, thin: Any, thick: Any) -> Any:
-    """The thin series in one pane, the thick one loaded too, on a slice that both have."""
-    one, _ = hands.open(thin, thick)
-    hands.grid.show_in(hands.grid.active_pane, one)
-    hands.grid.go_to(4)
-    hands.grid.set_window(WINDOW)
-    for name in ("info", "scale", "letters", "patient"):
-        hands.window.actions_by_name[name].setChecked(False)
-    view = hands.view
-    view.set_framing(Framing(view.framing.u, view.framing.v, 8.0))
-    view.setFocus()
-    return hands
+def pair(pair: Any) -> Any:
+    """In a window that clips nothing."""
+    pair.grid.set_window(WINDOW)
+    return pair
 
 
 def sample(hands: Any, ys: Any, xs: Any) -> dict[tuple[int, int], tuple[QPointF, np.ndarray]]:
@@ -55,7 +35,7 @@ def sample(hands: Any, ys: Any, xs: Any) -> dict[tuple[int, int], tuple[QPointF,
     found = {}
     for y in ys:
         for x in xs:
-            at = centre_of(view, y, x)
+            at = place_of(view, y, x)
             # Not where words stand, nor beyond the pane.
             if 80 < at.y() < seen.shape[0] - 4 and 4 < at.x() < seen.shape[1] - 60:
                 found[y, x] = at, seen[int(at.y()), int(at.x())]
@@ -191,7 +171,7 @@ def test_difference_has_a_sign_and_a_scale_of_its_own(pair: Any, thin: Any, thic
     pair.drag(pair.view, Left, QPointF(100, 150), QPointF(60, 0))
     assert comparing.values.get("difference") == pytest.approx(10 * np.exp(60 / 150), rel=1e-3)
     assert pair.view.window == WINDOW, "a drag sets the scale, not the window"
-    pair.move(pair.view, centre_of(pair.view, 3, 3))
+    pair.move(pair.view, place_of(pair.view, 3, 3))
     text = pair.window.probe_label.text()
     for value in (thin.hu[4, 3, 3], thick.hu[2, 3, 3], int(difference[3, 3])):
         assert f"<b>{value}</b> HU" in text
@@ -230,7 +210,7 @@ def test_values_of_both_layers_whatever_is_compared(pair: Any, thin: Any, thick:
     for mode in ("swipe", "swipe_down", "flicker", "checkerboard", "blend"):
         pair.window.actions_by_name[f"compare_{mode}"].setChecked(True)
         for y, x in ((3, 3), (47, 40), (76, 40)):
-            pair.move(pair.view, centre_of(pair.view, y, x))
+            pair.move(pair.view, place_of(pair.view, y, x))
             text = pair.window.probe_label.text()
             assert f"Thin slab <b>{thin.hu[4, y, x]}</b> HU" in text, mode
             assert f"Thick slab <b>{thick.hu[2, y, x]}</b> HU" in text, mode
@@ -244,7 +224,7 @@ def test_a_mirrored_layer_is_laid_the_right_way_round(hands: Any, thin: Any, mir
     composer = hands.window.view_control.comparing.active
     assert composer.layer is two
     assert not composer.difference.any(), "the same voxels, stored the other way round"
-    hands.move(hands.view, centre_of(hands.view, 3, 3))
+    hands.move(hands.view, place_of(hands.view, 3, 3))
     text = hands.window.probe_label.text()
     assert text.count(f"<b>{thin.hu[4, 3, 3]}</b>") == 2
 
@@ -346,7 +326,7 @@ def test_lens_shows_every_layer_at_the_place(pair: Any, thin: Any, thick: Any) -
     view = pair.view
     QTest.keyPress(QApplication.focusWidget(), Key.Key_Q)
     lens = pair.window.view_control.lens
-    at = centre_of(view, 3, 4)
+    at = place_of(view, 3, 4)
     pair.move(view, at)
     assert lens.lens.isVisible()
     told = [(tile.name, tile.value) for tile in lens.lens.tiles]

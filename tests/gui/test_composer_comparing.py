@@ -14,7 +14,7 @@ from ctstudio.figures.panel import render
 from ctstudio.figures.scene import Picture
 from ctstudio.workflows.figures.make import film
 from tests.gui.conftest import wait_until
-from tests.gui.test_compare_pictures import KEYS, VALUES, compare, pair  # noqa: F401
+from tests.gui.test_compare_pictures import VALUES, compare
 
 
 def composed(hands: Any) -> Any:
@@ -30,7 +30,7 @@ def panels(window: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", ["swipe", "swipe_down", "checkerboard", "blend", "difference"])
-def test_the_figure_shows_what_the_pane_shows(pair: Any, mode: str) -> None:  # noqa: F811
+def test_the_figure_shows_what_the_pane_shows(pair: Any, mode: str) -> None:
     """Beside what Qt paints in the pane; a blend of greys may be one grey off one of values."""
     compare(pair, mode)
     ((shot, _),) = pair.window.exporter.shots()
@@ -59,7 +59,7 @@ def test_the_figure_shows_what_the_pane_shows(pair: Any, mode: str) -> None:  # 
     assert again.cells == window.spec.cells
 
 
-def test_a_difference_has_the_sign_that_its_title_says(pair: Any) -> None:  # noqa: F811
+def test_a_difference_has_the_sign_that_its_title_says(pair: Any) -> None:
     compare(pair, "difference")
     window = composed(pair)
     (panel,) = panels(window)
@@ -70,7 +70,7 @@ def test_a_difference_has_the_sign_that_its_title_says(pair: Any) -> None:  # no
     assert panel.bounds == (-VALUES["difference"], VALUES["difference"])
 
 
-def test_a_flicker_is_both_pictures_and_their_film(pair: Any) -> None:  # noqa: F811
+def test_a_flicker_is_both_pictures_and_their_film(pair: Any) -> None:
     compare(pair, "flicker")
     window = composed(pair)
     one, two = panels(window)
@@ -82,7 +82,7 @@ def test_a_flicker_is_both_pictures_and_their_film(pair: Any) -> None:  # noqa: 
     assert film(window.spec, sources.material(window.spec)).count == 2
 
 
-def test_another_part_is_set_by_hand(pair: Any) -> None:  # noqa: F811
+def test_another_part_is_set_by_hand(pair: Any) -> None:
     compare(pair, "swipe")
     window = composed(pair)
     amount = window.cell.editors["amount"]
@@ -98,7 +98,7 @@ def test_another_part_is_set_by_hand(pair: Any) -> None:  # noqa: F811
     assert np.array_equal(panel.image, clipped)
 
 
-def test_a_plane_of_the_pane_is_that_of_the_figure(pair: Any) -> None:  # noqa: F811
+def test_a_plane_of_the_pane_is_that_of_the_figure(pair: Any) -> None:
     pair.grid.active_pane.plane_chosen.emit("coronal")
     pair.grid.go_to(30)
     window = composed(pair)
@@ -108,7 +108,7 @@ def test_a_plane_of_the_pane_is_that_of_the_figure(pair: Any) -> None:  # noqa: 
     assert np.array_equal(np.nan_to_num(panel.image), np.nan_to_num(pair.view.hu))
 
 
-def test_slices_are_counted_by_the_first_picture(pair: Any) -> None:  # noqa: F811
+def test_slices_are_counted_by_the_first_picture(pair: Any) -> None:
     """Of a series with half the slices, the one at that place; not the one of that number."""
     pair.window.actions_by_name["layout_1x2"].trigger()
     thin, thick = (pair.layer(name) for name in ("Thin slab", "Thick slab"))

@@ -16,7 +16,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.gui.composer.missing import what_is_missing
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.job import Jobs
-from tests.gui.test_compare_pictures import compare, pair  # noqa: F401
+from tests.gui.test_compare_pictures import compare
 from tests.gui.test_composer import drawn, save_as
 from tests.gui.test_composer_comparing import composed, panels
 
@@ -70,7 +70,7 @@ def test_a_figure_that_was_changed_by_hand_stays(hands: Any, thin: Any) -> None:
     assert (window.spec.title, len(shown(window))) == ("", 3)
 
 
-def test_coming_back_to_it_shows_another_way_to_compare(pair: Any) -> None:  # noqa: F811
+def test_coming_back_to_it_shows_another_way_to_compare(pair: Any) -> None:
     compare(pair, "difference")
     window = composed(pair)
     assert not window.spec.cells[0].beside

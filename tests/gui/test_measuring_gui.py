@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QFileDialog
 from ctstudio.gui.measuring import numbers
 from ctstudio.gui.measuring import tool as measuring_tool
 from ctstudio.gui.measuring.drawing import COLOUR, SELECTED, words_for
+from tests.gui.looking import place_of
 
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 Left = Qt.MouseButton.LeftButton
@@ -24,13 +25,6 @@ DY, DX = 0.8, 1.1
 TOOLS = (
     "Distance", "Angle", "Rectangular region", "Elliptical region", "Free-hand region", "Profile",
 )  # fmt: skip
-
-
-def place_of(view: Any, y: float, x: float) -> QPointF:
-    """Viewport pixels of a place in pixels of the slice."""
-    rect = view.image_rect()
-    dy, dx = view.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
 
 
 def draw(hands: Any, *places: tuple[float, float], view: Any = None) -> None:

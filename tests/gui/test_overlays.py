@@ -7,19 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QImage
 
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import Framing
+from tests.gui.looking import pixels
 
 Key, Shift = Qt.Key, Qt.KeyboardModifier.ShiftModifier
 NAMES = ("info", "scale", "letters", "crosshair", "grid", "plane_lines", "masks", "metrics")
-
-
-def pixels(image: QImage) -> np.ndarray:
-    image = image.convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 @pytest.fixture

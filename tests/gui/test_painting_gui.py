@@ -8,23 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 
 from ctstudio.ct.labels import BACKGROUND
 from ctstudio.ct.window import Window
 from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.session import Layer
+from tests.gui.looking import place_of
 
 Ctrl = Qt.KeyboardModifier.ControlModifier
 Left, Right = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
-
-
-def place_of(view: Any, y: float, x: float) -> QPointF:
-    """Viewport pixels of a place in pixels of the slice."""
-    rect = view.image_rect()
-    dy, dx = view.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
 
 
 def draw(

@@ -11,16 +11,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QSplitter
 
 from ctstudio.ct.window import PRESETS, Window
+from tests.gui.looking import place_of
 
 Key = Qt.Key
 Left, Middle = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 Ctrl, Shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-def place_of(view: Any, y: int, x: int) -> QPointF:
-    rect = view.image_rect()
-    dy, dx = view.layer.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
 
 
 def side_by_side(hands: Any, *samples: Any) -> list[Any]:

@@ -8,33 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor
 
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import theme
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.picture_view import Framing
+from tests.gui.looking import pixels, place_of
 
 Key = Qt.Key
-
-
-def pixels(image: QImage) -> np.ndarray:
-    """``(y, x, 3)`` uint8."""
-    image = image.convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 def without_overlays(hands: Any) -> None:
     for name in ("info", "scale", "letters"):
         hands.window.actions_by_name[name].setChecked(False)
-
-
-def centre_of(view: Any, y: float, x: float) -> QPointF:
-    """Where the middle of voxel (y, x) lies in the viewport."""
-    rect = view.image_rect()
-    dy, dx = view.layer.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
 
 
 @pytest.fixture
@@ -88,7 +75,7 @@ def test_every_pixel_is_painted_in_its_place_and_grey(hands: Any, thin: Any) -> 
         checked = 0
         for y in range(96):
             for x in range(80):
-                place = centre_of(view, y, x)
+                place = place_of(view, y, x)
                 left, top = round(place.x() - 5.5), round(place.y() - 4)
                 if not (left >= 0 and left + 11 <= size.width()):
                     continue
@@ -158,7 +145,7 @@ def test_scale_bar_is_as_long_as_it_says(hands: Any, thin: Any, drawn: Any) -> N
         colour = QColor(theme.ON_IMAGE)
         bar = np.flatnonzero((row == (colour.red(), colour.green(), colour.blue())).all(axis=1))
         # A column is 1.1 mm: measured between two voxels on the screen, not taken from the view.
-        voxel = (centre_of(view, 0, 50) - centre_of(view, 0, 40)).x() / 10
+        voxel = (place_of(view, 0, 50) - place_of(view, 0, 40)).x() / 10
         assert np.ptp(bar) + 1 == pytest.approx(
             length_mm / 1.1 * voxel, abs=3.5
         )  # its ends are 2 px wide
@@ -194,13 +181,13 @@ def test_value_under_the_cursor_is_the_voxel(hands: Any, thin: Any) -> None:
     view = hands.view
     label = hands.window.probe_label
     for y, x in ((3, 3), (0, 0), (95, 79), (47, 40), (76, 40)):
-        hands.move(view, centre_of(view, y, x))
+        hands.move(view, place_of(view, y, x))
         assert f"<b>{thin.hu[3, y, x]}</b> HU" in label.text()
         assert f"voxel {x}, {y}, 3" in label.text()
     # Patient position of voxel (47, 40) of slice 3, from the numbers in the header.
-    hands.move(view, centre_of(view, 47, 40))
+    hands.move(view, place_of(view, 47, 40))
     assert "R 0.0  A 0.8  S 109.0 mm" in label.text().replace("L 0.0", "R 0.0")
-    hands.wheel(view, 1, centre_of(view, 47, 40))
+    hands.wheel(view, 1, place_of(view, 47, 40))
     assert f"<b>{thin.hu[4, 47, 40]}</b> HU" in label.text(), "it follows the slice"
     hands.move(view, QPointF(view.viewport().width() / 2, 1))
     assert label.text() == ""
@@ -212,7 +199,7 @@ def test_cursor_edges_belong_to_their_voxel(hands: Any, thin: Any) -> None:
     view.set_framing(Framing(view.framing.u, view.framing.v, 10.0))
     for shift_x in (-5, 5):
         for shift_y in (-3.5, 3.5):
-            at = centre_of(view, 50, 30) + QPointF(shift_x, shift_y)
+            at = place_of(view, 50, 30) + QPointF(shift_x, shift_y)
             assert view.probe(view.to_plane(at)).voxel == (30, 50, view.index)
-    at = centre_of(view, 50, 30) + QPointF(6, 0)
+    at = place_of(view, 50, 30) + QPointF(6, 0)
     assert view.probe(view.to_plane(at)).voxel == (31, 50, view.index)

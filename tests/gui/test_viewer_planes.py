@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import Qt
+
+from tests.gui.looking import place_of
 
 Shift = Qt.KeyboardModifier.ShiftModifier
 
@@ -16,13 +18,6 @@ def turn(hands: Any, name: str) -> None:
     """What a menu entry or its key does."""
     hands.window.actions_by_name[name].trigger()
     hands.pause(10)
-
-
-def place_of(view: Any, y: int, x: int) -> QPointF:
-    """Viewport pixels of the middle of a pixel."""
-    rect = view.image_rect()
-    dy, dx = view.stack.geometry.spacing_mm
-    return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
 
 
 def test_keys_turn_the_active_pane(hands: Any, thin: Any) -> None:
