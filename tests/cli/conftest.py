@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from ctstudio.cli import main
 
 SLICES, SIDE = 6, 48
 
@@ -74,3 +76,25 @@ def hu_of(folder: Path) -> np.ndarray:
 @pytest.fixture
 def read_hu() -> Callable[[Path], np.ndarray]:
     return hu_of
+
+
+@pytest.fixture
+def refused(
+    series_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[Sequence[str]], tuple[int, str]]:
+    """Runs what must fail in an empty folder, which stays so; its status and what it says.
+
+    SERIES in a word is the folder of the series. What is said comes without its line breaks.
+    """
+
+    def run(words: Sequence[str]) -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path)
+        status = main.run([word.replace("SERIES", str(series_folder)) for word in words])
+        assert status != 0
+        assert list(tmp_path.iterdir()) == []
+        return status, " ".join(capsys.readouterr().err.split())
+
+    return run

@@ -182,34 +182,6 @@ def test_figure_as_png_and_gif(series_folder: Path, tmp_path: Path) -> None:
             assert getattr(image, "n_frames", 1) == (6 if name.endswith("gif") else 1)
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--slice", "7", "--out", "a.png"], 1, "There are 6"),
-        (["--slice", "1", "--out", "a.gif"], 2, "all slices"),
-        (["--out", "a.bmp"], 2, ".png, .tif"),
-        (["--window", "dim", "--out", "a.png"], 1, "Mediastinum"),
-        (["--out", "missing/a.png"], 1, "folder"),
-        (["--out", "n" * 300 + ".png"], 1, "too long"),
-        (["--differences", "nothing", "--out", "a.png"], 1, "differences"),
-        (["--width-mm", "1000", "--dpi", "2400", "--bits", "16", "--out", "a.png"], 1, "memory"),
-    ],
-)
-def test_figure_refuses(
-    options: list[str],
-    code: int,
-    words: str,
-    series_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main.run(["figure", str(series_folder), *options]) == code
-    assert words in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_figure_with_a_mask_and_differences(
     series_folder: Path, make_series, tmp_path: Path
 ) -> None:
