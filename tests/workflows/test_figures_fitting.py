@@ -17,6 +17,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec, StyleS
 from ctstudio.workflows.figures.build import Builder
 from ctstudio.workflows.figures.make import film, make, still
 from ctstudio.workflows.figures.material import Material, difference
+from ctstudio.workflows.figures.naming import MINUS
 from ctstudio.workflows.figures.report import report
 
 SMALL = StyleSpec(width_mm=60, dpi=60, font_pt=5)
@@ -131,6 +132,27 @@ def test_a_slice_that_the_reference_lacks_is_told(scan: Volume) -> None:
     taken = difference(what.stacks["original"], what.stacks["reference"])
     assert len(taken) == 5
     assert np.array_equal(taken.slice_hu(0), what.stacks["original"].slice_hu(3) - scan.slice_hu(3))
+
+
+@pytest.mark.parametrize("plane", ["coronal", "sagittal"])
+def test_metrics_and_differences_that_a_plane_does_not_allow_are_told_in_the_figure(scan, plane):
+    """Series of unequal length: their other planes have other numbers of rows."""
+    cells = tuple(replace(cell, plane=plane) for cell in SPEC.rows[0])
+    style = replace(SMALL, width_mm=120)
+    spec = replace(SPEC, rows=(cells,), differences="reference", style=style)
+    reference = part(scan, slice(0, 8))
+    texts = " ".join(still(spec, material(noisy(scan), reference)).texts)
+    assert "PSNR" not in texts
+    why = f"in the {plane} plane their slices have 64 x 10 and 64 x 8 pixels."
+    assert f"Original is not measured against reference: {why}" in texts
+    why = f"in the {plane} plane their slices have 64 x 8 and 64 x 10 pixels."
+    assert f"There is no difference of original and reference: {why}" in texts
+    # Of one length there is nothing to explain.
+    whole = still(spec, material(noisy(scan), replace(scan, geometry=scan.geometry)))
+    texts = " ".join(whole.texts)
+    assert "PSNR" in texts
+    assert f"{MINUS} reference" in texts
+    assert "in the" not in texts
 
 
 def test_a_film_goes_over_the_slices_that_both_have(scan: Volume, tmp_path) -> None:

@@ -24,11 +24,12 @@ from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
 from ctstudio.workflows.figures.captions import FIXED, footnote, metric_words, window_words
 from ctstudio.workflows.figures.curve_of import curve_of
-from ctstudio.workflows.figures.differences import with_differences
-from ctstudio.workflows.figures.fitting import compared_stacks, counting, slice_at
+from ctstudio.workflows.figures.differences import left_out, with_differences
+from ctstudio.workflows.figures.fitting import compared_stacks, counting, slice_at, unmeasured
 from ctstudio.workflows.figures.fitting_curves import with_fitting_curves
 from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
+from ctstudio.workflows.figures.origin import in_parts
 from ctstudio.workflows.figures.overlays import Legend, laid_over
 from ctstudio.workflows.figures.together import both_titles, together
 
@@ -47,13 +48,15 @@ class Builder:
 
     spec: FigureSpec
     material: Material
+    left_out: Sequence[str] = ()  # differences that are asked for and cannot be, in sentences
     _windows: dict[str, Window] = field(default_factory=dict)
     _limit: float = 0.0
 
     @classmethod
     def of(cls, spec: FigureSpec, material: Material) -> Builder:
         """With the rows of differences that the description asks for, and no empty curves."""
-        return cls(*with_fitting_curves(*with_differences(spec, material)))
+        parts = with_fitting_curves(*with_differences(spec, material))
+        return cls(*parts, left_out(spec, material))
 
     @property
     def leader(self) -> SliceStack | None:
@@ -74,22 +77,9 @@ class Builder:
         return sorted(shared)
 
     def portable(self) -> FigureSpec:
-        """The description for series of any length: slices by the part of the way, not by number.
-
-        Those in other planes stay as they are.
-        """
+        """The description for series of any length: slices by parts of the way, not numbers."""
         leader = self.leader
-        if leader is None:
-            return self.spec
-        most = max(len(leader) - 1, 1)
-
-        def moved(cell: CellSpec) -> CellSpec:
-            if not cell.slice.isdigit() or cell.plane != "stored":
-                return cell
-            part = 100 * min(int(cell.slice) - 1, most) / most
-            return replace(cell, slice=f"{part:.4g}%")
-
-        return replace(self.spec, rows=tuple(tuple(map(moved, row)) for row in self.spec.rows))
+        return self.spec if leader is None else in_parts(self.spec, len(leader))
 
     @property
     def training(self) -> Training | None:
@@ -121,14 +111,28 @@ class Builder:
             footer,
             self.spec.insets,
             self.spec.arrows,
-            self._footnotes(contents),
+            self._footnotes(contents, cells),
         )
 
-    def _footnotes(self, contents: Sequence[Sequence[Content]]) -> tuple[str, ...]:
-        """What the protocols are that stand below pictures."""
+    def _footnotes(
+        self, contents: Sequence[Sequence[Content]], cells: Sequence[Sequence[CellSpec]]
+    ) -> tuple[str, ...]:
+        """What the protocols are that stand below pictures, and why some have no metrics."""
         told = " ".join(c.caption + c.title for row in contents for c in row if c is not None)
         told = told.replace(FIXED, " ")
-        return tuple(footnote(name) for name in PROTOCOLS if f"protocol {name}" in told)
+        notes = [footnote(name) for name in PROTOCOLS if f"protocol {name}" in told]
+        notes += [self._not_measured(cell) for row in cells for cell in row]
+        return tuple(dict.fromkeys(note for note in (*notes, *self.left_out) if note))
+
+    def _not_measured(self, cell: CellSpec) -> str:
+        """Why a cell that asks for metrics has none, in a sentence; "" where it has."""
+        asked = cell.against and not cell.curve and "{metrics}" in cell.caption + cell.title
+        if not asked or cell.layer not in self.material.stacks:
+            return ""
+        truth = self._stack(replace(cell, layer=cell.against))
+        why = unmeasured(cell.plane, self._stack(cell), truth)
+        one, other = self._called(cell.layer), self._called(cell.against)
+        return f"{one[:1].upper()}{one[1:]} is not measured against {other}: {why}." if why else ""
 
     def _content(self, cell: CellSpec, at: At) -> Content:
         if not cell.layer:
@@ -314,9 +318,9 @@ class Builder:
     def _metrics(self, cell: CellSpec, at: At, image: NDArray[np.float32]) -> str:
         other = replace(cell, layer=cell.against)
         truth = self._stack(other)
+        if unmeasured(cell.plane, self._stack(cell), truth):
+            return ""  # a footnote says so
         target = truth.slice_hu(self.index(other, truth, at))
-        if target.shape != image.shape or truth.unit != "HU" or misfit(self._stack(cell), truth):
-            return ""  # `require_fit` says so
         if cell.protocol not in PROTOCOLS:
             raise StudioError(
                 f"There is no protocol {cell.protocol!r}.",

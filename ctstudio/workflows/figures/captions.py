@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ctstudio.ct.metrics import PROTOCOLS, SSIM_WINDOW_PX
+from ctstudio.ct.metrics import PROTOCOLS, SSIM_WINDOW_PX, Protocol
 from ctstudio.ct.window import Window
 
 FIXED = "\N{NO-BREAK SPACE}"
 """Between a number, its name and its unit: no line ends there."""
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+INFINITE = "\N{INFINITY}"
+UNSEEN = 0.2
+"""Of a window, the part that a protocol may leave out before the figure says so."""
 
 
 def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
@@ -22,14 +25,20 @@ def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str
         value = found.get(key, math.nan)
         if math.isfinite(value):
             parts.append(f"{name}{FIXED}{value:.{digits}f}{unit.replace(' ', FIXED)}")
+        elif math.isinf(value):  # equal within what the protocol looks at
+            parts.append(f"{name}{FIXED}{INFINITE}{unit.replace(' ', FIXED)}")
     if not parts:
-        return "equal to it" if math.isinf(found.get("psnr", 0.0)) else ""
+        return ""
     # On a line of its own, so that the lines of neighbours stand side by side.
     return f"{', '.join(parts)}\n(protocol{FIXED}{protocol}{against})"
 
 
-def footnote(protocol: str) -> str:
-    """What a protocol is, for whoever reads the figure without this program."""
+def footnote(protocol: str, windows: Sequence[Window] = ()) -> str:
+    """What a protocol is, for whoever reads the figure without this program.
+
+    ``windows`` are those of the pictures that were measured: where they show much that the protocol
+    clips, such as the lungs under A, that is said.
+    """
     rule = PROTOCOLS[protocol]
     clip = "HU not clipped"
     if rule.clip_hu is not None:
@@ -38,8 +47,22 @@ def footnote(protocol: str) -> str:
     return (
         f"Protocol{FIXED}{protocol}: of the whole slice, {clip}, data range "
         f"{rule.data_range_hu:g}{FIXED}HU; SSIM in Gaussian windows of {SSIM_WINDOW_PX}{FIXED}"
-        f"{TIMES}{FIXED}{SSIM_WINDOW_PX}{FIXED}pixels."
+        f"{TIMES}{FIXED}{SSIM_WINDOW_PX}{FIXED}pixels.{_unseen(rule, windows)}"
     )
+
+
+def _unseen(rule: Protocol, windows: Sequence[Window]) -> str:
+    """A sentence on what pictures show and their numbers do not count, or ""."""
+    if rule.clip_hu is None:
+        return ""
+    low, high = rule.clip_hu
+    below = any(low - w.lower > UNSEEN * w.width_hu for w in windows)
+    above = any(w.upper - high > UNSEEN * w.width_hu for w in windows)
+    parts = [f"below {low:g}"] * below + [f"above {high:g}"] * above
+    if not parts:
+        return ""
+    words = " and ".join(parts).replace("-", MINUS)
+    return f" What differs {words}{FIXED}HU is seen here, but does not count."
 
 
 def window_words(window: Window, unit: str, *, signed: bool) -> str:

@@ -10,6 +10,7 @@ from ctstudio.ct.common_place import misfit
 from ctstudio.ct.planes import in_plane
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.workflows.figures.material import Material, difference
+from ctstudio.workflows.figures.naming import short, title_in
 
 MOST = 5
 """In so many columns of a single row differences stand beside their pictures, else below them."""
@@ -80,6 +81,24 @@ def cells_drawn(spec: FigureSpec, material: Material) -> list[list[Drawn | None]
     return places
 
 
+def left_out(spec: FigureSpec, material: Material) -> list[str]:
+    """A sentence on each difference that a description asks for and that is not drawn."""
+    told: dict[str, None] = {}
+    ground = spec.differences
+    for cell in spec.cells if ground in material.stacks else ():
+        stack = material.stacks.get(cell.layer)
+        if stack is None or cell.plane == "stored" or spec.layer(cell.layer).source == "difference":
+            continue
+        why = misfit(in_plane(material.stacks[ground], cell.plane), in_plane(stack, cell.plane))
+        if why:
+            titles = (short(title_in(spec, material.titles, n)) for n in (cell.layer, ground))
+            one, other = (material.hide(title) for title in titles)
+            told[
+                f"There is no difference of {one} and {other}: in the {cell.plane} plane {why}."
+            ] = None
+    return list(told)
+
+
 def _is_one(cell: CellSpec, row: Sequence[CellSpec], spec: FigureSpec) -> bool:
     """Whether a cell shows a difference that stands elsewhere, since it was asked for."""
     layer = spec.layer(cell.layer) if cell.layer else None
@@ -100,10 +119,6 @@ def _differs(cell: CellSpec, spec: FigureSpec, material: Material) -> bool:
     if stack is None or cell.layer == spec.differences:
         return False
     signed = spec.layer(cell.layer).source == "difference"
-    if cell.plane != "stored":
-        return (
-            not signed
-            and in_plane(stack, cell.plane).shape == in_plane(ground, cell.plane).shape
-            and stack.unit == ground.unit
-        )
+    if cell.plane != "stored" and not signed:
+        return not misfit(in_plane(ground, cell.plane), in_plane(stack, cell.plane))
     return not signed and not misfit(ground, stack)

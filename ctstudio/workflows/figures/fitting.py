@@ -8,7 +8,7 @@ from dataclasses import replace
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import SliceStack
-from ctstudio.figures.description import CellSpec, FigureSpec
+from ctstudio.figures.description import CellSpec, FigureSpec, Plane
 from ctstudio.workflows.figures.material import Material
 from ctstudio.workflows.figures.naming import ROLES
 from ctstudio.workflows.figures.templates import ORIGINAL
@@ -48,6 +48,14 @@ def without_misfits(spec: FigureSpec, material: Material) -> tuple[FigureSpec, l
 
     rows = tuple(tuple(kept(cell) for cell in row) for row in spec.rows)
     return replace(spec, rows=rows), list(told)
+
+
+def unmeasured(plane: Plane, own: SliceStack, truth: SliceStack) -> str:
+    """Why slices cut in ``plane`` cannot be measured against others, in a clause, or ""."""
+    if truth.unit != "HU":
+        return "its values are not HU"
+    why = misfit(own, truth)
+    return f"in the {plane} plane {why}" if why and plane != "stored" else why
 
 
 def counting(spec: FigureSpec, material: Material) -> CellSpec | None:

@@ -70,7 +70,12 @@ def by_parts(spec: FigureSpec) -> FigureSpec:
     counts = [layer.content.partition("x")[0] for layer in spec.layers if layer.content]
     if not counts or not counts[0].isdigit():
         return spec
-    last = max(int(counts[0]) - 1, 1)
+    return in_parts(spec, int(counts[0]))
+
+
+def in_parts(spec: FigureSpec, count: int) -> FigureSpec:
+    """The description with slices by the part of the way through ``count``, not by number."""
+    last = max(count - 1, 1)
 
     def moved(cell: CellSpec) -> CellSpec:
         if not cell.slice.isdigit() or cell.plane != "stored":
