@@ -22,7 +22,7 @@ from ctstudio.figures.ornaments import Content
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
-from ctstudio.workflows.figures.captions import FIXED, footnote, metric_words, window_words
+from ctstudio.workflows.figures.captions import FIXED, metric_words, protocol_notes, window_words
 from ctstudio.workflows.figures.curve_of import curve_of
 from ctstudio.workflows.figures.differences import left_out, with_differences
 from ctstudio.workflows.figures.fitting import compared_stacks, counting, slice_at, unmeasured
@@ -118,9 +118,7 @@ class Builder:
         self, contents: Sequence[Sequence[Content]], cells: Sequence[Sequence[CellSpec]]
     ) -> tuple[str, ...]:
         """What the protocols are that stand below pictures, and why some have no metrics."""
-        told = " ".join(c.caption + c.title for row in contents for c in row if c is not None)
-        told = told.replace(FIXED, " ")
-        notes = [footnote(name) for name in PROTOCOLS if f"protocol {name}" in told]
+        notes = protocol_notes([c for row in contents for c in row if c is not None])
         notes += [self._not_measured(cell) for row in cells for cell in row]
         return tuple(dict.fromkeys(note for note in (*notes, *self.left_out) if note))
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from ctstudio.ct.metrics import PROTOCOLS, SSIM_WINDOW_PX, Protocol
 from ctstudio.ct.window import Window
+from ctstudio.figures.panel import Panel
+from ctstudio.figures.plot import Plot
 
 FIXED = "\N{NO-BREAK SPACE}"
 """Between a number, its name and its unit: no line ends there."""
@@ -31,6 +33,17 @@ def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str
         return ""
     # On a line of its own, so that the lines of neighbours stand side by side.
     return f"{', '.join(parts)}\n(protocol{FIXED}{protocol}{against})"
+
+
+def protocol_notes(contents: Sequence[Panel | Plot]) -> list[str]:
+    """What the protocols are that stand below pictures, and above curves."""
+    notes = []
+    for name in PROTOCOLS:
+        words = f"protocol{FIXED}{name}"
+        told = [c for c in contents if words in (c.caption + c.title).replace(" ", FIXED)]
+        windows = [c.window for c in told if isinstance(c, Panel) and c.unit == "HU"]
+        notes += [footnote(name, windows)] * bool(told)
+    return notes
 
 
 def footnote(protocol: str, windows: Sequence[Window] = ()) -> str:
