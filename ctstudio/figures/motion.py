@@ -40,6 +40,8 @@ def swipe(
 ) -> tuple[Draw, int]:
     """A curtain that sweeps from ``before`` to ``after`` and back within ``frames`` frames.
 
+    ``before`` stands to the left of it, ``after`` to the right, as in a swipe that stands still.
+
     Parameters
     ----------
     box
@@ -53,9 +55,9 @@ def swipe(
         top, bottom = (round(part * one.height) for part in (box[1], box[3]))
         # Even speed, and no two frames alike but there and back.
         sweep = 1.0 - abs(2.0 * index / count - 1.0)
-        at = left + round(sweep * (right - left))
+        at = right - round(sweep * (right - left))
         result = one.copy()
-        result.paste(other.crop((left, top, at, bottom)), (left, top))
+        result.paste(other.crop((at, top, right, bottom)), (at, top))
         if left < at < right:
             width = max(round(one.width / 500), 1)
             line = (at - width // 2, top, at - width // 2 + width - 1, bottom - 1)

@@ -50,10 +50,10 @@ def test_the_figure_shows_what_the_pane_shows(pair: Any, mode: str) -> None:
         assert here == there + (left if across else top)
     told = " ".join(window.view.scene.texts).replace("\N{NO-BREAK SPACE}", " ")
     assert {
-        "swipe": "Original | reference",
-        "blend": "Original 70 % + reference 30 %",
+        "swipe": "Original | Reference",
+        "blend": "Original 70 % + Reference 30 %",
         "difference": "Reference \N{MINUS SIGN} original",
-    }.get(mode, "Original | reference") in told
+    }.get(mode, "Original | Reference") in told
     # What travels with a file makes it again.
     again = FigureSpec.parse(window.spec.without_spares().to_json())
     assert again.cells == window.spec.cells

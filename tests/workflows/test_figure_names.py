@@ -17,7 +17,12 @@ from ctstudio.workflows.figures.build import Builder
 from ctstudio.workflows.figures.captions import footnote
 from ctstudio.workflows.figures.make import still
 from ctstudio.workflows.figures.material import Material, Treated, difference
-from ctstudio.workflows.figures.naming import difference_title, series_title, short
+from ctstudio.workflows.figures.naming import (
+    difference_title,
+    series_title,
+    short,
+    with_kernels,
+)
 from ctstudio.workflows.figures.templates import TEMPLATES, Given
 
 MINUS = "\N{MINUS SIGN}"
@@ -68,6 +73,67 @@ def test_two_series_never_have_one_name(phantom):
     low = described(phantom[0], "low dose")
     assert series_title(low, 2, ["Low dose"]) == "Reference"
     assert series_title(low, 3, ["Low dose"]) == "Series 3"
+
+
+def kernels(phantom, *names, **shown):
+    """The titles of a figure of series with these kernels, that say nothing else."""
+    layers = [LayerSpec("original"), LayerSpec("reference", number=2), LayerSpec("extra", number=3)]
+    cells = [CellSpec(layer.name, **shown) for layer in layers[: len(names)]]
+    stacks = {
+        layer.name: replace(phantom[0], source=replace(phantom[0].source, description="",
+                                                       kernel=name))
+        for layer, name in zip(layers, names, strict=False)
+    }  # fmt: skip
+    titles = {
+        layer.name: series_title(stacks[layer.name], layer.number) for layer in layers[: len(names)]
+    }
+    spec = FigureSpec(tuple(layers[: len(names)]), (tuple(cells),))
+    return list(with_kernels(spec, titles, stacks).values()), spec, titles, stacks
+
+
+def test_series_that_differ_by_their_kernels_are_called_by_them(phantom):
+    told, spec, titles, stacks = kernels(phantom, "B70f", "B40f")
+    assert told == ["Original (B70f)", "Reference (B40f)"]
+    assert kernels(phantom, "Br40d\\3", "LUNG", "L")[0] == [
+        "Original (Br40d)", "Reference (LUNG)", "Series 3 (L)",
+    ]  # fmt: skip
+    # One kernel tells nothing, nor does that of a series which is not shown.
+    assert kernels(phantom, "B70f", "B70f")[0] == ["Original", "Reference"]
+    alone = replace(spec, rows=((CellSpec("original"),),))
+    assert list(with_kernels(alone, titles, stacks).values()) == ["Original", "Reference"]
+    # Within a sentence and in a difference they are short.
+    assert difference_title("Reference (B40f)", "Original (B70f)") == f"Reference {MINUS} original"
+    drawn = still(
+        replace(spec, style=STYLE), Material(stacks, {}, dict(zip(titles, told, strict=True)))
+    )
+    assert {"Original (B70f)", "Reference (B40f)"} <= set(drawn.texts)
+
+
+@pytest.mark.parametrize("words", ["Zweistein", "Albertine^Z", "PX-4711", "19530203", "MUELLER"])
+def test_what_is_no_kernel_is_never_a_title(phantom, words):
+    assert kernels(phantom, words, "B40f")[0] == ["Original", "Reference (B40f)"]
+
+
+def test_two_pictures_in_one_keep_their_titles_and_windows(phantom):
+    spec, what = made(phantom, "residual")
+    layers = spec.layers
+    cell = CellSpec("original", window="400/40", caption="{window}", beside="denoised 1")
+    titled = {"original": "Original (B70f)", "reference": "Reference (B40f)"}
+    what = replace(what, titles={**what.titles, **titled})
+    for how, title in (
+        ("swipe", "Original (B70f) | Total variation"),
+        ("checkerboard", "Original (B70f) | Total variation"),
+        ("blend", "Original (B70f) 50\N{NO-BREAK SPACE}% + Total variation 50\N{NO-BREAK SPACE}%"),
+    ):
+        one = replace(spec, rows=((replace(cell, together=how),),), layers=layers)
+        (panel,) = Builder.of(one, what).sheet().rows[0]
+        assert panel.title == title
+        assert panel.caption.replace("\N{NO-BREAK SPACE}", " ") == "W 400 / C 40 HU"
+    # A picture beside a difference: each side has its own scale.
+    cell = replace(cell, beside="residual 1", together="swipe")
+    (panel,) = Builder.of(replace(spec, rows=((cell,),)), what).sheet().rows[0]
+    words = panel.caption.replace("\N{NO-BREAK SPACE}", " ")
+    assert words.startswith("W 400 / C 40 HU | ± ")
 
 
 def test_differences_name_both_terms():

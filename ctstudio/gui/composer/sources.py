@@ -39,7 +39,7 @@ from ctstudio.workflows.figures.material import (
     difference,
     hidden_labels,
 )
-from ctstudio.workflows.figures.naming import series_title, training_title
+from ctstudio.workflows.figures.naming import series_title, training_title, with_kernels
 from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
 from ctstudio.workflows.figures.wording import method_of
@@ -342,7 +342,8 @@ class Sources:
                 method = known.get(layer.method) or method_from(layer.method, layer.settings)
                 stacks[layer.name] = Treated(stacks[layer.of], method)
                 titles[layer.name], methods[layer.name] = method.title, method.description
-        return Material(stacks, trainings, titles, methods, masks)
+        named = with_kernels(spec, titles, stacks)
+        return Material(stacks, trainings, named, methods, masks)
 
     def missing(self, spec: FigureSpec) -> list[str]:
         """Layers that cells of ``spec`` show and that are not there."""

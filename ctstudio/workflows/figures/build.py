@@ -31,7 +31,7 @@ from ctstudio.workflows.figures.material import Material, Training
 from ctstudio.workflows.figures.naming import short, title_in, training_title, usual_title
 from ctstudio.workflows.figures.origin import in_parts
 from ctstudio.workflows.figures.overlays import Legend, laid_over
-from ctstudio.workflows.figures.together import both_titles, together
+from ctstudio.workflows.figures.together import both_titles, together, windows_told
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,9 @@ class Builder:
         assert isinstance(second, Panel)
         title = panel.title
         if not cell.title:
-            title = both_titles(title, short(second.title), cell.together, cell.amount)
-        panel = replace(panel, overlay=None, legend=())
+            title = both_titles(title, second.title, cell.together, cell.amount)
+        words = panel.caption.replace(windows_told(panel), windows_told(panel, second))
+        panel = replace(panel, overlay=None, legend=(), caption=words)
         return replace(together(panel, second, cell.together, cell.amount), title=title)
 
     def _masks(

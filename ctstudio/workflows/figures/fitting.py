@@ -135,7 +135,8 @@ def _terms(spec: FigureSpec, name: str) -> list[tuple[str, str]]:
 def _called(material: Material, name: str, *, within: bool = False) -> str:
     """A layer, and the series that it comes from: what a hospital calls it is no one's name."""
     title = material.titles.get(name, name)
-    if within and title in ROLES:
-        title = title.lower()
+    role = title.partition(" (")[0]
+    if role in ROLES:  # the description tells more than the kernel
+        title = role.lower() if within else role
     words = material.hide(material.stacks[name].source.description)
     return f"{title} ({words})" if words else title

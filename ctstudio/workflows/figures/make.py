@@ -18,6 +18,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.figures.film import Film, Quality, save_film, shrink
 from ctstudio.figures.glyphs import lacking
 from ctstudio.figures.motion import Draw, blend, cine_order, flicker, swipe
+from ctstudio.figures.panel import Panel
 from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.figures.text import ink
@@ -26,6 +27,7 @@ from ctstudio.workflows.figures.captions import FIXED
 from ctstudio.workflows.figures.fitting import require_fit
 from ctstudio.workflows.figures.material import Material
 from ctstudio.workflows.figures.origin import with_content, without_content
+from ctstudio.workflows.figures.together import windows_told
 
 SUFFIXES = (*stills.SUFFIXES, *films.SUFFIXES)
 FILM_PX = 1600
@@ -277,9 +279,10 @@ def _between(builder: Builder) -> tuple[Draw, int]:
     if motion != "flicker":
         # Both are seen at once: the words are of both, and do not move.
         contents = [builder.sheet(At(), [[cell]]).rows[0][0] for cell in cells[:2]]
-        one, other = (content.title for content in contents if content is not None)
-        title = f"{other} | {one}"
-        cells = [replace(cell, title=title, caption="{window}") for cell in cells[:2]]
+        title = " | ".join(content.title for content in contents if content is not None)
+        shown = [content for content in contents if isinstance(content, Panel)]
+        words = windows_told(*shown)
+        cells = [replace(cell, title=title, caption=words) for cell in cells[:2]]
     else:
         cells = _of_one_height(builder, cells)
     pictures = _Same(builder, cells)

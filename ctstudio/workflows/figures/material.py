@@ -18,7 +18,7 @@ from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import Difference, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.description import FigureSpec, LayerSpec
-from ctstudio.workflows.figures.naming import series_title
+from ctstudio.workflows.figures.naming import series_title, with_kernels
 from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.stages import stage
 
@@ -245,7 +245,7 @@ def gather(
                 )
             geometry = read[1].geometry if 1 in read else None
             trainings[layer.name] = Training(Path(run), geometry)
-    return Material(stacks, trainings, titles, methods, overlays)
+    return Material(stacks, trainings, with_kernels(spec, titles, stacks), methods, overlays)
 
 
 def hidden_labels(layer: LayerSpec) -> list[int]:

@@ -24,6 +24,11 @@ DOSES = {
     "Quarter dose": r"(quarter|1/4)",
     "Low dose": r"(low|lower|reduced|ultra-?low)",
 }
+KERNELS = re.compile(
+    r"[A-Z][a-z]?\d{2}[a-z]{0,2}|FC\d{2}|Y?[A-FL]|"
+    r"STANDARD|SOFT|DETAIL|LUNG|CHST|BONE|BONEPLUS|ULTRA|EDGE"
+)
+"""How makers call their reconstruction kernels; anything else in that place may be anything."""
 SHARES = {0.5: "Half", 0.25: "Quarter", 0.1: "Tenth"}
 
 
@@ -41,6 +46,35 @@ def series_title(
         return own
     role = number <= len(ROLES) and not layer.startswith("series ")
     return ROLES[number - 1] if role else f"Series {number}"
+
+
+def with_kernels(
+    spec: FigureSpec, titles: Mapping[str, str], stacks: Mapping[str, SliceStack]
+) -> dict[str, str]:
+    """Titles with the kernels of series that show nothing else in which they differ.
+
+    "Original (B70f)" beside "Reference (B40f)": of the layers that the figure shows or measures.
+    """
+    used = {layer.name for layer in spec.without_spares().layers if layer.source == "series"}
+    plain = [name for name in used if _role(titles.get(name, "")) == titles.get(name)]
+    found = {name: _kernel(stacks[name].source.kernel) for name in plain if name in stacks}
+    if len(set(found.values())) < 2:
+        return dict(titles)
+    return {
+        name: f"{title} ({found[name]})" if found.get(name) else title
+        for name, title in titles.items()
+    }
+
+
+def _kernel(text: str) -> str:
+    first = re.split(r"[\s\\/,]", text.strip(), maxsplit=1)[0]
+    return first if KERNELS.fullmatch(first) else ""
+
+
+def _role(title: str) -> str:
+    """Of a series' title its part in the figure, without its kernel; "" where it says another."""
+    part = title.partition(" (")[0]
+    return part if part in ROLES or re.fullmatch(r"Series \d+", part) else ""
 
 
 def _dose(stack: SliceStack) -> str:
@@ -63,7 +97,7 @@ def short(title: str) -> str:
     """A title within a sentence or a difference: "Noise-free truth" is "the truth" there."""
     if title == OWN[TRUTH]:
         return "truth"
-    plain = title.removesuffix(SIMULATED)
+    plain = _role(title) or title.removesuffix(SIMULATED)
     first = plain.split(" ")[0]
     # RED-CNN and BM3D stay as they are.
     return plain[:1].lower() + plain[1:] if first[1:].islower() else plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,12 +38,16 @@ from ctstudio.figures.sheet import Sheet, arrange
 from ctstudio.workflows.figures.fitting import without_misfits
 from ctstudio.workflows.figures.make import still, travelling
 from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.naming import short
 from ctstudio.workflows.runs import RunSummary, summarise
 
+NOT_HU = "The values of the series are not HU: neither metrics nor noise are told."
 JUDGED = 9
 """Numbers are the mean over at most so many slices, spread over the series."""
 PACKAGES = ("numpy", "scipy", "scikit-image", "torch", "pydicom", "Pillow")
 PROTOCOL = "A"
+"""Where no cell of the figure names another."""
+MINUS, TIMES, DASH = "\N{MINUS SIGN}", " \N{MULTIPLICATION SIGN} ", "\N{EN DASH}"
 NAMES = {
     "psnr": "PSNR", "ssim": "SSIM", "rmse": "RMSE", "dice": "Dice", "iou": "IoU", "auc": "AUC",
 }  # fmt: skip
@@ -92,17 +96,28 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
         if not curves & shown:
             blocks += [Heading("Curves"), _curves(training)]
     if scans and material.stacks[scans[0]].unit == "HU":
-        blocks += yield from _numbers(material, scans, made)
+        protocols = list(dict.fromkeys(c.protocol for c in spec.cells if c.against)) or [PROTOCOL]
+        blocks += yield from _numbers(material, scans, made, protocols)
+    elif scans:
+        blocks += [Heading("Image quality and noise"), Paragraph(NOT_HU)]
     for run in runs.values():
         blocks += [Heading("Settings of the training"), _settings(run)]
     blocks += [Heading("To make it again"), Paragraph(_versions()), Paragraph(_again(spec))]
-    title = spec.title or "Report"
-    if made and not spec.title:
-        title = f"Denoising: {'; '.join(material.titles.get(name, name) for name in made)}"
-    elif runs and not spec.title:
-        names = "; ".join(run.title for run in runs.values() if run.title)
-        title = f"Training: {names}" if names else "Report of a training"
+    title = spec.title or _title(material, scans, made, list(runs.values()))
     return Document(material.hide(title), blocks, travelling(spec, material))
+
+
+def _title(
+    material: Material, scans: Sequence[str], made: Sequence[str], runs: Sequence[RunSummary]
+) -> str:
+    """What the report is about: what was made, else what was learnt, else what is compared."""
+    if made:
+        return f"Denoising: {'; '.join(material.titles.get(name, name) for name in made)}"
+    if runs:
+        names = "; ".join(run.title for run in runs if run.title)
+        return f"Training: {names}" if names else "Report of a training"
+    named = [material.titles.get(name, name) for name in scans]
+    return f"Comparison: {'; '.join(named)}" if len(named) > 1 else "Report of a series"
 
 
 def _series(material: Material, names: Sequence[str]) -> Table:
@@ -115,21 +130,30 @@ def _series(material: Material, names: Sequence[str]) -> Table:
         spacing = "not stated"
         if geometry.spacing_known:
             dy, dx = geometry.spacing_mm
-            spacing = f"{geometry.slice_spacing_mm:.4g} x {dy:.4g} x {dx:.4g} mm"
+            sides = [geometry.slice_spacing_mm] * (z > 1) + [dy, dx]  # one slice has no next one
+            spacing = f"{TIMES.join(f'{side:.4g}' for side in sides)} mm"
         source = stack.source
         thick = source.slice_thickness_mm
         rows.append(
             (
                 material.titles.get(name, name),
-                f"{z} x {y} x {x}",
+                TIMES.join(map(str, (z, y, x))),
                 spacing,
-                source.kernel or "-",
-                f"{thick:.4g} mm" if thick is not None else "-",
+                material.hide(source.kernel) or DASH,
+                f"{thick:.4g} mm" if thick is not None else DASH,
                 stack.unit or "none",
-                "; ".join(material.hide(step) for step in stack.derivation) or "as acquired",
+                "; ".join(material.hide(step) for step in stack.derivation) or "as in its files",
             )
         )
-    head = ("Series", "Slices x rows x columns", "Spacing", "Kernel", "Thickness", "Unit", "State")
+    head = (
+        "Series",
+        f"Slices{TIMES}rows{TIMES}columns",
+        "Spacing",
+        "Kernel",
+        "Thickness",
+        "Unit",
+        "State",
+    )
     return Table(head, tuple(rows))
 
 
@@ -148,8 +172,10 @@ def _deeds(spec: FigureSpec, material: Material, names: Sequence[str]) -> list[B
     return [Table(("Result", "Made from", "Method and settings"), tuple(rows))]
 
 
-def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> Work[list[Block]]:
-    """Metrics against the reference, and the noise of every layer."""
+def _numbers(
+    material: Material, scans: Sequence[str], made: Sequence[str], protocols: Sequence[str]
+) -> Work[list[Block]]:
+    """Metrics against the reference under each of ``protocols``, and the noise of every layer."""
     leader = material.stacks[scans[0]]
     truth = material.stacks[scans[1]] if len(scans) > 1 else None
     if truth is not None and misfit(leader, truth):
@@ -167,7 +193,7 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
         title = material.titles.get(name, name)
         if misfit(leader, stack):
             continue
-        found: list[dict[str, float]] = []
+        found: dict[str, list[dict[str, float]]] = {protocol: [] for protocol in protocols}
         levels: list[tuple[float, float]] = []
         for z in slices:
             yield Progress(done, len(shown) * len(slices), f"Measuring: {title}")
@@ -179,11 +205,9 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
             where = uniform_regions(target)
             levels.append((_noise(image, where), bias(image, target, where)))
             if truth is not None and name != target_name:
-                found.append(evaluate(image, target, PROTOCOL))
-        metrics = ("\N{EN DASH}",) * 3
-        if found:
-            means = [float(np.mean([f[key] for f in found])) for key in ("psnr", "ssim", "rmse")]
-            metrics = (f"{means[0]:.2f} dB", f"{means[1]:.3f}", f"{means[2]:.1f} HU")
+                for protocol, those in found.items():
+                    those.append(evaluate(image, target, protocol))
+        metrics = [words for those in found.values() for words in _metrics(those)]
         sd, offset = (_mean([level[k] for level in levels]) for k in (0, 1))
         same = name == target_name
         rows.append(
@@ -191,25 +215,38 @@ def _numbers(material: Material, scans: Sequence[str], made: Sequence[str]) -> W
                 title,
                 *(metrics if truth is not None else ()),
                 _hu(sd),
-                "\N{EN DASH}" if same else _hu(offset, sign=True),
+                *((DASH if same else _hu(offset, sign=True),) if len(shown) > 1 else ()),
             )
         )
-    named = material.titles.get(target_name, target_name).lower()
+    named = f"the {short(material.titles.get(target_name, target_name))}"
     numbers = ", ".join(str(z + 1) for z in slices)
-    words = f"Mean over the slices {numbers} of {len(leader)}. "
-    head = ["", "Noise SD", "Bias"]
+    several = f"Mean over the slices {numbers}" if len(slices) > 1 else f"Of slice {numbers}"
+    words = f"{several} of {len(leader)}. "
+    head = ["", "Noise SD", *(["Bias"] if len(shown) > 1 else [])]
     if truth is not None:
-        head[1:1] = ["PSNR", "SSIM", "RMSE"]
-        rule = PROTOCOLS[PROTOCOL].title.replace("-", "\N{MINUS SIGN}")
-        words += f"PSNR, SSIM and RMSE against {named}, protocol {rule}. "
+        marks = [f" ({protocol})" if len(protocols) > 1 else "" for protocol in protocols]
+        head[1:1] = [f"{name}{mark}" for mark in marks for name in ("PSNR", "SSIM", "RMSE")]
+        rules = "; ".join(PROTOCOLS[protocol].title for protocol in protocols)
+        told = "protocol" if len(protocols) == 1 else "protocols"
+        words += f"PSNR, SSIM and RMSE against {named}, {told} {rules.replace('-', MINUS)}. "
     words += (
         f"Noise SD: in the uniform soft tissue of {named}, the median of the standard deviation "
-        "within squares of 17 pixels. It is not that of the window, which tells of squares of "
-        "6.5 mm, of other slices, or of a region that is drawn. Bias: in the same tissue, the mean "
-        f"difference from {named}."
+        "within squares of 17 pixels. What CT Studio shows on the screen may differ, since it is "
+        "of squares of 6.5 mm, of other slices, or of a region that was drawn."
     )
+    if len(shown) > 1:
+        words += f" Bias: in the same tissue, the mean difference from {named}."
     title = "Noise" if truth is None else "Image quality and noise"
     return [Heading(title), Paragraph(words), Table(tuple(head), tuple(rows))]
+
+
+def _metrics(found: Sequence[Mapping[str, float]]) -> tuple[str, str, str]:
+    """PSNR, SSIM and RMSE in words, the mean over slices; dashes where nothing was measured."""
+    if not found:
+        return DASH, DASH, DASH
+    psnr, ssim, rmse = (float(np.mean([f[key] for f in found])) for key in ("psnr", "ssim", "rmse"))
+    ratio = f"{psnr:.2f} dB" if math.isfinite(psnr) else "\N{INFINITY}"
+    return ratio, "not defined" if math.isnan(ssim) else f"{ssim:.3f}", f"{rmse:.1f} HU"
 
 
 def _noise(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
@@ -224,7 +261,7 @@ def _mean(values: Sequence[float]) -> float:
 def _hu(value: float, *, sign: bool = False) -> str:
     if not math.isfinite(value):
         return "no uniform region"
-    return f"{value:{'+' if sign else ''}.2f} HU".replace("-", "\N{MINUS SIGN}")
+    return f"{value:{'+' if sign else ''}.2f} HU".replace("-", MINUS)
 
 
 def _came_to(run: RunSummary) -> Table:
@@ -234,7 +271,7 @@ def _came_to(run: RunSummary) -> Table:
     if run.best:
         rule = f", {run.protocol}" if run.protocol else ""
         if run.protocol in PROTOCOLS:
-            title = PROTOCOLS[run.protocol].title.replace("-", "\N{MINUS SIGN}")
+            title = PROTOCOLS[run.protocol].title.replace("-", MINUS)
             rule = f", protocol {title}"
         rows.append(("Best", f"step {run.best_step:,}{rule}"))
     for key, value in run.best.items():

@@ -11,6 +11,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.ct.window import Window
 from ctstudio.figures.description import Together
 from ctstudio.figures.panel import Mark, Panel, render
+from ctstudio.workflows.figures.captions import window_words
 
 Shares = NDArray[np.float32]
 
@@ -106,8 +107,14 @@ def _line(panel: Panel, how: Together, amount: float) -> tuple[Mark, ...]:
 
 
 def both_titles(first: str, second: str, how: Together, amount: float) -> str:
-    """What is seen of both, in the order of reading."""
+    """What is seen of both, in the order of reading; each by the title that it has alone."""
     if how == "blend":
         own, its = (f"{share:.0f}\N{NO-BREAK SPACE}%" for share in (100 - amount, amount))
         return f"{first} {own} + {second} {its}"
     return f"{first} | {second}"
+
+
+def windows_told(*panels: Panel) -> str:
+    """The windows of pictures that are seen in one, in the order of reading; once where alike."""
+    words = (window_words(p.window, p.unit, signed=p.colormap == "diverging") for p in panels)
+    return " | ".join(dict.fromkeys(words))
