@@ -109,10 +109,10 @@ def command(**options: Any) -> None:
 
 def _check_kind(suffix: str, options: dict[str, Any]) -> None:
     """Options that mean nothing for this kind of file are not passed over in silence."""
-    described = suffix == ".toml"
-    if not described and suffix not in FILMS:
+    description = suffix == ".toml"
+    if not description and suffix not in FILMS:
         _refuse(options, OF_FILMS, "a film (.gif, .mp4, .webm)")
-    if not described and suffix != ".gif":
+    if not description and suffix != ".gif":
         _refuse(options, OF_GIFS, "a .gif")
     if options["bits"] == "16" and suffix not in DEEP:
         raise click.UsageError("--bits 16 belongs to a .png or .tif.")

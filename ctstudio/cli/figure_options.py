@@ -87,12 +87,22 @@ SHOWN: tuple[Callable[[Any], Any], ...] = (
         metavar="NAME|W/C",
         help="Lung, Mediastinum, Abdomen, Bone, Brain, Liver, Angio, or width/centre in HU.",
     ),
+    click.option(
+        "--protocol",
+        metavar="NAME",
+        help="How PSNR, SSIM and RMSE against the --reference are counted, whatever the window: A "
+        "(the default: HU clipped to [-160, 240], so that soft tissue counts and lung does not), "
+        '"B chest" (clipped to [-1350, 150]), "B abdomen" ([-150, 250]), "B head" ([0, 80]) or '
+        "full (not clipped). PSNR and SSIM take the width of that range, full 4096 HU.",
+    ),
     series_option,
     click.option("--title", help="Above the figure; the title of a report."),
 )
 WRITTEN: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "--each", is_flag=True, help="One file for every series in PATH, or run in --run."
+        "--each",
+        is_flag=True,
+        help="One file for every series in PATH, numbered as in `ctstudio info`, or run in --run.",
     ),
     click.option("--overwrite", is_flag=True, help="Replace a file that is there already."),
     click.option("--keep-paths", is_flag=True, help="Say in the file where the networks lie."),

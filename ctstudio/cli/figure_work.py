@@ -41,13 +41,16 @@ def described(options: dict[str, Any]) -> FigureSpec:
         spec = _from_template(options)
     if options["settings"]:
         spec = _with_settings(spec, options)
-    if options["window"]:
+    if options["window"] is not None:
         parse_window(options["window"])
         spec = replace(spec, window=options["window"])
     spec = _with_masks(spec, options)
-    if options["differences"]:
-        spec = replace(spec, differences=options["differences"])
-    if options["number"]:
+    if options["differences"] is not None:
+        spec = _with_differences(spec, options["differences"])
+    if options["protocol"] is not None:
+        spec = _under(spec, options["protocol"])
+    if options["number"] is not None:
+        _require_slice(options["number"])
         rows = tuple(
             tuple(replace(cell, slice=options["number"]) for cell in row) for row in spec.rows
         )
@@ -56,6 +59,72 @@ def described(options: dict[str, Any]) -> FigureSpec:
         spec = replace(spec, title=options["title"])
     _require_all_shown(spec, options)
     return FigureSpec.from_dict(spec.to_dict())  # what was changed is checked, too
+
+
+def _require_slice(text: str) -> None:
+    from ctstudio.figures.description import place
+
+    try:
+        place(text, 2)
+    except StudioError as error:
+        raise click.BadParameter(f"{text!r} is none. {error.hint}", param_hint="--slice") from error
+
+
+def _with_differences(spec: FigureSpec, ground: str) -> FigureSpec:
+    """The description with differences from a layer; a name of none is told with those there are.
+
+    Raises
+    ------
+    click.BadParameter
+        For another name, or where nothing else is shown that could differ from it.
+    """
+    from dataclasses import replace
+
+    pictures = [la.name for la in spec.layers if la.source in ("series", "method")]
+    if ground not in pictures:
+        told = f"they are {', '.join(pictures)}" if pictures else "there is none"
+        raise click.BadParameter(
+            f"{ground!r} is no layer of a series or method: {told}.", param_hint="--differences"
+        )
+    if {cell.layer for cell in spec.cells} & set(pictures) <= {ground}:
+        raise click.BadParameter(
+            f"nothing but {ground!r} is shown: add a --method or a --reference.",
+            param_hint="--differences",
+        )
+    return replace(spec, differences=ground)
+
+
+def _under(spec: FigureSpec, name: str) -> FigureSpec:
+    """The description with its metrics under another protocol.
+
+    Raises
+    ------
+    click.BadParameter
+        For a name of none, or where nothing is measured.
+    """
+    from dataclasses import replace
+
+    from ctstudio.ct.metrics import PROTOCOLS
+
+    known = {each.casefold(): each for each in PROTOCOLS}
+    found = known.get(" ".join(name.replace("-", " ").split()).casefold())
+    if found is None:
+        raise click.BadParameter(
+            f"{name!r} is none. It must be {', '.join(map(repr, PROTOCOLS))}.",
+            param_hint="--protocol",
+        )
+    if not any(cell.against for cell in spec.cells):
+        training = " A training is judged under protocol A."
+        raise click.BadParameter(
+            "there is nothing to measure against: add a --reference."
+            + training * any(layer.source == "run" for layer in spec.layers),
+            param_hint="--protocol",
+        )
+    rows = tuple(
+        tuple(replace(cell, protocol=found) if cell.against else cell for cell in row)
+        for row in spec.rows
+    )
+    return replace(spec, rows=rows)
 
 
 def _by_methods(spec: FigureSpec, methods: Sequence[str]) -> FigureSpec:

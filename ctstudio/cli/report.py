@@ -19,6 +19,7 @@ SUFFIXES = (".html", ".pdf")
     epilog=examples(
         "ctstudio report path/to/series --method tv --out tv.html",
         "ctstudio report noisy --reference full-dose --method my-run --out report.pdf",
+        "ctstudio report sharp --reference smooth --protocol full --out kernels.pdf",
         "ctstudio report --run my-run --out training.pdf",
         "ctstudio report --run runs --each --out training.html",
         "ctstudio report --demo --method tv --template five --out demo.html",
@@ -29,12 +30,16 @@ SUFFIXES = (".html", ".pdf")
 )
 @options_of(*SHOWN, *WRITTEN, out_option("A .html or .pdf; either needs no other file."))
 def command(**options: Any) -> None:
-    """Tell what methods made of the series in PATH, or what a training came to, to be repeated.
+    """Tell what methods made of the series in PATH, how it differs from its --reference, or what a
+    training came to, to be repeated.
 
     Settings, a figure, metrics with their protocol, noise, curves, versions. No patient data enter
     the file. The description of its figure does: --from makes it again.
     """
     check(options, SUFFIXES)
+    if options["references"] and not (options["methods"] or options["origin"]):
+        # Of two series the difference is what a report is about.
+        options["template"] = options["template"] or "residual"
     spec = described(options)
     from ctstudio.workflows.figures.report import save_report
 

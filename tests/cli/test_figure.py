@@ -80,7 +80,13 @@ def test_an_mp4_says_which_codec_it_has(
         (["--window", "dim", "--out", "a.png"], 1, "Mediastinum"),
         (["--out", "missing/a.png"], 1, "folder"),
         (["--out", "n" * 300 + ".png"], 1, "too long"),
-        (["--differences", "nothing", "--out", "a.png"], 1, "differences"),
+        (["--differences", "nothing", "--out", "a.png"], 2, "they are original"),
+        (["--differences", "original", "--out", "a.png"], 2, "nothing but 'original' is shown"),
+        (["--protocol", "A", "--out", "a.png"], 2, "add a --reference"),
+        (["--reference", "SERIES", "--protocol", "C", "--out", "a.png"], 2, "'B chest'"),
+        (["--slice", "", "--out", "a.png"], 2, "a number from 1"),
+        (["--slice", "0", "--out", "a.png"], 2, "Invalid value for --slice: '0' is none"),
+        (["--window", "", "--out", "a.png"], 1, "There is no window ''"),
         (["--width-mm", "1000", "--dpi", "2400", "--bits", "16", "--out", "a.png"], 1, "memory"),
         (["--out", "a.html"], 2, "ctstudio report"),
         (["--film", "flicker", "--out", "a.png"], 2, "--film belongs to a film"),
@@ -143,6 +149,24 @@ def test_two_series_are_shown_without_a_method(
     shown = [cell.layer for cell in read_description(out).cells]
     assert shown[:2] == ["original", "reference"]
     assert shown[2:] == (["residual 1"] if "residual" in options else [])
+
+
+def test_the_protocol_is_chosen_and_travels(pair: list[str], tmp_path: Path) -> None:
+    from ctstudio.figures.stills import read_description
+
+    one, two = tmp_path / "one.svg", tmp_path / "two.svg"
+    words = ["--window", "lung", "--dpi", "60"]
+    assert main.run(["figure", *pair, *words, "--protocol", "FULL", "--out", str(one)]) == 0
+    texts = one.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "(protocol full, against" in texts
+    assert "Protocol A:" not in texts
+    cells = read_description(one).cells
+    assert {cell.protocol for cell in cells if cell.against} == {"full"}
+    again = ["figure", "--from", str(one), *pair, "--protocol", "a", "--out", str(two)]
+    assert main.run(again) == 0
+    texts = two.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "(protocol A, against" in texts
+    assert "but does not count" in texts
 
 
 @pytest.mark.parametrize("command", ["figure", "report"])

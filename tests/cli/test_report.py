@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,6 +51,40 @@ def test_with_a_reference_it_has_metrics_and_is_made_again(make_series, tmp_path
     assert main.run(["figure", "--from", str(one), *pair, "--out", str(tmp_path / "a.png")]) == 0
     (layer,) = (la for la in read_description(tmp_path / "a.png").layers if la.method)
     assert layer.settings == {"strength": 12.0}
+
+
+def test_of_two_series_it_tells_how_they_differ(make_series, tmp_path: Path, read_hu) -> None:
+    """Without any method: the difference is drawn, the metrics are scikit-image's."""
+    import numpy as np
+    import pydicom
+    from skimage.metrics import peak_signal_noise_ratio
+
+    noisy, other = make_series("noisy disc"), make_series("other disc")
+    for number, file in enumerate(sorted(other.iterdir())):
+        ds = pydicom.dcmread(file)
+        more = np.random.default_rng(number).integers(-30, 30, ds.pixel_array.shape)
+        ds.PixelData = (ds.pixel_array + more).astype("<i2").tobytes()
+        ds.save_as(file)
+    one, two = tmp_path / "one.pdf", tmp_path / "two.pdf"
+    pair = [str(noisy), "--reference", str(other)]
+    assert main.run(["report", *pair, "--protocol", "b-chest", "--out", str(one)]) == 0
+    shown = texts_of(one)
+    for words in ("Comparison: Original; Reference", "Reference \N{MINUS SIGN} original", "Bias"):
+        assert words in shown
+    images = [np.clip(read_hu(folder), -1350, 150) for folder in (other, noisy)]
+    (numbers,) = re.findall(r"Mean over the slices ([\d, ]+) of 6", shown)
+    judged = [int(number) - 1 for number in numbers.split(",")]
+    assert len(judged) >= 4
+    each = [peak_signal_noise_ratio(*(i[z] for i in images), data_range=1500) for z in judged]
+    assert f"{np.mean(each):.2f} dB" in shown
+    assert "protocol B chest" in shown
+    assert "protocol A" not in shown
+    assert main.run(["report", "--from", str(one), *pair, "--out", str(two)]) == 0
+    assert one.read_bytes() == two.read_bytes()
+    assert (
+        main.run(["report", *pair, "--template", "single", "--out", str(tmp_path / "c.pdf")]) == 0
+    )
+    assert "Reference \N{MINUS SIGN} original" not in texts_of(tmp_path / "c.pdf")
 
 
 def test_another_series_is_refused_unless_wanted(

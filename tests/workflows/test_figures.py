@@ -234,7 +234,7 @@ def test_a_report_tells_what_was_done_and_how_well(tmp_path, phantom, suffix):
     path = finish(save_report(spec, what, tmp_path / f"a{suffix}"))
     assert without_content(read_description(path)) == spec
     texts = " ".join(finish(report(spec, what)).texts)
-    for words in (method_from("tv").description, "6 x 64 x 64", "Noise SD", "numpy", "protocol A"):
+    for words in (method_from("tv").description, "6 × 64 × 64", "Noise SD", "numpy", "protocol A"):
         assert words in texts
     if suffix == ".html":
         page = path.read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ FIXED = "\N{NO-BREAK SPACE}"
 """Between a number, its name and its unit: no line ends there."""
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 INFINITE = "\N{INFINITY}"
-UNSEEN = 0.2
-"""Of a window, the part that a protocol may leave out before the figure says so."""
+UNSEEN = 0.1
+"""Of a window, the part on either side that a protocol may leave out and nothing is said."""
 
 
 def metric_words(found: Mapping[str, float], protocol: str, against: str) -> str:
@@ -39,8 +39,8 @@ def protocol_notes(contents: Sequence[Panel | Plot]) -> list[str]:
     """What the protocols are that stand below pictures, and above curves."""
     notes = []
     for name in PROTOCOLS:
-        words = f"protocol{FIXED}{name}"
-        told = [c for c in contents if words in (c.caption + c.title).replace(" ", FIXED)]
+        words = f"protocol {name}"
+        told = [c for c in contents if words in (c.caption + c.title).replace(FIXED, " ")]
         windows = [c.window for c in told if isinstance(c, Panel) and c.unit == "HU"]
         notes += [footnote(name, windows)] * bool(told)
     return notes
