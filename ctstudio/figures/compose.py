@@ -103,7 +103,7 @@ def layout(
     bars = [
         [
             ColourBar(panel, sizes[r][c][0], em)
-            if colour_bar and (c + 1 == len(row) or _scale_key(row[c + 1]) != _scale_key(panel))
+            if colour_bar and (c + 1 == len(row) or row[c + 1].scale != panel.scale)
             else None
             for c, panel in enumerate(row)
         ]
@@ -149,11 +149,6 @@ def layout(
     bottom = footer_top + footer_height + round(0.8 * em)
     placed = tuple((margin + offset, block) for offset, block in lines)
     return Layout(total_width, bottom, em, margin, header, placed, footer_top, tuple(cells))
-
-
-def _scale_key(panel: Panel) -> tuple[object, ...]:
-    table = None if panel.table is None else panel.table.tobytes()
-    return panel.colormap, panel.bounds, panel.unit, table
 
 
 def _footer(text: str, width: int, em: int) -> tuple[list[tuple[int, Block]], int]:

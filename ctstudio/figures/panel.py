@@ -85,6 +85,12 @@ class Panel:
         return self.window.lower, self.window.upper
 
     @property
+    def scale(self) -> tuple[object, ...]:
+        """What a colour bar tells: panels where it is equal may share one."""
+        table = None if self.table is None else self.table.tobytes()
+        return self.colormap, self.bounds, self.unit, table
+
+    @property
     def natural_size(self) -> tuple[float, float]:
         """(height, width) in px when the finer of the two spacings takes one px a pixel."""
         rows, columns = self.image.shape

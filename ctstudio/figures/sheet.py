@@ -179,15 +179,10 @@ def _bars(sheet: Sheet, columns: int) -> list[list[bool]]:
         for c, panel in enumerate(row):
             if sheet.style.colour_bar and isinstance(panel, Panel):
                 after = row[c + 1] if c + 1 < len(row) else None
-                same = isinstance(after, Panel) and _scale_key(after) == _scale_key(panel)
+                same = isinstance(after, Panel) and after.scale == panel.scale
                 own[c] = not same
         result.append(own)
     return result
-
-
-def _scale_key(panel: Panel) -> tuple[object, ...]:
-    table = None if panel.table is None else panel.table.tobytes()
-    return panel.colormap, panel.bounds, panel.unit, table
 
 
 def _bar_room(

@@ -362,16 +362,19 @@ def storage(volume: Volume) -> type[np.int16] | type[np.float32]:
 
 def _once(work: Work[Series], told: set[str]) -> Work[Series]:
     """Run ``work`` without the notes that have been ``told``: what holds of many series is one."""
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as stop:
-            series: Series = stop.value
-            return series
-        if not isinstance(event, Note) or event.text not in told:
-            yield event
-        if isinstance(event, Note):
-            told.add(event.text)
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                series: Series = stop.value
+                return series
+            if not isinstance(event, Note) or event.text not in told:
+                yield event
+            if isinstance(event, Note):
+                told.add(event.text)
+    finally:
+        work.close()
 
 
 def _plan(

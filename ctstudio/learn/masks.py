@@ -52,7 +52,7 @@ class Masks(InMemory):
             )
         if len(self.targets) != len(self.volumes):
             raise StudioError(
-                f"{len(self.targets)} masks do not make pairs with {len(self.volumes)} series.",
+                f"Series and masks do not make pairs: {len(self.volumes)} and {len(self.targets)}.",
                 hint="Give one mask for every series, in the same order.",
             )
         for number, (volume, mask) in enumerate(zip(self.volumes, self.targets, strict=True)):
@@ -76,11 +76,11 @@ class Masks(InMemory):
         """
         yield from super().prepare(recipe, volumes, preview_slice, device, targets=targets)
         if not any(bool((series.partner.labels > 0).any()) for series in self.series):
-            one = f"Nothing is marked in the mask of series {self.which(0)}."
+            told = f"Nothing is marked in the mask of series {self.which(0)}."
+            if len(volumes) > 1:
+                told = f"Nothing is marked in the masks of all {len(volumes)} series."
             raise StudioError(
-                f"Nothing is marked in the masks of all {len(volumes)} series."
-                if len(volumes) > 1
-                else one,
+                told,
                 hint="All that is learnt from would be background: paint a label in a few slices, "
                 "or choose other masks.",
             )

@@ -52,7 +52,7 @@ def require_aligned(volumes: Sequence[Volume], targets: Sequence[Volume]) -> Non
     """Raise StudioError where targets are not the same places of the same images as volumes."""
     if len(targets) != len(volumes):
         raise StudioError(
-            f"{len(volumes)} series and {len(targets)} targets do not make pairs.",
+            f"Series and targets do not make pairs: {len(volumes)} and {len(targets)}.",
             hint="Give one target for every series, in the same order.",
         )
     for number, (volume, target) in enumerate(zip(volumes, targets, strict=True)):

@@ -151,7 +151,7 @@ def test_masks_that_do_not_fit_are_refused() -> None:
     images, masks = disc()
     with pytest.raises(StudioError, match="no mask to learn from"):
         finish(train(recipe(), [images]))
-    with pytest.raises(StudioError, match="1 masks do not make pairs with 2 series"):
+    with pytest.raises(StudioError, match="Series and masks do not make pairs: 2 and 1"):
         finish(train(recipe(), [images] * 2, targets=[masks]))
     with pytest.raises(StudioError, match="different sizes"):
         finish(train(recipe(), [images], targets=[volume(masks.hu()[:, :40], "")]))
