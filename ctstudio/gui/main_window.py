@@ -8,7 +8,7 @@ from typing import Any
 
 import platformdirs
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -25,6 +25,7 @@ from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.asking import Asker
 from ctstudio.gui.curves.view import CurvesView
 from ctstudio.gui.denoising import desk as denoising
+from ctstudio.gui.dropping import Dropping
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
 from ctstudio.gui.history.history import History
@@ -77,7 +78,6 @@ class MainWindow(QMainWindow):
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
         self.setWindowTitle(tr("CT Studio"))
-        self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.resize(1440, 900)
         self.actions_by_name = action_table.make_actions(self, self.grid)
@@ -197,6 +197,7 @@ class MainWindow(QMainWindow):
         session, grid = self.session, self.grid
         self.empty.open_demo.connect(self.open_demo)
         self.showing = Showing(self)
+        self.dropping = Dropping(self)
         self.series_panel.open_requested.connect(self.opener.open_series)
         self.denoise_panel.applied.connect(
             lambda layer: self.session.message.emit(tr("{0}: done").format(called(layer)), 6000)
@@ -254,16 +255,6 @@ class MainWindow(QMainWindow):
     def open_demo(self) -> None:
         """Show the built-in phantom."""
         self.opener.open_demo()
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-        if paths:
-            event.acceptProposedAction()
-            self.open_paths(paths)
 
     def _close_layer(self) -> None:
         if self.session.active is not None:

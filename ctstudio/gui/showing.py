@@ -25,6 +25,7 @@ class Showing(QObject):
         super().__init__(window)
         self._window, self._grid = window, window.grid
         window.opener.opened.connect(self.opened)
+        window.series_panel.open_requested.connect(lambda _info: self.aim_at(None))
         window.opener.demo_begun.connect(self._demo_begun)
         window.opener.demo_opened.connect(self._demo)
         window.series_panel.show_requested.connect(self.show)
@@ -34,11 +35,17 @@ class Showing(QObject):
         self._hinted = False
         self._laid_for_later = False  # the panes, while there was nothing to show in them yet
         self._laid_since_demo = False
+        self._aimed: Pane | None = None  # where the next series is to be seen
         self._pair: tuple[SeriesInfo, Pane, Mode] | None = None  # what waits for its second
+
+    def aim_at(self, pane: Pane | None) -> None:
+        """Show in ``pane`` what is opened next; None: wherever there is room."""
+        self._aimed = pane
 
     def opened(self, layer: Layer) -> None:
         """A series was asked for: an empty pane beside the others waits for one."""
         grid = self._grid
+        aimed, self._aimed = self._aimed, None
         pair, self._pair = self._pair, None
         if pair is not None and pair[0] is layer.series and pair[1].layer is not None:
             self._window.view_control.comparing.compare(pair[1], pair[2], layer)
@@ -53,6 +60,8 @@ class Showing(QObject):
         empty = [pane for pane in panes if pane.layer is None]
         shown = [pane for pane in panes if pane.layer is layer]
         pane = next(iter([*shown, *empty]), grid.active_pane)
+        if aimed in panes:
+            pane, shown = aimed, []
         if not shown:
             grid.show_in(pane, layer)
         grid.activate(pane)

@@ -216,6 +216,7 @@ def _style_sheet(t: Theme) -> str:
                             color: {t.muted}; }}
     QFrame#palette {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; }}
     QWidget#banner {{ background: {t.raised}; border-left: 4px solid {t.warning}; }}
+    QFrame#drop {{ border: 3px solid {t.accent}; background: #30{t.accent[1:]}; }}
     QFrame[role="line"] {{ background: {t.line}; border: 0; max-height: 1px; }}
     QPushButton {{ padding: 6px 12px; border: 1px solid {t.line}; border-radius: 4px;
                    background: {t.raised}; }}

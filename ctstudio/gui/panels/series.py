@@ -8,17 +8,16 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QInputDialog,
-    QListWidget,
     QListWidgetItem,
     QMenu,
     QSplitter,
-    QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from ctstudio.gui import theme
+from ctstudio.gui.panels.dragging import PLACE, LayerList, SeriesTree
 from ctstudio.gui.panels.thumbnails import THUMBNAIL, mask_thumbnail, thumbnail
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
@@ -40,17 +39,17 @@ class SeriesPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._items: dict[int, QTreeWidgetItem] = {}
-        self.tree = QTreeWidget()
+        self.tree = SeriesTree()
         self.tree.setHeaderHidden(True)
         self.tree.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self.tree.setIndentation(8)
         self.tree.setRootIsDecorated(False)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.tree.setAccessibleName(tr("Series"))
-        self.tree.setToolTip(tr("Click a series to open it"))
+        self.tree.setToolTip(tr("Click a series to open it, or drag it onto a pane"))
         self.tree.itemClicked.connect(self._clicked)
         self.tree.itemActivated.connect(self._clicked)
-        self.list = QListWidget()
+        self.list = LayerList()
         self.list.setAccessibleName(tr("Layers"))
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -60,6 +59,7 @@ class SeriesPanel(QWidget):
         self.list.itemActivated.connect(self._layer_clicked)
         self.list.itemDoubleClicked.connect(self._rename)
         for view in (self.tree, self.list):
+            view.dragged.connect(lambda: self._mark(session.active))
             view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
             view.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the images
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -86,7 +86,7 @@ class SeriesPanel(QWidget):
         self.tree.clear()
         self._items.clear()
         studies: dict[tuple[str, str], QTreeWidgetItem] = {}
-        for info in self._session.series:
+        for place, info in enumerate(self._session.series):
             source = info.source
             # Files of two patients may name one study.
             whose = source.patient_id or source.patient_name.casefold()
@@ -118,6 +118,7 @@ class SeriesPanel(QWidget):
             tip = [source.description or said(info.title), detail, info.transfer_syntax]
             item.setToolTip(0, plain_tip("\n".join([*tip, *map(said, info.warnings)])))
             item.setData(0, ROLE, info)
+            item.setData(0, PLACE, place)
             plain = theme.icon("mdi6.image-multiple-outline")
             if getattr(info, "is_label", False):
                 plain = theme.icon(KIND_ICONS["mask"])

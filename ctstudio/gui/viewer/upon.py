@@ -46,7 +46,7 @@ def paint_upon(
     if view.layer is None:
         painter.setFont(theme.image_font(12))
         painter.setPen(QColor(theme.ON_IMAGE_MUTED))
-        hint = tr("Click a series, choose a layer in the bar above, or drop a folder here")
+        hint = tr("Drag a series, a layer or a folder here, or click a series")
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(viewport, flags, hint)
     else:
