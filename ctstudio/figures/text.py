@@ -86,9 +86,9 @@ def _words(paragraph: str) -> list[str]:
 def steady(text: str) -> str:
     """``text`` as wide as with other numbers of that kind: what one measures for a whole film.
 
-    Every digit is a 4, the widest; numbers with decimals have at least two before these.
+    Every digit is a 4, the widest; numbers from 1 on have at least two before their decimals.
     """
-    return re.sub(r"(?<!4)4(?=\.4)", "44", re.sub(r"\d", "4", text))
+    return re.sub(r"\d", "4", re.sub(r"(?<![\d.])[1-9](?=\.\d)", "44", text))
 
 
 def shrunk_to_words(

@@ -66,6 +66,9 @@ def test_every_value_stands_whole_on_a_line_and_the_window_is_told(columns):
 def test_panels_of_one_figure_break_alike_whatever_their_numbers():
     wide = figure(["One", "Two"], [caption()] * 2, width_mm=180)
     assert below(wide, 0)[0] == "PSNR 25.68 dB, SSIM 0.910, RMSE 20.8 HU"
+    # Three columns of a page have room for a line.
+    three = figure(["One"] * 3, [caption()] * 3, width_mm=180)
+    assert below(three, 0)[0] == below(wide, 0)[0]
     for width in np.arange(60, 180, 2.0):
         scene = figure(["One", "Two"], [caption(9.7, 0.1, 9.9), caption(19.7, 0.1, 19.9)], width)
         assert len(below(scene, 0)) == len(below(scene, 1)), width
