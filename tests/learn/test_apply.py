@@ -102,7 +102,8 @@ def test_a_network_that_tells_classes_does_not_denoise(model: TrainedModel) -> N
     network = torch.nn.Identity()
     other = TrainedModel(Recipe.from_dict(recipe), network, 5)
     assert other.recipe.phases[-1].model == Choice(
-        "unet", {"classes": 2, "depth": 1, "features": 1, "centre": 0.0, "width": 500.0}
+        "unet",
+        {"classes": 2, "depth": 1, "features": 1, "norm": "group", "centre": 0.0, "width": 500.0},
     )
     with pytest.raises(StudioError, match="tells classes"):
         apply.denoise_slice(np.zeros((4, 4), np.float32), other)
