@@ -9,6 +9,7 @@ import pytest
 
 from ctstudio.figures.document import (
     FEWEST_ROWS,
+    Block,
     Document,
     Figure,
     Heading,
@@ -31,8 +32,8 @@ def numbered(name: str, count: int) -> tuple[tuple[str, ...], ...]:
     return tuple((f"{name}{k}", "value") for k in range(count))
 
 
-def saved(tmp_path: Path, *blocks: object) -> list[list[str]]:
-    return pages_of(save_document(Document("A title", blocks), tmp_path / "a.pdf"))  # type: ignore[arg-type]
+def saved(tmp_path: Path, *blocks: Block) -> list[list[str]]:
+    return pages_of(save_document(Document("A title", blocks), tmp_path / "a.pdf"))
 
 
 @pytest.mark.parametrize("above", range(20, 44, 3))

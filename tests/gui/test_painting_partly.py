@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
+
+from tests.gui.looking import pixels
 
 Left = Qt.MouseButton.LeftButton
 
@@ -28,12 +29,6 @@ class Painted(QObject):
             rects = rects or [watched.rect().intersected(r) for r in event.region()]
             self.areas.append(sum(r.width() * r.height() for r in rects))
         return False
-
-
-def pixels(image: QImage) -> NDArray[np.uint8]:
-    image = image.convertToFormat(QImage.Format.Format_RGB32)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1, 4)
-    return rows[:, : image.width(), :3].copy()
 
 
 def on_screen(hands: Any, view: Any) -> NDArray[np.uint8]:

@@ -43,11 +43,6 @@ def methods_of_the_phantom(**changes):
     spec = replace(spec, style=SMALL, film=FilmSpec("flicker", 0.5), **changes)
     stacks = {"original": noisy, "reference": truth}
     stacks["denoised 1"] = Treated(noisy, method_from("bilateral"))
-    for layer in spec.layers:
-        if layer.source == "difference":
-            from ctstudio.ct.views import Difference
-
-            stacks[layer.name] = Difference(stacks[layer.minus], stacks[layer.of])
     return spec, Material(stacks, {}, {"original": "Original", "reference": "Reference"})
 
 
