@@ -60,8 +60,12 @@ def swipe(
         result.paste(other.crop((at, top, right, bottom)), (at, top))
         if left < at < right:
             width = max(round(one.width / 500), 1)
-            line = (at - width // 2, top, at - width // 2 + width - 1, bottom - 1)
-            ImageDraw.Draw(result).rectangle(line, fill=(255, 255, 255))
+            first, last = at - width // 2, at - width // 2 + width - 1
+            # White between black: seen in lung, in soft tissue and in bone.
+            edges = (max(first - width, left), top, min(last + width, right - 1), bottom - 1)
+            canvas = ImageDraw.Draw(result)
+            canvas.rectangle(edges, fill=(0, 0, 0))
+            canvas.rectangle((first, top, last, bottom - 1), fill=(255, 255, 255))
         return result
 
     return draw, count
