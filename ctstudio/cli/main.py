@@ -130,6 +130,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if _debugging():
             raise
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # Python 3.11 wraps what comes while a class is made, in the midst of an import.
+            click.echo("Interrupted.", err=True)
+            return 130
         if isinstance(error, OSError) and error.filename is None and error.strerror:
             # Every file of ours has a name: this was the standard output.
             click.echo(f"Error: Cannot write the output: {error.strerror.lower()}.", err=True)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Note, Progress, Work, finish
 from ctstudio.figures.animation import Encoder, Oversize, pixels, save_gif
 from ctstudio.figures.palette import Dither
 from ctstudio.figures.video import ENCODERS, save_video
@@ -86,11 +86,17 @@ def shrink(frame: Image.Image, scale: float) -> Image.Image:
 
 def estimate_gif(film: Film, quality: Quality = Quality(), scale: float = 1.0) -> int:
     """Roughly how many bytes a GIF takes, from a few pairs of neighbouring frames."""
+    return finish(_estimated(film, quality, scale, Progress(0, 0)))
+
+
+def _estimated(film: Film, quality: Quality, scale: float, told: Progress) -> Work[int]:
+    """That size; ``told`` is yielded before each pair, where it may be stopped."""
     if film.count < 1:
         return 0
     places = np.unique(np.linspace(0, max(film.count - 2, 0), SAMPLES).astype(int)).tolist()
     first, others = 0, []
     for place in places:
+        yield told
         encoder = Encoder(10, greys=quality.greys, dither=quality.dither)
         size = len(encoder.add(pixels(film.draw(place, scale))))
         first = first or size
@@ -160,8 +166,8 @@ def _fitting_scale(film: Film, quality: Quality, limit: int) -> Work[float]:
     """The largest scale at which the estimate keeps the limit."""
     scale = 1.0
     for done in range(MOST_TRIES):
-        yield Progress(done, MOST_TRIES, "Estimating the size")
-        size = estimate_gif(film, quality, scale)
+        told = Progress(done, MOST_TRIES, "Estimating the size")
+        size = yield from _estimated(film, quality, scale, told)
         if size <= 0.97 * limit:
             return scale
         scale *= min(math.sqrt(0.95 * limit / size), 0.97)

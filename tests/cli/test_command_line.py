@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -256,3 +257,21 @@ def test_output_that_cannot_be_written_is_told() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Cannot write the output: no space left")
     assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_a_class_is_made_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python 3.11 wraps what `__set_name__` raises; an import is full of these."""
+
+    class Stops:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    def callback() -> None:
+        type("Any", (), {"part": Stops()})
+
+    monkeypatch.setitem(main.cli.commands, "methods", click.Command("methods", callback=callback))
+    monkeypatch.setattr(main.cli, "get_command", lambda _, name: main.cli.commands[name])
+    assert main.run(["methods"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"

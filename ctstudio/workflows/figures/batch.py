@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,8 @@ from ctstudio.workflows.figures.make import make
 from ctstudio.workflows.figures.material import Material, gather
 
 T = TypeVar("T")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What no other file of the same folder would get around."""
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
@@ -94,7 +97,8 @@ def make_each(
     Raises
     ------
     StudioError
-        When there is nothing to make it of, a file is there already, or every one failed.
+        When there is nothing to make it of, a file is there already, the disk is full, or every one
+        failed.
     """
     jobs: list[tuple[Sequence[SeriesInfo], Path | None]] = [(series[:1], run) for run in runs]
     if not jobs:
@@ -114,12 +118,15 @@ def make_each(
     written: list[Path] = []
     failure: StudioError | None = None
     for done, ((some, run), target) in enumerate(zip(jobs, targets, strict=True)):
-        yield Progress(done, len(jobs), f"{target.name}")
         try:
             # The parts' own progress would run back to nothing at each of them.
-            material = yield from _notes(gather(spec, some, run, known=known))
-            yield from _notes(write(spec, material, target))
+            whole = Progress(done, len(jobs), target.name)
+            material = yield from _part(gather(spec, some, run, known=known), whole)
+            yield from _part(write(spec, material, target), whole)
         except StudioError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
+                told = f" {len(written)} of {len(jobs)} files were written." if written else ""
+                raise StudioError(f"{error.message}{told}", hint=error.hint, path=target) from error
             failure = error
             yield Note(f"{target.name}: {error}")
         else:
@@ -129,8 +136,8 @@ def make_each(
     return written
 
 
-def _notes(work: Work[T]) -> Work[T]:
-    """Pass on the notes of ``work``, and the moments at which it may be cancelled."""
+def _part(work: Work[T], whole: Progress) -> Work[T]:
+    """Pass on the notes of ``work``, and every moment at which it may be stopped as ``whole``."""
     try:
         while True:
             try:
@@ -138,7 +145,6 @@ def _notes(work: Work[T]) -> Work[T]:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            if isinstance(event, Note):
-                yield event
+            yield event if isinstance(event, Note) else whole
     finally:
         work.close()

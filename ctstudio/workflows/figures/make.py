@@ -22,6 +22,7 @@ from ctstudio.figures.panel import Panel
 from ctstudio.figures.scene import Scene, draw
 from ctstudio.figures.sheet import MM_PER_INCH, Sheet, arrange
 from ctstudio.figures.text import ink
+from ctstudio.workflows.figures.ahead import ahead
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.captions import FIXED
 from ctstudio.workflows.figures.fitting import require_fit
@@ -71,8 +72,11 @@ def make(
     suffix = path.suffix.lower()
     text = travelling(spec, material, keep_paths=keep_paths)
     if suffix in stills.SUFFIXES:
+        yield from ahead(spec, material)
         yield Progress(0, 2, "Drawing")
         scene = still(spec, material)
+        if words := small_text(spec, scene):
+            yield Note(words)
         if suffix != ".svg" and (words := lacking_words(scene)):
             yield Note(words)
         yield Progress(1, 2, "Writing")
@@ -94,6 +98,19 @@ def make(
         turns = math.ceil(FLICKER_SECONDS / (made.count * made.seconds_per_frame))
         made = replace(made, count=made.count * turns)
     return (yield from save_film(made, path, quality))
+
+
+def small_text(spec: FigureSpec, scene: Scene) -> str:
+    """A sentence where the text is smaller on paper than it was to be, for want of room, or ""."""
+    style = spec.style
+    wide = style.width_mm / MM_PER_INCH * style.dpi
+    if style.pixel_exact or scene.width <= wide + 1:
+        return ""
+    points = style.font_pt * wide / scene.width
+    return (
+        f"The text is {points:.2g} points high instead of {style.font_pt:g}: there is no room for "
+        f"more in {style.width_mm:g} mm."
+    )
 
 
 def lacking_words(scene: Scene) -> str:

@@ -35,6 +35,7 @@ from ctstudio.figures.document import (
 )
 from ctstudio.figures.plot import Plot
 from ctstudio.figures.sheet import Sheet, arrange
+from ctstudio.workflows.figures.ahead import ahead
 from ctstudio.workflows.figures.fitting import without_misfits
 from ctstudio.workflows.figures.make import still, travelling
 from ctstudio.workflows.figures.material import Material, Training
@@ -87,6 +88,7 @@ def report(spec: FigureSpec, material: Material) -> Work[Document]:
         blocks += [Heading("What was done"), *_deeds(spec, material, made)]
     for run in runs.values():
         blocks += [Heading("Training"), _came_to(run)]
+    yield from ahead(whole, material)
     yield Progress(0, 0, "Drawing the figure")
     blocks += [Heading("Figure"), Figure(still(whole, material))]
     blocks += [Paragraph(material.hide(words)) for words in left_out]
