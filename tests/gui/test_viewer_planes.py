@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
 
 from tests.gui.looking import place_of
 
@@ -183,3 +186,23 @@ def test_slices_that_arrive_appear_in_the_cut(hands: Any, thin: Any) -> None:
     hands.wait(lambda: not np.array_equal(view.hu, before))
     changed = np.flatnonzero((view.hu != before).any(axis=1))
     assert list(changed) == [thin.hu.shape[0] - 1 - 3]
+
+
+@pytest.mark.parametrize("keys", ["Alt+C", "Alt+5", "Alt+Up", "Alt+R", "C"])
+def test_a_single_slice_says_what_it_has_not(
+    keys: str, hands: Any, thin: Any, tmp_path: Path
+) -> None:
+    file = sorted(thin.folder.iterdir())[5]
+    (tmp_path / file.name).write_bytes(file.read_bytes())
+    hands.window.open_paths([tmp_path / file.name])
+    hands.wait(lambda: hands.session.layers)
+    hands.idle()
+    told: list[str] = []
+    hands.session.message.connect(lambda text, _ms: told.append(text))
+    before = hands.view.shown_plane
+    hands.view.setFocus()
+    QTest.keySequence(hands.view, QKeySequence(keys))
+    hands.pause(120)
+    assert told == ["A single slice has no other planes, no slabs and no cine."]
+    assert hands.view.shown_plane == before
+    assert not hands.window.actions_by_name["cine"].isChecked()

@@ -33,6 +33,11 @@ from ctstudio.gui.words import plain_title
 
 ZOOM = 1.25
 TILT = 5.0  # degrees by one key
+OF_SEVERAL = (
+    "coronal", "sagittal", "planes", "oblique", "tilt_up", "tilt_down", "turn_left", "turn_right",
+    "slab_next", "slab_thicker", "slab_thinner", "cine",
+)  # fmt: skip
+"""What is done to several slices only."""
 CLOSE = 0.4  # of a slice: who sees no more of it looks at a part
 
 
@@ -115,7 +120,21 @@ class ViewControl(QObject):
         table["planes"] = self._stepped(tr("Three planes"), grid.cutting.show_planes)
         for name in LAYOUTS:
             table[f"layout_{name}"] = lambda on, name=name: self._pick_layout(name, on)
+        for name in OF_SEVERAL:
+            table[name] = self._of_several(table[name])
         return table
+
+    def _of_several(self, deed: Callable[..., object]) -> Callable[..., None]:
+        """``deed``, which does nothing to a single slice, and says so."""
+
+        def done(*on: bool) -> None:
+            layer = self._grid.active_pane.layer
+            if layer is not None and len(layer.stack) < 2 and on != (False,):
+                told = tr("A single slice has no other planes, no slabs and no cine.")
+                self._session.message.emit(told, 6000)
+            deed(*on)
+
+        return done
 
     def _stepped(self, text: str, deed: Callable[[], object]) -> Callable[[], None]:
         """``deed``, such that it can be taken back."""
