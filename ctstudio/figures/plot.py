@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from ctstudio.figures.colours import Theme
 from ctstudio.figures.fonts import font
-from ctstudio.figures.marks import bar_ticks, number
+from ctstudio.figures.marks import nice_length, number
 from ctstudio.figures.scene import Box, Colour, Item, Path, Text
 
 # Okabe and Ito's palette, which people with colour blindness tell apart; for dark ground, too.
 LINES: tuple[Colour, ...] = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
 MOST_POINTS = 600
+FEWEST = 3
+"""So many labels tell how a logarithmic axis goes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +139,32 @@ class Plot:
 
 
 def _ticks(low: float, high: float, room: int, logarithmic: bool) -> list[float]:
-    if logarithmic:
-        powers = [float(k) for k in range(math.ceil(low), math.floor(high) + 1)]
-        if len(powers) >= 2:
-            return powers[:: -(-len(powers) // max(room, 2))]
-        return [low + 0.06 * (high - low), high - 0.06 * (high - low)]
-    inner = bar_ticks(low, high, room)[1:-1]
-    return inner or [low, high]
+    """Values to label, at most ``room``; those of a logarithmic axis as powers of ten."""
+    if not logarithmic:
+        return _round_values(low, high, room)
+    for first in ((1,), (1, 2, 5), (1, 2, 3, 5, 7)):
+        powers = range(math.floor(low), math.floor(high) + 1)
+        found = [power + math.log10(digit) for power in powers for digit in first]
+        found = [value for value in found if low <= value <= high]
+        if len(found) >= FEWEST:
+            return found[:: -(-len(found) // max(room, FEWEST))]
+    return [math.log10(value) for value in _round_values(10**low, 10**high, room)]
+
+
+def _round_values(low: float, high: float, room: int) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten, as many as fit."""
+    step = nice_length((high - low) / max(room, 1))
+    while True:
+        numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+        if len(numbers) <= max(room, 2):
+            return [k * step for k in numbers] if len(numbers) > 1 else [low, high]
+        step = nice_length(2.6 * step)
 
 
 def _label(value: float, logarithmic: bool) -> str:
     if not logarithmic:
         return number(round(value, 10))
-    return f"{10**value:.2g}"
+    return number(float(f"{10**value:.4g}"))
 
 
 def _faded(theme: Theme) -> Colour:

@@ -18,7 +18,7 @@ def curve_of(cell: CellSpec, training: Training, step: int | None) -> Plot:
     title = cell.title or cell.curve.upper()
     if cell.curve == "loss":
         lines = {name: (history.step, values) for name, values in history.losses.items()}
-        return Plot(lines, title, cell.caption, logarithmic=True, mark=mark)
+        return Plot(lines, title, cell.caption, "log scale", logarithmic=True, mark=mark)
     values = history.validation.get(cell.curve)
     lines = {} if values is None else {"validation": (history.validation_step, values)}
     level = history.baseline.get(cell.curve)
