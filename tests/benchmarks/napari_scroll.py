@@ -10,12 +10,11 @@ napari shows the three stacks side by side in the grid mode of one viewer, where
 all of them. This is what somebody who compares three stacks in napari has, and the least work for
 it: three viewers beside one another would be three windows, each with a canvas of its own. Both get
 the same voxels (scan int16, the others float32 or computed from them), windows of 1440 x 900 and
-the same slices, a hundred this way and a hundred back. The residual is computed here slice by
-slice as it is shown; napari has no such layer, so its residual is an array that was computed
-beforehand, which is not in its times: it has the less to do. A frame is one step until it is drawn: here
-from the wheel event until all events, painting among them, are done; there from the slider's step
-until the canvas is drawn. OpenGL is drawn by the processor, as on a computer without a graphics
-card.
+the same slices, a hundred this way and a hundred back. The residual is computed here slice by slice
+as it is shown; napari has no such layer, so its residual is an array that was computed beforehand,
+which is not in its times: it has the less to do. A frame is one step until it is drawn: here from
+the wheel event until all events, painting among them, are done; there from the slider's step until
+the canvas is drawn. OpenGL is drawn by the processor, as on a computer without a graphics card.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ from ctstudio.gui.job import Job
 from ctstudio.gui.panels import series
 from ctstudio.gui.session import Layer
 from ctstudio.gui.settings import Settings
+from ctstudio.gui.translation import catalogue
 from ctstudio.gui.viewer import control
 from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.gui.viewer.slice_view import SliceView
@@ -234,6 +235,13 @@ def no_dialog_blocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def jobs_as_quick_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """No lower priority: the tests of other workers, on the same cores, do not have it either."""
     monkeypatch.setattr("ctstudio.gui.job.NICE", 0)
+
+
+@pytest.fixture
+def english_afterwards(qapp: QApplication) -> Iterator[None]:
+    """For tests that choose another language."""
+    yield
+    catalogue.choose(qapp, catalogue.ENGLISH)
 
 
 @pytest.fixture(autouse=True)

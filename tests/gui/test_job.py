@@ -11,23 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QThread, QTimer
+from PySide6.QtCore import QCoreApplication, QObject, QThread
 
 from ctstudio.core.events import Event, Note, Partial, Preview, Progress, Work
 from ctstudio.gui.job import NICE, Job, Jobs
-
-
-def let_run(milliseconds: int) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
-
-
-def wait_until(done: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < deadline, "waited in vain"
-        let_run(2)
+from tests.gui.conftest import let_run, wait_until
 
 
 class Witness(QObject):

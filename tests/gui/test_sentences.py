@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,7 @@ from ctstudio.gui.translation import catalogue, sentences
 
 CHINESE = "zh_CN"
 HAN = re.compile(r"[\u4e00-\u9fff]")
-
-
-@pytest.fixture(autouse=True)
-def english_afterwards(qapp: QApplication) -> Iterator[None]:
-    yield
-    catalogue.choose(qapp, catalogue.ENGLISH)
+pytestmark = pytest.mark.usefixtures("english_afterwards")
 
 
 SPEAKERS = ("StudioError", "Note")  # what is said by them is shown

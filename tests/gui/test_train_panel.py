@@ -16,6 +16,7 @@ from ctstudio.ct.metrics import evaluate
 from ctstudio.ct.volume import Volume
 from ctstudio.gui import app
 from ctstudio.gui.text_dialog import TextDialog
+from tests.gui.tiny_recipe import tiny
 
 LIVE = [
     "Training: noisy",
@@ -23,21 +24,6 @@ LIVE = [
     "Training: target",
     "Training: reconstruction \N{MINUS SIGN} noisy",
 ]
-ENDLESS = 10**6
-
-
-def tiny(**changes: Any) -> Any:
-    """A recipe whose steps take a millisecond or two."""
-    from ctstudio.learn.recipe import default_recipe
-
-    recipe = default_recipe()
-    settings = {
-        "title": "Tiny", "noise": "gaussian", "batch": 2, "patch_px": 32, "stopping.seconds": 0,
-        "phases.0.steps": ENDLESS, "phases.0.model.depth": 3, "phases.0.model.features": 4,
-    } | {name.replace("__", "."): value for name, value in changes.items()}  # fmt: skip
-    for name, value in settings.items():
-        recipe = recipe.with_setting(name, value)
-    return recipe
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -31,12 +31,7 @@ CHINESE = "zh_CN"
 LATIN = re.compile(r"[A-Za-z]{2,}")
 SHORT = ("PSNR", "SSIM", "RMSE", "Dice")  # called so in Chinese, too
 HAN = re.compile(r"[\u4e00-\u9fff]")
-
-
-@pytest.fixture(autouse=True)
-def english_afterwards(qapp: QApplication) -> Iterator[None]:
-    yield
-    catalogue.choose(qapp, catalogue.ENGLISH)
+pytestmark = pytest.mark.usefixtures("english_afterwards")
 
 
 @pytest.fixture
