@@ -94,7 +94,9 @@ def command(**options: Any) -> None:
     spec = _styled(described(options), options)
     if suffix == ".toml":
         from ctstudio.core.atomic import atomic_file
+        from ctstudio.workflows.figures.make import without_paths
 
+        spec = spec if options["keep_paths"] else without_paths(spec)
         with atomic_file(out) as temporary:
             temporary.write_text(spec.to_toml(), encoding="utf-8")
         click.echo(f"{out} written")

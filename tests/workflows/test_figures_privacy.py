@@ -222,6 +222,59 @@ def test_no_report_of_a_training_tells_where_it_lies(make_run, patient, tmp_path
     assert str(tmp_path).lower() not in everything_in(path)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".html", ".toml"])
+def test_a_network_that_is_called_after_the_patient_is_not_named(
+    patient, tmp_path, monkeypatch, capsys, suffix
+):
+    """Nor where it lies. Of a description alone nobody knows the patient."""
+    from ctstudio.workflows import denoise
+
+    plain = denoise.method_from("bilateral")
+    monkeypatch.setattr(denoise, "method_from", lambda *_: plain)
+    network = tmp_path / "klinikum" / "Zweistein px-4711 net.pt"
+    network.parent.mkdir()
+    network.touch()
+    out = tmp_path / f"out{suffix}"
+    words = ["figure" if suffix != ".html" else "report", str(patient), "--method", str(network)]
+    assert main.run([*words, "--out", str(out)]) == 0
+    found = everything_in(out)
+    assert "net.pt" in found
+    assert "klinikum" not in found
+    assert str(tmp_path).lower() not in found
+    if suffix != ".toml":
+        assert told(found) == []
+    assert main.run([*words, "--keep-paths", "--overwrite", "--out", str(out)]) == 0
+    assert "klinikum" in everything_in(out)
+
+
+def test_dates_in_a_kernel_and_descriptions_of_series_stay_out_of_a_report(patient):
+    """What is in the place of a kernel may be anything; series that do not fit are told apart."""
+    from dataclasses import replace
+
+    (series,) = finish(scan([patient])).series
+    spec = TEMPLATES["grid"].make(Given(("bilateral",), 2))
+    what = finish(gather(spec, [series, series]))
+    one, other = what.stacks["original"], what.stacks["reference"]
+    source = replace(one.source, kernel="B70f 19530203", description="Thorax ACC99182 Klinikum")
+    small = replace(
+        other, voxels=other.voxels[:, :40, :40], source=replace(source, frame_of_reference_uid="1")
+    )
+    stacks = {**what.stacks, "original": replace(one, source=source), "reference": small}
+    texts = " ".join(finish(report(_pictures_alone(spec), replace(what, stacks=stacks))).texts)
+    assert "is not measured against reference: their slices have" in texts
+    assert "B70f" in texts
+    assert told(texts) == []
+
+
+def _pictures_alone(spec):
+    from dataclasses import replace
+
+    layers = tuple(layer for layer in spec.layers if layer.source == "series")
+    names = {layer.name for layer in layers}
+    rows = tuple(tuple(c for c in row if c.layer in names) for row in spec.rows)
+    return replace(spec, layers=layers, rows=tuple(row for row in rows if row))
+
+
 def test_every_kind_of_still_was_tried():
     tried = {suffix for _, suffix, _ in kinds()}
     assert {".tif" if s == ".tiff" else s for s in SUFFIXES} <= tried

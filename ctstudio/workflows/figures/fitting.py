@@ -10,7 +10,7 @@ from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import SliceStack
 from ctstudio.figures.description import CellSpec, FigureSpec, Plane
 from ctstudio.workflows.figures.material import Material
-from ctstudio.workflows.figures.naming import ROLES
+from ctstudio.workflows.figures.naming import ROLES, short
 from ctstudio.workflows.figures.templates import ORIGINAL
 
 
@@ -41,8 +41,9 @@ def without_misfits(spec: FigureSpec, material: Material) -> tuple[FigureSpec, l
         why = misfit(material.stacks[cell.layer], material.stacks[cell.against])
         if not why:
             return cell
-        one = _called(material, cell.layer)
-        other = _called(material, cell.against, within=True)
+        # It goes into a file: what a hospital calls a series stays out of that.
+        one = material.titles.get(cell.layer, cell.layer)
+        other = short(material.titles.get(cell.against, cell.against))
         told[f"{one} is not measured against {other}: {why}."] = None
         return replace(cell, against="")
 

@@ -44,17 +44,27 @@ def travelling(
 ) -> str:
     """The description as it goes into a file: of networks their files' names, not where they lie.
 
-    One line of ASCII. With the ``material`` it tells which series it was made of, by a checksum.
+    One line of ASCII. With the ``material`` it tells which series it was made of, by a checksum,
+    and names of networks tell nothing of a patient.
     """
     spec = FigureSpec.from_dict(spec.to_dict())  # 80 mm are written as 80.0 mm are
     spec = without_content(spec) if material is None else with_content(spec, material)
     if keep_paths:
         return spec.to_json()
-    layers = tuple(
+    spec = without_paths(spec)
+    if material is not None:
+        hidden = (replace(layer, method=material.hide(layer.method)) for layer in spec.layers)
+        spec = replace(spec, layers=tuple(hidden))
+    return spec.to_json()
+
+
+def without_paths(spec: FigureSpec) -> FigureSpec:
+    """The description with the names of networks' files alone."""
+    layers = (
         replace(layer, method=Path(layer.method).name) if layer.method else layer
         for layer in spec.layers
     )
-    return replace(spec, layers=layers).to_json()
+    return replace(spec, layers=tuple(layers))
 
 
 def make(

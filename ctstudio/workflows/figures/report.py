@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -38,7 +39,7 @@ from ctstudio.figures.sheet import Sheet, arrange
 from ctstudio.workflows.figures.ahead import ahead
 from ctstudio.workflows.figures.fitting import without_misfits
 from ctstudio.workflows.figures.make import still, travelling
-from ctstudio.workflows.figures.material import Material, Training
+from ctstudio.workflows.figures.material import HIDDEN, Material, Training
 from ctstudio.workflows.figures.naming import short
 from ctstudio.workflows.runs import RunSummary, summarise
 
@@ -141,7 +142,7 @@ def _series(material: Material, names: Sequence[str]) -> Table:
                 material.titles.get(name, name),
                 TIMES.join(map(str, (z, y, x))),
                 spacing,
-                material.hide(source.kernel) or DASH,
+                re.sub(r"\d{5,}", HIDDEN, material.hide(source.kernel)) or DASH,  # no date
                 f"{thick:.4g} mm" if thick is not None else DASH,
                 stack.unit or "none",
                 "; ".join(material.hide(step) for step in stack.derivation) or "as in its files",
