@@ -122,7 +122,6 @@ class Outlines:
 
     cage: Array
     heart: Array
-    mediastinum: Array
     right_dome: Array
     left_dome: Array
     right_lung: Array
@@ -142,7 +141,7 @@ def outlines(x: Array, y: Array, z: float | Array) -> Outlines:
     both = np.maximum(cage, -between)
     right = np.maximum(np.maximum(both, -domes[0]), x)
     left = np.maximum(np.maximum(both, -domes[1]), -x)
-    return Outlines(cage, heart, between, domes[0], domes[1], right, left)
+    return Outlines(cage, heart, domes[0], domes[1], right, left)
 
 
 @lru_cache(maxsize=1)

@@ -6,16 +6,12 @@ eight answers differ, they say more of the method than of the patient.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.events import Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.denoise import Method
-
-Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 TURNS = 8
 SD_UNIT = "HU (SD)"
