@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from ctstudio.core.errors import StudioError
 from ctstudio.figures.checked import make_table, wrong
+from ctstudio.figures.parts import parse_part
 
 VERSION = 1
 KEY = "ctstudio_figure"
@@ -25,6 +26,7 @@ Place = Literal["lower right", "lower left", "upper right", "upper left", "below
 Letters = Literal["none", "a", "A", "(a)"]
 MaskStyle = Literal["fill", "contour"]
 Together = Literal["swipe", "swipe_down", "checkerboard", "blend"]
+Colours = Literal["grey", "ember", "ocean", "viola"]
 Motion = Literal["slices", "steps", "flicker", "swipe", "blend"]
 MIDDLE, LAST = "middle", "last"
 ALL = "all"
@@ -90,6 +92,11 @@ class CellSpec:
         How: from a line on, which stands at so many per cent of the way ("swipe", "swipe_down"); in
         every other square of so many mm ("checkerboard"); or with a share of so many per cent
         ("blend").
+    part
+        Left, top, width and height in per cent of the picture, such as "25 20 50 50"; "" for all of
+        it. Metrics are of the whole slice all the same.
+    colours
+        Of the window's greys; differences have colours of their own.
     """
 
     layer: str = ""
@@ -107,6 +114,8 @@ class CellSpec:
     beside: str = ""
     together: Together = "swipe"
     amount: float = 50.0
+    part: str = ""
+    colours: Colours = "grey"
 
 
 @dataclass(frozen=True)
@@ -314,6 +323,7 @@ def _check(spec: FigureSpec) -> None:
             raise wrong(f"amount = {cell.amount:g}", "between 0.1 and 1000 mm")
         if cell.beside and not 0 <= cell.amount <= 100 and cell.together != "checkerboard":
             raise wrong(f"amount = {cell.amount:g}", "between 0 and 100 per cent")
+        parse_part(cell.part)
         place(cell.slice, 2)
         place(cell.step, 2, "step")
     if spec.differences and (

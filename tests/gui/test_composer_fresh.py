@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QRect, Qt
@@ -12,9 +13,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
+from ctstudio.figures.panel import render
 from ctstudio.gui.composer.missing import what_is_missing
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.job import Jobs
+from ctstudio.gui.windowing.display import Display
 from tests.gui.test_compare_pictures import compare
 from tests.gui.test_composer import drawn, save_as
 from tests.gui.test_composer_comparing import composed, panels
@@ -82,16 +85,44 @@ def test_coming_back_to_it_shows_another_way_to_compare(pair: Any) -> None:
     assert (window.spec.cells[0].beside, window.spec.cells[0].together) == ("reference", "swipe")
 
 
+def test_zoom_and_colours_of_the_panes_are_those_of_the_figure(hands: Any, thin: Any) -> None:
+    """Beside what the picture of the panes shows, px by px."""
+    (layer,) = hands.open(thin)
+    view = hands.grid.panes[0].view
+    view.zoom_by(2.0)
+    view.set_display(Display("ember"))
+    ((shot, _),) = hands.window.exporter.shots()
+    wanted = shot.drawn(shot.index)
+    window = composed(hands)
+    (panel,) = panels(window)
+    assert panel.image.shape == wanted.image.shape
+    _, rows, columns = layer.stack.shape
+    assert panel.image.size < rows * columns / 2
+    size = panel.image.shape
+    assert np.array_equal(render(panel, size), render(wanted, size))
+    assert np.ptp(render(panel, size), axis=2).max() > 100  # they are colours
+    assert window.left_out.isHidden()
+    # They can be changed by hand, and travel with a file.
+    again = FigureSpec.parse(window.spec.without_spares().to_json())
+    assert again.cells == window.spec.cells
+    window.cell.editors["part"].setText("")
+    window.cell.editors["part"].editingFinished.emit()
+    colours = window.cell.editors["colours"]
+    colours.setCurrentIndex(colours.findData("grey"))
+    drawn(hands, window)
+    (panel,) = panels(window)
+    assert panel.image.shape == (rows, columns)
+    assert panel.neutral
+
+
 def test_what_is_not_taken_from_the_panes_is_said(hands: Any, thin: Any) -> None:
     hands.open(thin)
     window = composed(hands)
     assert window.left_out.isHidden()
     window.close()
-    view = hands.grid.panes[0].view
-    view.zoom_by(2.0)
-    assert not view.fitted
+    hands.grid.panes[0].view.set_display(Display(gamma=1.4))
     window = again(hands)
-    assert "zoom" in window.left_out.text()
+    assert "gamma" in window.left_out.text()
     assert not window.left_out.isHidden()
     one = FigureSpec((LayerSpec("original"),), ((CellSpec("original"),),))
     hands.window.services.composer.store.save("Mine", one)

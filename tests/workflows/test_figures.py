@@ -14,6 +14,7 @@ from ctstudio.core.events import Note, finish
 from ctstudio.ct.metrics import psnr
 from ctstudio.ct.phantom import thorax
 from ctstudio.ct.volume import Source
+from ctstudio.figures.colour_maps import sequential_table
 from ctstudio.figures.description import CellSpec, FigureSpec, FilmSpec, LayerSpec, StyleSpec
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.stills import read_description
@@ -122,6 +123,33 @@ def test_another_length_of_series_is_met_by_position(phantom):
     spec = FigureSpec(layers, ((CellSpec("a", slice="5"), CellSpec("b", slice="5")),))
     (panels,) = Builder(spec, Material({"a": noisy, "b": half})).sheet().rows
     assert np.array_equal(panels[1].image, truth.slice_hu(4))
+
+
+@pytest.mark.parametrize("words", ["25 12.5 50 75", "25, 12.5; 50 75"])
+def test_a_part_of_a_picture_is_cut_and_coloured(phantom, words):
+    noisy, _ = phantom
+    spec = FigureSpec(
+        (LayerSpec("original"),),
+        ((CellSpec("original", part=words, colours="ocean", window="400/40", beside="original"),),),
+        style=SMALL,
+    )
+    ((shown,),) = Builder.of(spec, Material({"original": noisy})).sheet().rows
+    assert shown.image.shape == (48, 32)
+    assert np.array_equal(shown.table, sequential_table("ocean"))
+    part = np.clip(noisy.slice_hu(3)[8:56, 16:48], -160, 240)
+    assert np.array_equal(np.clip(shown.image, -160, 240), part)
+    # The swipe's line stays where it was in the patient, the scale what it was.
+    assert shown.marks[0].points[0][1] == 32 - 0.5 - 16
+    assert shown.mm_per_px(32) == pytest.approx(noisy.geometry.spacing_mm[1])
+
+
+@pytest.mark.parametrize(
+    "words", ["1 2 3", "0 0 101 50", "-1 0 50 50", "0 0 0 50", "a b c d", "nan 0 5 5"]
+)
+def test_a_part_that_cannot_be_is_refused_by_name(words):
+    spec = FigureSpec((LayerSpec("original"),), ((CellSpec("original", part=words),),))
+    with pytest.raises(StudioError, match="part"):
+        FigureSpec.from_dict(spec.to_dict())
 
 
 def test_planes(phantom):

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.ct.metrics import PROTOCOLS
 from ctstudio.ct.window import PRESETS
+from ctstudio.figures.colour_maps import MAPS
 from ctstudio.figures.description import ALL, CellSpec, FigureSpec, FilmSpec, StyleSpec
 from ctstudio.figures.motion import usual_seconds
 from ctstudio.gui.translation.catalogue import tr
@@ -182,6 +183,10 @@ class CellForm(_Form):
         self.add("step", "Step", steps, 'Of a training: a number, "first", "last" or "50%"')
         tip = "A preset, width/centre such as 400/40, or of a difference its greatest value"
         self.add("window", "Window", _windows(COMMON), tip)
+        colours = choices({name: entry.title for name, entry in MAPS.items()})
+        self.add("colours", "Colours", colours, "What the greys of the window are shown as")
+        tip = "Left, top, width and height in % of the picture, such as 25 20 50 50; empty: all"
+        self.add("part", "Part", QLineEdit(), tip)
         self.add("title", "Title", QLineEdit(), "Above the picture; empty: what it is called")
         tip = "Below it. {window}, {slice}, {metrics}, {method} and {step} are filled in"
         self.add("caption", "Caption", QPlainTextEdit(), tip)
@@ -218,7 +223,7 @@ class CellForm(_Form):
         self.show_value(cell)
         for name in ("curve", "step"):
             self.rows.setRowVisible(self.editors[name], training)
-        for name in ("slice", "plane", "against", "beside"):
+        for name in ("slice", "plane", "against", "beside", "colours", "part"):
             self.rows.setRowVisible(self.editors[name], bool(cell.layer) and not training)
         for name in ("window", "title", "caption"):
             self.rows.setRowVisible(self.editors[name], bool(cell.layer))

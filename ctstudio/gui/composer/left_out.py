@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.windowing.display import Display
 
 
 def left_out(panes: Sequence[Pane]) -> str:
@@ -14,10 +15,8 @@ def left_out(panes: Sequence[Pane]) -> str:
     views = [pane.view for pane in shown]
     plain = [pane.view for pane in shown if pane.layer is not None and not pane.layer.signed]
     found = []
-    if any(not view.fitted for view in views):
-        found.append(tr("zoom and part (an inset shows one)"))
-    if any(view.display.table is not None for view in plain):
-        found.append(tr("colours"))
+    if any(view.display != Display(view.display.colours) for view in plain):
+        found.append(tr("gamma and inversion"))
     if any(view.cut and not isinstance(view.shown_plane, str) for view in views):
         found.append(tr("turned planes"))
     return tr("Not taken from the panes: {0}.").format(tr(", ").join(found)) if found else ""

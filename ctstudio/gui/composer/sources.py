@@ -203,6 +203,7 @@ class Sources:
                 continue
             signed, shown = pane.layer.signed, pane.view.shown_plane
             plane: Plane = shown if isinstance(shown, str) and pane.view.cut else "stored"
+            turned = pane.view.cut and not isinstance(shown, str)
             stack = pane.layer.stack if plane == "stored" else in_plane(pane.layer.stack, plane)
             leader = stack if leader is None else leader
             cell = CellSpec(
@@ -210,6 +211,8 @@ class Sources:
                 slice=str(_counted(stack, min(shot.index, len(stack) - 1), leader) + 1),
                 plane=plane,
                 window=_window_words(shot.window, signed=signed),
+                part="" if turned else _part_words(shot.crop, shot.stack.shape),
+                colours="grey" if signed else pane.view.display.colours,  # type: ignore[arg-type]
                 caption="{window}",
                 mask="" if signed else self._mask_over(pane.layer),
                 mask_as="contour" if self._masks.contour else "fill",
@@ -248,7 +251,9 @@ class Sources:
             cell, layer=name, mask="", window=_window_words(other.window, signed=other.layer.signed)
         )
         own, its = shot.stack.shape, other.stack.shape
-        if own[1:] != its[1:] or other.mode == "flicker":
+        if own[1:] != its[1:]:
+            return [cell, replace(second, part="")]
+        if other.mode == "flicker":
             return [cell, second]
         if other.mode == "difference":
             found = (
@@ -369,6 +374,17 @@ def _window_words(window: Window, *, signed: bool) -> str:
     """As a description has it: width/centre, or the greatest value of a difference."""
     half = window.width_hu / 2
     return f"{half:g}" if signed else f"{window.width_hu:g}/{window.centre_hu:g}"
+
+
+def _part_words(crop: tuple[slice, slice], shape: tuple[int, int, int]) -> str:
+    """As a description has it: what is in view of a slice, in per cent; "" for all of it."""
+    (down, across), (_, rows, columns) = crop, shape
+    if (down, across) == (slice(0, rows), slice(0, columns)):
+        return ""
+    left, top = 100 * across.start / columns, 100 * down.start / rows
+    width = 100 * (across.stop - across.start) / columns
+    height = 100 * (down.stop - down.start) / rows
+    return " ".join(f"{value:.5g}" for value in (left, top, width, height))
 
 
 def _alike(one: LayerSpec, other: LayerSpec) -> bool:

@@ -17,9 +17,11 @@ from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Geometry
 from ctstudio.ct.window import Window, automatic
+from ctstudio.figures.colour_maps import sequential_table
 from ctstudio.figures.description import ALL, CellSpec, FigureSpec, place
 from ctstudio.figures.ornaments import Content
 from ctstudio.figures.panel import Panel
+from ctstudio.figures.parts import shown_part
 from ctstudio.figures.sheet import Sheet
 from ctstudio.workflows.figure import parse_window, residual_limit
 from ctstudio.workflows.figures.captions import FIXED, metric_words, protocol_notes, window_words
@@ -150,6 +152,7 @@ class Builder:
         words = self._words(cell, at, window, image)
         geometry = stack.geometry
         overlay, legend = self._masks(cell, stack, index)
+        table = None if signed or cell.colours == "grey" else sequential_table(cell.colours)
         panel = Panel(
             image,
             window,
@@ -161,19 +164,19 @@ class Builder:
             letters=_short(geometry),
             overlay=overlay,
             legend=legend,
+            table=table,
         )
-        return self._with_second(cell, panel, at) if cell.beside else panel
+        return shown_part(self._with_second(cell, panel, at) if cell.beside else panel, cell.part)
 
     def _with_second(self, cell: CellSpec, panel: Panel, at: At) -> Panel:
         """The picture with the second layer that the cell shows in it."""
-        other = replace(cell, layer=cell.beside, beside="", title="", mask="", against="")
+        other = replace(cell, layer=cell.beside, beside="", title="", mask="", against="", part="")
         # A difference's scale is no window of a picture, nor the other way round.
         kinds = {self.spec.layer(n).source == "difference" for n in (cell.layer, cell.beside)}
         second = self._content(other if len(kinds) == 1 else replace(other, window=""), at)
         assert isinstance(second, Panel)
-        title = panel.title
-        if not cell.title:
-            title = both_titles(title, second.title, cell.together, cell.amount)
+        both = both_titles(panel.title, second.title, cell.together, cell.amount)
+        title = panel.title if cell.title else both
         words = panel.caption.replace(windows_told(panel), windows_told(panel, second))
         panel = replace(panel, overlay=None, legend=(), caption=words)
         return replace(together(panel, second, cell.together, cell.amount), title=title)
@@ -188,15 +191,13 @@ class Builder:
         if cell.mask != ALL and cell.mask not in masks:
             raise _gone(cell.mask)
         # Of all of them those that lie on this series.
-        fitting = (m for m in masks.values() if m.stack.shape == self._shape(cell))
+        size = self.material.stacks[cell.layer].shape
+        fitting = (m for m in masks.values() if m.stack.shape == size)
         shown = list(fitting) if cell.mask == ALL else [masks[cell.mask]]
         opacity = self.spec.style.mask_opacity
         contour = cell.mask_as == "contour"
         over, names = laid_over(shown, stack, index, cell.plane, contour=contour, opacity=opacity)
         return over, tuple((self.material.hide(name), colour) for name, colour in names)
-
-    def _shape(self, cell: CellSpec) -> tuple[int, int, int]:
-        return self.material.stacks[cell.layer].shape
 
     # -- where ------------------------------------------------------------------------------------
 
