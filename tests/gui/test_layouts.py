@@ -122,3 +122,42 @@ def test_a_layout_chosen_before_the_first_series_waits_for_it(
         hands.session.remove_layer(layer)
     hands.open(thin)
     assert len(shown(hands)) == 1
+
+
+def test_a_hidden_pane_of_another_place_keeps_its_window_and_colours(
+    hands: Any, thin: Any, elsewhere: Any
+) -> None:
+    """Unless they were changed for all meanwhile: then it follows."""
+    hands.open(thin)
+    hands.view.setFocus()
+    hands.key(Key.Key_1)
+    hands.key(Key.Key_F)
+    hands.key(Key.Key_2, Alt)
+    hands.open(elsewhere)
+    one, two = (pane.view for pane in hands.grid.visible_panes)
+    own = two.window, two.display
+    assert own != (one.window, one.display)
+    hands.click(one, Left)
+    hands.key(Key.Key_1, Alt)
+    hands.key(Key.Key_2, Alt)
+    assert (two.window, two.display) == own
+    hands.key(Key.Key_1, Alt)
+    hands.key(Key.Key_4)
+    hands.key(Key.Key_J)
+    hands.key(Key.Key_2, Alt)
+    assert two.window == one.window == PRESETS["Bone"]
+    assert two.display == one.display
+    assert one.display.inverted
+
+
+def test_a_second_series_of_the_place_has_the_colours_of_the_first(
+    hands: Any, thin: Any, thick: Any
+) -> None:
+    hands.open(thin, thick)
+    hands.view.setFocus()
+    hands.key(Key.Key_F)
+    hands.key(Key.Key_2, Alt)
+    one, two = (pane.view for pane in hands.grid.visible_panes)
+    assert two.window == one.window
+    assert two.display == one.display
+    assert two.display.colours != "grey"

@@ -44,6 +44,7 @@ class LinkedPanes(QWidget):
         self.links = Links()
         self.panes = [Pane(session) for _ in range(panes)]
         self._active = self.panes[0]
+        self.out_of_window: set[Pane] = set()  # hidden while those they follow changed theirs
         self._hovering: tuple[Pane, QPointF | None] | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(tr("Slice"))
@@ -210,6 +211,7 @@ class LinkedPanes(QWidget):
             if self.links.window:
                 for other in self.same_kind(pane):
                     other.view.set_window(window)
+                self.out_of_window.update(p for p in self.panes if not p.isVisible())
         if pane is self._active:
             self.window_changed.emit(window)
 

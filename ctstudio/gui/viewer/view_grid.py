@@ -206,11 +206,15 @@ class ViewGrid(LinkedPanes):
     def _catch_up(self, panes: list[Pane]) -> None:
         """Panes that were hidden go to where those linked with them have gone meanwhile."""
         active = self._active
+        missed = self.out_of_window.intersection(panes)
+        self.out_of_window -= missed
         if active.layer is None or active in panes:
             return
         if self.links.window:
+            # Pictures of one place are always compared; others follow what was changed.
+            following = {*self.neighbours(active), *missed}
             for pane in self.same_kind(active):
-                if pane in panes and pane.view.window != active.view.window:
+                if pane in following and pane in panes:
                     pane.view.set_window(active.view.window)
         for pane in self.linked(active):
             if pane not in panes:
@@ -302,6 +306,8 @@ class ViewGrid(LinkedPanes):
         own = index if seen.geometry is layer.stack.geometry else len(layer.stack) // 2
         window = twin.window if twin is not None else default_window(layer, own)
         pane.view.window = window  # the layer is drawn with it, once
+        if twin is not None:
+            pane.view.display = twin.display
         same = relative is pane.view
         pane.set_layer(layer, index)
         pane.view.fit()

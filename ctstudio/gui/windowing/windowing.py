@@ -15,6 +15,7 @@ from ctstudio.ct.window import Window
 from ctstudio.figures.colour_maps import MAPS
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undo.deeds import Deed
+from ctstudio.gui.viewer.linking import one_window_suits
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.windowing import colour_bar
@@ -76,12 +77,11 @@ class Windowing(QObject):
         return [pane.view for pane in self._grid.panes]
 
     def _adopt(self, *_: object) -> None:
-        """Draw upon panes that are new, and let them look as those they are linked with."""
+        """Draw upon panes that are new."""
         for view in self._views():
             if view not in self._known:
                 self._known.append(view)
                 view.upon.append(self._paint)
-        self._spread()
 
     def still(self, view: Any) -> bool:
         """The colour bar and a region that is being drawn are the same upon every slice."""
@@ -93,15 +93,22 @@ class Windowing(QObject):
         self.region.paint(view, painter)
 
     def _kin(self, pane: Pane) -> list[Pane]:
-        """The pane, and those that follow it while windows are linked."""
-        if pane.layer is None:
+        """The pane, and those that follow it while windows are linked, hidden ones as well."""
+        own = pane.layer
+        if own is None:
             return []
-        return [pane, *(self._grid.same_kind(pane) if self._grid.links.window else [])]
+        others = [p for p in self._grid.panes if p is not pane] if self._grid.links.window else []
+        return [
+            pane, *(p for p in others if p.layer is not None and one_window_suits(p.layer, own))
+        ]  # fmt: skip
 
     def _spread(self, *_: object) -> None:
+        """What was added looks as that which is looked at, where both lie in one place."""
         pane = self._grid.active_pane
+        near = self._grid.neighbours(pane)
         for other in self._kin(pane):
-            other.view.set_display(pane.view.display)
+            if other in near:
+                other.view.set_display(pane.view.display)
 
     def _activated(self, _pane: Pane) -> None:
         display = self._grid.active_pane.view.display
