@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.events import Event, Note, Progress
 from ctstudio.ct.volume import Volume
+from ctstudio.files.series import FileSeries
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
@@ -229,7 +230,8 @@ class Reproducer(QObject):
         """
         self._stage = ("", 0)
         truth = mask.volume if mask is not None and mask.complete else None
-        stacked = bool(mask and getattr(mask.series, "mask_of", ()))  # pictures, paired by names
+        info = mask.series if mask is not None else None
+        stacked = isinstance(info, FileSeries) and bool(info.mask_of)  # pictures, paired by names
         self._job = self._session.jobs.start(
             ROLE,
             tr("Reproducing"),

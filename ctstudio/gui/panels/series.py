@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.files.series import FileSeries
 from ctstudio.gui import theme
 from ctstudio.gui.panels.dragging import PLACE, LayerList, SeriesTree
 from ctstudio.gui.panels.thumbnails import THUMBNAIL, mask_thumbnail, thumbnail
@@ -120,7 +121,7 @@ class SeriesPanel(QWidget):
             item.setData(0, ROLE, info)
             item.setData(0, PLACE, place)
             plain = theme.icon("mdi6.image-multiple-outline")
-            if getattr(info, "is_label", False):
+            if isinstance(info, FileSeries) and info.is_label:
                 plain = theme.icon(KIND_ICONS["mask"])
             elif info.warnings:
                 plain = theme.icon("mdi6.alert-outline", "warning")
