@@ -22,6 +22,8 @@ SMALLEST = 0.12
 """No film is made smaller than this part of its width to keep a limit."""
 MOST_TRIES = 12
 SAMPLES = 5
+WELL_USED = 0.85
+"""Of a limit, the part from which on a larger film is not tried."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,19 @@ def _write(film: Film, target: Path, quality: Quality, scale: float) -> Work[Pat
 def _fitting_scale(film: Film, quality: Quality, limit: int) -> Work[float]:
     """The largest scale at which the estimate keeps the limit."""
     scale = 1.0
+    above: tuple[float, int] | None = None  # a scale that is too large, and its size
     for done in range(MOST_TRIES):
         told = Progress(done, MOST_TRIES, "Estimating the size")
         size = yield from _estimated(film, quality, scale, told)
         if size <= 0.97 * limit:
-            return scale
+            if above is None or size > WELL_USED * limit:
+                return scale
+            # Noise takes more room the larger it is drawn: the step down was too long.
+            slope = math.log(above[1] / size) / math.log(above[0] / scale)
+            better = scale * (0.93 * limit / size) ** (1 / max(slope, 1.0))
+            size = yield from _estimated(film, quality, better, told)
+            return better if size <= 0.97 * limit and better < above[0] else scale
+        above = scale, size
         scale *= min(math.sqrt(0.95 * limit / size), 0.97)
         if scale < SMALLEST:
             return SMALLEST  # whether that is enough is found out by writing

@@ -85,6 +85,20 @@ def test_a_limit_is_kept_by_making_it_smaller(tmp_path, suffix, part):
     assert any(isinstance(e, Note) and "of its size" in e.text for e in events)
 
 
+@pytest.mark.parametrize("part", [0.3, 0.15])
+def test_a_limit_is_made_use_of(tmp_path, part):
+    """Noise takes less room than its share of the pixels once it is made smaller."""
+
+    def noise(index):
+        grey = 128 + np.random.default_rng(index).normal(0, 40, (200, 240))
+        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+
+    path, noisy = tmp_path / "a.gif", Film(still(noise), 8)
+    limit = int(part * finish(save_film(noisy, path)).stat().st_size)
+    size = finish(save_film(noisy, path, Quality(limit_bytes=limit))).stat().st_size
+    assert 0.88 * limit < size <= limit
+
+
 def test_a_limit_that_is_large_enough_changes_nothing(tmp_path):
     one = finish(save_film(film(), tmp_path / "a.gif")).read_bytes()
     events = list(save_film(film(), tmp_path / "b.gif", Quality(limit_bytes=10**7)))

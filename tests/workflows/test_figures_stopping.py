@@ -67,8 +67,8 @@ def test_methods_work_one_after_the_other_before_a_figure_is_drawn(treated, tmp_
         if isinstance(event, Progress):
             seen.append((event.text, Counted.worked))
     assert seen == [
-        ("Denoising: Bilateral filter", 0),
-        ("Denoising: Non-local means", 1),
+        ("Denoising with Bilateral filter", 0),
+        ("Denoising with Non-local means", 1),
         ("Drawing", 2),
         ("Writing", 2),
     ]
@@ -77,8 +77,8 @@ def test_methods_work_one_after_the_other_before_a_figure_is_drawn(treated, tmp_
 def test_a_report_may_be_stopped_between_methods(treated) -> None:
     spec, what = treated
     work = report(spec, what)
-    assert next(work).text == "Denoising: Bilateral filter"
-    assert next(work).text == "Denoising: Non-local means"
+    assert next(work).text == "Denoising with Bilateral filter"
+    assert next(work).text == "Denoising with Non-local means"
     work.close()
     assert Counted.worked == 1
 

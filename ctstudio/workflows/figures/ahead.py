@@ -36,5 +36,5 @@ def ahead(spec: FigureSpec, material: Material) -> Work[None]:
                 wanted[name, index] = None
     for done, (name, index) in enumerate(wanted):
         title = material.hide(material.titles.get(name, name))
-        yield Progress(done, len(wanted), f"Denoising: {title}")
+        yield Progress(done, len(wanted), f"Denoising with {title}")
         builder.material.stacks[name].slice_hu(index)
