@@ -186,8 +186,10 @@ def of_mixture(groups: Sequence[Sequence[Header]]) -> list[Irregularity]:
     images = [members[0] for members in groups if not members[0].localiser]
     own = "shown as a series of its own"
     if scouts and images:
-        words = "1 localiser image" if scouts == 1 else f"{scouts} localiser images"
-        found.append(Irregularity(Kind.LOCALISER, f"This series holds {words}, {own}."))
+        told = f"This series holds 1 localiser image, {own}."
+        if scouts > 1:
+            told = f"This series holds {scouts} localiser images, shown as a series of their own."
+        found.append(Irregularity(Kind.LOCALISER, told))
     for kind, word, values in (
         (Kind.MIXED_SIZE, "sizes", _distinct([(float(h.rows), h.columns) for h in images])),
         (Kind.MIXED_ORIENTATION, "orientations", _distinct([h.orientation for h in images])),

@@ -151,11 +151,13 @@ def build(members: Group) -> Work[list[SeriesInfo]]:
             f"{images} the SOP instance UID of another one, but another place: kept all the same."
         )
     if copies := found.copies:
-        files = "1 file repeats" if copies == 1 else f"{copies} files repeat"
-        notes.append(f"{files} an image that is already there and was left out.")
+        one = "1 file repeats an image that is already there and was left out."
+        many = f"{copies} files repeat images that are already there and were left out."
+        notes.append(one if copies == 1 else many)
     if broken := found.unreadable:
-        files = "1 copy of an image" if broken == 1 else f"{broken} copies of images"
-        notes.append(f"{files} cannot be read and was left out: another copy can.")
+        one = "1 copy of an image cannot be read and was left out: another copy can."
+        many = f"{broken} copies of images cannot be read and were left out: other copies can."
+        notes.append(one if broken == 1 else many)
     odd = (*members.mixture, *of_copies(found.differing))
     parts = _split_positions(list(found.images))
     if len(parts) == 1 and len(parts := _split_folders(parts[0])) > 1:

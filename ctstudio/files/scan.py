@@ -181,10 +181,10 @@ def _pages(item: Item, picture: Picture) -> FileSeries:
     )
     if not picture.other_pages:
         return info
-    pages = "1 page" if picture.other_pages == 1 else f"{picture.other_pages} pages"
-    return replace(
-        info, warnings=(*info.warnings, f"{pages} of another size or kind are left out.")
-    )
+    told = f"{picture.other_pages} pages of another size or kind are left out."
+    if picture.other_pages == 1:
+        told = "1 page of another size or kind is left out."
+    return replace(info, warnings=(*info.warnings, told))
 
 
 def _series(

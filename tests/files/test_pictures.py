@@ -138,7 +138,7 @@ def test_pages_of_a_tiff_are_slices(tmp_path: Path, only: Any, opened: Any) -> N
         writer.write(np.zeros((2, 2), np.int16), metadata=None)
     series = only(tmp_path)
     assert series.title == "stack.tif"
-    assert "1 page of another size or kind are left out." in series.warnings
+    assert "1 page of another size or kind is left out." in series.warnings
     np.testing.assert_array_equal(opened(tmp_path).voxels, stack)
 
 
