@@ -30,7 +30,11 @@ LOOK = (
     click.option("--font-pt", type=float, help="Size of the text in points; default 8."),
     click.option("--theme", type=click.Choice(["light", "dark"]), help="The ground."),
     click.option("--letters", type=click.Choice(["none", "a", "A", "(a)"]), help="Of the panels."),
-    click.option("--pixel-exact", is_flag=True, help="Whole px for every pixel of the images, whose noise keeps its texture."),
+    click.option(
+        "--pixel-exact",
+        is_flag=True,
+        help="Whole px for every pixel of the images, whose noise keeps its texture.",
+    ),
     click.option("--bits", type=click.Choice(["8", "16"]), default="8", help="Of PNG and TIFF."),
 )
 FILM = (

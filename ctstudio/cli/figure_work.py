@@ -273,11 +273,12 @@ def write_all(spec: FigureSpec, options: dict[str, Any], write: Writer) -> None:
     """Gather what the description needs and let ``write`` make the file, or one for each."""
     out: Path = options["out"]
     if options["each"]:
-        from ctstudio.workflows.figures.batch import make_each
+        from ctstudio.workflows.figures.batch import make_each, numbered
 
         series = _all_series(options["path"]) if options["path"] else []
         runs = _all_runs(options["run"]) if options["run"] else []
         overwrite = options["overwrite"]
+        _require_no_source(numbered(out, len(runs or series)), options, series)
         written = drain(make_each(spec, series, runs, out, overwrite=overwrite, write=write))
         files = "1 file" if len(written) == 1 else f"{len(written)} files"
         click.echo(f"{files} written, from {written[0]} on")
@@ -285,12 +286,30 @@ def write_all(spec: FigureSpec, options: dict[str, Any], write: Writer) -> None:
     from ctstudio.workflows.figures.fitting import require_fit
     from ctstudio.workflows.figures.material import gather
 
-    material = drain(gather(spec, _series(options), options["run"], options["masks"]))
+    series = _series(options)
+    _require_no_source([out], options, series)
+    material = drain(gather(spec, series, options["run"], options["masks"]))
     if options["origin"]:
         spec = _same(spec, material, options["other_series"])
     require_fit(spec, material)
     drain(write(spec, material, out))
     click.echo(f"{out} written")
+
+
+def _require_no_source(
+    targets: Sequence[Path], options: dict[str, Any], series: Sequence[SeriesInfo]
+) -> None:
+    """Not even --overwrite replaces what a figure is made of: a series may be a PNG."""
+    given = [options["path"], *options["references"], *options["masks"]]
+    read = {path.resolve() for path in given if path and path.is_file()}
+    read |= {file.resolve() for one in series for file in one.source.files}
+    for target in targets:
+        if target.resolve() in read:
+            raise StudioError(
+                f"{target} is what this is made of, and is not written over.",
+                hint="Choose another name.",
+                path=target,
+            )
 
 
 def _same(spec: FigureSpec, material: Material, go_on: bool) -> FigureSpec:

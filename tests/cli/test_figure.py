@@ -151,6 +151,34 @@ def test_two_series_are_shown_without_a_method(
     assert shown[2:] == (["residual 1"] if "residual" in options else [])
 
 
+@pytest.mark.parametrize("how", ["file", "folder", "link", "mask", "each"])
+def test_what_it_is_made_of_is_never_written_over(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """A series may be pictures, whose names a figure could take."""
+    stack = tmp_path / "stack"
+    stack.mkdir()
+    for number in (1, 2):
+        pixels = np.random.default_rng(number).integers(0, 255, (48, 48), np.uint8)
+        Image.fromarray(pixels).save(stack / f"a-{number}.png")
+    source = stack / "a-1.png"
+    before = source.read_bytes()
+    out = source
+    words = [str(source if how in ("file", "link") else stack)]
+    if how == "link":
+        out = tmp_path / "link.png"
+        out.symlink_to(source)
+    elif how == "mask":
+        words = [str(stack / "a-2.png"), "--mask", str(source)]
+    elif how == "each":
+        words, out = [str(stack), "--each"], stack / "a.png"
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(stack / "b.png")  # a series of its own
+    assert main.run(["figure", *words, "--overwrite", "--out", str(out)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "is what this is made of" in told
+    assert source.read_bytes() == before
+
+
 def test_the_protocol_is_chosen_and_travels(pair: list[str], tmp_path: Path) -> None:
     from ctstudio.figures.stills import read_description
 
