@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 
 from ctstudio.core.events import finish
 from ctstudio.ct.label_pictures import DIFFERENCE_LABELS
 from ctstudio.ct.labels import Label, label_map
 from ctstudio.gui.session import Layer
+from tests.gui.looking import place_of
 
 GREEN, BLUE = (0, 200, 0), (0, 0, 200)
 
@@ -59,6 +61,27 @@ def test_a_mask_lies_over_its_series(hands: Any, thin: Any, masked: Any) -> None
     assert np.array_equal(view.hu, thin.hu[7]), "the values stay what they are"
     hands.grid.go_to(0)
     assert not overlay(view)[..., 3].any()
+
+
+def test_the_lens_tells_labels_by_name_and_colour(hands: Any, masked: Any) -> None:
+    hands.grid.go_to(7)
+    hands.view.setFocus()
+    hands.key(Qt.Key.Key_Q)
+    lens = hands.window.view_control.lens.lens
+    for (y, x), name, colour in (
+        ((25, 20), "heart", GREEN), ((55, 45), "spot", BLUE), ((70, 40), "no label", (0, 0, 0))
+    ):  # fmt: skip
+        hands.move(hands.view, place_of(hands.view, y, x))
+        assert [tile.name for tile in lens.tiles] == ["Thin slab", "Mask"]
+        tile = lens.tiles[1]
+        assert tile.value == name
+        picture = tile.picture
+        middle = picture.pixelColor(picture.width() // 2, picture.height() // 2)
+        assert middle.getRgb()[:3] == colour
+    grey = lens.tiles[0].picture
+    hands.key(Qt.Key.Key_F)  # the image beside it has the colours of the pane
+    assert lens.tiles[0].picture != grey
+    hands.key(Qt.Key.Key_Q)
 
 
 def test_key_menu_and_opacity(hands: Any, masked: Any) -> None:

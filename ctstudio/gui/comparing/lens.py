@@ -11,15 +11,19 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, QTimer,
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QApplication, QWidget
 
+from ctstudio.ct.label_pictures import paint
+from ctstudio.ct.labels import LABEL_UNIT, NOT_ANNOTATED, Label
+from ctstudio.ct.volume import Volume
 from ctstudio.ct.window import Window
 from ctstudio.figures.colours import diverging_index, diverging_table
 from ctstudio.gui import theme
 from ctstudio.gui.comparing.second import Second, beside
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.gui.translation.sentences import called
+from ctstudio.gui.translation.sentences import called, said
 from ctstudio.gui.viewer import overlay
 from ctstudio.gui.viewer.pane import Pane
+from ctstudio.gui.viewer.places import Probe
 from ctstudio.gui.viewer.slice_view import SliceView
 from ctstudio.gui.viewer.view_grid import ViewGrid
 from ctstudio.gui.viewer.windows import default_window
@@ -134,6 +138,7 @@ class LensTool(QObject):
         grid.hovered.connect(self._hovered)
         grid.slice_changed.connect(self._renew)
         grid.window_changed.connect(self._renew)
+        session.undo.indexChanged.connect(self._renew)  # colours, among others
         session.layer_removed.connect(self._forget)
 
     def set_on(self, on: bool) -> None:
@@ -193,13 +198,17 @@ class LensTool(QObject):
         return found[:MOST_TILES]
 
     def _tile(self, second: Second, view: SliceView, plane: QPointF) -> Tile:
-        probe = second.probe(plane, view)
-        value = "outside"
+        probe, part, layer = second.probe(plane, view), _around(second, plane), second.layer
+        value = tr("outside")
+        if second.stack.unit == LABEL_UNIT:
+            labels = layer.stack.labels if isinstance(layer.stack, Volume) else ()
+            value = _label(probe, labels) if probe is not None else value
+            painted = paint(part, labels, opacity=1.0)
+            table = (painted[..., :3] * (painted[..., 3:] / 255)).astype(np.uint8)
+            return self._framed(second, table, value)
         if probe is not None:
             digits = 0 if probe.value == round(probe.value) else 1
             value = f"{probe.value:.{digits}f} {probe.unit}".rstrip()
-        part = _around(second, plane)
-        layer = second.layer
         if layer.signed:
             grey = diverging_index(part, self._window(layer, second).width_hu / 2)
             table = diverging_table()[grey]
@@ -208,12 +217,17 @@ class LensTool(QObject):
             window = view.window if same else self._window(layer, second)
             grey, colours = window.to_uint8(part), view.display.table
             table = np.repeat(grey[..., None], 3, axis=2) if colours is None else colours[grey]
-        pixels = np.ascontiguousarray(table)
-        ny, nx = part.shape
+        return self._framed(second, table, value)
+
+    @staticmethod
+    def _framed(second: Second, colours: NDArray[np.uint8], value: str) -> Tile:
+        """A tile of ``colours (y, x, 3)``, as large as its pixels are upon the patient."""
+        pixels = np.ascontiguousarray(colours)
+        ny, nx, _ = pixels.shape
         picture = QImage(pixels.data, nx, ny, 3 * nx, QImage.Format.Format_RGB888).copy()
         dy, dx = second.stack.geometry.spacing_mm
         scale = TILE / (PIXELS * min(dy, dx))
-        return Tile(called(layer), picture, (nx * dx * scale, ny * dy * scale), value)
+        return Tile(called(second.layer), picture, (nx * dx * scale, ny * dy * scale), value)
 
     def _window(self, layer: Layer, second: Second) -> Window:
         """The window of a layer that is in none of the panes."""
@@ -223,6 +237,15 @@ class LensTool(QObject):
         if id(layer) not in self._windows:
             self._windows[id(layer)] = default_window(layer, len(layer.stack) // 2)
         return self._windows[id(layer)]
+
+
+def _label(probe: Probe, labels: tuple[Label, ...]) -> str:
+    """What a mask says of a voxel."""
+    number = round(probe.value)
+    if number == 0:
+        return tr("no label")
+    name = NOT_ANNOTATED.name if number < 0 else f"Label {number}"
+    return said(next((label.name for label in labels if label.number == number), name))
 
 
 def _around(second: Second, plane: QPointF) -> NDArray[np.float32]:
