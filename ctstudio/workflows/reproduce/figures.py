@@ -79,7 +79,11 @@ def draw(
 def grid(
     plan: Plan, form: str, clean: Picture, noisy: Picture, output: Picture, index: int
 ) -> Image.Image:
-    """The article's two by two: original, noise, denoised, and an empty place."""
+    """The article's two by two: original, noise, denoised, and an empty place.
+
+    As in the article each has a range of its own, in which a few extreme pixels hide all others;
+    the place that the article leaves empty shows that form's output on the scale of the original.
+    """
     from ctstudio.figures.compose import compose
 
     data = plan.data
@@ -93,6 +97,7 @@ def grid(
         panels.append(_panel(data, image, title, caption, image if own else clean))
     if form == FAITHFUL:
         panels[-1] = inside(panels[-1], output, plan.runs[form].recipe)
+        panels.append(_panel(data, output, "Denoised, scale of the original", "", clean))
     title = f"{plan.experiment.title}: {FORMS[form].lower()}"
     return compose(panels, columns=2, title=title)
 

@@ -132,13 +132,15 @@ def _figures(forms: Mapping[str, Any]) -> list[str]:
     parts = []
     for form in forms:
         words = FORMS[form]
-        scale = "from its own least to its largest value"
-        if form != FAITHFUL:
-            scale = "original and denoised on the scale of the original"
+        scale = "original and denoised on the scale of the original"
+        if form == FAITHFUL:
+            scale = (
+                "each from its own least to its largest value, and denoised once more on the "
+                "scale of the original"
+            )
         parts += [
             f"### {words}",
             f"![Original, noise, denoised]({grid_file(form)})",
-            f"Original, noise, denoised; each {scale}." if form == FAITHFUL else
             f"Original, noise, denoised; {scale}.",
             f"![First epochs beside the last]({epochs_file(form)})",
             f"![Cost]({curves_file(form)})",
