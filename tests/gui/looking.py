@@ -1,4 +1,4 @@
-"""What a pane shows, and where: for tests that look at pixels and press on voxels."""
+"""What is shown, and where: for tests that look at pixels, press on voxels and answer questions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QAbstractButton, QMessageBox
 
 
 def pixels(image: QImage) -> NDArray[np.uint8]:
@@ -22,3 +23,8 @@ def place_of(view: Any, y: float, x: float) -> QPointF:
     rect = view.image_rect()
     dy, dx = view.stack.geometry.spacing_mm
     return view.to_viewport(QPointF(rect.left() + (x + 0.5) * dx, rect.top() + (y + 0.5) * dy))
+
+
+def button_of(box: QMessageBox, text: str) -> QAbstractButton:
+    """The button of a question by its words, without the mark of its key."""
+    return next(b for b in box.buttons() if b.text().replace("&", "") == text)

@@ -15,7 +15,7 @@ from ctstudio.ct.labels import BACKGROUND
 from ctstudio.ct.window import Window
 from ctstudio.gui.masks.paint_bar import PaintBar
 from ctstudio.gui.session import Layer
-from tests.gui.looking import place_of
+from tests.gui.looking import button_of, place_of
 
 Ctrl = Qt.KeyboardModifier.ControlModifier
 Left, Right = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -353,10 +353,7 @@ def test_what_empty_slices_mean_is_asked_before_training(
     assert got == [], "nothing is painted yet"
     studio.click(studio.view, Left, place_of(studio.view, 30, 30))
 
-    def choose(box: Any) -> Any:
-        return next(b for b in box.buttons() if b.text().replace("&", "") == answer)
-
-    monkeypatch.setattr(QMessageBox, "clickedButton", choose)
+    monkeypatch.setattr(QMessageBox, "clickedButton", lambda box: button_of(box, answer))
     studio.press(studio.bar.train)
     assert len(got) == (answer != "Cancel")
     sparse = answer == "Not annotated"

@@ -23,6 +23,7 @@ from ctstudio.gui.app import Program
 from ctstudio.gui.session import Layer
 from ctstudio.workflows.sessions.document import load
 from tests.gui.conftest import wait_until
+from tests.gui.looking import button_of
 
 Control, Key = Qt.KeyboardModifier.ControlModifier, Qt.Key
 
@@ -201,8 +202,7 @@ def test_images_that_moved_are_asked_for(
 
     def reply(box: QMessageBox) -> int:
         texts.append(box.informativeText())
-        button = next(b for b in box.buttons() if b.text().replace("&", "") == answer)
-        button.click()
+        button_of(box, answer).click()
         return 0
 
     monkeypatch.setattr(QMessageBox, "exec", reply)
@@ -308,8 +308,7 @@ def test_what_could_not_be_restored_is_asked_about_again(
 
 def answer(program: Program, text: str) -> None:
     (box,) = program.window.findChildren(QMessageBox)
-    button = next(b for b in box.buttons() if b.text().replace("&", "") == text)
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(button_of(box, text), Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")

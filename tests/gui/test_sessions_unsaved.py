@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from ctstudio.workflows.sessions.document import load
+from tests.gui.looking import button_of
 from tests.gui.test_sessions import save_to
 
 Control, Key = Qt.KeyboardModifier.ControlModifier, Qt.Key
@@ -31,7 +32,7 @@ def test_what_is_not_all_there_is_not_written_over(
     shutil.move(folder, tmp_path / "there")
 
     def without(box: QMessageBox) -> int:
-        next(b for b in box.buttons() if b.text().replace("&", "") == "Open without it").click()
+        button_of(box, "Open without it").click()
         return 0
 
     monkeypatch.setattr(QMessageBox, "exec", without)
@@ -63,7 +64,7 @@ def test_what_was_made_and_not_saved_is_asked_about(
 
     def reply(box: QMessageBox) -> int:
         texts.append(box.informativeText())
-        next(b for b in box.buttons() if b.text().replace("&", "") == picked).click()
+        button_of(box, picked).click()
         return 0
 
     monkeypatch.setattr(QMessageBox, "exec", reply)

@@ -178,6 +178,7 @@ def test_cancelling_during_the_preparation_is_quiet(tmp_path: Path) -> None:
         if isinstance(event, Progress):
             break
     work.close()
+    assert not (tmp_path / "run").exists()
 
 
 def test_time_ends_the_training_and_the_rate_with_it() -> None:
