@@ -133,6 +133,30 @@ def test_every_experiment_is_explained_in_chinese(qapp: QApplication) -> None:
             assert HAN.search(sentences.said(text)) or text == "U-Net", text
 
 
+def test_measurements_and_what_is_said_of_noise_are_told_in_chinese(qapp: QApplication) -> None:
+    from ctstudio.gui.measuring.entries import NAMES
+    from ctstudio.workflows import noise_measures
+
+    source = ast.parse(Path(noise_measures.__file__).read_text(encoding="utf-8"))
+    notes = [
+        text
+        for call in ast.walk(source)
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg == "note"
+        for text in said_in(word.value, {})
+        if text
+    ]
+    told = [noise_measures.SMALL, noise_measures.COARSE, noise_measures.NO_EDGE]
+    assert len(notes) >= 1
+    catalogue.choose(qapp, CHINESE)
+    for text in [*notes, *told, noise_measures.SMALL.replace("8", "32")]:
+        assert HAN.search(sentences.said(text)), text
+        assert not re.search(r"[a-z]{4,}", sentences.said(text)), text
+    for name in NAMES.values():
+        assert HAN.search(catalogue.tr(name)), name
+
+
 def test_no_sentence_of_the_layers_below_is_missing() -> None:
     found = sentences_below()
     assert len(found) > 400

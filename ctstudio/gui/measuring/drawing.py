@@ -179,7 +179,7 @@ def words_for(
     about = "" if most is None or found.n <= most else "≈ "
     return [
         f"{sign}{about}{found.mean:.1f} ± {found.sd:.1f} {value}".rstrip(),
-        f"{one_digit(found.min)} to {one_digit(found.max)} {value}".rstrip(),
+        tr("{0} to {1} {2}").format(one_digit(found.min), one_digit(found.max), value).rstrip(),
         f"{area}{found.n} px",
     ]
 
