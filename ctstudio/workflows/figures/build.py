@@ -57,8 +57,8 @@ class Builder:
     @classmethod
     def of(cls, spec: FigureSpec, material: Material) -> Builder:
         """With the rows of differences that the description asks for, and no empty curves."""
-        parts = with_fitting_curves(*with_differences(spec, material))
-        return cls(*parts, left_out(spec, material))
+        whole, shown = with_differences(spec, material)
+        return cls(with_fitting_curves(whole, shown), shown, left_out(spec, material))
 
     @property
     def leader(self) -> SliceStack | None:

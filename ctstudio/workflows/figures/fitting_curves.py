@@ -10,7 +10,7 @@ from ctstudio.workflows.figures.material import Material
 OF_IMAGES = ("psnr", "ssim", "rmse")
 
 
-def with_fitting_curves(spec: FigureSpec, material: Material) -> tuple[FigureSpec, Material]:
+def with_fitting_curves(spec: FigureSpec, material: Material) -> FigureSpec:
     """The description without empty curves: templates do not know what a training learns.
 
     A curve that was never logged is that of Dice where the training has one.
@@ -28,4 +28,4 @@ def with_fitting_curves(spec: FigureSpec, material: Material) -> tuple[FigureSpe
         return replace(cell, curve="dice", title="Dice" if own else cell.title)
 
     rows = tuple(tuple(map(fitted, row)) for row in spec.rows)
-    return replace(spec, rows=rows), material
+    return replace(spec, rows=rows)
