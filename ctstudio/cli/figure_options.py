@@ -48,7 +48,7 @@ SHOWN: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--other-series",
         is_flag=True,
-        help="With --from: go on where the series is another one.",
+        help="With --from: go on where the series is another one, or the network.",
     ),
     click.option(
         "--slice", "number", metavar="N|N%", help="Which slice, from 1; default the middle."

@@ -143,7 +143,7 @@ def _by_methods(spec: FigureSpec, methods: Sequence[str]) -> FigureSpec:
         if layer.source == "method" and layer.method in same:
             layer = replace(layer, method=same[layer.method])
         elif layer.source == "method" and (other := next(others, "")):
-            layer = replace(layer, method=other, settings={})
+            layer = replace(layer, method=other, settings={}, content="")
         layers.append(layer)
     return replace(spec, layers=tuple(layers))
 
@@ -319,7 +319,7 @@ def _same(spec: FigureSpec, material: Material, go_on: bool) -> FigureSpec:
     told = others(spec, material)
     if told and not go_on:
         raise StudioError(
-            told, hint="Give that series, or add --other-series to go on with this one."
+            told, hint="Give what it was made of, or add --other-series to go on with this."
         )
     if told:
         click.echo(told, err=True)

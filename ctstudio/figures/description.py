@@ -46,8 +46,8 @@ class LayerSpec:
         the pictures of a training, ``picture`` of them. "mask": the ``number``-th one that is
         given; it lies over pictures.
     content
-        Of a series: what its values were when the figure was made (a size and a checksum), so that
-        another one is not taken for it.
+        Of a series or a network: what its values were when the figure was made (a size and a
+        checksum), so that another one is not taken for it.
     """
 
     name: str

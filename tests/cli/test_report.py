@@ -196,3 +196,51 @@ def test_it_refuses(
 ) -> None:
     status, said = refused(["report", *options])
     assert (status, words in said) == (code, True), said
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> list[Path]:
+    """Two networks of one name, in folders of their own."""
+    import torch
+
+    from ctstudio.learn import checkpoint
+    from ctstudio.learn.recipe import bundled
+
+    recipe = bundled()["dncnn-low-dose"].with_setting("device", "cpu")
+    files = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        module = checkpoint.build(recipe)
+        with torch.no_grad():
+            for values in module.parameters():
+                values.add_(0.01 * seed)
+        folder = tmp_path / f"run-{seed}"
+        folder.mkdir()
+        checkpoint.save(checkpoint.TrainedModel(recipe, module.eval(), 50), folder / "best.pt")
+        files.append(folder / "best.pt")
+    return files
+
+
+def test_another_network_of_the_same_name_is_refused_unless_wanted(
+    networks: list[Path],
+    series_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, other = map(str, networks)
+    first, second = tmp_path / "one.pdf", tmp_path / "two.pdf"
+    series = str(series_folder)
+    assert main.run(["report", series, "--method", one, "--out", str(first)]) == 0
+    again = ["report", "--from", str(first), series, "--out", str(second), "--method"]
+    capsys.readouterr()
+    assert main.run([*again, other]) == 1
+    assert "made with another network: best.pt has other weights" in capsys.readouterr().err
+    assert not second.exists()
+    assert main.run([*again, one]) == 0
+    assert second.read_bytes() == first.read_bytes()
+    assert main.run([*again, other, "--other-series", "--overwrite"]) == 0
+    assert second.read_bytes() != first.read_bytes()
+    # One that stands in its place under a name of its own is what was asked for.
+    assert main.run([*again, "tv", "--overwrite"]) == 0
+    layer = next(la for la in read_description(second).layers if la.method)
+    assert (layer.method, layer.content) == ("tv", "")

@@ -1,15 +1,16 @@
-"""Whether a figure is made again of the very series that it was made of before."""
+"""Whether a figure is made again of the very series and networks that it was made of before."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from ctstudio.ct.views import SliceStack
-from ctstudio.figures.description import CellSpec, FigureSpec
-from ctstudio.workflows.figures.material import Material
+from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
+from ctstudio.workflows.figures.material import Material, Treated
 
 DIGITS = 16
 
@@ -28,18 +29,36 @@ def content_of(stack: SliceStack) -> str:
     return f"{size} {digest.hexdigest()[:DIGITS]}"
 
 
+def weights_of(stack: SliceStack) -> str:
+    """A checksum of the weights of the network that a stack is made with; "" where there is none.
+
+    Files of networks are often called alike ("best.pt"), and then make other pictures.
+    """
+    from ctstudio.workflows.denoise import NetworkMethod
+
+    if not isinstance(stack, Treated) or not isinstance(stack.method, NetworkMethod):
+        return ""
+    digest = hashlib.sha256()
+    for name, values in stack.method.model.module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(values.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def _found(layer: LayerSpec, material: Material) -> str:
+    """What a layer holds now; "" where nothing is known of it."""
+    stack = material.stacks.get(layer.name)
+    if stack is None:
+        return ""
+    if layer.source == "series":
+        return content_of(stack)
+    return weights_of(stack) if layer.source == "method" else ""
+
+
 def with_content(spec: FigureSpec, material: Material) -> FigureSpec:
-    """The description, with what its series hold now."""
-    layers = tuple(
-        replace(
-            layer,
-            content=content_of(material.stacks[layer.name])
-            if layer.source == "series" and layer.name in material.stacks
-            else "",
-        )
-        for layer in spec.layers
-    )
-    return replace(spec, layers=layers)
+    """The description, with what its series and networks hold now."""
+    layers = (replace(layer, content=_found(layer, material)) for layer in spec.layers)
+    return replace(spec, layers=tuple(layers))
 
 
 def without_content(spec: FigureSpec) -> FigureSpec:
@@ -48,18 +67,23 @@ def without_content(spec: FigureSpec) -> FigureSpec:
 
 
 def others(spec: FigureSpec, material: Material) -> str:
-    """A sentence on the series that are not those which the description was made of, or ""."""
-    told = []
+    """A sentence on the series and networks that the description was not made of, or ""."""
+    told, networks = [], []
     for layer in spec.layers:
-        stack = material.stacks.get(layer.name)
-        if layer.source != "series" or not layer.content or stack is None:
+        found = _found(layer, material) if layer.content else ""
+        if found in ("", layer.content):
             continue
-        found = content_of(stack)
-        if found != layer.content:
-            size, wanted = (_words(text) for text in (found, layer.content))
-            what = f"{wanted}, here it has {size}" if size != wanted else "other values"
-            told.append(f"its {layer.name} had {what}")
-    return f"The figure was made of another series: {'; '.join(told)}." if told else ""
+        if layer.source == "method":
+            networks.append(material.hide(Path(layer.method).name))
+            continue
+        size, wanted = (_words(text) for text in (found, layer.content))
+        what = f"{wanted}, here it has {size}" if size != wanted else "other values"
+        told.append(f"its {layer.name} had {what}")
+    parts = [f"The figure was made of another series: {'; '.join(told)}."] if told else []
+    if networks:
+        named = ", ".join(networks)
+        parts.append(f"The figure was made with another network: {named} has other weights.")
+    return " ".join(parts)
 
 
 def by_parts(spec: FigureSpec) -> FigureSpec:
@@ -67,7 +91,8 @@ def by_parts(spec: FigureSpec) -> FigureSpec:
 
     Slices are named by the part of the way, not by number; those of other planes stay.
     """
-    counts = [layer.content.partition("x")[0] for layer in spec.layers if layer.content]
+    known = [layer.content for layer in spec.layers if layer.source == "series" and layer.content]
+    counts = [content.partition("x")[0] for content in known]
     if not counts or not counts[0].isdigit():
         return spec
     return in_parts(spec, int(counts[0]))
