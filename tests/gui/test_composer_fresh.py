@@ -12,8 +12,10 @@ from PySide6.QtCore import QEvent, QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
+from ctstudio.ct.window import Window
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
 from ctstudio.figures.panel import render
+from ctstudio.figures.stills import read_description
 from ctstudio.gui.composer.missing import what_is_missing
 from ctstudio.gui.composer.window import FigureWindow
 from ctstudio.gui.job import Jobs
@@ -113,6 +115,48 @@ def test_zoom_and_colours_of_the_panes_are_those_of_the_figure(hands: Any, thin:
     (panel,) = panels(window)
     assert panel.image.shape == (rows, columns)
     assert panel.neutral
+
+
+@pytest.mark.parametrize("name", ["single", "residual", "methods"])
+def test_a_template_begins_where_one_looks(hands: Any, thin: Any, name: str) -> None:
+    (layer,) = hands.open(thin)
+    if name != "single":
+        denoise(hands)
+    hands.grid.go_to(3)
+    hands.grid.set_window(Window(-600, 1500))
+    window = composed(hands)
+    window.templates.activated.emit(window.templates.findData(name))
+    drawn(hands, window)
+    assert {cell.slice for cell in window.spec.cells} == {"4"}
+    panel = panels(window)[0]
+    assert panel.window == Window(-600, 1500)
+    assert np.array_equal(panel.image, layer.stack.slice_hu(3))
+    assert f"Slice 4 of {len(layer.stack)}" in " ".join(window.view.scene.texts)
+    # As usual where one looks at the middle, in the series' own window.
+    hands.grid.go_to(len(layer.stack) // 2)
+    hands.grid.set_window(layer.stack.source.window)
+    window.templates.activated.emit(window.templates.findData(name))
+    drawn(hands, window)
+    assert {cell.slice for cell in window.spec.cells} == {"middle"}
+    assert window.spec.window == ""
+
+
+def test_each_series_is_shown_at_the_same_part_of_the_way(
+    hands: Any, thin: Any, thick: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slice 13 of 14 in a series of seven would be none."""
+    one, two = hands.open(thin, thick)
+    hands.grid.show_in(hands.grid.active_pane, one)
+    hands.grid.go_to(12)
+    window = composed(hands)
+    assert [cell.slice for cell in window.spec.cells] == ["13"]
+    save_as(monkeypatch, tmp_path / "all.png")
+    hands.press(window.buttons["each"])
+    hands.wait(lambda: len(list(tmp_path.glob("all*.png"))) == 2)
+    hands.idle()
+    found = [read_description(path) for path in sorted(tmp_path.glob("all*.png"))]
+    assert [spec.cells[0].slice for spec in found] == ["92.31%"] * 2
+    assert {len(one.stack), len(two.stack)} == {14, 7}
 
 
 def test_what_is_not_taken_from_the_panes_is_said(hands: Any, thin: Any) -> None:

@@ -106,3 +106,21 @@ def test_a_training_that_learns_masks_has_its_own_curve(make_run) -> None:
         assert f"{other}, " not in shown
         told = " ".join(finish(report(spec, what)).texts)
         assert f"{title} " in told
+
+
+@pytest.mark.parametrize(("motion", "between"), [("swipe", "|"), ("blend", "\N{LEFT RIGHT ARROW}")])
+def test_a_film_between_two_names_them_as_they_are_seen(
+    texts: list[list[str]], motion: str, between: str
+) -> None:
+    """A swipe has them side by side, a fade one after the other."""
+    spec, what = methods_of_the_phantom()
+    made = film(replace(spec, film=FilmSpec(motion, frames=4)), what)  # type: ignore[arg-type]
+    made.draw(1, 1.0)
+    assert any(f"Reference {between} Original" in shown for shown in texts)
+    # The first stands to the left, and alone in the first frame.
+    first, half = (np.asarray(made.draw(k, 1.0).convert("L")).astype(int) for k in (0, 1))
+    quarter = first.shape[1] // 4
+    moved = np.abs(first - half)
+    left, right = moved[:, :quarter].mean(), moved[:, 2 * quarter : 3 * quarter].mean()
+    assert right > 0
+    assert (left == 0) == (motion == "swipe")

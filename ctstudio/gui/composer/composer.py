@@ -201,7 +201,7 @@ class Composer(QObject):
                     if sources is None:
                         self._keep_template(window)
                         return
-                spec = TEMPLATES[key].make(sources.given)
+                spec = sources.as_looked_at(TEMPLATES[key].make(sources.given))
             spec = sources.fitted(spec)
             self._require_all(spec)
         except StudioError as error:

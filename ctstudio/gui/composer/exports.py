@@ -155,8 +155,14 @@ class Exports(QObject):
     # -- many at once -----------------------------------------------------------------------------
 
     def _each(self, window: FigureWindow, spec: FigureSpec) -> None:
-        """The same figure of every series that is listed: methods are applied to each."""
-        self._many(window, spec, list(self._session.series), [])
+        """The same figure of every series that is listed: methods are applied to each.
+
+        At the same part of the way through each: they are of many lengths.
+        """
+        from ctstudio.workflows.figures.build import Builder
+
+        portable = Builder(spec, self._material(spec)).portable()
+        self._many(window, portable, list(self._session.series), [])
 
     def _runs(self, window: FigureWindow, spec: FigureSpec) -> None:
         """The same figure of every training in a folder."""

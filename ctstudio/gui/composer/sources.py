@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize
 
-from ctstudio.ct.common_place import counterpart, misfit
+from ctstudio.ct.common_place import misfit
 from ctstudio.ct.labels import LABEL_UNIT
 from ctstudio.ct.planes import in_plane
 from ctstudio.ct.views import Difference, SliceStack
-from ctstudio.ct.window import Window
 from ctstudio.figures.description import (
     ALL,
+    MIDDLE,
     CellSpec,
     FigureSpec,
     FilmSpec,
@@ -25,6 +25,7 @@ from ctstudio.figures.description import (
     StyleSpec,
 )
 from ctstudio.figures.motion import usual_seconds
+from ctstudio.gui.composer.seen import counted, part_words, window_words
 from ctstudio.gui.export_shots import PaneShot, frozen, shoot
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.roles import is_live, is_mask
@@ -208,10 +209,10 @@ class Sources:
             leader = stack if leader is None else leader
             cell = CellSpec(
                 name,
-                slice=str(_counted(stack, min(shot.index, len(stack) - 1), leader) + 1),
+                slice=str(counted(stack, min(shot.index, len(stack) - 1), leader) + 1),
                 plane=plane,
-                window=_window_words(shot.window, signed=signed),
-                part="" if turned else _part_words(shot.crop, shot.stack.shape),
+                window=window_words(shot.window, signed=signed),
+                part="" if turned else part_words(shot.crop, shot.stack.shape),
                 colours="grey" if signed else pane.view.display.colours,  # type: ignore[arg-type]
                 caption="{window}",
                 mask="" if signed else self._mask_over(pane.layer),
@@ -228,6 +229,29 @@ class Sources:
         film = FilmSpec("flicker", usual_seconds("flicker")) if flicker else FilmSpec()
         return FigureSpec(self._specs_of(cells), (tuple(cells),), style=style, footer="{slice}",
                           film=film)  # fmt: skip
+
+    def as_looked_at(self, spec: FigureSpec) -> FigureSpec:
+        """A built-in template at the slice and in the window of the panes: what one looks at.
+
+        The middle and the usual window stay where no pane shows slices of the original as they are.
+        """
+        for pane in self._grid.visible_panes:
+            of = pane.layer
+            while of is not None and of.kind == "denoised":
+                of = of.parent
+            seen = of is not None and self._name_of(of) == ORIGINAL
+            if of is None or not seen or pane.view.cut or pane.view.hu is None:
+                continue
+            index, own = pane.view.index, of.stack
+            at = MIDDLE if index == len(own) // 2 else str(index + 1)
+            usual = spec.window or pane.view.window == own.source.window
+            rows = tuple(
+                tuple(replace(cell, slice=at) if cell.layer else cell for cell in row)
+                for row in spec.rows
+            )
+            window = spec.window if usual else window_words(pane.view.window, signed=False)
+            return replace(spec, rows=rows, window=window)
+        return spec
 
     def _leader(self) -> SliceStack | None:
         """In whose slices a figure of the panes counts: the original's, if it is among them."""
@@ -248,7 +272,7 @@ class Sources:
         if other is None or not name:
             return [cell]
         second = replace(
-            cell, layer=name, mask="", window=_window_words(other.window, signed=other.layer.signed)
+            cell, layer=name, mask="", window=window_words(other.window, signed=other.layer.signed)
         )
         own, its = shot.stack.shape, other.stack.shape
         if own[1:] != its[1:]:
@@ -357,34 +381,6 @@ class Sources:
         shown |= {cell.mask for cell in spec.cells if cell.mask not in ("", ALL)}
         shown |= {spec.differences} - {""}
         return sorted(shown - set(there.stacks) - set(there.trainings) - set(there.masks))
-
-
-def _counted(stack: SliceStack, index: int, leader: SliceStack) -> int:
-    """A slice as a figure counts it: by the slices of the original, where they lie alike."""
-    here, there = stack.geometry, leader.geometry
-    if float(here.normal @ there.normal) <= 0.99:
-        return index
-    if not misfit(stack, leader):
-        found = counterpart(stack, index, leader)
-        return index if found is None else found
-    return index if len(stack) == len(leader) else there.nearest_slice(here.positions_mm[index])
-
-
-def _window_words(window: Window, *, signed: bool) -> str:
-    """As a description has it: width/centre, or the greatest value of a difference."""
-    half = window.width_hu / 2
-    return f"{half:g}" if signed else f"{window.width_hu:g}/{window.centre_hu:g}"
-
-
-def _part_words(crop: tuple[slice, slice], shape: tuple[int, int, int]) -> str:
-    """As a description has it: what is in view of a slice, in per cent; "" for all of it."""
-    (down, across), (_, rows, columns) = crop, shape
-    if (down, across) == (slice(0, rows), slice(0, columns)):
-        return ""
-    left, top = 100 * across.start / columns, 100 * down.start / rows
-    width = 100 * (across.stop - across.start) / columns
-    height = 100 * (down.stop - down.start) / rows
-    return " ".join(f"{value:.5g}" for value in (left, top, width, height))
 
 
 def _alike(one: LayerSpec, other: LayerSpec) -> bool:

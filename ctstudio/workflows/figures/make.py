@@ -306,7 +306,8 @@ def _between(builder: Builder) -> tuple[Draw, int]:
     if motion != "flicker":
         # Both are seen at once: the words are of both, and do not move.
         contents = [builder.sheet(At(), [[cell]]).rows[0][0] for cell in cells[:2]]
-        title = " | ".join(content.title for content in contents if content is not None)
+        between = " | " if motion == "swipe" else " \N{LEFT RIGHT ARROW} "
+        title = between.join(content.title for content in contents if content is not None)
         shown = [content for content in contents if isinstance(content, Panel)]
         words = windows_told(*shown)
         cells = [replace(cell, title=title, caption=words) for cell in cells[:2]]
