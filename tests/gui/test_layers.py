@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QInputDialog, QListWidget
 
 from ctstudio.core.events import Partial, Progress
 from ctstudio.gui import opening
+from ctstudio.gui.panels.thumbnails import THUMBNAIL
 from ctstudio.workflows.demo_series import DemoSeries
 
 
@@ -68,7 +70,6 @@ def test_thumbnails_arrive(hands: Any, thin: Any) -> None:
     tree = hands.window.series_panel.tree
     icon = tree.topLevelItem(0).child(0).icon(0)
     image = icon.pixmap(48, 48).toImage()
-    assert (image.width(), image.height()) == (48, round(48 * (96 * 0.8) / (80 * 1.1)))
     greys = {image.pixelColor(x, y).red() for x in range(4, 44, 4) for y in range(4, 40, 4)}
     assert len(greys) > 3, "a picture, not an empty square"
 
@@ -167,3 +168,22 @@ def test_a_demo_that_cannot_be_written_is_told(
     hands.wait(hands.banner)
     assert hands.banner().startswith(f"Cannot write {tmp_path / 'demo'}: the disk is full.")
     assert hands.window.empty.isVisible()
+
+
+def test_pictures_in_the_list_are_of_one_size_and_of_one_look(hands: Any, thin: Any) -> None:
+    """A narrow series moves no words, and a selected one is not tinted."""
+    hands.open(thin)
+    tree = hands.window.series_panel.tree
+    icon = tree.topLevelItem(0).child(0).icon(0)
+    size = icon.availableSizes()[0]
+    assert (size.width(), size.height()) == (THUMBNAIL, THUMBNAIL)
+    plain, selected = (
+        icon.pixmap(size, mode).toImage() for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected)
+    )
+    assert plain == selected
+    middle = THUMBNAIL // 2
+    across = [x for x in range(THUMBNAIL) if plain.pixelColor(x, middle).alpha()]
+    down = [y for y in range(THUMBNAIL) if plain.pixelColor(middle, y).alpha()]
+    assert len(across) == THUMBNAIL  # 88 mm by 76.8 mm
+    assert len(down) == pytest.approx(THUMBNAIL * 76.8 / 88, abs=1)
+    assert down[0] == pytest.approx(THUMBNAIL - 1 - down[-1], abs=1)

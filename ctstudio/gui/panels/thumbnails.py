@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
 
 from ctstudio.ct.label_pictures import paint
 from ctstudio.ct.volume import Volume
@@ -49,13 +49,20 @@ def _step(shape: tuple[int, ...]) -> int:
 
 
 def _icon(image: QImage, layer: Layer) -> QIcon:
+    """``image`` in the middle of a square, so that the words beside all of them begin below one
+    another; of one look also where it is selected.
+    """
     dy, dx = layer.stack.geometry.spacing_mm
     width, height = image.width() * dx, image.height() * dy
     scale = THUMBNAIL / max(width, height)
-    pixmap = QPixmap.fromImage(image).scaled(
-        max(round(width * scale), 1),
-        max(round(height * scale), 1),
-        Qt.AspectRatioMode.IgnoreAspectRatio,
-        Qt.TransformationMode.SmoothTransformation,
-    )
-    return QIcon(pixmap)
+    across, down = max(round(width * scale), 1), max(round(height * scale), 1)
+    square = QPixmap(THUMBNAIL, THUMBNAIL)
+    square.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(square)
+    smooth = Qt.TransformationMode.SmoothTransformation
+    fitted = image.scaled(across, down, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+    painter.drawImage((THUMBNAIL - across) // 2, (THUMBNAIL - down) // 2, fitted)
+    painter.end()
+    icon = QIcon(square)
+    icon.addPixmap(square, QIcon.Mode.Selected)
+    return icon
