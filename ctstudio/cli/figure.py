@@ -25,9 +25,13 @@ OF_GIFS = ("greys", "dither")
 SAID = {"over": "film", "limit_mb": "limit-mb"}
 
 LOOK = (
-    click.option("--width-mm", type=float, help="Width on paper; default 180."),
+    click.option(
+        "--width-mm", type=float, help="Width on paper; default 85 to 180, by the template."
+    ),
     click.option("--dpi", type=int, help="Resolution; default 300."),
-    click.option("--font-pt", type=float, help="Size of the text in points; default 8."),
+    click.option(
+        "--font-pt", type=float, help="Size of the text in points; default 6 to 8, by the template."
+    ),
     click.option("--theme", type=click.Choice(["light", "dark"]), help="The ground."),
     click.option("--letters", type=click.Choice(["none", "a", "A", "(a)"]), help="Of the panels."),
     click.option(

@@ -292,6 +292,7 @@ def write_all(spec: FigureSpec, options: dict[str, Any], write: Writer) -> None:
     if options["origin"]:
         spec = _same(spec, material, options["other_series"])
     require_fit(spec, material)
+    _tell_unit(options["window"], material)
     drain(write(spec, material, out))
     click.echo(f"{out} written")
 
@@ -310,6 +311,17 @@ def _require_no_source(
                 hint="Choose another name.",
                 path=target,
             )
+
+
+def _tell_unit(window: str | None, material: Material) -> None:
+    """Say it where a window of HU is laid upon numbers that are none, such as those of a JPEG."""
+    units = {stack.unit for stack in material.stacks.values()}
+    if window and "/" not in window and units and "HU" not in units:
+        click.echo(
+            f"Note: The values of the series are not HU, as those of the window {window} are: give "
+            "--window width/centre in its own numbers, or leave it out.",
+            err=True,
+        )
 
 
 def _same(spec: FigureSpec, material: Material, go_on: bool) -> FigureSpec:

@@ -151,6 +151,22 @@ def test_two_series_are_shown_without_a_method(
     assert shown[2:] == (["residual 1"] if "residual" in options else [])
 
 
+def test_a_window_of_hu_on_other_numbers_is_told(
+    series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "grey.png"
+    Image.fromarray(np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)).save(picture)
+    for source, window, told in (
+        (picture, "lung", True),
+        (picture, "255/128", False),
+        (series_folder, "lung", False),
+    ):
+        out = tmp_path / "out.png"
+        words = [str(source), "--window", window, "--dpi", "60", "--overwrite", "--out", str(out)]
+        assert main.run(["figure", *words]) == 0
+        assert ("not HU" in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize("how", ["file", "folder", "link", "mask", "each"])
 def test_what_it_is_made_of_is_never_written_over(
     series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
