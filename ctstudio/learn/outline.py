@@ -5,7 +5,7 @@ Whoever reads a file asks here first, since a small file may tell of a network o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -87,8 +87,17 @@ def _misfit(value: Any, like: Tensor) -> str:
 
 def is_finite(part: Any) -> bool:
     """Whether all tensors of nested lists and dicts hold numbers alone."""
+    return _all(part, torch.isfinite)
+
+
+def has_no_nan(part: Any) -> bool:
+    """Whether all tensors of nested lists and dicts hold numbers or infinity."""
+    return _all(part, lambda tensor: ~torch.isnan(tensor))
+
+
+def _all(part: Any, test: Callable[[Tensor], Tensor]) -> bool:
     if isinstance(part, Tensor):
-        return not part.is_floating_point() or bool(torch.isfinite(part).all())
+        return not part.is_floating_point() or bool(test(part).all())
     if isinstance(part, Mapping):
-        return all(map(is_finite, part.values()))
-    return not isinstance(part, list | tuple) or all(map(is_finite, part))
+        return all(_all(value, test) for value in part.values())
+    return not isinstance(part, list | tuple) or all(_all(value, test) for value in part)

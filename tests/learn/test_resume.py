@@ -316,3 +316,22 @@ def test_shrinking_ends_at_the_least() -> None:
     made = replace(recipe(), batch=1, patch_px=20)
     finish(task.prepare(made, [series()], None, torch.device("cpu")))
     assert task.shrink() == ""
+
+
+@pytest.mark.parametrize("name", ["residual-3a", "residual-4"])
+def test_squares_beyond_single_precision_are_sound(tmp_path: Path, name: str) -> None:
+    """A layer whose squared gradient is infinite stands still under Adam, as in the articles' cases
+    3 and 4: no reason to go back, nor to learn at half the rate after a stop."""
+    article = bundled()[name]
+    for path, value in {"phases.0.steps": 8, "patch_px": 48, "batch": 2, "device": "cpu"}.items():
+        article = article.with_setting(path, value)
+    bright = replace(series(), intercept=np.full(6, 3000.0))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    seen = events_of(train(article, [bright], run_folder=whole))
+    events_of(train(article, [bright], run_folder=parts), until=4)
+    finish(train(article, [bright], run_folder=parts, resume=True))
+    state = torch.load(parts / "last.pt", weights_only=False)["training"]["optimiser"]["state"]
+    assert any(torch.isinf(value).any() for kept in state.values() for value in kept.values())
+    assert not [event for event in seen if isinstance(event, Note) and "going back" in event.text]
+    assert losses(parts) == losses(whole)
+    assert {row["lr"] for row in read_metrics(parts) if row["lr"]} == {"1e-09"}
