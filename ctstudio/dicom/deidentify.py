@@ -28,6 +28,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ctstudio import __version__
 from ctstudio.dicom.codecs import keep_stored_bits
+from ctstudio.dicom.drawn_on import text_drawn
 from ctstudio.dicom.headers import NATIVE
 
 _DICOM_ROOT = "1.2.840.10008."
@@ -63,8 +64,6 @@ _NUMBERS = (
     "DeviceSerialNumber",
 )  # fmt: skip
 
-_DRAWN_ON = ("SCREEN SAVE", "SCREENSAVE", "REFORMATTED SCREEN", "SECONDARY CAPTURE")
-_PHOTOGRAPHED = {"US", "XC", "ES", "OT", "GM", "SM", "RF", "XA"}
 _WITH_FACE = ("HEAD", "BRAIN", "SKULL", "FACE", "NECK", "SINUS", "ORBIT", "WHOLEBODY", "MAXILLA")
 
 
@@ -272,16 +271,7 @@ class Deidentifier:
         data.preamble = b"\0" * 128
 
     def _remark(self, data: Dataset) -> None:
-        kind = "\\".join(data.get("ImageType") or ()).upper()
-        burned = data.get("BurnedInAnnotation")
-        photographed = data.get("Modality") in _PHOTOGRAPHED or data.get("ConversionType")
-        if burned == "YES":
-            sentence = "The images say of themselves that text is drawn into their pixels"
-        elif any(words in kind for words in _DRAWN_ON) or (burned != "NO" and photographed):
-            sentence = "Text may be drawn into the pixels of these images"
-        else:
-            sentence = ""
-        if sentence:
+        if sentence := text_drawn(data):
             self.remarks[f"{sentence}; it was not removed. Look at every image."] = None
         part = str(data.get("BodyPartExamined") or "").upper()
         if any(words in part for words in _WITH_FACE):

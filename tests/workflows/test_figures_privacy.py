@@ -275,6 +275,31 @@ def _pictures_alone(spec):
     return replace(spec, layers=layers, rows=tuple(row for row in rows if row))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BurnedInAnnotation", "YES", "text is drawn into their pixels: look at every picture"),
+        ("ImageType", ["DERIVED", "SECONDARY", "SCREEN SAVE"], "Text may be drawn into"),
+        ("ImageType", "AXIAL", ""),
+        ("BurnedInAnnotation", "NO", ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["figure", "report"])
+def test_text_in_the_pixels_is_told(patient, tmp_path, capsys, command, name, value, said):
+    """No picture is free of it, and nobody else would notice."""
+    folder = tmp_path / "series"
+    folder.mkdir()
+    for file in patient.iterdir():
+        data = pydicom.dcmread(file)
+        setattr(data, name, value)
+        data.save_as(folder / file.name)
+    out = tmp_path / ("a.png" if command == "figure" else "a.html")
+    assert main.run([command, str(folder), "--out", str(out)]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert ("drawn into" in err) == bool(said)
+    assert said in err
+
+
 def test_every_kind_of_still_was_tried():
     tried = {suffix for _, suffix, _ in kinds()}
     assert {".tif" if s == ".tiff" else s for s in SUFFIXES} <= tried

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Preview, Work
+from ctstudio.core.events import Note, Preview, Work
 from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import Difference, OnBase, SliceStack
 from ctstudio.ct.volume import Geometry, Source, Volume
@@ -224,6 +224,7 @@ def gather(
         if layer.source == "series":
             if layer.number not in read:
                 read[layer.number] = yield from _read(layer, series)
+                yield from _warned(read[layer.number].source)
             stacks[layer.name] = read[layer.number]
             taken = titles.values()
             titles[layer.name] = series_title(stacks[layer.name], layer.number, taken, layer.name)
@@ -246,6 +247,16 @@ def gather(
             geometry = read[1].geometry if 1 in read else None
             trainings[layer.name] = Training(Path(run), geometry)
     return Material(stacks, trainings, with_kernels(spec, titles, stacks), methods, overlays)
+
+
+def _warned(source: Source) -> Work[None]:
+    """A Note where text may stand in the pixels: no picture of them is free of it."""
+    from ctstudio.dicom.drawn_on import text_drawn_in
+
+    if source.format == "DICOM" and source.files:
+        words = text_drawn_in(source.files[len(source.files) // 2])
+        if words:
+            yield Note(f"{words}: look at every picture before it is given away.")
 
 
 def hidden_labels(layer: LayerSpec) -> list[int]:
