@@ -12,9 +12,12 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 
 from ctstudio.classical.denoisers import DENOISERS
+from ctstudio.core.events import finish
 from ctstudio.core.registry import Choice
+from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.colours import diverging_table
 from ctstudio.gui.choice_form import NumberEditor
+from ctstudio.gui.denoising.noise_line import _noise
 from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.workflows.denoise import ClassicalMethod
 
@@ -390,3 +393,16 @@ def test_closing_the_result_while_it_grows(
     assert [layer.name for layer in hands.session.layers] == ["Thin slab"]
     assert panel.apply_button.isEnabled()
     assert hands.troubles == []
+
+
+def test_noise_of_a_very_large_slice_is_told_from_its_middle() -> None:
+    """All of it would take seconds, for which a cancel or a closing window would have to wait."""
+    rng = np.random.default_rng(3)
+    hu = 40 + 60 * rng.standard_normal((1, 1200, 1200))
+    hu[0, 88:1112, 88:1112] = 40 + 10 * rng.standard_normal((1024, 1024))
+    place = Geometry(np.zeros((1, 3)), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), (0.4, 0.4))
+    volume = Volume(hu.astype(np.int16), np.ones(1), np.zeros(1), "HU", place, Source())
+    (soft, *_) = finish(_noise(volume))
+    assert soft.tissue == "Soft tissue"
+    assert soft.sd_hu == pytest.approx(10, rel=0.05)
+    assert soft.pixels <= 1024 * 1024

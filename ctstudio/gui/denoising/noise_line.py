@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QWidget
 
@@ -16,6 +18,7 @@ from ctstudio.workflows.guards import spread
 
 ROLE = "noise_level"
 SETTLE_MS = 300
+MOST_PX = 1024  # side of what is measured: much more would hold a cancel and a closing window up
 
 
 class NoiseLine(QLabel):
@@ -101,6 +104,12 @@ def _noise(stack: SliceStack) -> Work[list[TissueNoise]]:
     slices = []
     chosen = spread(len(stack))
     for done, z in enumerate(chosen):
-        slices.append(stack.slice_hu(z))
+        slices.append(_middle(stack.slice_hu(z)))
         yield Progress(done, len(chosen), "Noise of the scan")
     return noise_of_tissues(slices, stack.geometry.spacing_mm)
+
+
+def _middle(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The middle of a slice ``(y, x)`` that is very large, else all of it."""
+    top, left = (max((side - MOST_PX) // 2, 0) for side in picture.shape)
+    return picture[top : top + MOST_PX, left : left + MOST_PX]
