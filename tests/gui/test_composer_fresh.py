@@ -10,7 +10,14 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QStyle,
+    QStyleOptionComboBox,
+    QWidget,
+)
 
 from ctstudio.ct.window import Window
 from ctstudio.figures.description import CellSpec, FigureSpec, LayerSpec
@@ -284,3 +291,30 @@ def test_its_frame_is_on_the_screen(qapp: QApplication, at: tuple[int, int]) -> 
     assert window.pos().y() + window.height() + 30 <= 900  # there is room for a title
     window.close()
     shiboken6.delete(main)
+
+
+def test_a_long_name_ends_in_dots_and_the_window_keeps_its_width(hands: Any, thin: Any) -> None:
+    """The same px as of a box whose entry is the shortened name."""
+    hands.open(thin)
+    window = composed(hands)
+    box, wide = window.cell.editors["layer"], window.minimumSizeHint().width()
+    short = box.grab().toImage()
+    long = "Thorax routine, thin slices, sharp kernel, quarter dose, second attempt, " * 2
+    window.set_layers({"original": long[:116]}, set(), {}, {})
+    assert box.currentText() == long[:116]
+    assert window.minimumSizeHint().width() == wide
+    shown = box.grab().toImage()
+    assert shown != short
+    option, style = QStyleOptionComboBox(), box.style()
+    box.initStyleOption(option)
+    field = style.subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, box
+    )
+    twin = QComboBox(box.parentWidget())
+    twin.setAccessibleName("Twin")
+    twin.resize(box.size())
+    middle = Qt.TextElideMode.ElideMiddle
+    twin.addItem(box.fontMetrics().elidedText(long[:116], middle, field.width() - 4))
+    assert "\u2026" in twin.currentText()
+    assert twin.grab().toImage() == shown
+    twin.deleteLater()

@@ -22,6 +22,7 @@ from ctstudio.ct.window import PRESETS
 from ctstudio.figures.colour_maps import MAPS
 from ctstudio.figures.description import ALL, CellSpec, FigureSpec, FilmSpec, StyleSpec
 from ctstudio.figures.motion import usual_seconds
+from ctstudio.gui.composer.elided_box import ElidedBox
 from ctstudio.gui.translation.catalogue import tr
 
 PLANES = ("stored", "axial", "coronal", "sagittal")
@@ -174,7 +175,7 @@ class CellForm(_Form):
 
     def __init__(self) -> None:
         super().__init__()
-        self.add("layer", "Layer", QComboBox(), "What this place of the figure shows")
+        self.add("layer", "Layer", ElidedBox(), "What this place of the figure shows")
         self.add("curve", "Shows", choices(CURVES), "The picture, or a curve of the training")
         slices = QLineEdit()
         self.add("slice", "Slice", slices, 'A number, "middle", or a part of the way ("25%")')
@@ -190,14 +191,14 @@ class CellForm(_Form):
         self.add("title", "Title", QLineEdit(), "Above the picture; empty: what it is called")
         tip = "Below it. {window}, {slice}, {metrics}, {method} and {step} are filled in"
         self.add("caption", "Caption", QPlainTextEdit(), tip)
-        self.add("mask", "Mask", QComboBox(), "What lies over the picture")
+        self.add("mask", "Mask", ElidedBox(), "What lies over the picture")
         self.add("mask_as", "Mask as", choices(MASK_STYLES), "How it lies there")
-        self.add("beside", "Together with", QComboBox(), "A second layer in the same picture")
+        self.add("beside", "Together with", ElidedBox(), "A second layer in the same picture")
         self.add("together", "How", choices(TOGETHER), "In which part of it the second is seen")
         amount = _number(0, 1000, "", 1)
         tip = "Where the line stands or how much of the second is seen, %; side of squares, mm"
         self.add("amount", "How far", amount, tip)
-        self.add("against", "Compared with", QComboBox(), "What {metrics} compare it with")
+        self.add("against", "Compared with", ElidedBox(), "What {metrics} compare it with")
         self.add("protocol", "Protocol", choices({p: p for p in PROTOCOLS}), "Of the metrics")
 
     def set_layers(self, layers: dict[str, str], masks: dict[str, str]) -> None:
@@ -274,7 +275,7 @@ class FigureForm(_Form):
         tip = "Of all pictures that have none of their own: a preset, or width/centre"
         self.add("window", "Window", _windows("From the series"), tip)
         tip = "Below each row, or beside a short one: its pictures minus that layer"
-        self.add("differences", "Differences", QComboBox(), tip)
+        self.add("differences", "Differences", ElidedBox(), tip)
 
     def set_layers(self, layers: dict[str, str]) -> None:
         """Offer what pictures may be subtracted from."""

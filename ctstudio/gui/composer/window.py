@@ -10,7 +10,6 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QHBoxLayout,
     QLabel,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 from ctstudio.figures.description import ArrowSpec, CellSpec, FigureSpec, InsetSpec
 from ctstudio.figures.description import Place as InsetPlace
 from ctstudio.gui.chrome import scrolling
+from ctstudio.gui.composer.elided_box import ElidedBox
 from ctstudio.gui.composer.forms import CellForm, FigureForm, FilmForm, StyleForm
 from ctstudio.gui.composer.marks_bar import MarksBar
 from ctstudio.gui.composer.preview import FigureView, Tool
@@ -72,11 +72,11 @@ class FigureWindow(QDialog):
     # -- building --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.templates = QComboBox()
+        self.templates = ElidedBox()
         self.templates.setAccessibleName(tr("Template"))
         # However long a name is, the window stays as wide as it is.
         self.templates.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            ElidedBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.templates.setToolTip(tr("What the figure shows; your own templates stand at the end"))
         keep = self._button(
