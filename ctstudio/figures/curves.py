@@ -125,7 +125,10 @@ def save_curves_png(
         if history.gradients:
             grid[count - 1].set_title("Length of the gradient, by layer")
             draw_layers(grid[count - 1], history)
-            grid[count - 1].legend(frameon=False)
+            if grid[count - 1].get_legend_handles_labels()[
+                0
+            ]:  # none where no gradient has a length
+                grid[count - 1].legend(frameon=False)
         for axes in grid[count:]:
             axes.set_visible(False)
         every = (history.step, history.validation_step, history.gradient_step)

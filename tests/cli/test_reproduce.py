@@ -18,8 +18,9 @@ from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
 from ctstudio.workflows.reproduce import experiments as table
 from ctstudio.workflows.reproduce.data import load
+from ctstudio.workflows.reproduce.gallery import write_gallery
 from ctstudio.workflows.reproduce.plan import Wish
-from ctstudio.workflows.reproduce.run import reproduce_all
+from ctstudio.workflows.reproduce.run import finished_forms, reproduce_all
 
 CHOSEN = ("autoencoder-sgd", "residual-2a")
 ADDITION = table.find("residual-addition")
@@ -93,6 +94,11 @@ def test_all_are_reproduced_then_skipped(
             assert film.n_frames == 6
         assert numbers["forms"]["faithful"]["epochs"] == 1
         assert numbers["forms"]["faithful"]["slices"] == 3
+        # Nobody is to take this for the article's hundred epochs.
+        assert re.search(r"It ran for 1 of the article's 10\d epochs, on 3 slices where", report)
+        gain = numbers["forms"]["repaired"]["numbers"]["psnr_unit"] - before
+        words = "more" if gain > 0 else "less"
+        assert f"{abs(gain):.1f} dB {words} than the noisy input" in report
         require_links(folder / "report.md")
     require_links(out / "index.md")
     page = (out / "index.html").read_text()
@@ -240,3 +246,26 @@ def test_list_and_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert main.run(["reproduce", "--all", "one", "two", "--out", str(tmp_path)]) == 2
     assert main.run(["reproduce", "residual-9", "--out", str(tmp_path)]) == 1
     assert "Did you mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [None, "", "[]", "7", '{"name": "residual-1a"}', "{} {}"])
+def test_a_damaged_report_ends_nothing(damage: str | None, tmp_path: Path) -> None:
+    """A gallery is made of the others, and the experiment counts as unfinished."""
+    folder = tmp_path / "residual-1a"
+    folder.mkdir()
+    (folder / "report.md").write_text("# Residual 1a")
+    if damage is not None:
+        (folder / "report.json").write_text(damage)
+    assert finished_forms(tmp_path, table.find("residual-1a")) == set()
+    assert "residual-1a" not in write_gallery(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("minutes", ["nan", "inf", "0", "-1"])
+def test_minutes_that_are_none_are_refused_at_once(
+    minutes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["reproduce", "residual-1a", "--minutes", minutes, "--out", str(out)]
+    assert main.run(arguments) == 2
+    assert "--minutes" in capsys.readouterr().err
+    assert not out.exists()

@@ -149,6 +149,8 @@ def test_gradients_stand_beside_the_steps_they_were_read_at(tmp_path):
     ]  # fmt: skip
     save_curves_png(one, tmp_path / "with.png")
     save_curves_png(replace(one, gradients={}), tmp_path / "without.png")
+    # Where no layer's gradient has a length there is no line to name, and nothing to warn of.
+    save_curves_png(replace(one, gradients={"first": np.zeros(2)}), tmp_path / "silent.png")
     wanted = int(sequence(2, dark=False)[0][1:], 16)
     assert wanted in colours_in(tmp_path / "with.png")[1]
     assert wanted not in colours_in(tmp_path / "without.png")[1]

@@ -32,7 +32,7 @@ SATURATES = (
     "since what is left is the square of the targets themselves. "
 )
 FAULTS = (
-    "The gradient has faults beside: mean pooling hands it back without the quarter, repetition "
+    "The gradient has faults besides: mean pooling hands it back without the quarter, repetition "
     "keeps one of four values, and the decoder learns at the encoder's rate. Each convolution "
     "passes it on turned by half a turn, and three of them turn it once: the decoder's fully "
     "connected layer learns a picture that stands on its head, as the first epochs show. "

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctstudio.core.atomic import atomic_file, explain_os_error
+from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.reproduce.experiments import EXPERIMENTS, FAITHFUL, FORMS
 from ctstudio.workflows.reproduce.figures import SLICES_GIF, curves_file, epochs_file, grid_file
 from ctstudio.workflows.reproduce.report import NUMBERS, REPORT, number, table
@@ -46,17 +46,18 @@ def write_gallery(out: Path) -> Path:
 
 
 def finished(out: Path) -> list[dict[str, Any]]:
-    """What the finished reports tell, in the order of the articles."""
+    """What the finished reports tell, in the order of the articles; damaged ones are left out."""
     order = {experiment.name: place for place, experiment in enumerate(EXPERIMENTS)}
     told = []
     for path in out.glob(f"*/{REPORT}"):
         try:
             found: dict[str, Any] = json.loads(path.with_name(NUMBERS).read_text("utf-8"))
-        except OSError as error:
-            raise explain_os_error(error, path.with_name(NUMBERS), "read") from error
-        except ValueError:
-            continue  # another program's report
-        if found.get("name") == path.parent.name:
+            as_html([found])
+            as_markdown([found])
+            ours = found["name"] == path.parent.name
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+            continue  # another program's report, or a damaged one: it does not end a night's work
+        if ours:
             told.append(found)
     return sorted(told, key=lambda one: (order.get(one["name"], len(order)), one["name"]))
 

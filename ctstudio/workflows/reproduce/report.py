@@ -72,6 +72,8 @@ def collect(
         "hu": plan.data.hu,
         "judged": [z + 1 for z in plan.parts.judged],
         "held_out": bool(plan.parts.held),
+        "article_epochs": experiment.epochs,
+        "article_slices": experiment.slices,
         "seen": experiment.seen,
         "sights": seen,
         "why": experiment.why,
@@ -104,7 +106,7 @@ def as_markdown(told: Mapping[str, Any]) -> str:
     """The report."""
     forms = told["forms"]
     parts = [f"# {told['title']}", f"J. D. Seo 2018, {told['article']}. Data: {told['series']}."]
-    parts += ["## What the author saw", told["seen"]]
+    parts += ["## In short", in_short(told), "## What the author saw", told["seen"]]
     if told["sights"]:
         parts.append(_sights(told["sights"]))
     parts += ["## Figures", *_figures(forms)]
@@ -117,6 +119,45 @@ def as_markdown(told: Mapping[str, Any]) -> str:
     parts += ["## Runs and settings", _runs(forms), settings_table(forms)]
     parts.append("For research use, not for diagnosis.")
     return "\n\n".join(parts) + "\n"
+
+
+def in_short(told: Mapping[str, Any]) -> str:
+    """What the numbers say, a line for each form, and how much shorter than the article's it is."""
+    lines = []
+    for form, one in told["forms"].items():
+        words = _beside_noisy(one["numbers"]["psnr_unit"], one["noisy"]["psnr_unit"])
+        words += f", after {_count(one['steps'], 'step')} in {one['seconds'] / 60:.1f} minutes."
+        if form == FAITHFUL:
+            words += _shortened(one, told["article_epochs"], told["article_slices"])
+        lines.append(f"- **{FORMS[form]}:** {words}")
+    return "\n".join(lines)
+
+
+def _beside_noisy(after: float | None, before: float | None) -> str:
+    words = f"PSNR {number(after)} dB in [0, 1]"
+    if after is None or before is None:
+        return words
+    gain = round(after - before, 1)
+    if not gain:
+        return f"{words}, as the noisy input has"
+    how = "more" if gain > 0 else "less"
+    return f"{words}, {abs(gain):.1f} dB {how} than the noisy input ({number(before)} dB)"
+
+
+def _shortened(one: Mapping[str, Any], epochs: int, slices: int) -> str:
+    """How much less it has learnt than the article's run; nothing where it has not."""
+    parts = []
+    if one["epochs"] and one["epochs"] < epochs:
+        parts.append(f"for {one['epochs']:g} of the article's {_count(epochs, 'epoch')}")
+    if one["slices"] < slices:
+        parts.append(f"on {_count(one['slices'], 'slice')} where the article had {slices}")
+    if not parts:
+        return ""
+    return f" It ran {', '.join(parts)}: what takes longer to show may be missing."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _sights(sights: Sequence[Mapping[str, Any]]) -> str:
@@ -154,7 +195,7 @@ def _judged(told: Mapping[str, Any]) -> str:
     if not told["held_out"]:
         return f"Judged on slice {which}, which was learnt from too: there is no other."
     noun = "slice" if len(told["judged"]) == 1 else "slices"
-    return f"Judged on the {noun} {which}, which no form has learnt from."
+    return f"Judged on {noun} {which}, which no form has learnt from."
 
 
 def _table(names: Mapping[str, str], told: Mapping[str, Any]) -> str:

@@ -135,8 +135,8 @@ def finished_forms(out: Path, experiment: Experiment) -> set[str]:
     if not (folder / REPORT).is_file():
         return set()
     try:
-        return set(json.loads((folder / NUMBERS).read_text("utf-8"))["forms"])
-    except (OSError, ValueError, KeyError):
+        return set(json.loads((folder / NUMBERS).read_text("utf-8"))["forms"]) & set(FORMS)
+    except (OSError, ValueError, KeyError, TypeError):
         return set()  # it is written anew
 
 
