@@ -145,7 +145,6 @@ def test_metrics_and_differences_that_a_plane_does_not_allow_are_told_in_the_fig
     assert "PSNR" not in texts
     why = f"in the {plane} plane their slices have 64 x 10 and 64 x 8 pixels."
     assert f"Original is not measured against reference: {why}" in texts
-    why = f"in the {plane} plane their slices have 64 x 8 and 64 x 10 pixels."
     assert f"There is no difference of original and reference: {why}" in texts
     # Of one length there is nothing to explain.
     whole = still(spec, material(noisy(scan), replace(scan, geometry=scan.geometry)))

@@ -89,7 +89,7 @@ def left_out(spec: FigureSpec, material: Material) -> list[str]:
         stack = material.stacks.get(cell.layer)
         if stack is None or cell.plane == "stored" or spec.layer(cell.layer).source == "difference":
             continue
-        why = misfit(in_plane(material.stacks[ground], cell.plane), in_plane(stack, cell.plane))
+        why = misfit(in_plane(stack, cell.plane), in_plane(material.stacks[ground], cell.plane))
         if why:
             titles = (short(title_in(spec, material.titles, n)) for n in (cell.layer, ground))
             one, other = (material.hide(title) for title in titles)
