@@ -129,10 +129,17 @@ def command(
 
 
 def as_text() -> str:
-    """One line an experiment: its name, its title and what the author saw."""
-    from ctstudio.workflows.reproduce.experiments import known
+    """A heading for each article, then a line for each run: name, title, what the author saw."""
+    from ctstudio.workflows.reproduce.experiments import by_article, known
 
-    experiments = known()
-    width = max(map(len, experiments))
-    lines = [f"{name:{width}}  {e.title}. {e.seen}" for name, e in experiments.items()]
-    return "\n".join(lines)
+    width = max(map(len, known()))
+    parts = []
+    for article, experiments in by_article().items():
+        lines = [f"  {e.name:{width}}  {e.title}. {e.seen}" for e in experiments]
+        parts.append("\n".join([f"{capital(article)}:", *lines]))
+    return "\n\n".join(parts)
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]

@@ -35,7 +35,7 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
-from ctstudio.workflows.reproduce.experiments import FORMS, Experiment, known
+from ctstudio.workflows.reproduce.experiments import FORMS, Experiment, by_article, known
 from ctstudio.workflows.reproduce.plan import MINUTES, Wish
 
 if TYPE_CHECKING:
@@ -66,17 +66,10 @@ class ReproduceDialog(QDialog):
         about.setWordWrap(True)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Experiments"))
-        for experiment in known().values():
-            item = QListWidgetItem(said(experiment.title))
-            item.setData(Qt.ItemDataRole.UserRole, experiment.name)
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(Qt.CheckState.Unchecked)
-            item.setToolTip(
-                tr("{0}. The author saw: {1}").format(
-                    said(experiment.article), said(experiment.seen)
-                )
-            )
-            self.list.addItem(item)
+        for article, experiments in by_article().items():
+            self.list.addItem(_heading(said(article)))
+            for experiment in experiments:
+                self.list.addItem(_item(experiment))
         self.list.itemChanged.connect(self._update)
         everything = QPushButton(tr("All"))
         everything.setToolTip(tr("Choose all, or none"))
@@ -138,8 +131,7 @@ class ReproduceDialog(QDialog):
     def experiments(self) -> list[Experiment]:
         """Those that are ticked."""
         there = known()
-        items = (self.list.item(row) for row in range(self.list.count()))
-        ticked = [item for item in items if item.checkState() == Qt.CheckState.Checked]
+        ticked = [item for item in self._items() if item.checkState() == Qt.CheckState.Checked]
         return [there[item.data(Qt.ItemDataRole.UserRole)] for item in ticked]
 
     def wish(self) -> Wish:
@@ -155,10 +147,16 @@ class ReproduceDialog(QDialog):
         self.go.setEnabled(bool(self.experiments()) and bool(self.folder.text().strip()))
 
     def _choose_all(self) -> None:
-        every = len(self.experiments()) == self.list.count()
+        items = self._items()
+        every = len(self.experiments()) == len(items)
         state = Qt.CheckState.Unchecked if every else Qt.CheckState.Checked
-        for row in range(self.list.count()):
-            self.list.item(row).setCheckState(state)
+        for item in items:
+            item.setCheckState(state)
+
+    def _items(self) -> list[QListWidgetItem]:
+        """The rows of experiments, without the headings."""
+        items = [self.list.item(row) for row in range(self.list.count())]
+        return [item for item in items if item.data(Qt.ItemDataRole.UserRole)]
 
     def _browse(self) -> None:
         path = QFileDialog.getExistingDirectory(
@@ -166,6 +164,26 @@ class ReproduceDialog(QDialog):
         )
         if path:
             self.folder.setText(path)
+
+
+def _heading(article: str) -> QListWidgetItem:
+    item = QListWidgetItem(article[:1].upper() + article[1:])
+    item.setFlags(Qt.ItemFlag.NoItemFlags)
+    font = item.font()
+    font.setBold(True)
+    item.setFont(font)
+    return item
+
+
+def _item(experiment: Experiment) -> QListWidgetItem:
+    item = QListWidgetItem(said(experiment.title))
+    item.setData(Qt.ItemDataRole.UserRole, experiment.name)
+    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+    item.setCheckState(Qt.CheckState.Unchecked)
+    item.setToolTip(
+        tr("{0}. The author saw: {1}").format(said(experiment.article), said(experiment.seen))
+    )
+    return item
 
 
 def _count(name: str, zero: str) -> QSpinBox:

@@ -239,13 +239,23 @@ def test_one_failure_does_not_end_the_others(
 def test_list_and_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main.run(["reproduce", "--list"]) == 0
     listed = capsys.readouterr().out
-    assert [line.split()[0] for line in listed.splitlines()] == list(table.known())
+    lines = [line for line in listed.splitlines() if line]
+    named = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert sorted(named) == sorted(table.known())
+    # Each article has one heading, in their order, and its runs below it.
+    heads = [line for line in lines if not line.startswith("  ")]
+    assert [head[:6] for head in heads[:4]] == ["Part 1", "Part 2", "Part 3", "Part 4"]
+    assert len(set(heads)) == len(heads)
+    assert lines.index(heads[2]) < lines.index(heads[3])
+    assert named.index("adversarial-vanilla") < named.index("article4-automatic")
     assert "Pitch black." in listed
     assert main.run(["reproduce", "--out", str(tmp_path)]) == 2
     assert main.run(["reproduce", "residual-1a"]) == 2
     assert main.run(["reproduce", "--all", "one", "two", "--out", str(tmp_path)]) == 2
     assert main.run(["reproduce", "residual-9", "--out", str(tmp_path)]) == 1
     assert "Did you mean" in capsys.readouterr().err
+    assert main.run(["reproduce", "teaching-depth-3x8", "--out", str(tmp_path)]) == 1
+    assert "ctstudio train teaching-depth-3x8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", [None, "", "[]", "7", '{"name": "residual-1a"}', "{} {}"])

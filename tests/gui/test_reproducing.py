@@ -19,7 +19,7 @@ from ctstudio.ct.labels import label_map
 from ctstudio.gui import reproducing
 from ctstudio.gui.reproducing import DEMO, ReproduceDialog
 from ctstudio.gui.session import Layer
-from ctstudio.workflows.reproduce.experiments import known
+from ctstudio.workflows.reproduce.experiments import by_article, known
 from ctstudio.workflows.reproduce.segment_data import MaskData
 
 
@@ -171,7 +171,14 @@ def test_the_dialog_by_hand(qapp: Any, tmp_path: Path, monkeypatch: pytest.Monke
     dialog = ReproduceDialog(None, [], tmp_path)
     buttons = {b.text(): b for b in dialog.findChildren(reproducing.QPushButton)}
     buttons["All"].click()
-    assert [e.name for e in dialog.experiments()] == list(known())
+    assert sorted(e.name for e in dialog.experiments()) == sorted(known())
+    # Below a heading for each article, which cannot be chosen.
+    rows = [dialog.list.item(row) for row in range(dialog.list.count())]
+    heads = [item.text() for item in rows if item.flags() == Qt.ItemFlag.NoItemFlags]
+    assert heads == [article[0].upper() + article[1:] for article in by_article()]
+    assert len(rows) == len(heads) + len(known())
+    first = rows.index(dialog.list.findItems("Residual 1a", Qt.MatchFlag.MatchStartsWith)[0])
+    assert rows[first - 1].text() == "Part 3, convolutional residual networks"
     buttons["All"].click()
     assert dialog.experiments() == []
     buttons["Browse ..."].click()

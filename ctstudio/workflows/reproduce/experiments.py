@@ -286,11 +286,25 @@ def known() -> dict[str, Experiment]:
     }
 
 
+def by_article() -> dict[str, list[Experiment]]:
+    """Those of `known` by the article that they belong to, in the order of the articles."""
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in known().values():
+        groups.setdefault(experiment.article, []).append(experiment)
+    return groups
+
+
 def find(name: str) -> Experiment:
     """The experiment of that name; raises StudioError naming those there are."""
     experiments = known()
     if name in experiments:
         return experiments[name]
+    if name in bundled():
+        raise StudioError(
+            f"{name!r} is a recipe, and not by itself an experiment of the articles.",
+            hint=f"Train it: ctstudio train {name}. `ctstudio reproduce --list` names the "
+            "experiments.",
+        )
     near = difflib.get_close_matches(name, experiments, n=1)
     meant = f"Did you mean {near[0]!r}? " if near else ""
     raise StudioError(
