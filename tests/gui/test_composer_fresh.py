@@ -56,10 +56,12 @@ def test_opened_again_it_shows_the_panes_of_now(hands: Any, thin: Any) -> None:
     hands.open(thin)
     window = composed(hands)
     assert shown(window) == ["original"]
+    assert window.spec.style.width_mm == 85  # a column of a page, as the template of one picture
     window.close()
     denoise(hands)
     window = again(hands)
     assert shown(window) == ["original", "denoised 1", "residual 1"]
+    assert window.spec.style.width_mm == 180
     assert len(panels(window)) == 3
     assert window.templates.currentText() == "As on the screen"
 
@@ -291,6 +293,38 @@ def test_its_frame_is_on_the_screen(qapp: QApplication, at: tuple[int, int]) -> 
     assert window.pos().y() + window.height() + 30 <= 900  # there is room for a title
     window.close()
     shiboken6.delete(main)
+
+
+def test_a_figure_from_a_file_takes_the_series_that_it_was_made_of(
+    hands: Any, thin: Any, thick: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of those that are open is looked at."""
+    one, two = hands.open(thin, thick)
+    hands.grid.show_in(hands.grid.active_pane, one)
+    window = composed(hands)
+    window.templates.activated.emit(window.templates.findData("single"))
+    drawn(hands, window)
+    save_as(monkeypatch, tmp_path / "one.png")
+    hands.press(window.buttons["save"])
+    saved = panels(window)[0].image
+    hands.wait((tmp_path / "one.png").exists)
+    hands.idle()
+    window.close()
+    hands.grid.show_in(hands.grid.active_pane, two)
+    hands.session.set_active(two)
+    window = again(hands)
+    assert window.cell.editors["layer"].currentText() == two.name
+    chosen = (str(tmp_path / "one.png"), "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: chosen)
+    hands.press(window.buttons["open"])
+    drawn(hands, window)
+    assert window.banner.isHidden()
+    assert window.cell.editors["layer"].currentText() == one.name
+    assert np.array_equal(panels(window)[0].image, saved)
+    # Another template is again of what one looks at.
+    window.templates.activated.emit(window.templates.findData("single"))
+    drawn(hands, window)
+    assert window.cell.editors["layer"].currentText() == two.name
 
 
 def test_a_long_name_ends_in_dots_and_the_window_keeps_its_width(hands: Any, thin: Any) -> None:

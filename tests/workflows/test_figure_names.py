@@ -129,6 +129,9 @@ def test_two_pictures_in_one_keep_their_titles_and_windows(phantom):
         (panel,) = Builder.of(one, what).sheet().rows[0]
         assert panel.title == title
         assert panel.caption.replace("\N{NO-BREAK SPACE}", " ") == "W 400 / C 40 HU"
+        # Its line is drawn as boxes and arrows are, and as the pane draws it.
+        assert all(mark.colour == (255, 196, 0) for mark in panel.marks)
+        assert len(panel.marks) == (how == "swipe")
     # A picture beside a difference: each side has its own scale.
     cell = replace(cell, beside="residual 1", together="swipe")
     (panel,) = Builder.of(replace(spec, rows=((cell,),)), what).sheet().rows[0]

@@ -19,6 +19,7 @@ from ctstudio.gui.composer.drawing import drawn_for_screen
 from ctstudio.gui.composer.exports import Exports, may_overwrite
 from ctstudio.gui.composer.left_out import left_out
 from ctstudio.gui.composer.missing import what_is_missing
+from ctstudio.gui.composer.seen import original_of
 from ctstudio.gui.composer.sources import Sources
 from ctstudio.gui.composer.store import TemplateStore
 from ctstudio.gui.composer.window import FigureWindow
@@ -31,6 +32,7 @@ from ctstudio.workflows.figures.templates import TEMPLATES
 
 if TYPE_CHECKING:
     from ctstudio.gui.main_window import MainWindow
+    from ctstudio.gui.session import Layer
     from ctstudio.workflows.denoise import Method
 
 ROLE = "figure"
@@ -53,6 +55,7 @@ class Composer(QObject):
         self.window: FigureWindow | None = None
         self._sources: Sources | None = None
         self._folder: Path | None = None  # of a training that is not in the window
+        self._first: Layer | None = None  # the original of a figure from a file, where it is open
         self._template = SCREEN
         self._picked: FigureSpec | None = None  # as the template made it, before any change
         self._file: tuple[str, FigureSpec] | None = None  # its name, and what it says
@@ -78,7 +81,7 @@ class Composer(QObject):
         window = self.window
         if window is None or not self._following or self._session.closing:
             return
-        self._sources = Sources(self._session, self._grid, self._masks, self._folder)
+        self._sources = self._made_sources()
         self._follow(window)
 
     @property
@@ -147,9 +150,12 @@ class Composer(QObject):
         if index < 0:  # all of it: it has become whole
             self._layers_changed()
 
+    def _made_sources(self) -> Sources:
+        return Sources(self._session, self._grid, self._masks, self._folder, self._first)
+
     def _gather(self, window: FigureWindow) -> None:
         """Take stock of what is open, and of the templates."""
-        self._sources = sources = Sources(self._session, self._grid, self._masks, self._folder)
+        self._sources = sources = self._made_sources()
         offers = sources.offers
         masks = {o.spec.name: o.label for o in offers if o.spec.source == "mask"}
         labels = {o.spec.name: o.label for o in offers if o.spec.name not in masks}
@@ -178,11 +184,15 @@ class Composer(QObject):
 
     def _pick(self, key: str | None) -> None:
         """Show a template: what is on the screen, a built-in one, or one of the user's."""
-        window, sources = self.window, self._sources
+        window = self.window
         assert window is not None
-        assert sources is not None
         if key is None:
             return
+        if key != FILE and self._first is not None:
+            self._first = None
+            self._gather(window)
+        sources = self._sources
+        assert sources is not None
         try:
             if key == SCREEN:
                 spec = sources.as_on_screen()
@@ -353,8 +363,10 @@ class Composer(QObject):
 
     def _show_file(self, window: FigureWindow, name: str, found: FigureSpec) -> None:
         """Show what a file says, and name the file in the list of templates."""
-        sources = self._sources
-        assert sources is not None
+        assert self._sources is not None
+        series = (o.layer for o in self._sources.offers if o.spec.source == "series")
+        self._first = original_of(found, series)
+        sources = self._sources = self._made_sources()
         spec = sources.fitted(found, own_methods=False)
         self._require_all(spec)
         told = others(found, self._material(spec))

@@ -1,10 +1,15 @@
-"""What a pane shows, in the words of a figure's description: slice, window, part."""
+"""What panes show and what is open, in the words of a figure's description."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ctstudio.ct.common_place import counterpart, misfit
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.window import Window
+from ctstudio.figures.description import FigureSpec, LayerSpec
+from ctstudio.gui.session import Layer
+from ctstudio.workflows.figures.origin import content_of
 
 
 def counted(stack: SliceStack, index: int, leader: SliceStack) -> int:
@@ -33,3 +38,16 @@ def part_words(crop: tuple[slice, slice], shape: tuple[int, int, int]) -> str:
     width = 100 * (across.stop - across.start) / columns
     height = 100 * (down.stop - down.start) / rows
     return " ".join(f"{value:.5g}" for value in (left, top, width, height))
+
+
+def original_of(spec: FigureSpec, layers: Iterable[Layer | None]) -> Layer | None:
+    """Of ``layers`` the series that a description was made of, by its values; None for none."""
+    series = (layer for layer in spec.layers if layer.source == "series" and layer.number == 1)
+    wanted = next((layer.content for layer in series), "")
+    there = (layer for layer in layers if layer is not None and wanted)
+    return next((layer for layer in there if content_of(layer.stack) == wanted), None)
+
+
+def alike(one: LayerSpec, other: LayerSpec) -> bool:
+    """Whether two layers are made in the same way."""
+    return (one.source, one.method, one.settings) == (other.source, other.method, other.settings)

@@ -25,7 +25,7 @@ from ctstudio.figures.description import (
     StyleSpec,
 )
 from ctstudio.figures.motion import usual_seconds
-from ctstudio.gui.composer.seen import counted, part_words, window_words
+from ctstudio.gui.composer.seen import alike, counted, part_words, window_words
 from ctstudio.gui.export_shots import PaneShot, frozen, shoot
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.roles import is_live, is_mask
@@ -65,18 +65,24 @@ class Sources:
     """The layers of the session in roles: the active scan is the original, the next the reference.
 
     Made anew whenever the composer asks, so it never shows what was closed. ``folder`` is that of a
-    training; without it, that of the one in the window.
+    training; without it, that of the one in the window. ``first`` is the original, if it is open.
     """
 
     def __init__(
-        self, session: Session, grid: ViewGrid, masks: Masks, folder: Path | None = None
+        self,
+        session: Session,
+        grid: ViewGrid,
+        masks: Masks,
+        folder: Path | None = None,
+        first: Layer | None = None,
     ) -> None:
         self._session, self._grid, self._masks = session, grid, masks
         self.offers: list[Offer] = []
         scans = [la for la in self._usable(session.layers) if la.kind in SCANS]
         active = session.active.scan if session.active is not None else None
         denoised_of = [la.scan for la in session.layers if la.kind == "denoised"]
-        first = next((la for la in denoised_of if la in scans), active)
+        if first not in scans:
+            first = next((la for la in denoised_of if la in scans), active)
         scans.sort(key=lambda la: la is not first)
         # What is compared with the original lies where it does; others stand beside it at most.
         own = scans[0] if scans else None
@@ -225,7 +231,10 @@ class Sources:
         letters: Letters = "a" if len(cells) > 1 else "none"
         opacity = round(float(self._masks.opacity), 3)
         masked = any(cell.mask for cell in cells)
-        style = StyleSpec(letters=letters, mask_opacity=opacity if masked else 0.4)
+        # As the templates have them: a column of a page, a little more, the page.
+        wide = {1: 85.0, 2: 120.0}.get(len(cells), 180.0)
+        opacity = opacity if masked else 0.4
+        style = StyleSpec(width_mm=wide, letters=letters, mask_opacity=opacity)
         film = FilmSpec("flicker", usual_seconds("flicker")) if flicker else FilmSpec()
         return FigureSpec(self._specs_of(cells), (tuple(cells),), style=style, footer="{slice}",
                           film=film)  # fmt: skip
@@ -337,7 +346,7 @@ class Sources:
         by_name = {offer.spec.name: offer for offer in self.offers}
         for layer in spec.layers:
             offer = by_name.get(layer.name)
-            if offer is not None and layer.source == "method" and not _alike(layer, offer.spec):
+            if offer is not None and layer.source == "method" and not alike(layer, offer.spec):
                 offer = None  # what is open under that name was made in another way
             if layer.source == "run":
                 if self.folder is not None:
@@ -381,8 +390,3 @@ class Sources:
         shown |= {cell.mask for cell in spec.cells if cell.mask not in ("", ALL)}
         shown |= {spec.differences} - {""}
         return sorted(shown - set(there.stacks) - set(there.trainings) - set(there.masks))
-
-
-def _alike(one: LayerSpec, other: LayerSpec) -> bool:
-    """Whether two layers are made in the same way."""
-    return (one.source, one.method, one.settings) == (other.source, other.method, other.settings)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.ct.window import Window
 from ctstudio.figures.description import Together
+from ctstudio.figures.ornaments import MARK
 from ctstudio.figures.panel import Mark, Panel, render
 from ctstudio.workflows.figures.captions import window_words
 
@@ -99,10 +100,10 @@ def _line(panel: Panel, how: Together, amount: float) -> tuple[Mark, ...]:
     rows, columns = panel.image.shape
     if how == "swipe":
         at = _line_at(amount, columns) - 0.5
-        return (Mark(((-0.5, at), (rows - 0.5, at))),)
+        return (Mark(((-0.5, at), (rows - 0.5, at)), colour=MARK),)
     if how == "swipe_down":
         at = _line_at(amount, rows) - 0.5
-        return (Mark(((at, -0.5), (at, columns - 0.5))),)
+        return (Mark(((at, -0.5), (at, columns - 0.5)), colour=MARK),)
     return ()
 
 
