@@ -38,7 +38,8 @@ MOUSE = (
     ("Drag the line of a swipe", "moves it"),
     ("Drag the line of a plane", "moves the plane; a ring upon it turns it"),
     ("Drag between panes", "makes one larger, the other smaller"),
-    ("Drop", "a folder or files open"),
+    ("Drag a series or a layer", "onto a pane: it shows it"),
+    ("Drop", "a folder or files open, in the pane that they are dropped on"),
 )
 
 
