@@ -159,7 +159,14 @@ def test_two_regions_against_each_other(studio: Any) -> None:
     assert one.numbers["mean_1"] == pytest.approx(float(lung.mean()), abs=1.0)
     noise = math.sqrt((float(lung.std()) ** 2 + float(tissue.std()) ** 2) / 2)
     assert one.numbers["cnr"] == pytest.approx(840 / noise, rel=0.05)
-    assert list(studio.page.plot.bars.opts["height"]) == pytest.approx([one.numbers["cnr"]] * 2)
+    plot = studio.page.plot
+    assert list(plot.bars.opts["height"]) == pytest.approx([one.numbers["cnr"]] * 2)
+    # No line of the grid lies upon a bar.
+    low, high = (plot.mapFromScene(plot.bars.mapToScene(0, share)) for share in (0.0, 0.9))
+    picture = studio.picture(plot)
+    x = low.x() + 6
+    greys = {picture.pixelColor(x, y).name() for y in range(high.y(), low.y() - 2)}
+    assert len(greys) == 1
 
 
 @pytest.mark.parametrize("tool", ["spectrum", "map", "contrast"])

@@ -39,6 +39,7 @@ class NoisePlot(pg.PlotWidget):
         item.getAxis("left").setWidth(76)
         for side in ("left", "bottom"):
             item.getAxis(side).enableAutoSIPrefix(False)
+            item.getAxis(side).setZValue(-1)  # its lines lie behind bars and curves
         self.curves: list[pg.PlotDataItem] = []
         self.bars = pg.BarGraphItem(x=[], height=[], width=0.6)
         self._levels = [pg.InfiniteLine(level, angle=0) for level in LEVELS]
