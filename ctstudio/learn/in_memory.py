@@ -135,6 +135,11 @@ class InMemory:
             )
         if any(volume.unit != "HU" for volume in volumes):
             yield Note("The values of a series are not known to be HU; they are taken as HU.")
+            if (black := recipe.noise.params.get("black", 0)) < 0:
+                yield Note(
+                    f"The noise is a share of what lies above black, here {black:g} HU: of greys "
+                    "from 0 on that is more than in the articles. Reproduce takes 0 as black."
+                )
         held: list[tuple[int, int]] = []
         candidates = [self.candidates(number) for number in range(len(volumes))]
         plan = _plan(candidates, recipe.validation.share, self.least_held_out)

@@ -390,3 +390,18 @@ def test_previews_keep_what_whole_numbers_would_lose(
     newest, labels = newest_reconstruction(tmp_path / "run")
     np.testing.assert_array_equal(newest, kept)
     assert not labels
+
+
+def test_greys_are_told_that_the_articles_noise_is_not_theirs() -> None:
+    """The noise of 0.3 of the maximum counts from -1000 HU, and a grey value of 0 lies above it."""
+    recipe = small(1).with_setting("noise.name", "article_gaussian")
+    told = {}
+    for unit, noise in (("", recipe), ("HU", recipe), ("", small(1))):
+        work = train(noise, [replace(phantom(3), unit=unit)])
+        texts = [event.text for event in work if isinstance(event, Note)]
+        told[unit, noise.noise.name] = any("more than in the articles" in text for text in texts)
+    assert told == {
+        ("", "article_gaussian"): True,
+        ("HU", "article_gaussian"): False,
+        ("", "gaussian"): False,
+    }
