@@ -24,6 +24,7 @@ from ctstudio.workflows.reproduce.run import finished_forms, reproduce_all
 
 CHOSEN = ("autoencoder-sgd", "residual-2a")
 ADDITION = table.find("residual-addition")
+ON_MASKS = (table.find("dilated-fcn-paper"), table.find("unet-masks"))
 SHORT = ["--epochs", "1", "--slices", "3", "--minutes", "0.01", "--device", "cpu"]
 
 
@@ -101,6 +102,7 @@ def test_all_are_reproduced_then_skipped(
         assert f"{abs(gain):.1f} dB {words} than the noisy input" in report
         require_links(folder / "report.md")
     require_links(out / "index.md")
+    assert re.search(r"\| \d of 3, after 1 of 100 epochs \|", (out / "index.md").read_text())
     page = (out / "index.html").read_text()
     for link in re.findall(r'(?:src|href)="([^"#]+)"', page):
         assert (out / link).is_file()
@@ -226,11 +228,13 @@ def test_one_failure_does_not_end_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "autoencoder-sgd").write_text("in the way")
-    monkeypatch.setattr(table, "EXPERIMENTS", (*table.EXPERIMENTS[:1], ADDITION))
+    monkeypatch.setattr(table, "EXPERIMENTS", (*table.EXPERIMENTS[:1], ADDITION, *ON_MASKS))
     arguments = ["reproduce", "--all", str(series_folder), *SHORT, "--out", str(tmp_path)]
     assert main.run(arguments) == 1
     told = capsys.readouterr().err
-    assert "1 of 2 experiments could not be reproduced." in told
+    assert "3 of 4 experiments could not be reproduced." in told
+    # One reason is told once, with all that it holds for.
+    assert f"{ON_MASKS[0].title}, {ON_MASKS[1].title}: There are no masks in" in told
     assert "Autoencoder, plain SGD: Cannot write" in told
     assert (tmp_path / "residual-addition" / "report.md").is_file()
     assert "residual-addition/report.md" in (tmp_path / "index.md").read_text()

@@ -106,7 +106,11 @@ def _seen(one: Mapping[str, Any]) -> str:
     if not sights:
         return "-"
     held = sum(bool(sight["seen"]) for sight in sights)
-    return f"{held} of {len(sights)}"
+    text = f"{held} of {len(sights)}"
+    wanted, epochs = one.get("article_epochs"), one["forms"][FAITHFUL]["epochs"]
+    if wanted and epochs and epochs < wanted:
+        text += f", after {epochs:g} of {wanted} epochs"
+    return text
 
 
 def as_markdown(told: Sequence[Mapping[str, Any]]) -> str:

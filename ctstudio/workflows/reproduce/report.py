@@ -126,7 +126,7 @@ def in_short(told: Mapping[str, Any]) -> str:
     lines = []
     for form, one in told["forms"].items():
         words = _beside_noisy(one["numbers"]["psnr_unit"], one["noisy"]["psnr_unit"])
-        words += f", after {_count(one['steps'], 'step')} in {one['seconds'] / 60:.1f} minutes."
+        words += f", after {_count(one['steps'], 'step')} in {_lasted(one['seconds'])}."
         if form == FAITHFUL:
             words += _shortened(one, told["article_epochs"], told["article_slices"])
         lines.append(f"- **{FORMS[form]}:** {words}")
@@ -154,6 +154,10 @@ def _shortened(one: Mapping[str, Any], epochs: int, slices: int) -> str:
     if not parts:
         return ""
     return f" It ran {', '.join(parts)}: what takes longer to show may be missing."
+
+
+def _lasted(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
 
 
 def _count(number: int, noun: str) -> str:

@@ -85,10 +85,13 @@ def reproduce_all(
             line += f" {left} to go, about {timedelta(seconds=round(each * left))} at this pace."
         yield Note(line)
     if failed:
+        reasons: dict[str, list[str]] = {}  # where masks lack, nine experiments say the same
+        for title, why in failed.items():
+            reasons.setdefault(str(why), []).append(title)
         raise StudioError(
             f"{len(failed)} of {len(waiting)} experiments could not be reproduced.",
             hint=f"The others are gathered in {page}.",
-            details="\n".join(f"{title}: {error}" for title, error in failed.items()),
+            details="\n".join(f"{', '.join(who)}: {text}" for text, who in reasons.items()),
         )
     return page
 
