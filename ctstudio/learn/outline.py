@@ -5,7 +5,7 @@ Whoever reads a file asks here first, since a small file may tell of a network o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import torch
@@ -85,19 +85,22 @@ def _misfit(value: Any, like: Tensor) -> str:
     return "" if bool(torch.isfinite(value).all()) else "are not all numbers"
 
 
-def is_finite(part: Any) -> bool:
-    """Whether all tensors of nested lists and dicts hold numbers alone."""
-    return _all(part, torch.isfinite)
+def is_finite(part: Any, *, endless: Container[str] = ()) -> bool:
+    """Whether all tensors of nested lists and dicts hold numbers alone.
 
-
-def has_no_nan(part: Any) -> bool:
-    """Whether all tensors of nested lists and dicts hold numbers or infinity."""
-    return _all(part, lambda tensor: ~torch.isnan(tensor))
-
-
-def _all(part: Any, test: Callable[[Tensor], Tensor]) -> bool:
+    Those that stand under a name of ``endless`` may be infinite.
+    """
     if isinstance(part, Tensor):
-        return not part.is_floating_point() or bool(test(part).all())
+        return not part.is_floating_point() or bool(torch.isfinite(part).all())
     if isinstance(part, Mapping):
-        return all(_all(value, test) for value in part.values())
-    return not isinstance(part, list | tuple) or all(_all(value, test) for value in part)
+        return all(
+            not _holds_nan(value) if name in endless else is_finite(value, endless=endless)
+            for name, value in part.items()
+        )
+    if isinstance(part, list | tuple):
+        return all(is_finite(value, endless=endless) for value in part)
+    return True
+
+
+def _holds_nan(value: Any) -> bool:
+    return isinstance(value, Tensor) and bool(torch.isnan(value).any())

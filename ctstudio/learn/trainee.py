@@ -19,7 +19,7 @@ from ctstudio.learn.compiling import compile_in_place
 from ctstudio.learn.gradients import GRADIENTS, Gradient
 from ctstudio.learn.gradients.norms import NormReader
 from ctstudio.learn.losses import LOSSES, LossFunction
-from ctstudio.learn.outline import has_no_nan, is_finite
+from ctstudio.learn.outline import is_finite
 from ctstudio.learn.processes import Processes
 from ctstudio.learn.recipe import ADVERSARY, Phase, Recipe
 from ctstudio.learn.steering import Steering
@@ -29,6 +29,9 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Comparison: TypeAlias = Callable[[Tensor, Batch], Tensor]
 """From a prediction and the batch that it is for to a scalar."""
+
+SQUARES = {"exp_avg_sq", "square"}
+"""What PyTorch's Adam and the articles' call the mean of the squared gradient."""
 
 
 class Trainee:
@@ -211,12 +214,11 @@ class Trainee:
     def is_sound(self) -> bool:
         """Whether all that it has learnt is numbers.
 
-        Adam's mean of the squared gradient may be infinite, as it is where a gradient that is not
-        clipped is longer than the root of what single precision holds: its weights stand still.
+        Adam's mean of the squared gradient may be infinite, as in the articles' cases 3 and 4: a
+        gradient is longer there than the root of what single precision holds, and its weights stand
+        still.
         """
-        state = self._state()
-        steering = state.pop("optimiser"), state.pop("schedule")
-        return is_finite(state) and has_no_nan(steering)
+        return is_finite(self._state(), endless=SQUARES)
 
     def roll_back(self, rate_factor: float = 0.5) -> None:
         """Return to the state last remembered, and learn at ``rate_factor`` the rate from there."""

@@ -170,6 +170,15 @@ def test_cancelling_leaves_nothing_behind(hands: Any, leaning: Any) -> None:
     assert not bar_of(hands).isVisible()
 
 
+def test_what_is_cancelled_in_its_last_moment_is_left_out(hands: Any, leaning: Any) -> None:
+    job = hands.window.inspector.mender.start(leaning, [Fix.SHEAR])
+    assert job.wait(60_000)  # it has ended, and the window has not heard of it
+    job.cancel()
+    hands.idle("mend")
+    assert hands.session.layers == [leaning]
+    assert bar_of(hands).mend.isEnabled()
+
+
 def test_a_mended_layer_is_denoised_learnt_from_and_exported(
     hands: Any, leaning: Any, tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def test_noise_is_not_taken_for_a_shift() -> None:
 
 def test_what_is_no_pair_is_refused() -> None:
     one = volume(picture())
-    with pytest.raises(StudioError, match="1 series and 0 targets"):
+    with pytest.raises(StudioError, match="do not make pairs: 1 and 0"):
         finish(Pairs().prepare(recipe(), [one], None, torch.device("cpu")))
     with pytest.raises(StudioError, match="different sizes: 8 x 64 x 64 and 7 x 64 x 64"):
         prepared(one, volume(picture(slices=7)))

@@ -327,10 +327,10 @@ def test_a_denoiser_is_shown_its_neighbours() -> None:
 
 
 def test_patches_come_with_their_neighbours() -> None:
-    images = numbered(10, 40, 40)
+    images = numbered(10, 20, 20)
     task = Masks(augment=False, body_share=0)
     task.context = Context(3)
-    made = bundled()["unet-masks"].with_setting("patch_px", 16)
+    made = bundled()["unet-masks"].with_setting("patch_px", 16).with_setting("batch", 8)
     finish(task.prepare(made, [images], None, CPU, targets=[volume(images.hu() % 2, "")]))
     for batch in task.draw(torch.Generator().manual_seed(1), 4):
         before, here, after = batch.inputs.unbind(1)

@@ -84,7 +84,7 @@ def test_a_segmentation_is_what_a_network_learns(volume, labels, tmp_path):
     finish(save(labels, tmp_path / "seg", "dicom", description="Mine", method=""))
     path = tmp_path / "seg" / "segmentation.dcm"
     changed = {
-        "steps": "2", "patch_px": "8", "device": "cpu",
+        "steps": "60", "patch_px": "8", "device": "cpu",
         "phases.0.model.features": "4", "phases.0.model.classes": "3",
     }  # fmt: skip
     recipe = find_recipe("unet-masks", changed)

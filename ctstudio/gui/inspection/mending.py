@@ -43,6 +43,7 @@ class Mender(QObject):
         self._session = session
         self._source: Layer | None = None
         self._fixes: tuple[Fix, ...] = ()
+        self._job: Job | None = None
         session.layer_removed.connect(self._layer_removed)
 
     @property
@@ -57,7 +58,7 @@ class Mender(QObject):
             self._session.message.emit(tr("Wait until the series is read, or mended."), 6000)
             return None
         self._source, self._fixes = source, tuple(fixes)
-        job = self._session.jobs.start(
+        self._job = self._session.jobs.start(
             "mend",
             tr("Mending {0}").format(source.name),
             lambda: _mend(volume, fixes),
@@ -67,7 +68,7 @@ class Mender(QObject):
             failed=self._failed,
         )
         self.changed.emit()
-        return job
+        return self._job
 
     def _stepped(self, events: list[Event]) -> None:
         for event in events:
@@ -78,7 +79,9 @@ class Mender(QObject):
         from ctstudio.workflows.mend import names
 
         source = self._source
-        if source is None or source not in self._session.layers:
+        # Cancelled in its last moment it ends well, but is wanted no more.
+        unwanted = self._job is not None and self._job.cancelling
+        if unwanted or source is None or source not in self._session.layers:
             self.changed.emit()
             return
         titles = names(source.name, self._fixes, len(volumes))
