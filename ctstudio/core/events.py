@@ -6,7 +6,7 @@ Every long function is a generator of these events and returns its result
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -150,6 +150,24 @@ Event: TypeAlias = (
 
 T = TypeVar("T")
 Work: TypeAlias = Generator[Event, None, T]
+
+
+def relay(work: Work[T], change: Callable[[Event], Event | None]) -> Work[T]:
+    """Run ``work``, passing on what ``change`` makes of each event; None is passed over.
+
+    Whoever ends this early ends ``work``.
+    """
+    try:
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if (told := change(event)) is not None:
+                yield told
+    finally:
+        work.close()
 
 
 def finish(work: Work[T]) -> T:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Event, Note, Progress, Work, relay
 from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn import sampling
@@ -367,19 +367,16 @@ def storage(volume: Volume) -> type[np.int16] | type[np.float32]:
 
 def _once(work: Work[Series], told: set[str]) -> Work[Series]:
     """Run ``work`` without the notes that have been ``told``: what holds of many series is one."""
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                series: Series = stop.value
-                return series
-            if not isinstance(event, Note) or event.text not in told:
-                yield event
-            if isinstance(event, Note):
-                told.add(event.text)
-    finally:
-        work.close()
+
+    def new(event: Event) -> Event | None:
+        if not isinstance(event, Note):
+            return event
+        if event.text in told:
+            return None
+        told.add(event.text)
+        return event
+
+    return relay(work, new)
 
 
 def _plan(

@@ -220,6 +220,17 @@ def test_other_settings_do_not_go_on_with_a_run(
     assert "other settings: steps 6, now 1." in capsys.readouterr().err
 
 
+def test_another_form_of_other_settings_is_refused_before_the_training(
+    two: None, series_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["reproduce", "residual-2a", str(series_folder), "--out", str(tmp_path)]
+    assert main.run([*arguments, *SHORT, "--form", "repaired"]) == 0
+    longer = [*SHORT, "--minutes", "7"]
+    assert main.run([*arguments, *longer, "--form", "faithful"]) == 1
+    assert "other settings: stopping.seconds" in capsys.readouterr().err
+    assert not (tmp_path / "residual-2a" / "faithful").exists()
+
+
 def test_one_failure_does_not_end_the_others(
     two: None,
     series_folder: Path,

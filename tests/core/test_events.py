@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from ctstudio.core.events import Note, Preview, Progress, Validation, finish
+from ctstudio.core.events import Note, Preview, Progress, Validation, finish, relay
 
 
 def work():
@@ -36,3 +36,41 @@ def test_events_are_frozen_and_have_defaults():
         Progress(0, 1).done = 2
     assert Preview(1, 2, {}).unit == "HU"
     assert Validation(1, "A", {}).baseline == {}
+
+
+def test_relay_changes_events_and_hands_the_result_up():
+    def work():
+        for text in ("one", "two", "three"):
+            yield Note(text)
+        return 7
+
+    def loud(event):
+        return None if event.text == "two" else Note(event.text.upper())
+
+    seen = []
+
+    def outer():
+        return (yield from relay(work(), loud))
+
+    running = outer()
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            seen.append(next(running))
+    assert ended.value.value == 7
+    assert seen == [Note("ONE"), Note("THREE")]
+
+
+def test_who_ends_a_relay_early_ends_the_work():
+    ended = []
+
+    def work():
+        try:
+            yield Note("one")
+            yield Note("two")
+        finally:
+            ended.append(True)
+
+    running = relay(work(), lambda event: event)
+    next(running)
+    running.close()
+    assert ended

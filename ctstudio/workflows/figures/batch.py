@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.figures.description import FigureSpec
 from ctstudio.workflows.figures.make import make
 from ctstudio.workflows.figures.material import Material, gather
+from ctstudio.workflows.stages import within
 
-T = TypeVar("T")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What no other file of the same folder would get around."""
 
@@ -121,8 +121,8 @@ def make_each(
         try:
             # The parts' own progress would run back to nothing at each of them.
             whole = Progress(done, len(jobs), target.name)
-            material = yield from _part(gather(spec, some, run, known=known), whole)
-            yield from _part(write(spec, material, target), whole)
+            material = yield from within(gather(spec, some, run, known=known), whole)
+            yield from within(write(spec, material, target), whole)
         except StudioError as error:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
                 told = f" {len(written)} of {len(jobs)} files were written." if written else ""
@@ -134,17 +134,3 @@ def make_each(
     if failure is not None and not written:
         raise failure
     return written
-
-
-def _part(work: Work[T], whole: Progress) -> Work[T]:
-    """Pass on the notes of ``work``, and every moment at which it may be stopped as ``whole``."""
-    try:
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            yield event if isinstance(event, Note) else whole
-    finally:
-        work.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -159,6 +159,7 @@ def reproduce(
     folder = Path(out) / experiment.name
     forms = wish.of(experiment) | finished_forms(out, experiment)
     plan = make_plan(experiment, data, replace(wish, forms=tuple(forms)))
+    _check(folder, {form: run.recipe for form, run in plan.runs.items()})
     _make(folder)
     for form, run in plan.runs.items():
         text = f"{experiment.title}{where}, {FORMS[form].lower()}"
@@ -181,6 +182,7 @@ def reproduce_masks(
     folder = Path(out) / experiment.name
     forms = wish.of(experiment) | finished_forms(out, experiment)
     runs = plan_runs(experiment, data, replace(wish, forms=tuple(forms)))
+    _check(folder, {form: run.recipe for form, run in runs.items()})
     _make(folder)
     for form, run in runs.items():
         text = f"{experiment.title}{where}, {FORMS[form].lower()}"
@@ -196,11 +198,22 @@ def reproduce_masks(
     return segment_report.write(told, folder)
 
 
+def _check(folder: Path, recipes: Mapping[str, Recipe]) -> None:
+    """Refuse before any form is trained what would be refused of another when its turn comes."""
+    for form, recipe in recipes.items():
+        if _begun(folder / form):
+            _its_own(recipe, folder / form)
+
+
+def _begun(folder: Path) -> bool:
+    return (folder / "recipe.toml").is_file()
+
+
 def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) -> Work[None]:
     """Train into a folder, or go on with what is in it."""
     from ctstudio.workflows.training import as_progress, train_on
 
-    begun = (folder / "recipe.toml").is_file()
+    begun = _begun(folder)
     if begun:
         recipe = _its_own(recipe, folder)
     elif folder.is_dir():

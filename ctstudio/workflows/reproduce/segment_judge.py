@@ -17,6 +17,7 @@ from ctstudio.workflows.reproduce.judge import load_network
 from ctstudio.workflows.reproduce.segment_data import MaskData
 from ctstudio.workflows.reproduce.segment_measure import Answers
 from ctstudio.workflows.reproduce.segment_plan import MaskRun
+from ctstudio.workflows.stages import within
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -86,18 +87,14 @@ def answer(
     every = max(1, math.ceil(math.sqrt(asked / MOST_OPERATIONS)))
     found, inside = [], []
     for done, (k, z) in enumerate(where):
-        yield Progress(done, len(where), "Judging held-out slices")
+        now = Progress(done, len(where), "Judging held-out slices")
+        yield now
         hu = slab(data.images[k], z, count)
         middle = data.image((k, z))
         work = telling(module, hu, device, region=region(name, middle), every=every)
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                found.append(stop.value.classes)
-                inside.append(stop.value.inside)
-                break
-            yield Progress(done, len(where), "Judging held-out slices")
+        told = yield from within(work, now)
+        found.append(told.classes)
+        inside.append(told.inside)
     return Answers(found, inside), every
 
 
