@@ -17,6 +17,7 @@ from ctstudio.core.errors import StudioError
 COMMANDS = {
     "gui": "Open the window (the default).",
     "demo": "Denoise and train on the built-in phantom, without a screen.",
+    "phantom": "Write the built-in phantom as a DICOM series.",
     "info": "List the series in a folder or file.",
     "denoise": "Denoise a series and write it as DICOM.",
     "segment": "Tell the classes of a series' voxels with a trained network.",

@@ -42,7 +42,13 @@ THICKNESS_MM = 2.5
 """Width of the picture, the length of chest that the slices divide up, and their thickness."""
 
 
-def phantom(slices: int = 40, size: int = 512) -> Work[Volume]:
+def phantom(
+    slices: int = 40,
+    size: int = 512,
+    *,
+    field_mm: float = FIELD_OF_VIEW_MM,
+    thickness_mm: float = THICKNESS_MM,
+) -> Work[Volume]:
     """Draw the thorax, middle slice first.
 
     Parameters
@@ -50,7 +56,11 @@ def phantom(slices: int = 40, size: int = 512) -> Work[Volume]:
     slices
         How many share the 200 mm of chest, from the liver's dome (slice 0) to the shoulders.
     size
-        Rows and columns of the 384 mm field of view.
+        Rows and columns of the field of view.
+    field_mm
+        Width of the field of view; the body is 352 mm wide.
+    thickness_mm
+        Of a slice.
 
     Yields
     ------
@@ -62,18 +72,20 @@ def phantom(slices: int = 40, size: int = 512) -> Work[Volume]:
     Volume
         ``(slices, size, size)`` int16; the stored values are whole HU.
     """
-    spacing, pixel = EXTENT_MM / slices, FIELD_OF_VIEW_MM / size
+    spacing, pixel = EXTENT_MM / slices, field_mm / size
     levels = (np.arange(slices) - (slices - 1) / 2) * spacing
     positions = np.zeros((slices, 3))
     positions[:, :2] = -(size // 2) * pixel
     positions[:, 2] = levels
     geometry = replace(Geometry.axial(slices, (spacing, pixel, pixel)), positions_mm=positions)
     voxels = np.full((slices, size, size), -1000, np.int16)
-    source = _source(slices, size)
+    source = _source(slices, size, field_mm, thickness_mm)
     volume = Volume(voxels, np.ones(slices), np.zeros(slices), "HU", geometry, source)
     order = sorted(range(slices), key=lambda index: abs(index - slices // 2))
     for done, index in enumerate(order, 1):
-        voxels[index] = draw_slice(float(levels[index]), size=size)
+        voxels[index] = draw_slice(
+            float(levels[index]), size=size, field_mm=field_mm, thickness_mm=thickness_mm
+        )
         if done == 1:
             yield Partial(volume)
         yield SliceReady(index)
@@ -87,14 +99,18 @@ def thorax(slices: int = 40, size: int = 512) -> Volume:
 
 
 def draw_slice(
-    z_mm: float, *, size: int = 512, thickness_mm: float = THICKNESS_MM
+    z_mm: float,
+    *,
+    size: int = 512,
+    field_mm: float = FIELD_OF_VIEW_MM,
+    thickness_mm: float = THICKNESS_MM,
 ) -> NDArray[np.int16]:
     """One axial slice at a level, ``(size, size)`` int16 HU.
 
     ``thickness_mm`` softens surfaces that lie flat in the slice, as a slice profile does.
     """
-    pixel = FIELD_OF_VIEW_MM / size
-    image = _table(size).copy()
+    pixel = field_mm / size
+    image = _table(size, field_mm).copy()
     axis = ((np.arange(size) - size // 2) * pixel).astype(np.float32)
     # Nothing but the table lies outside this rectangle.
     rows = slice(*np.searchsorted(axis, (-122.0, 126.0)))
@@ -115,15 +131,18 @@ def _uid(name: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'ctstudio thorax phantom {VERSION} {name}').int}"
 
 
-def _source(slices: int, size: int) -> Source:
+def _source(slices: int, size: int, field_mm: float, thickness_mm: float) -> Source:
+    name = f"series {slices} {size}"
+    if (field_mm, thickness_mm) != (FIELD_OF_VIEW_MM, THICKNESS_MM):
+        name += f" {field_mm:g} {thickness_mm:g}"
     return Source(
         description="Thorax phantom",
-        series_uid=_uid(f"series {slices} {size}"),
+        series_uid=_uid(name),
         study_uid=_uid("study"),
         frame_of_reference_uid=_uid("frame"),
         modality="CT",
         series_number=1,
-        slice_thickness_mm=THICKNESS_MM,
+        slice_thickness_mm=thickness_mm,
         patient_name="Nobody^Drawn",
         patient_id="CTSTUDIO-DEMO",
         study_description="Built-in demo",
@@ -132,9 +151,9 @@ def _source(slices: int, size: int) -> Source:
 
 
 @lru_cache(maxsize=2)
-def _table(size: int) -> Array:
+def _table(size: int, field_mm: float) -> Array:
     """The empty table, the same in every slice."""
-    pixel = FIELD_OF_VIEW_MM / size
+    pixel = field_mm / size
     axis = ((np.arange(size) - size // 2) * pixel).astype(np.float32)
     canvas = Canvas(np.full((size, size), -1000, np.float32), axis, axis, 0.0, pixel, 1.0)
     x, y = canvas.grid

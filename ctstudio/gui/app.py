@@ -22,6 +22,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ctstudio import __version__
+from ctstudio.core.cores import keep_one_for_the_window
 from ctstudio.gui import theme
 from ctstudio.gui.collector import GuiCollector
 from ctstudio.gui.main_window import MainWindow
@@ -43,6 +44,7 @@ def make_application() -> QApplication:
     else:
         qInstallMessageHandler(_tell)
         app = QApplication(sys.argv[:1])
+    keep_one_for_the_window()
     QCoreApplication.setApplicationName("CT Studio")
     QCoreApplication.setApplicationVersion(__version__)
     QCoreApplication.setOrganizationName("ctstudio")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ctstudio.core.cores import usable
 from ctstudio.core.errors import StudioError
 
 
@@ -52,23 +53,14 @@ def _why_no_gpu() -> str:
     return "no GPU that torch can use was found"
 
 
-def thread_count() -> int:
-    """Threads for torch: every core that this process may use but one, which is the window's."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Windows and macOS
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)
-
-
 def use_threads(count: int) -> None:
-    """Let torch use ``count`` threads, at most `thread_count`; 0: as many as that."""
-    torch.set_num_threads(min(count, thread_count()) if count > 0 else thread_count())
+    """Let torch use ``count`` threads, at most as many as cores are usable; 0: as many as that."""
+    torch.set_num_threads(min(count, usable()) if count > 0 else usable())
 
 
 def cap_threads() -> None:
-    """Let torch use at most `thread_count` threads; a smaller number set before stays."""
-    torch.set_num_threads(min(torch.get_num_threads(), thread_count()))
+    """Let torch use at most as many threads as cores are usable; fewer, set before, stay."""
+    torch.set_num_threads(min(torch.get_num_threads(), usable()))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

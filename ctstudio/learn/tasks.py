@@ -141,11 +141,27 @@ Augment = Annotated[bool, Param("Flip and turn the patches at random")]
 
 
 @TASKS.add("synthetic", title="Add noise to clean images", tags=["noise"])
-def synthetic(*, body_share: BodyShare = 0.25, augment: Augment = True) -> SyntheticNoise:
+def synthetic(
+    *,
+    quiet_hu: Annotated[
+        float,
+        Param(
+            "Series with more noise in soft tissue are averaged first, pixels 2 x 2 and then "
+            "slices, so that a network does not learn to keep their noise; 0: learn from all as "
+            "they are",
+            0,
+            200,
+            unit="HU",
+            label="Average noisier series",
+        ),
+    ] = 0.0,
+    body_share: BodyShare = 0.25,
+    augment: Augment = True,
+) -> SyntheticNoise:
     """The series is the target; the input is the series with new noise at every step."""
     from ctstudio.learn.synthetic import SyntheticNoise
 
-    return SyntheticNoise(body_share=body_share, augment=augment)
+    return SyntheticNoise(quiet_hu=quiet_hu, body_share=body_share, augment=augment)  # fmt: skip
 
 
 @TASKS.add("pairs", title="Pairs of series", tags=["targets"])

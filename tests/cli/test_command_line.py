@@ -275,3 +275,25 @@ def test_an_interrupt_while_a_class_is_made_is_one(
     monkeypatch.setattr(main.cli, "get_command", lambda _, name: main.cli.commands[name])
     assert main.run(["methods"]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_the_phantom_is_written_as_others_read_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import SimpleITK as sitk  # noqa: N813
+
+    from ctstudio.core.events import finish
+    from ctstudio.ct.phantom import phantom
+
+    out = tmp_path / "thick"
+    line = ["phantom", "--out", str(out), "--slices", "3", "--size", "64", "--field", "400"]
+    assert main.run([*line, "--thickness", "5"]) == 0
+    assert f"3 files written to {out}" in capsys.readouterr().out
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(out)))
+    image = reader.Execute()
+    expected = finish(phantom(3, 64, field_mm=400, thickness_mm=5))
+    assert np.array_equal(sitk.GetArrayFromImage(image), expected.voxels)
+    assert image.GetSpacing()[:2] == (6.25, 6.25)
+    assert main.run(line) == 1
+    assert "thick" in capsys.readouterr().err

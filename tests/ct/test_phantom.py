@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ctstudio.core.events import Partial, SliceReady
 from ctstudio.ct import phantom
@@ -137,3 +138,20 @@ def test_size_only_changes_the_sampling() -> None:
         a.astype(float)[:256].reshape(16, 16, 16, 16).mean(axis=(1, 3)) for a in (averaged, coarse)
     ]
     assert np.abs(wide[0] - wide[1]).mean() < 15
+
+
+def test_another_field_of_view_shows_the_same_body() -> None:
+    wide = draw_slice(0.0, field_mm=448.0)
+    usual = draw_slice(0.0)
+    step = PIXEL / 0.875
+    middle = np.arange(100, 412)
+    there = 256 + (middle - 256) * step
+    resampled = ndimage.map_coordinates(
+        wide.astype(np.float64), np.meshgrid(there, there, indexing="ij"), order=1
+    )
+    off = np.abs(resampled - usual[100:412, 100:412])
+    assert np.median(off) < 2
+    assert np.mean(off > 100) < 0.03  # edges alone
+    # The body covers as many square millimetres.
+    area = np.count_nonzero(usual > -500) * PIXEL**2
+    assert np.count_nonzero(wide > -500) * 0.875**2 == pytest.approx(area, rel=0.005)
