@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,25 +23,57 @@ REDNESS = (112 / 255, -GREEN * _V, -BLUE * _V)
 DARKEST, NEUTRAL = 16, 128
 
 
-def to_yuv(frame: Image.Image) -> VideoFrame:
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """A frame that waits for its encoder: uint8 ``(y, x)``, colours at half the resolution.
+
+    Its memory comes from the system and goes back with it. Waiting frames outlive many small
+    drawings; out of the common heap each would leave a hole that nothing else fits in, and the
+    longer a film, the more memory it would take.
+    """
+
+    brightness: NDArray[np.uint8]
+    blueness: NDArray[np.uint8]
+    redness: NDArray[np.uint8]
+
+    @classmethod
+    def empty(cls, width: int, height: int) -> Planes:
+        """Planes of even sides, yet to be filled."""
+        area = width * height
+        whole = np.frombuffer(mmap.mmap(-1, area * 3 // 2), np.uint8)
+        small = (height // 2, width // 2)
+        brightness, blueness, redness = np.split(whole, (area, area * 5 // 4))
+        return cls(brightness.reshape(height, width), blueness.reshape(small),
+                   redness.reshape(small))  # fmt: skip
+
+    def frame(self) -> VideoFrame:
+        """The same as a codec takes it."""
+        from av import VideoFrame
+
+        height, width = self.brightness.shape
+        result = VideoFrame(width, height, "yuv420p")
+        for plane, values in zip(
+            result.planes, (self.brightness, self.blueness, self.redness), strict=True
+        ):
+            _view(plane)[:] = values
+        return result
+
+
+def to_yuv(frame: Image.Image) -> Planes:
     """``frame`` (RGB or L) in BT.709 within 16 to 235, colours at half the resolution.
 
     An odd last row or column is doubled. The planes are those of the equations, rounded once; a
     colour is the mean of the pixels that share it.
     """
-    from av import VideoFrame
-
-    width, height = frame.width + frame.width % 2, frame.height + frame.height % 2
-    result = VideoFrame(width, height, "yuv420p")
-    brightness, blueness, redness = (_view(plane) for plane in result.planes)
+    result = Planes.empty(frame.width + frame.width % 2, frame.height + frame.height % 2)
     if frame.mode == "L":
-        _fill(brightness, np.asarray(frame.point(_grey_steps())))
-        blueness[:], redness[:] = NEUTRAL, NEUTRAL
+        _fill(result.brightness, np.asarray(frame.point(_grey_steps())))
+        result.blueness[:], result.redness[:] = NEUTRAL, NEUTRAL
         return result
-    _fill(brightness, np.asarray(frame.convert("L", (*BRIGHTNESS, DARKEST))))
+    _fill(result.brightness, np.asarray(frame.convert("L", (*BRIGHTNESS, DARKEST))))
     small = frame.reduce(2)
-    _fill(blueness, np.asarray(small.convert("L", (*BLUENESS, NEUTRAL))))
-    _fill(redness, np.asarray(small.convert("L", (*REDNESS, NEUTRAL))))
+    _fill(result.blueness, np.asarray(small.convert("L", (*BLUENESS, NEUTRAL))))
+    _fill(result.redness, np.asarray(small.convert("L", (*REDNESS, NEUTRAL))))
     return result
 
 

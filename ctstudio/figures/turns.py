@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+from ctstudio.figures.planes import Planes
+
 LONGEST_RUN = 48
 """Frames; a picture that needs none before it takes three times the work of another."""
 SHORTEST_RUN = 4
@@ -54,17 +56,12 @@ class Turns:
         self.given = 0  # frames
         self._ended = False
 
-    def add(self, frame: Any) -> Iterator[list[Any]]:
+    def add(self, planes: Planes) -> Iterator[list[Any]]:
         """Take the next frame; give the packets of earlier ones, a list for each, when done."""
-        from av.video.frame import PictureType
-
         turn, place = divmod(self.given, self._run)
-        if place == 0:
-            frame.pict_type = PictureType.I
-        frame.pts = self.given
         number = turn % len(self._contexts)
-        encode = self._contexts[number].encode
-        self._waiting.append(self._threads[number].submit(encode, frame))
+        context, thread = self._contexts[number], self._threads[number]
+        self._waiting.append(thread.submit(_encode, context, planes, self.given, place == 0))
         self.given += 1
         while self._waiting and (
             self._waiting[0].done() or len(self._waiting) > self._run * len(self._contexts)
@@ -92,3 +89,15 @@ class Turns:
                 with suppress(FFmpegError):
                     context.encode(None)
         self._ended = True
+
+
+def _encode(context: Any, planes: Planes, number: int, alone: bool) -> list[Any]:
+    """The packets of a frame, which needs none before it where it stands ``alone``."""
+    from av.video.frame import PictureType
+
+    frame = planes.frame()
+    frame.pts = number
+    if alone:
+        frame.pict_type = PictureType.I
+    packets: list[Any] = context.encode(frame)
+    return packets

@@ -149,7 +149,7 @@ def test_planes_are_those_of_ffmpeg(size):
     rng = np.random.default_rng(1)
     smooth = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
     frame = smooth.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    own = to_yuv(frame)
+    own = to_yuv(frame).frame()
     even = np.pad(np.asarray(frame), ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), "edge")
     theirs = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
         format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
@@ -166,6 +166,6 @@ def test_planes_of_greys_are_the_equation_rounded():
     ramp = np.arange(256, dtype=np.uint8)[None].repeat(2, axis=0)
     wanted = np.floor(16 + ramp[0] * (219.0 / 255) + 0.5)
     for frame in (Image.fromarray(ramp), Image.fromarray(ramp).convert("RGB")):
-        planes = to_yuv(frame).to_ndarray()
+        planes = to_yuv(frame).frame().to_ndarray()
         assert np.array_equal(planes[0], wanted)
         assert set(planes[2:].ravel().tolist()) == {128}
