@@ -28,9 +28,9 @@ from ctstudio.gui.denoising import desk as denoising
 from ctstudio.gui.dropping import Dropping
 from ctstudio.gui.empty_state import EmptyState
 from ctstudio.gui.export import Exporter
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.history.history import History
 from ctstudio.gui.inspection.inspector import Inspector
-from ctstudio.gui.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.desk import MaskDesk
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_bar import PaintBar
@@ -48,7 +48,7 @@ from ctstudio.gui.settings import Settings
 from ctstudio.gui.showing import Showing
 from ctstudio.gui.simulating import Simulator
 from ctstudio.gui.status import Banner, DeviceBadge, JobStrip, MessageLabel, ProbeLabel
-from ctstudio.gui.timeline import Timeline
+from ctstudio.gui.training.timeline import Timeline
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.undo.undoing import Undoing

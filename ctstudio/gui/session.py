@@ -18,7 +18,7 @@ from ctstudio.core.events import Event, Look, Note, Preview
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.job import Jobs
-from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.training.run_log import RunLog
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.undo.stack import UndoStack
 

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 from ctstudio.core.events import Event, Partial, SliceReady
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Volume
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.job import Job
-from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import plain_label

@@ -19,7 +19,7 @@ from ctstudio.figures.curves import smoothed
 from ctstudio.gui import theme
 from ctstudio.gui.curves import plot as plots
 from ctstudio.gui.curves.axes import ValueAxis
-from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.training.run_log import RunLog
 
 HEAD = "step,epoch,seconds,lr,loss,l1,ssim_loss,protocol,psnr,ssim,rmse,noisy_psnr,noisy_rmse\n"
 

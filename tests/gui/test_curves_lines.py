@@ -12,7 +12,7 @@ from ctstudio.core.events import Step, Validation, finish
 from ctstudio.figures.curves import smoothed
 from ctstudio.gui.curves.axes import RunAxis, clock, compact
 from ctstudio.gui.curves.lines import Line, Manner, lines
-from ctstudio.gui.run_log import Row, RunLog, event_of, read_log
+from ctstudio.gui.training.run_log import Row, RunLog, event_of, read_log
 
 HEAD = "step,epoch,seconds,lr,loss,l1,ssim_loss,protocol,psnr,ssim,rmse,noisy_psnr,noisy_rmse\n"
 

@@ -16,8 +16,8 @@ from ctstudio.core.events import finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.figures.colours import diverging_table
-from ctstudio.gui.choice_form import NumberEditor
 from ctstudio.gui.denoising.noise_line import _noise
+from ctstudio.gui.forms.choice_form import NumberEditor
 from ctstudio.gui.viewer.picture_view import Framing
 from ctstudio.workflows.denoise import ClassicalMethod
 

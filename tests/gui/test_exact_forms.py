@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.core.registry import Choice
-from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.forms.choice_form import ChoiceForm
 from ctstudio.learn.recipe import Recipe, bundled, registries
 
 VALUES = (1e-12, 1e-16, 0.0005, 0.9995, 1e-4, 0.001, 123456.789, 2.5e-7)

@@ -14,7 +14,7 @@ from ctstudio.core.events import GradientNorms, Step, finish
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.figures.colours import sequence
 from ctstudio.gui.curves.effect import EffectDialog
-from ctstudio.gui.run_log import RunLog, read_log
+from ctstudio.gui.training.run_log import RunLog, read_log
 
 LAYERS = ("block 1", "block 2", "block 3")
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtWidgets import QFileDialog
 
 from ctstudio.core.registry import Choice
-from ctstudio.gui.choice_form import FileEditor
+from ctstudio.gui.forms.choice_form import FileEditor
 from ctstudio.learn.losses import LOSSES
 from ctstudio.learn.recipe import bundled
 from ctstudio.learn.recipe_check import refuse_what_cannot_be_trained

@@ -224,8 +224,8 @@ def test_earlier_previews_of_a_training_show_how_likely_they_are(hands: Any, thi
     from pathlib import Path
 
     from ctstudio.core.events import Preview
-    from ctstudio.gui.run_layers import RunLayers
     from ctstudio.gui.session import Run
+    from ctstudio.gui.training.run_layers import RunLayers
     from ctstudio.workflows.training import find_recipe
 
     (layer,) = hands.open(thin)

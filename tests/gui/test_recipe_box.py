@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionComboBox
 
-from ctstudio.gui.recipe_box import FROM_FILE, HEADING, SHORT_ROLE, WORK, RecipeBox
+from ctstudio.gui.training.recipe_box import FROM_FILE, HEADING, SHORT_ROLE, WORK, RecipeBox
 from ctstudio.learn.recipe import bundled
 
 

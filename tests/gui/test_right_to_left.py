@@ -10,7 +10,7 @@ from PySide6.QtGui import QFont, QTextLayout, QTextOption
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QSpinBox
 
 from ctstudio.gui import theme
-from ctstudio.gui.section import Section
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.translation import catalogue
 from ctstudio.gui.words import numbers
 

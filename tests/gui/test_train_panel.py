@@ -15,7 +15,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import evaluate
 from ctstudio.ct.volume import Volume
 from ctstudio.gui import app
-from ctstudio.gui.text_dialog import TextDialog
+from ctstudio.gui.forms.text_dialog import TextDialog
 from tests.gui.tiny_recipe import tiny
 
 LIVE = [
@@ -449,7 +449,7 @@ def test_the_network_is_saved(
 def test_the_network_is_published_with_a_card(
     trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ctstudio.gui.publish_dialog import PublishDialog
+    from ctstudio.gui.training.publish_dialog import PublishDialog
     from ctstudio.learn.checkpoint import load
 
     trainer.press(trainer.panel.controls.start)

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication
 
 from ctstudio.ct.window import PRESETS, Window
-from ctstudio.gui.choice_form import NumberEditor
+from ctstudio.gui.forms.choice_form import NumberEditor
 
 Key = Qt.Key
 Left, Middle = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton

@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
-from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.comparing.comparing import ACTIONS, Comparing
 from ctstudio.gui.comparing.modes import MODES
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.session import Layer
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called

@@ -17,10 +17,10 @@ from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Choice, Entry
 from ctstudio.figures.gradients import LEAST, Effect
 from ctstudio.gui import theme
-from ctstudio.gui.choice_form import ChoiceForm
 from ctstudio.gui.curves.axes import ValueAxis
 from ctstudio.gui.curves.plot import COLOURS
 from ctstudio.gui.dialogs import ask_where_to_save
+from ctstudio.gui.forms.choice_form import ChoiceForm
 from ctstudio.gui.session import Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said

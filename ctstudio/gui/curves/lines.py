@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.training.run_log import RunLog
 from ctstudio.gui.translation.catalogue import tr
 
 Kind = Literal["raw", "value", "term", "validation", "noisy", "layer"]

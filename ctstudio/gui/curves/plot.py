@@ -17,7 +17,7 @@ from ctstudio.gui import theme
 from ctstudio.gui.curves.axes import RunAxis, ValueAxis, clock
 from ctstudio.gui.curves.legend import Legend
 from ctstudio.gui.curves.lines import Line, Manner, PlotSpec, extent, lines, nearest, seconds_at
-from ctstudio.gui.run_log import RunLog
+from ctstudio.gui.training.run_log import RunLog
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 

@@ -15,8 +15,8 @@ from ctstudio.gui.curves.bar import CurvesBar
 from ctstudio.gui.curves.gradients import GradientsPage
 from ctstudio.gui.curves.lines import GRADIENTS, PLOTS, Manner, has
 from ctstudio.gui.curves.plot import MOST_RUNS, CurvePlot, Shown
-from ctstudio.gui.run_log import RunLog, read_log
 from ctstudio.gui.session import Run, Session
+from ctstudio.gui.training.run_log import RunLog, read_log
 from ctstudio.gui.translation.catalogue import tr
 
 REDRAW_MS = 800

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice
 from ctstudio.gui import theme
-from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.forms.choice_form import ChoiceForm
 from ctstudio.gui.session import Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.learn import on_board

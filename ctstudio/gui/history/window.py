@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.errors import StudioError
 from ctstudio.gui import theme
-from ctstudio.gui.buttons import clearable
+from ctstudio.gui.forms.buttons import clearable
 from ctstudio.gui.history.comparison import Comparison, ElidedLabel, RunDetails, full_name
 from ctstudio.gui.history.model import RunsFilter, RunsModel, note_on
 from ctstudio.gui.history.reader import Reader

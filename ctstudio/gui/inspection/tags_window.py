@@ -23,7 +23,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Work
 from ctstudio.ct.header import FileHeader
 from ctstudio.ct.series import SeriesInfo
-from ctstudio.gui.buttons import clearable
+from ctstudio.gui.forms.buttons import clearable
 from ctstudio.gui.inspection.tags_model import NAME, TAG, VR, Node, TagsModel
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr

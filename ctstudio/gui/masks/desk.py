@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject
 
 from ctstudio.gui import chrome
-from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.agreement import Agreements, AgreementWindow
 from ctstudio.gui.masks.figure import FigureOfMasks
 from ctstudio.gui.masks.found_masks import FoundMasks

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QToolButton,
 )
 
-from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.masks.menu import PRESSED, swatch
 from ctstudio.gui.masks.overlay import Masks
 from ctstudio.gui.masks.paint_keys import PaintKeys

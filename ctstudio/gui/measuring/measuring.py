@@ -15,7 +15,7 @@ from ctstudio.ct.planes import in_plane
 from ctstudio.figures.panel import Mark
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export_shots import PaneShot
-from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.painter import Painter
 from ctstudio.gui.measuring.drawing import marks_of
 from ctstudio.gui.measuring.entries import Entry, Measurements

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.measuring.entries import Entry
 from ctstudio.gui.measuring.noise_plot import NoisePictures, NoisePlot
 from ctstudio.gui.measuring.plot import colour, square

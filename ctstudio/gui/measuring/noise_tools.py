@@ -13,7 +13,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export_shots import frozen
-from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.masks.overlay import is_mask
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.noise_page import NoisePage

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.ct.planes import plane_name
 from ctstudio.gui import units
-from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.measuring.drawing import one_digit
 from ctstudio.gui.measuring.entries import Entry, Measurements
 from ctstudio.gui.measuring.numbers import Numbers

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui.actions import title as title_of
-from ctstudio.gui.buttons import clearable
+from ctstudio.gui.forms.buttons import clearable
 from ctstudio.gui.palette.fuzzy import score
 from ctstudio.gui.palette.keymap import Keymap
 from ctstudio.gui.palette.palette import plain

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ctstudio.gui.buttons import clearable
+from ctstudio.gui.forms.buttons import clearable
 from ctstudio.gui.palette.fuzzy import score
 from ctstudio.gui.translation.catalogue import tr
 

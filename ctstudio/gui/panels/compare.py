@@ -28,8 +28,8 @@ from ctstudio.ct.metrics import PROTOCOLS, bias, evaluate, uniform_regions
 from ctstudio.gui import theme
 from ctstudio.gui.dialogs import ask_new_folder, ask_where_to_save
 from ctstudio.gui.export import Exporter
-from ctstudio.gui.run_layers import LABEL_NAMES, RESIDUAL
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
+from ctstudio.gui.training.run_layers import LABEL_NAMES, RESIDUAL
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.viewer.linking import same_space

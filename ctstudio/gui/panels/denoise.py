@@ -23,9 +23,9 @@ from ctstudio.gui.denoising.findings import FindingsList
 from ctstudio.gui.denoising.method_box import MethodBox
 from ctstudio.gui.denoising.noise_line import NoiseLine
 from ctstudio.gui.denoising.where_box import WhereBox
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.job import Job
 from ctstudio.gui.live_preview import LivePreview
-from ctstudio.gui.section import Section
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import heading, plain_label, plain_tip

@@ -10,15 +10,15 @@ from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from ctstudio.core.events import Detail, Event, Note, Preview, Progress, Validation
 from ctstudio.gui.job import Job
-from ctstudio.gui.publish_dialog import save_network
-from ctstudio.gui.recipe_form import RecipeForm
-from ctstudio.gui.run_controls import RunControls
-from ctstudio.gui.run_layers import RunLayers
-from ctstudio.gui.run_log import SMALL_NEWS
-from ctstudio.gui.run_numbers import RunNumbers, estimate
-from ctstudio.gui.run_work import RunWork, free_folder
 from ctstudio.gui.session import KeptPreview, Layer, Run, Session
-from ctstudio.gui.training_data import MASK, TrainingData
+from ctstudio.gui.training.data import MASK, TrainingData
+from ctstudio.gui.training.publish_dialog import save_network
+from ctstudio.gui.training.recipe_form import RecipeForm
+from ctstudio.gui.training.run_controls import RunControls
+from ctstudio.gui.training.run_layers import RunLayers
+from ctstudio.gui.training.run_log import SMALL_NEWS
+from ctstudio.gui.training.run_numbers import RunNumbers, estimate
+from ctstudio.gui.training.run_work import RunWork, free_folder
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import heading, in_words, plain_label

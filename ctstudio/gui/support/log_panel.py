@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.gui import theme
-from ctstudio.gui.buttons import clearable
+from ctstudio.gui.forms.buttons import clearable
 from ctstudio.gui.support.book import LEVELS, MOST, LogBook
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.workflows.problem_report import LogLine

@@ -15,7 +15,7 @@ from ctstudio.ct.window import Window, full_range
 from ctstudio.gui.comparing.bar import CompareBar, CompareButton
 from ctstudio.gui.comparing.comparing import Comparing
 from ctstudio.gui.comparing.lens import LensTool
-from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called

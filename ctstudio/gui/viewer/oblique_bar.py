@@ -7,7 +7,7 @@ from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QSizePolicy
 
 from ctstudio.ct.oblique import Oblique
-from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.viewer.pane import Pane
 from ctstudio.gui.viewer.view_grid import ViewGrid

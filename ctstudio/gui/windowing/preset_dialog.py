@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ctstudio.ct.window import Window
-from ctstudio.gui.buttons import picture_button
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.windowing.presets import BUILT_IN, MOST, WIDEST_HU, Preset
 from ctstudio.gui.words import numbers

@@ -17,12 +17,12 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.registry import Choice, Entry, Registry, read_fields
 from ctstudio.gui.dialogs import ask_where_to_save
-from ctstudio.gui.loss_terms import LossTerms
-from ctstudio.gui.network_cost import NetworkCost
-from ctstudio.gui.recipe_box import RecipeBox
-from ctstudio.gui.section import Section
+from ctstudio.gui.forms.section import Section
+from ctstudio.gui.forms.text_dialog import edit_text
 from ctstudio.gui.session import Session
-from ctstudio.gui.text_dialog import edit_text
+from ctstudio.gui.training.loss_terms import LossTerms
+from ctstudio.gui.training.network_cost import NetworkCost
+from ctstudio.gui.training.recipe_box import RecipeBox
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import heading, plain_label

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from ctstudio.core.registry import Choice, Entry, Field
 from ctstudio.gui import theme
-from ctstudio.gui.manners import leave_keys_to_the_images
+from ctstudio.gui.forms.manners import leave_keys_to_the_images
 from ctstudio.gui.translation.catalogue import tr
 
 SLIDER_STEPS = 1000

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, 
 
 from ctstudio.ct.window import PRESETS, Window
 from ctstudio.gui import theme
-from ctstudio.gui.buttons import picture_button
 from ctstudio.gui.dialogs import ask_where_to_save
 from ctstudio.gui.export import Exporter
+from ctstudio.gui.forms.buttons import picture_button
 from ctstudio.gui.history.picture import grey_image
 from ctstudio.gui.job import Job
 from ctstudio.gui.session import KeptPreview, Run, Session

@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVB
 
 from ctstudio.core.registry import Choice, Entry, Registry
 from ctstudio.gui import theme
-from ctstudio.gui.choice_form import NumberEditor
-from ctstudio.gui.section import Section
+from ctstudio.gui.forms.choice_form import NumberEditor
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.translation.catalogue import tr
 
 NEEDY = {"game", "inputs", "network"}

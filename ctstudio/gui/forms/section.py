@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QToolButton, QVBoxLayout, QWidg
 
 from ctstudio.core.registry import Choice, Entry, Registry
 from ctstudio.gui import theme
-from ctstudio.gui.choice_form import ChoiceForm
+from ctstudio.gui.forms.choice_form import ChoiceForm
 from ctstudio.gui.translation.catalogue import tr
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctstudio.core.events import Look, Preview, Work
-from ctstudio.gui.run_log import event_of
-from ctstudio.gui.training_data import Data
+from ctstudio.gui.training.data import Data
+from ctstudio.gui.training.run_log import event_of
 
 if TYPE_CHECKING:
     from ctstudio.learn.recipe import Recipe

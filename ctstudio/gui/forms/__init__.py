@@ -1,0 +1,1 @@
+"""What forms and small dialogs are made of."""

@@ -1,0 +1,1 @@
+"""The parts of the training panel: recipe, data, controls, figures, previews."""
