@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ctstudio.core.events import Work
     from ctstudio.core.registry import Choice
+    from ctstudio.workflows.denoise import Method
     from ctstudio.workflows.evaluation.cases import Case
     from ctstudio.workflows.evaluation.contest import Entry
     from ctstudio.workflows.evaluation.detect import Seen
@@ -71,7 +72,8 @@ if TYPE_CHECKING:
 @click.option(
     "--as-set",
     is_flag=True,
-    help="Leave classical methods their default strength instead of the best one for the truth.",
+    help="Leave classical methods their default strength instead of the best one for the truth, "
+    "and blend no network.",
 )
 @click.option(
     "--discs",
@@ -142,7 +144,7 @@ def command(
     entries = drain(contest.evaluate(cases, chosen, protocols=judged, tune=not as_set))
     seen = drain(_discs(entries, cases[0].name, discs)) if discs else []
     for phantom in phantoms:
-        used = [entry.used for entry in entries if entry.case == phantom.name]
+        used = _used(entries, phantom.name)
         seen += drain(disc_phantom.detect_in(phantom, used))
     line = "ctstudio " + shlex.join(sys.argv[1:])
     with atomic_folder(out) as folder:
@@ -196,8 +198,13 @@ def _discs(entries: Sequence[Entry], case: str, realisations: int) -> Work[list[
     from ctstudio.workflows.evaluation.detect import detect
 
     truth = yield from phantom()
-    used = [entry.used for entry in entries if entry.case == case]
+    used = _used(entries, case)
     return (yield from detect(truth, NOISE, used, realisations))
+
+
+def _used(entries: Sequence[Entry], case: str) -> list[Method | None]:
+    """The methods of a case by themselves, not blended."""
+    return [entry.used for entry in entries if entry.case == case and entry.share == 1]
 
 
 def _pair(path: Path, truth: Path, selector: str | None, slices: int, around: int) -> Case:

@@ -131,6 +131,44 @@ def test_a_classical_method_is_tuned_and_reported(volume) -> None:
     assert drawn.width > drawn.height > 500
 
 
+class Clean:
+    """A method that knows the noise-free image."""
+
+    title, description = "Clean", "all noise is gone"
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def denoise_slice(self, hu: np.ndarray) -> np.ndarray:
+        return self.image
+
+
+def test_whoever_removes_the_noise_of_the_truth_too_is_blended() -> None:
+    """Truth and input share noise of one SD, the input has as much again: half of each is best,
+    and off by SD / sqrt 2 where the clean image is off by SD."""
+    clean = edges(1.0)
+    rng = np.random.default_rng(4)
+    shared, added = rng.normal(0, 10, (2, 3, *clean.shape)).astype(np.float32)
+    slices = tuple(
+        Slice(k, (clean + shared[k] + added[k])[None], clean + shared[k]) for k in range(3)
+    )
+    case = Case("pair", "drawn", SPACING, slices)
+    _, plain, blended = finish(evaluate([case], [Clean(clean)], protocols=["full"]))
+    assert (plain.method, plain.share) == ("Clean", 1.0)
+    assert (blended.method, blended.share) == ("Clean, 50 %", 0.5)
+    assert mean([row["rmse full"] for row in plain.rows]).value == pytest.approx(10, rel=0.02)
+    off = mean([row["rmse full"] for row in blended.rows]).value
+    assert off == pytest.approx(10 / math.sqrt(2), rel=0.02)
+    for image, one in zip(blended.images, slices, strict=True):
+        np.testing.assert_allclose(image, (clean + one.input) / 2, atol=1e-3)
+
+    assert len(finish(evaluate([case], [Clean(clean)], protocols=["A"], tune=False))) == 2
+    exact = Case(
+        "exact", "drawn", SPACING, tuple(Slice(k, one.noisy, clean) for k, one in enumerate(slices))
+    )
+    assert len(finish(evaluate([exact], [Clean(clean)], protocols=["A"]))) == 2
+
+
 def test_json_has_no_numbers_that_are_none() -> None:
     air = np.full((64, 64), -1000, np.float32)
     case = Case("air", "none", SPACING, (Slice(0, air[None], air),))

@@ -1,4 +1,4 @@
-"""Methods on cases: classical ones at their best, networks as they are."""
+"""Methods on cases: classical ones at their best, networks as they are and blended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.metrics import PROTOCOLS, rmse
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.workflows.denoise import ClassicalMethod, Method, NetworkMethod, method_from_choice
 from ctstudio.workflows.evaluation.cases import Case
@@ -19,6 +20,8 @@ from ctstudio.workflows.scan_alone import ScanAlone
 from ctstudio.workflows.stages import stage
 
 TUNED_ON = 2  # slices
+SHARES = tuple(k / 20 for k in range(20, 0, -1))
+A = PROTOCOLS["A"]
 NOISY = "Noisy input"
 PROTOCOLS_USED = ("A", "B chest", "B abdomen", "full")
 
@@ -29,7 +32,8 @@ class Entry:
 
     ``rows`` holds the measures of each slice (see `measure`), ``images`` the slices ``(y, x)`` HU,
     ``seconds`` the time of each; ``parameters`` is the number of a network's weights, 0 for others.
-    ``used`` is the method with the settings that it had, None for the noisy input.
+    ``used`` is the method with the settings that it had, None for the noisy input; ``share`` is how
+    much of its result there is in the images, the rest being the noisy input.
     """
 
     case: str
@@ -40,6 +44,7 @@ class Entry:
     rows: list[dict[str, float]] = field(default_factory=list)
     images: list[NDArray[np.float32]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    share: float = 1.0
 
 
 def neighbours_of(methods: Sequence[Method]) -> int:
@@ -61,8 +66,10 @@ def evaluate(
     tune
         Whether a classical method gets the strength that brings it closest to the truth (protocol
         A, on two of the slices): an oracle, so that no rival is weak. Else it has the settings
-        that it came with. One that learns from the scan alone does so from the noisy slices of the
-        case, in its own time, which does not count as seconds of a slice.
+        that it came with. A network, which has no strength, is judged as it is and, where that
+        comes closer to the same truth, blended with the noisy input: a truth that is noisy itself
+        favours who leaves noise. One that learns from the scan alone does so from the noisy slices
+        of the case, in its own time, which does not count as seconds of a slice.
 
     Raises
     ------
@@ -102,14 +109,53 @@ def evaluate(
                 done += 1
                 yield Progress(done, total, f"{case.name}: {title}")
             entries.append(entry)
+            if tune and not isinstance(method, ClassicalMethod):
+                yield Progress(done, total, f"{case.name}: {title}, blended")
+                entries += _blended(entry, case, grounds, protocols)
     return entries
+
+
+def _blended(
+    entry: Entry, case: Case, grounds: Sequence[Ground], protocols: Sequence[str]
+) -> list[Entry]:
+    """The same method blended with its input as suits the truth best; none where it is best so."""
+    chosen = _tuned_on(case)
+
+    def error(share: float) -> float:
+        pairs = [(_mixed(entry.images[k], case.slices[k].input, share), k) for k in chosen]
+        return float(np.mean([rmse(*map(A.prepare, (i, case.slices[k].truth))) ** 2
+                              for i, k in pairs]))  # fmt: skip
+
+    share = min(SHARES, key=error)
+    if share == 1:
+        return []
+    percent = f"{share:.0%}".replace("%", " %")
+    about = f"{entry.settings}; {percent} of its result, the rest the noisy input"
+    mixed = replace(entry, method=f"{entry.method}, {percent}", settings=about, rows=[], images=[],
+                    share=share)  # fmt: skip
+    for one, image, ground in zip(case.slices, entry.images, grounds, strict=True):
+        mixed.images.append(_mixed(image, one.input, share))
+        mixed.rows.append(measure(mixed.images[-1], one.input, ground, protocols))
+    return [mixed]
+
+
+def _mixed(
+    image: NDArray[np.float32], noisy: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = noisy + np.float32(share) * (image - noisy)
+    return result
+
+
+def _tuned_on(case: Case) -> list[int]:
+    """The slices of a case whose truth an oracle may look at."""
+    count = len(case.slices)
+    return sorted({count // 4, (3 * count) // 4})[:TUNED_ON]
 
 
 def _at_its_best(method: ClassicalMethod, case: Case) -> Work[ClassicalMethod]:
     from ctstudio.classical.apply import best_setting
 
-    count = len(case.slices)
-    chosen = sorted({count // 4, (3 * count) // 4})[:TUNED_ON]
+    chosen = _tuned_on(case)
     noisy = np.stack([case.slices[k].input for k in chosen])
     truth = np.stack([case.slices[k].truth for k in chosen])
     best = yield from best_setting(noisy, truth, method.choice, "A")
