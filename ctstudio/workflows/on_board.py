@@ -12,6 +12,7 @@ import numpy as np
 from ctstudio import __version__
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.averaging import averaged_below
 from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.cards import Card, Range, TrainedOn
@@ -66,7 +67,7 @@ def put_on_board(
 def card_of(
     model: TrainedModel, name: str, series: Sequence[SeriesInfo], credits: Credits
 ) -> Work[Card]:
-    """The card of a network that was trained on ``series``."""
+    """The card of a network that was trained on ``series``, as the network was shown them."""
     from ctstudio.learn import wording
     from ctstudio.learn.cost import cost_of
     from ctstudio.learn.judge import PROTOCOL
@@ -78,6 +79,8 @@ def card_of(
     noises: list[float] = []
     for number, info in enumerate(series, start=1):
         volume = yield from stage(read(info), f"Reading series {number} of {len(series)}")
+        if quiet := float(recipe.task.params.get("quiet_hu", 0)):
+            volume = yield from averaged_below(volume, quiet)
         noises += yield from _noises(recipe, volume)
         geometry, source = volume.geometry, volume.source
         spacing = float(np.mean(geometry.spacing_mm)) if geometry.spacing_known else None

@@ -16,8 +16,13 @@ from ctstudio.learn.recipe import bundled
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run folder with a network for any dose."""
+    """A run folder with a network for any dose that learnt from series as they are."""
+    return _run(tmp_path, quiet_hu=0)
+
+
+def _run(tmp_path: Path, quiet_hu: float) -> Path:
     recipe = bundled()["drunet-any-dose"].with_setting("device", "cpu")
+    recipe = recipe.with_setting("task.quiet_hu", quiet_hu)
     module = checkpoint.build(recipe)
     torch.manual_seed(1)
     torch.nn.init.normal_(module.last.weight, std=0.01)
@@ -56,6 +61,17 @@ def test_from_a_run_to_a_denoised_series(
     out = str(tmp_path / "out")
     assert main.run(["denoise", str(series_folder), "--method", "mine", "--out", out]) == 0
     assert len(list(Path(out).glob("*.dcm"))) == 6
+
+
+def test_the_card_tells_of_series_as_the_network_was_shown_them(
+    tmp_path: Path, series_folder: Path
+) -> None:
+    """The discs have noise of 30 HU: they are averaged, 2 x 2 pixels at first."""
+    run, own = _run(tmp_path, quiet_hu=14), tmp_path / "own"
+    words = ["models", "--from", str(run), "--name", "quiet", "--folder", str(own)]
+    assert main.run([*words, str(series_folder)]) == 0
+    told = json.loads((own / "quiet.json").read_text())["series"][0]
+    assert (told["slices"], told["spacing_mm"]) == (6, 1.6)
 
 
 def test_what_cannot_be_put_on_board(
