@@ -107,11 +107,11 @@ def spread(count: int, slices: int = SLICES) -> list[int]:
 def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> list[Finding]:
     """In what a scan is of another kind than those that a network learnt from.
 
-    Kernels are compared by name. Where the card is silent, so is this.
+    Kernels are compared by name; those whose noise was simulated are known as well. Where the card is silent, so is this.
     """
     found: list[Finding] = []
     source: Source = scan.source
-    kernels = {_plain(kernel) for kernel in card.kernels}
+    kernels = {_plain(kernel) for kernel in (*card.kernels, *card.simulated_kernels)}
     if kernels and source.kernel and _plain(source.kernel) not in kernels:
         found.append(
             Finding(

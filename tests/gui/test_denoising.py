@@ -86,7 +86,7 @@ def draw_rectangle(hands: Any) -> None:
 def test_a_network_on_board_works_at_once(network: TrainedModel, hands: Any, thin: Any) -> None:
     hands.open(thin)
     panel = hands.window.denoise_panel
-    assert panel.method.currentText() == "On-board network: Any dose, tiny", "it comes first"
+    assert panel.method.currentText() == "On board: Any dose, tiny", "it comes first"
     assert "It measures the noise itself. For noise of 20 to 80 HU" in texts(panel.methods)
     hands.press(panel.apply_button)
     hands.idle()
@@ -109,7 +109,7 @@ def test_without_a_network_on_board_none_is_offered(hands: Any) -> None:
     assert "This scan alone, no other data" in offered
     known = [each.card.title for each in on_board.networks()]
     assert [text for text in offered if text.startswith("On-board")] == [
-        f"On-board network: {title}" for title in known
+        f"On board: {title}" for title in known
     ]
 
 

@@ -97,6 +97,11 @@ def test_a_scan_like_those_learnt_from() -> None:
     assert not {"Kernel", "Pixel size", "Slice thickness", "Noise level"} & set(found)
 
 
+def test_a_kernel_whose_noise_was_simulated_is_known() -> None:
+    found = told(truth(), replace(CARD, simulated_kernels=("ram-lak", "hann")), kernel="hann")
+    assert "Kernel" not in found
+
+
 def test_a_scan_of_another_kind_is_told_in_every_respect() -> None:
     card = Card(
         "t", "n", 1, 1, series=(TrainedOn(10, 0.4, 5.0, "B70f"),), noise_hu=Range(50, 90)
