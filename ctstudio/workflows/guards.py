@@ -107,7 +107,8 @@ def spread(count: int, slices: int = SLICES) -> list[int]:
 def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> list[Finding]:
     """In what a scan is of another kind than those that a network learnt from.
 
-    Kernels are compared by name; those whose noise was simulated are known as well. Where the card is silent, so is this.
+    Kernels are compared by name; those whose noise was simulated are known as well. Where the
+    card is silent, so is this.
     """
     found: list[Finding] = []
     source: Source = scan.source
