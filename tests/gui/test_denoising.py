@@ -103,12 +103,12 @@ def test_a_network_on_board_works_at_once(network: TrainedModel, hands: Any, thi
     assert "The network has not seen scans of this kernel" in texts(panel.findings)
 
 
-def test_without_a_network_on_board_none_is_offered(hands: Any) -> None:
+def test_the_networks_on_board_are_offered(hands: Any) -> None:
     combo = hands.window.denoise_panel.method
     offered = [combo.itemText(k) for k in range(combo.count())]
     assert "This scan alone, no other data" in offered
     known = [each.card.title for each in on_board.networks()]
-    assert [text for text in offered if text.startswith("On-board")] == [
+    assert [text for text in offered if text.startswith("On board")] == [
         f"On board: {title}" for title in known
     ]
 

@@ -197,6 +197,7 @@ def test_keys_do_not_act_while_one_types(hands: Any, thin: Any) -> None:
     view = hands.view
     before = (view.index, view.window, view.framing, view.show_info)
     panel = hands.window.denoise_panel
+    panel.choose("tv")  # which has numbers to type
     editor = next(e for e in panel.form.findChildren(NumberEditor) if e.isVisible())
     box = editor.box
     assert isinstance(box, QAbstractSpinBox)

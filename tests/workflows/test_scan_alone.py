@@ -102,7 +102,7 @@ def test_it_is_judged_beside_others(some_steps: None) -> None:
     scan, truth = noisy("hann", 4, 96), clean(4, 96)
     slices = tuple(Slice(z, scan.slice_hu(z)[None], truth[z]) for z in range(4))
     work = evaluate([Case("disc", "made", SPACING, slices)], [ScanAlone(6 / 60)], protocols=["A"])
-    before, after = finish(work)
+    before, after, *_ = finish(work)
     assert after.method == "This scan alone"
     assert after.parameters > 1000
     assert np.mean([row["psnr A"] for row in after.rows]) > np.mean(

@@ -122,7 +122,7 @@ class MethodBox(QWidget):
                 text = tr("Network: {0}").format(model.title)
                 self.combo.addItem(theme.icon(network), text, model)
             for each in self._on_board:
-                text = tr("On board: {0}").format(each.card.title)
+                text = tr("On board: {0}").format(tr(each.card.title))
                 self.combo.addItem(theme.icon(network), text, each)
             text = tr("This scan alone, no other data")
             self.combo.addItem(theme.icon("mdi6.school-outline"), text, scan_alone.NAME)
