@@ -43,6 +43,11 @@ settings_option = click.option(
 )
 
 
+def how_many(files: Sequence[object]) -> str:
+    """How many files there are, in words: 1 file, 2 files."""
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
+
+
 def examples(*lines: str) -> str:
     """An epilog that keeps its lines."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ctstudio.cli.common import ANY_PATH, examples, open_series, paths_argument, series_option
+from ctstudio.cli.common import (
+    ANY_PATH,
+    examples,
+    how_many,
+    open_series,
+    paths_argument,
+    series_option,
+)
 from ctstudio.cli.progress import drain
 
 if TYPE_CHECKING:
@@ -74,9 +81,9 @@ def command(
         _tell_of_the_rest(found, series)
     cleaner = deidentifier(key=key, shift_dates=shift_dates, patient=patient)
     files = drain(deidentify_series(series, out, cleaner, segmentations=labels))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
     click.echo(
-        f"{count} of {len(series)} series written to {out}, de-identified (PS3.15 basic profile)"
+        f"{how_many(files)} of {len(series)} series written to {out}, "
+        "de-identified (PS3.15 basic profile)"
     )
 
 

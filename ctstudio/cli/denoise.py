@@ -10,6 +10,7 @@ import click
 from ctstudio.cli.common import (
     ANY_PATH,
     examples,
+    how_many,
     open_series,
     parse_settings,
     path_argument,
@@ -74,5 +75,4 @@ def command(
     series = open_series([path], selector)
     cleaner = deidentifier() if deidentify else None
     files = drain(denoise_series(series, chosen, out, kind, deidentify=cleaner))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
-    click.echo(f"{count} written to {out} ({chosen.description})")
+    click.echo(f"{how_many(files)} written to {out} ({chosen.description})")

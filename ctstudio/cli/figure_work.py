@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctstudio.cli.common import open_series, parse_settings
+from ctstudio.cli.common import how_many, open_series, parse_settings
 from ctstudio.cli.progress import drain
 from ctstudio.core.errors import StudioError
 
@@ -280,8 +280,7 @@ def write_all(spec: FigureSpec, options: dict[str, Any], write: Writer) -> None:
         overwrite = options["overwrite"]
         _require_no_source(numbered(out, len(runs or series)), options, series)
         written = drain(make_each(spec, series, runs, out, overwrite=overwrite, write=write))
-        files = "1 file" if len(written) == 1 else f"{len(written)} files"
-        click.echo(f"{files} written, from {written[0]} on")
+        click.echo(f"{how_many(written)} written, from {written[0]} on")
         return
     from ctstudio.workflows.figures.fitting import require_fit
     from ctstudio.workflows.figures.material import gather

@@ -10,6 +10,7 @@ import click
 from ctstudio.cli.common import (
     ANY_PATH,
     examples,
+    how_many,
     open_numbered,
     path_argument,
     series_option,
@@ -81,8 +82,7 @@ def command(
     if out is None:
         raise click.UsageError("Missing option '--out': a new folder for the files.")
     files = drain(mend_series(series, _chosen(series, fixes), out, kind, spacing_mm=spacing_mm))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
-    click.echo(f"{count} written to {out}")
+    click.echo(f"{how_many(files)} written to {out}")
 
 
 def _chosen(series: SeriesInfo, fixes: tuple[str, ...]) -> list[Fix]:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
-from ctstudio.cli.common import ANY_PATH, examples
+from ctstudio.cli.common import (
+    ANY_PATH,
+    examples,
+    how_many,
+)
 from ctstudio.cli.progress import drain
 
 BODY_MM = 352
@@ -67,5 +71,4 @@ def command(
         )
     )
     files = drain(write_series(volume, out, series_number=1))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
-    click.echo(f"{count} written to {out}")
+    click.echo(f"{how_many(files)} written to {out}")

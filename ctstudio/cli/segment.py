@@ -7,7 +7,14 @@ from typing import Literal
 
 import click
 
-from ctstudio.cli.common import ANY_PATH, EXISTING, examples, open_series, series_option
+from ctstudio.cli.common import (
+    ANY_PATH,
+    EXISTING,
+    examples,
+    how_many,
+    open_series,
+    series_option,
+)
 from ctstudio.cli.progress import drain
 
 
@@ -85,7 +92,6 @@ def command(
     files = drain(
         segment_series(series, network, out, kind, blobs=blobs, deidentify=cleaner, truth=truth)
     )
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
-    click.echo(f"{count} written to {out} ({network.method})")
+    click.echo(f"{how_many(files)} written to {out} ({network.method})")
     if truth:
         click.echo((out / AGREEMENT).read_text(encoding="utf-8").rstrip().replace(",", "  "))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.events import Progress, Work
-from ctstudio.ct.padding import measured
+from ctstudio.ct.padding import AIR_HU, measured
 from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
 from ctstudio.ct.volume import Volume
 
@@ -17,8 +16,6 @@ MEASURED_SLICES = 6
 SLAB = 3
 THICKEST_MM = 6.0
 """Slices farther apart are not averaged: they show too different anatomy."""
-
-AIR_HU = -1000.0
 
 
 def averaged_below(volume: Volume, noise_hu: float) -> Work[Volume]:
@@ -67,10 +64,8 @@ def averaged_below(volume: Volume, noise_hu: float) -> Work[Volume]:
 def _noise(volume: Volume) -> float:
     """The SD in the soft tissue of some slices, HU; nan where there is none."""
     chosen = np.linspace(0, len(volume) - 1, min(MEASURED_SLICES, len(volume))).round().astype(int)
-    spacing = volume.geometry.spacing_mm
-    told = [noise_of_tissue(noise_of_tissues([volume.slice_hu(int(z))], spacing)) for z in chosen]
-    known = [each for each in told if not math.isnan(each)]
-    return float(np.median(known)) if known else math.nan
+    slices = [volume.slice_hu(int(z)) for z in chosen]
+    return noise_of_tissue(noise_of_tissues(slices, volume.geometry.spacing_mm))
 
 
 def _halved(hu: NDArray[np.float32]) -> NDArray[np.float32]:

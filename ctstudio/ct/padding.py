@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 PADDING_HU = -1500.0
 """Values at or below this may be padding: scanners write -2000 or -3024 outside their circle."""
 
+AIR_HU = -1000.0
+"""What stands for it where a number is needed."""
+
 
 def measured(hu: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Where a slice ``(y, x)`` of HU was measured: not at padding, and not where it is no number.

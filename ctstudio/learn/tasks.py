@@ -161,7 +161,7 @@ def synthetic(
     """The series is the target; the input is the series with new noise at every step."""
     from ctstudio.learn.synthetic import SyntheticNoise
 
-    return SyntheticNoise(quiet_hu=quiet_hu, body_share=body_share, augment=augment)  # fmt: skip
+    return SyntheticNoise(quiet_hu=quiet_hu, body_share=body_share, augment=augment)
 
 
 @TASKS.add("pairs", title="Pairs of series", tags=["targets"])

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice
-from ctstudio.ct.padding import measured
+from ctstudio.ct.padding import AIR_HU, measured
 from ctstudio.ct.volume import Volume
 
-AIR_HU = -1000.0
 SEED = 20_000
 
 

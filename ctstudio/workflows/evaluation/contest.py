@@ -21,7 +21,7 @@ from ctstudio.workflows.stages import stage
 
 TUNED_ON = 2  # slices
 SHARES = tuple(k / 20 for k in range(20, 0, -1))
-A = PROTOCOLS["A"]
+TUNED_BY = "A"  # protocol
 NOISY = "Noisy input"
 PROTOCOLS_USED = ("A", "B chest", "B abdomen", "full")
 
@@ -119,17 +119,19 @@ def _blended(
     entry: Entry, case: Case, grounds: Sequence[Ground], protocols: Sequence[str]
 ) -> list[Entry]:
     """The same method blended with its input as suits the truth best; none where it is best so."""
-    chosen = _tuned_on(case)
+    prepare = PROTOCOLS[TUNED_BY].prepare
 
     def error(share: float) -> float:
-        pairs = [(_mixed(entry.images[k], case.slices[k].input, share), k) for k in chosen]
-        return float(np.mean([rmse(*map(A.prepare, (i, case.slices[k].truth))) ** 2
-                              for i, k in pairs]))  # fmt: skip
+        total = 0.0
+        for k in _tuned_on(case):
+            image = _mixed(entry.images[k], case.slices[k].input, share)
+            total += rmse(prepare(image), prepare(case.slices[k].truth)) ** 2
+        return total
 
     share = min(SHARES, key=error)
     if share == 1:
         return []
-    percent = f"{share:.0%}".replace("%", " %")
+    percent = f"{100 * share:.0f} %"
     about = f"{entry.settings}; {percent} of its result, the rest the noisy input"
     mixed = replace(entry, method=f"{entry.method}, {percent}", settings=about, rows=[], images=[],
                     share=share)  # fmt: skip
@@ -158,7 +160,7 @@ def _at_its_best(method: ClassicalMethod, case: Case) -> Work[ClassicalMethod]:
     chosen = _tuned_on(case)
     noisy = np.stack([case.slices[k].input for k in chosen])
     truth = np.stack([case.slices[k].truth for k in chosen])
-    best = yield from best_setting(noisy, truth, method.choice, "A")
+    best = yield from best_setting(noisy, truth, method.choice, TUNED_BY)
     return method_from_choice(best)
 
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.detectability import matched
+from ctstudio.ct.padding import AIR_HU
 from ctstudio.files.metaimage import slices_of as read_slices
 from ctstudio.workflows.denoise import Method
-from ctstudio.workflows.evaluation.cases import AIR_HU, Case, Slice
+from ctstudio.workflows.evaluation.cases import Case, Slice
 from ctstudio.workflows.evaluation.contest import NOISY, slices_of
 from ctstudio.workflows.evaluation.detect import SIDE_OVER_DISC, Seen
 
