@@ -137,9 +137,6 @@ def command(
         else:
             cases.append(_simulated(path, selector, _noise(noise, settings), slices, around))
     phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
-    if phantoms:
-        for method in chosen:
-            disc_phantom.require_one_slice(method)
     cases += [phantom.case() for phantom in phantoms]
     entries = drain(contest.evaluate(cases, chosen, protocols=judged, tune=not as_set))
     seen = drain(_discs(entries, cases[0].name, discs)) if discs else []

@@ -15,7 +15,7 @@ from ctstudio.ct.shares import Shared, Shares
 from ctstudio.ct.views import Blend, Difference, LiveSlices, SliceStack
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
-from ctstudio.workflows.denoise import Method
+from ctstudio.workflows.denoise import Method, around
 from ctstudio.workflows.figures.naming import difference_title, series_title
 
 SETTLE_MS = 60  # a slider that is being dragged asks for one preview, not for fifty
@@ -137,7 +137,7 @@ class LivePreview(QObject):
             self._session.report(error)
             return
         revision = self._revision
-        hu = source.stack.slice_hu(index)
+        hu = around(method, source.stack, index)
         self.said.emit(tr("{0}: computing slice {1} ...").format(method.title, index + 1))
         self._session.jobs.start(
             "preview",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ctstudio.ct.volume import Volume
+    from ctstudio.ct.views import SliceStack
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def neighbours(index: int, count: int, slices: int) -> list[int]:
     return [min(max(first + k, 0), count - 1) for k in range(slices)]
 
 
-def slab(volume: Volume, index: int, slices: int) -> NDArray[np.float32]:
+def slab(volume: SliceStack, index: int, slices: int) -> NDArray[np.float32]:
     """HU of slice ``index`` among its neighbours ``(slices, y, x)``."""
     wanted = neighbours(index, len(volume), slices)
     hu = {z: volume.slice_hu(z) for z in dict.fromkeys(wanted)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from ctstudio.ct.volume import Volume
 from ctstudio.learn.context import neighbours
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.noise import NOISES, Noise
+from ctstudio.learn.noise.base import sent
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.tasks import Batch, Pair
 
@@ -22,15 +24,28 @@ VALIDATION_SEED = 20_000
 
 
 class SyntheticNoise(InMemory):
-    """Pairs by adding noise to clean images; neighbouring slices have noise of their own."""
+    """Pairs by adding noise to clean images.
+
+    Neighbouring slices have noise of one kind, and each its own draw. In part of the patches the
+    draws are mixed, up to a correlation of ``shared_noise`` between slices next to each other, and
+    in a part of ``alone_share`` the slice itself stands in its neighbours' place.
+    """
 
     shows_neighbours = True
 
     def __init__(
-        self, *, quiet_hu: float = 0.0, body_share: float = 0.25, augment: bool = True
+        self,
+        *,
+        quiet_hu: float = 0.0,
+        shared_noise: float = 0.0,
+        alone_share: float = 0.0,
+        body_share: float = 0.25,
+        augment: bool = True,
     ) -> None:
         super().__init__(body_share=body_share, augment=augment)
         self.quiet_hu = quiet_hu
+        self.shared_noise = shared_noise
+        self.alone_share = alone_share
 
     def prepare(
         self,
@@ -68,7 +83,7 @@ class SyntheticNoise(InMemory):
         yield from noise.prepare(
             stack,
             self.volumes[number].geometry.spacing_mm,
-            slices=range(len(stack)),
+            slices=range(len(learn)),
             seed=self.recipe.seed + number,
         )
         return noise
@@ -78,12 +93,16 @@ class SyntheticNoise(InMemory):
         clean = self.cut(series, where)
         if self.context.slices == 1:
             return Batch(noise.patches(clean, where, generator), clean)
-        noisy = torch.empty_like(clean)
-        rows = series.around[where[:, 0]]
-        for k in range(self.context.slices):
-            there = torch.column_stack([rows[:, k], where[:, 1:]])
-            noisy[:, k : k + 1] = noise.patches(clean[:, k : k + 1], there, generator)
+        noisy = noise.patches(clean, where, generator)
+        if self.shared_noise > 0:
+            highest = torch.rand(len(clean), generator=generator, device=generator.device)
+            noisy = _shared(clean, noisy, sent(self.shared_noise * highest, clean.device))
         middle = self.context.slices // 2
+        itself = noisy[:, middle : middle + 1]
+        if self.alone_share > 0:
+            draw = torch.rand(len(clean), generator=generator, device=generator.device)
+            alone = sent(draw < self.alone_share, clean.device).view(-1, 1, 1, 1)
+            noisy = torch.where(alone, itself, noisy)
         return Batch(noisy, clean[:, middle : middle + 1])
 
     def pair(self, number: int, z: int) -> Pair:
@@ -92,11 +111,25 @@ class SyntheticNoise(InMemory):
     def _pair_of(self, volume: Volume, z: int) -> Pair:
         noise: Noise = NOISES.make(self.recipe.noise)
         wanted = neighbours(z, len(volume), self.context.slices)
-        noisy = {}
-        for beside in dict.fromkeys(wanted):
-            clean = torch.from_numpy(clean_slice(volume, beside))
-            seed = VALIDATION_SEED + beside
-            noisy[beside] = noise.slice(clean, volume.geometry.spacing_mm, seed=seed).float()
-        target = torch.from_numpy(clean_slice(volume, z))
-        around = torch.stack([noisy[beside] for beside in wanted]) if len(wanted) > 1 else None
-        return Pair(z, noisy[z], target, around)
+        shown = {beside: row for row, beside in enumerate(sorted(set(wanted)))}
+        clean = torch.from_numpy(np.stack([clean_slice(volume, beside) for beside in shown]))
+        # One seed for all of them: it may decide the kind of noise, which a scan has one of.
+        seed = VALIDATION_SEED + z
+        noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=seed).float()
+        around = noisy[[shown[beside] for beside in wanted]] if len(wanted) > 1 else None
+        return Pair(z, noisy[shown[z]], clean[shown[z]], around)
+
+
+def _shared(clean: Tensor, noisy: Tensor, correlation: Tensor) -> Tensor:
+    """``noisy`` ``(b, n, p, p)`` with noise that slices next to each other partly share.
+
+    ``correlation`` is ``(b,)``. The noise of the slice in the middle stays as it is; where a
+    neighbour has none (padding), it stays without.
+    """
+    middle = clean.shape[1] // 2
+    noise = noisy - clean
+    distance = (torch.arange(clean.shape[1], device=clean.device) - middle).abs()
+    shared = (correlation[:, None] ** distance)[..., None, None]
+    mixed = shared * noise[:, middle : middle + 1] + (1 - shared**2).sqrt() * noise
+    mixed[:, middle] = noise[:, middle]
+    return clean + torch.where(noise == 0, noise, mixed)

@@ -149,7 +149,7 @@ def _quarter_dose(volume: Volume) -> Work[Volume]:
     for start in range(0, len(volume), 2):
         yield Progress(start, len(volume), text)
         clean = torch.from_numpy(volume.hu(start, start + 2))
-        noisy = noise.slices(clean, volume.geometry.spacing_mm, seed=_SEED + start)
+        noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=_SEED + start)
         # Not cut off at -1024 HU as scanners do: the mean in air stays right.
         hu[start : start + 2] = noisy.round().clamp(-8192, 8191).numpy()
     yield Progress(len(volume), len(volume), text)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,14 @@ from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice, parse_value
 from ctstudio.ct.volume import Source, Volume
 from ctstudio.learn import on_board
+from ctstudio.learn.context import slab
 from ctstudio.learn.on_board import OnBoard
 from ctstudio.workflows import scan_alone
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
+    from ctstudio.ct.views import SliceStack
     from ctstudio.dicom.deidentify import Deidentifier
     from ctstudio.learn.checkpoint import TrainedModel
     from ctstudio.workflows.save import Kind
@@ -50,6 +52,10 @@ class Method(Protocol):
     def description(self) -> str:
         """The title with all settings, for the history of a volume and a series' header."""
 
+    @property
+    def neighbours(self) -> int:
+        """How many neighbouring slices, the slice itself included, it looks at."""
+
     def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
         """Denoise all slices, slice ``first`` (default the middle) first where that is possible.
 
@@ -59,7 +65,8 @@ class Method(Protocol):
     def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
         """One slice ``(y, x)`` float32 HU, same shape back: for live previews and figures.
 
-        Networks that look at ``n`` slices may be given ``(n, y, x)``, the slice in the middle.
+        A method that looks at ``n`` slices is given ``(n, y, x)``, the slice in the middle (see
+        `around`); a slice that stands alone takes its neighbours' place.
         """
 
 
@@ -68,6 +75,7 @@ class ClassicalMethod:
     """A classical filter; ``choice`` holds all its settings."""
 
     choice: Choice
+    neighbours: ClassVar[int] = 1
 
     @property
     def name(self) -> str:
@@ -105,6 +113,12 @@ class NetworkMethod:
     name: str
 
     @property
+    def neighbours(self) -> int:
+        from ctstudio.learn.context import context_of
+
+        return context_of(self.model.module).slices
+
+    @property
     def title(self) -> str:
         return self.model.title
 
@@ -134,6 +148,10 @@ class OnBoardMethod:
         return self.network.name
 
     @property
+    def neighbours(self) -> int:
+        return self.network.card.neighbours
+
+    @property
     def title(self) -> str:
         return self.network.card.title
 
@@ -159,6 +177,16 @@ def _loaded(file: Path, name: str) -> NetworkMethod:
     from ctstudio.learn.checkpoint import load
 
     return NetworkMethod(load(file), name)
+
+
+def around(method: Method, stack: SliceStack, index: int) -> NDArray[np.float32]:
+    """What `Method.denoise_slice` is given of a slice: ``(y, x)``, or ``(n, y, x)``.
+
+    Beyond the ends the outermost slice is repeated, as where a series is denoised.
+    """
+    if method.neighbours == 1:
+        return stack.slice_hu(index)
+    return slab(stack, index, method.neighbours)
 
 
 def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = None) -> Method:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,7 @@ class ScanAlone:
     """A `ctstudio.workflows.denoise.Method` that learns first, for ``minutes`` in all."""
 
     minutes: float = 5.0
+    neighbours: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if not 0.05 <= self.minutes <= 24 * 60:

@@ -32,6 +32,10 @@ class Sparing:
     def description(self) -> str:
         return f"{self.method.description}; {self.shares.words}"
 
+    @property
+    def neighbours(self) -> int:
+        return self.method.neighbours
+
     def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
         """One slice as the method makes it: a slice alone has no place to be spared."""
         return self.method.denoise_slice(hu)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ctstudio.core.events import Partial, Progress, SliceReady, Work
 from ctstudio.ct.volume import Volume
-from ctstudio.workflows.denoise import Method
+from ctstudio.learn.context import middle
+from ctstudio.workflows.denoise import Method, around
 
 TURNS = 8
 SD_UNIT = "HU (SD)"
@@ -21,22 +22,24 @@ STEP = "SD of eight answers, the slice flipped and turned"
 
 
 def answers(method: Method, hu: NDArray[np.float32]) -> Work[NDArray[np.float64]]:
-    """The mean and the SD ``(2, y, x)``, HU, of a method's answers to one slice ``(y, x)``.
+    """The mean and the SD ``(2, y, x)``, HU, of a method's answers to one slice.
 
-    Yields Progress after each of the eight. The SD is that of a sample (n - 1).
+    ``hu`` is the slice ``(y, x)``, or it among the neighbours that the method looks at. Yields
+    Progress after each of the eight. The SD is that of a sample (n - 1).
     """
-    total = np.zeros(hu.shape, np.float64)
-    squares = np.zeros(hu.shape, np.float64)
+    slice_hu = middle(hu)
+    total = np.zeros(slice_hu.shape, np.float64)
+    squares = np.zeros(slice_hu.shape, np.float64)
     for turn in range(TURNS):
         back = _back(method.denoise_slice(np.ascontiguousarray(_turned(hu, turn))), turn)
         # About the input, so that the squares keep their digits.
-        change = back.astype(np.float64) - hu
+        change = back.astype(np.float64) - slice_hu
         total += change
         squares += change * change
         yield Progress(turn + 1, TURNS, f"{method.title}: asked {turn + 1} of {TURNS} times")
     mean = total / TURNS
     variance = np.maximum(squares / TURNS - mean * mean, 0) * TURNS / (TURNS - 1)
-    return np.stack([hu + mean, np.sqrt(variance)])
+    return np.stack([slice_hu + mean, np.sqrt(variance)])
 
 
 def uncertainty(volume: Volume, method: Method, *, first: int | None = None) -> Work[Volume]:
@@ -57,7 +60,7 @@ def uncertainty(volume: Volume, method: Method, *, first: int | None = None) -> 
     yield Partial(result)
     start = count // 2 if first is None else first
     for done, index in enumerate(sorted(range(count), key=lambda z: (abs(z - start), z))):
-        work = answers(method, volume.slice_hu(index))
+        work = answers(method, around(method, volume, index))
         while True:
             try:
                 event = next(work)
@@ -72,7 +75,7 @@ def uncertainty(volume: Volume, method: Method, *, first: int | None = None) -> 
 
 def _turned(hu: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
     """One of the eight: quarter turns, the last four of the mirror image."""
-    return np.rot90(hu if turn < 4 else hu[:, ::-1], turn % 4)
+    return np.rot90(hu if turn < 4 else hu[..., ::-1], turn % 4, axes=(-2, -1))
 
 
 def _back(hu: NDArray[np.float32], turn: int) -> NDArray[np.float32]:

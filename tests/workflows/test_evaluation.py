@@ -135,6 +135,7 @@ class Clean:
     """A method that knows the noise-free image."""
 
     title, description = "Clean", "all noise is gone"
+    neighbours = 1
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image

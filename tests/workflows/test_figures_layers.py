@@ -135,21 +135,15 @@ def test_a_row_of_differences_is_a_switch(body):
 def test_networks_of_several_slices_see_the_neighbours(body):
     class Deep:
         title = description = name = "deep"
-
-        class model:
-            pass
+        neighbours = 3
 
         def denoise_slice(self, hu):
             assert hu.shape == (3, 64, 64)
             return hu[0] + 0 * hu[1]
 
-    from ctstudio.workflows.evaluation import contest
-
     seen = Treated(body, Deep())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contest, "slices_of", lambda method: 3)
-        assert np.array_equal(seen.slice_hu(4), body.slice_hu(3))
-        assert np.array_equal(seen.slice_hu(0), body.slice_hu(0))  # nothing lies before it
+    assert np.array_equal(seen.slice_hu(4), body.slice_hu(3))
+    assert np.array_equal(seen.slice_hu(0), body.slice_hu(0))  # nothing lies before it
 
 
 def test_a_figure_knows_its_series_again(body, tmp_path):
@@ -218,6 +212,7 @@ def test_a_batch_takes_networks_that_are_loaded_and_no_reference(tmp_path, irreg
 
     class Loaded:
         name = title = description = "My network"
+        neighbours = 1
 
         def denoise_slice(self, hu):
             return hu + 500

@@ -26,6 +26,7 @@ class Ramp:
     name: str = "ramp"
     title: str = "Ramp"
     description: str = "Ramp"
+    neighbours: int = 1
 
     def denoise_slice(self, hu: np.ndarray) -> np.ndarray:
         return (hu + np.arange(hu.shape[0])[:, None]).astype(np.float32)

@@ -53,19 +53,35 @@ class Bank:
         self._row = {index: row for row, group in enumerate(plan.groups) for index in group}
 
     def add_to(self, clean: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:
-        """Patches ``(b, 1, p, p)`` float32 with new noise from ``where`` ``(b, 3)``.
+        """Patches ``(b, n, p, p)`` float32 with new noise from ``where`` ``(b, 3)``.
 
-        ``where`` is on the CPU. Raises KeyError for a slice that has no fields.
+        The ``n`` slices of a patch get independent draws from the fields of the slice named, as
+        far as there are ``n`` of these. ``where`` is on the CPU. Raises KeyError for a slice that
+        has no fields.
         """
         import torch
 
         from ctstudio.learn.sampling import windows
 
+        count, fields = clean.shape[1], self.fields.shape[1]
         weights = torch.randn(
-            (len(clean), self.fields.shape[1]), generator=generator, device=generator.device
+            (len(clean), count, fields), generator=generator, device=generator.device
         )
-        weights = sent(weights / weights.norm(dim=1, keepdim=True), clean.device)
+        if 1 < count <= fields:
+            weights = _orthogonal(weights)
+        weights = sent(weights / weights.norm(dim=2, keepdim=True), clean.device)
         rows = where.clone()
         rows[:, 0] = torch.tensor([self._row[z] for z in where[:, 0].tolist()])
         cut = windows(self.fields, rows, clean.shape[-1]).float().flatten(2)
-        return torch.baddbmm(clean.flatten(2), weights.unsqueeze(1), cut).view_as(clean)
+        return torch.baddbmm(clean.flatten(2), weights, cut).view_as(clean)
+
+
+def _orthogonal(directions: Tensor) -> Tensor:
+    """Random directions ``(b, n, f)`` at right angles: draws along them share nothing."""
+    import torch
+
+    turned, triangle = torch.linalg.qr(directions.mT)
+    # The signs of a decomposition are the library's choice; these make every direction as likely.
+    signs = triangle.diagonal(dim1=1, dim2=2).sgn()
+    found: Tensor = (turned * signs.unsqueeze(1)).mT
+    return found

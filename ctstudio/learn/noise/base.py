@@ -43,21 +43,26 @@ class Noise(Protocol):
         Parameters
         ----------
         clean
-            ``(b, 1, p, p)`` float32, HU, cut from the series given to `prepare`, on its device.
+            ``(b, n, p, p)`` float32, HU, cut from the series given to `prepare`, on its device:
+            one slice, or neighbouring ones, each of which gets a draw of its own.
         where
-            ``(b, 3)`` int64, on the CPU: slice, row, column of each patch's first pixel.
+            ``(b, 3)`` int64, on the CPU: slice, row, column of each patch's first pixel. Neighbours
+            have the kind of noise of the slice that is named, as in one scan.
         generator
             On any device; it alone decides the draw.
 
         Returns
         -------
         Tensor
-            ``(b, 1, p, p)`` float32, noisy HU, on the device of ``clean``.
+            ``(b, n, p, p)`` float32, noisy HU, on the device of ``clean``.
         """
         ...
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
-        """Add a fresh realisation to one whole slice ``(y, x)``, float32 HU; needs no `prepare`."""
+        """Add a fresh realisation to one whole slice ``(y, x)``, float32 HU; needs no `prepare`.
+
+        Several slices ``(n, y, x)`` get a realisation each, all of one kind.
+        """
         ...
 
 

@@ -155,18 +155,14 @@ class LowDose:
         return keep_padding(clean, noisy) if self._padded else noisy
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
-        """See `Noise.slice`. Raises StudioError as `prepare` does."""
-        return self.slices(clean[None], spacing_mm, seed=seed)[0]
-
-    def slices(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
-        """Add independent realisations to slices ``(b, y, x)``; two take little more than one.
+        """See `Noise.slice`; two slices take little more than one.
 
         Raises StudioError as `prepare` does.
         """
         generator = seeded(seed)
-        lines = self.line_integrals(clean, spacing_mm)
-        rows, columns = clean.shape[1:]
-        noise = self.fields_of(lines, (rows, columns), spacing_mm, generator)
+        rows, columns = clean.shape[-2:]
+        lines = self.line_integrals(clean.view(-1, rows, columns), spacing_mm)
+        noise = self.fields_of(lines, (rows, columns), spacing_mm, generator).view_as(clean)
         return keep_padding(clean, clean + noise.to(clean.device))
 
     def line_integrals(self, hu: Tensor, spacing_mm: tuple[float, float]) -> Tensor:

@@ -57,15 +57,17 @@ class ArticleGaussian:
         self.black = black
         self._sd: dict[int, float] = {}
 
-    def _sd_of(self, image: Tensor) -> float:
-        return self.share * max(float(image.max()) - self.black, 0.0)
+    def _sd_of(self, images: Tensor) -> Tensor:
+        """Of each image ``(..., y, x)``, as ``(..., 1, 1)``."""
+        highest = images.amax((-2, -1), keepdim=True)
+        return self.share * (highest - self.black).clamp(min=0)
 
     def prepare(
         self, hu: Tensor, spacing_mm: tuple[float, float], *, slices: Sequence[int], seed: int
     ) -> Work[None]:
         self._sd = {}
         for done, index in enumerate(slices, 1):
-            self._sd[int(index)] = self._sd_of(hu[index])
+            self._sd[int(index)] = float(self._sd_of(hu[index]))
             yield Progress(done, len(slices), "Finding each slice's maximum")
 
     def patches(self, clean: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:

@@ -33,8 +33,9 @@ class Slice:
         return image
 
     def among(self, count: int) -> NDArray[np.float32]:
-        """The noisy slice ``(y, x)``, or where ``count`` is more than 1 ``(count, y, x)``."""
-        if count == 1:
+        """The noisy slice ``(y, x)``, or where ``count`` is more than 1 ``(count, y, x)``; one
+        that has no neighbours is ``(y, x)`` in any case."""
+        if count == 1 or len(self.noisy) == 1:
             return self.input
         first = (len(self.noisy) - count) // 2
         return self.noisy[first : first + count]

@@ -49,7 +49,7 @@ class Entry:
 
 def neighbours_of(methods: Sequence[Method]) -> int:
     """The most neighbouring slices, themselves included, that any of the methods looks at."""
-    return max((slices_of(method) for method in methods), default=1)
+    return max((method.neighbours for method in methods), default=1)
 
 
 def evaluate(
@@ -102,7 +102,7 @@ def evaluate(
             entry = Entry(case.name, title, about, _weights(method), method)
             for one, ground in zip(case.slices, grounds, strict=True):
                 start = time.perf_counter()
-                image = method.denoise_slice(one.among(slices_of(method)))
+                image = method.denoise_slice(one.among(method.neighbours))
                 entry.seconds.append(time.perf_counter() - start)
                 entry.images.append(image)
                 entry.rows.append(measure(image, one.input, ground, protocols))
@@ -168,15 +168,6 @@ def _as_series(case: Case) -> Volume:
     """The noisy slices as a series, in the order in which they lie."""
     geometry = replace(Geometry.axial(len(case.slices)), spacing_mm=case.spacing_mm)
     return Volume.from_hu(np.stack([one.input for one in case.slices]), geometry)
-
-
-def slices_of(method: Method) -> int:
-    """How many neighbouring slices, itself included, a method looks at."""
-    if not isinstance(method, NetworkMethod):
-        return 1
-    from ctstudio.learn.context import context_of
-
-    return context_of(method.model.module).slices
 
 
 def _weights(method: Method) -> int:

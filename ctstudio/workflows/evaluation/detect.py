@@ -15,7 +15,7 @@ from ctstudio.ct.phantom import INSERTS, LIVER_HU, Insert
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.denoise import Method
 from ctstudio.workflows.evaluation.cases import around
-from ctstudio.workflows.evaluation.contest import NOISY, neighbours_of, slices_of
+from ctstudio.workflows.evaluation.contest import NOISY, neighbours_of
 
 DEMO = "Built-in phantom"
 SIDE_OVER_DISC = 2.4
@@ -79,7 +79,7 @@ def detect(
                 for which, method in enumerate(methods):
                     image = noisy[z]
                     if method is not None:
-                        wanted = around(z, len(truth), slices_of(method))
+                        wanted = around(z, len(truth), method.neighbours)
                         slab = np.stack([noisy[k] for k in wanted])
                         image = method.denoise_slice(slab if len(slab) > 1 else slab[0])
                     for disc, window in enumerate(places):

@@ -95,18 +95,11 @@ class Treated(OnBase):
         if index not in self.kept:
             if len(self.kept) >= MOST_KEPT:
                 del self.kept[next(iter(self.kept))]
-            self.kept[index] = self.method.denoise_slice(self._shown(index))
+            from ctstudio.workflows.denoise import around
+
+            shown = around(self.method, self.base, index)
+            self.kept[index] = self.method.denoise_slice(shown)
         return self.kept[index]
-
-    def _shown(self, index: int) -> NDArray[np.float32]:
-        """The slice ``(y, x)``, or where the method wants them its neighbours ``(n, y, x)``."""
-        from ctstudio.workflows.evaluation.contest import slices_of
-
-        if (wanted := slices_of(self.method)) < 2:
-            return self.base.slice_hu(index)
-        last, half = len(self.base) - 1, wanted // 2
-        around = range(index - half, index - half + wanted)
-        return np.stack([self.base.slice_hu(min(max(k, 0), last)) for k in around])
 
 
 @dataclass(eq=False)
