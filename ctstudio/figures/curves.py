@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file
 from typing import TYPE_CHECKING, Any
@@ -82,9 +82,16 @@ def smoothed(values: NDArray[Any], window: int) -> NDArray[np.float64]:
 
 
 def save_curves_png(
-    history: History, path: str | os.PathLike[str], *, title: str = "", dpi: int = 150
+    history: History,
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    dpi: int = 150,
+    metrics: Sequence[str] = tuple(LABELS),
 ) -> None:
     """Draw loss, validation metrics and learning rate into one PNG, and gradients where read.
+
+    Of the ``metrics`` those are drawn that were logged.
 
     The loss has a logarithmic axis, each curve with its moving average; the noisy input's metrics
     stand as dashed lines. The layers' gradients go from dark to light.
@@ -99,7 +106,7 @@ def save_curves_png(
     from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
 
-    metrics = [name for name in LABELS if name in history.validation]
+    metrics = [name for name in metrics if name in history.validation]
     count = 2 + len(metrics) + bool(history.gradients)
     columns = min(count, 3)
     rows = -(-count // columns)
@@ -160,7 +167,8 @@ def _draw_losses(axes: Axes, history: History) -> None:
         if window > 1:
             axes.plot(history.step[keep], positive[keep], color=colour, lw=0.6, alpha=0.3)
         line = smoothed(positive, window)
-        axes.plot(history.step[keep], line[keep], color=colour, lw=1.6, label=name)
+        marker = "o" if len(positive) == 1 else ""
+        axes.plot(history.step[keep], line[keep], color=colour, lw=1.6, label=name, marker=marker)
     if axes.lines:
         axes.set_yscale("log")
     if len(history.losses) > 1:
@@ -198,7 +206,8 @@ def _draw_rate(axes: Axes, history: History) -> None:
     power = math.floor(math.log10(largest) + 1e-9) if largest > 0 else 0
     if power:
         axes.set_title(f"Learning rate (10{str(power).translate(SUPERSCRIPTS)})")
-    axes.plot(history.step, rates / 10.0**power, color=COLOURS[1], lw=1.6)
+    marker = "o" if len(rates) == 1 else ""
+    axes.plot(history.step, rates / 10.0**power, color=COLOURS[1], lw=1.6, marker=marker)
     axes.set_ylim(bottom=0.0, top=1.1 * largest / 10.0**power or 1.0)
 
 

@@ -196,6 +196,9 @@ def _series(
     if kind.kind == "u":
         top = 2 ** (8 * kind.itemsize) - 1
         remarks.append(f"{8 * kind.itemsize}-bit picture values 0 to {top}, not HU.")
+    else:
+        sort = "float" if kind.kind == "f" else "signed"
+        remarks.append(f"{8 * kind.itemsize}-bit {sort} values; nothing says whether they are HU.")
     remarks.append(_NOTHING_STATED)
     coloured = sum(picture.colour for picture in heads)
     if coloured:

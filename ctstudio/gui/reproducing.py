@@ -229,7 +229,7 @@ class Reproducer(QObject):
             mask = self._truth(layers[row - 1]) if row else None
             if mask is not None and volume is not None and mask.stack.shape != volume.shape:
                 mask = None  # a training's, of one slice
-            wish, folder = dialog.wish(), Path(dialog.folder.text())
+            wish, folder = dialog.wish(), Path(dialog.folder.text().strip()).expanduser()
             self.start(dialog.experiments(), volume, folder, wish, mask)
         dialog.deleteLater()
 

@@ -209,11 +209,11 @@ class InMemory:
                 hint=f"The task {self.recipe.task.name!r} needs {self.least_px} px or more.",
             )
         if slices and not any(self.shows(number, z) for z in slices):
-            compared = "it and its target" if self.targets else "it"
+            compared = "it and its target" if self.targets else "its pixels"
             raise StudioError(
                 f"Series {self.which(number)} shows nothing to learn from: there is no slice in "
-                f"which {compared} hold anything but padding, pixels that are no numbers or that "
-                "are not annotated.",
+                f"which {compared} hold anything but padding, what is no number or what is not "
+                "annotated.",
                 hint="Choose other series.",
             )
 

@@ -61,6 +61,7 @@ def test_all_are_reproduced_then_skipped(
     series_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     read_hu,
 ) -> None:
     out = tmp_path / "out"
@@ -115,7 +116,19 @@ def test_all_are_reproduced_then_skipped(
 
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
     assert main.run(arguments) == 0
-    assert f"skipped: {', '.join(CHOSEN)}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"skipped: {', '.join(CHOSEN)}" in told
+    assert "other settings" not in told
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
+
+    # Other settings leave what is finished, and are told; another series has no place here.
+    assert main.run([*arguments, "--epochs", "2"]) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"other settings.*residual-2a \(as in the article: steps 3, now 6\)", told)
+    phantom = ["reproduce", "residual-2a", *SHORT, "--out", str(out)]
+    monkeypatch.setattr("ctstudio.workflows.reproduce.data.DEMO_SLICES", 3)
+    assert main.run(phantom) == 1
+    assert f"{out} holds reports of another series: residual-2a." in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
 
 
@@ -273,7 +286,18 @@ def test_list_and_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert "ctstudio train teaching-depth-3x8" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", [None, "", "[]", "7", '{"name": "residual-1a"}', "{} {}"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        None,
+        "",
+        "[]",
+        "7",
+        '{"name": "residual-1a"}',
+        "{} {}",
+        '{"name": "residual-1a", "forms": {"faithful": 1}}',
+    ],
+)
 def test_a_damaged_report_ends_nothing(damage: str | None, tmp_path: Path) -> None:
     """A gallery is made of the others, and the experiment counts as unfinished."""
     folder = tmp_path / "residual-1a"

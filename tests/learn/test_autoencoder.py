@@ -267,6 +267,18 @@ def test_images_of_other_sizes(name: str) -> None:
     assert small.shape == (2, 1, 20, 30)
 
 
+@pytest.mark.parametrize("gradients", ["exact", "article"])
+def test_the_smallest_images(gradients: str) -> None:
+    """A single pixel stands between the halves: it, too, can be turned by half a turn."""
+    found = [
+        prediction_and_gradients(
+            network(name, size_px=8, latent=3, gradients=gradients), "manual", images(2, 1, 8, 8)
+        )
+        for name in NAMES
+    ]
+    assert farthest(*found) < 1e-9
+
+
 def test_a_size_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(StudioError, match="size_px = 20"):
         MODELS.make(Choice("autoencoder_numpy", {"size_px": 20}))

@@ -148,6 +148,29 @@ def test_an_autoencoder_has_two_gradients(name: str) -> None:
         assert layer.cosines[1] == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "autoencoder_numpy"])
+def test_the_articles_faults_show_beside_the_true_gradient(name: str) -> None:
+    """The automatic gradient is the derivative, whatever the network trains with."""
+    settings = {"size_px": 16, "latent": 4, "conv_sd": 0.2, "full_sd": 0.2}
+    found = {}
+    for form in ("article", "exact"):
+        torch.manual_seed(1)
+        module = MODELS.make(Choice(name, {**settings, "gradients": form})).double()
+        before = torch.random.get_rng_state()
+        hu = 500 * torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(2)).double()
+        found[form] = compare(module, hu, lambda prediction: (prediction / 100).square().sum())
+        assert torch.equal(torch.random.get_rng_state(), before)
+    pairs = list(zip(found["article"].layers, found["exact"].layers, strict=True))
+    for faulty, exact in pairs:
+        assert faulty.norms[0] == pytest.approx(exact.norms[0], rel=1e-9)
+        assert exact.cosines[1] == pytest.approx(1, abs=1e-9)
+    # No fault lies between the objective and the last convolution; before it there are some.
+    *before_it, (last, _) = pairs
+    assert last.cosines[1] == pytest.approx(1, abs=1e-9)
+    assert all(abs(faulty.norms[1] / faulty.norms[0] - 1) > 0.01 for faulty, _ in before_it)
+    assert sum(faulty.cosines[1] < 0.9 for faulty, _ in before_it) >= 3
+
+
 def test_a_network_that_is_no_chain_is_refused() -> None:
     with pytest.raises(StudioError, match="cannot be compared"):
         compared(MODELS.make(Choice("dncnn")))

@@ -167,7 +167,7 @@ def test_dilated_without_skips_is_the_gradient_and_with_them_is_not() -> None:
 
 def test_dilated_gradients_need_equal_channels() -> None:
     module = network("3x3 3 tanh, 3x3 2 tanh, 3x3 3 tanh, 1x1 1 linear")
-    with pytest.raises(StudioError, match="equally many channels"):
+    with pytest.raises(StudioError, match="images of one size and equally many channels"):
         found(Choice("dilated"), module)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,19 @@ def test_pictures_become_hu_and_come_back() -> None:
     np.testing.assert_allclose(data.shown(hu), grey[0], atol=1e-4)
     deep = from_volume(Volume.from_hu(grey * 100 - 50, Geometry.axial(1), unit=""))
     np.testing.assert_allclose(deep.volume.slice_hu(0), hu, atol=0.01)
+    assert "values -50 to 25450 are greys of 0 to 255 here" in deep.words
+
+
+def test_floats_from_0_to_1_are_not_the_darkest_of_256_greys() -> None:
+    share = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
+    holed = share.copy()
+    holed[0, 3, 3] = np.nan
+    for image in (share, holed):
+        hu = from_volume(Volume.from_hu(image, Geometry.axial(1), unit="")).volume.slice_hu(0)
+        np.testing.assert_allclose(hu, 255 * 8 * image[0] - 1000, atol=0.01)
+    few = (255 * share).astype(np.uint8) // 4  # whole greys stay what they are
+    data = from_volume(replace(Volume.from_hu(few, Geometry.axial(1), unit=""), voxels=few))
+    np.testing.assert_array_equal(data.shown(data.volume.slice_hu(0)), few[0])
 
 
 def test_the_autoencoder_gets_squares() -> None:

@@ -67,6 +67,15 @@ class Chain(Protocol):
         ...
 
 
+@runtime_checkable
+class Faulty(Protocol):
+    """A network that hands on something else than its derivative, as an article's program did."""
+
+    def exact(self) -> nn.Module:
+        """The same network on the same parameters, with its derivative."""
+        ...
+
+
 GRADIENTS: Registry[Callable[..., Gradient]] = Registry("gradient")
 """Every way to the gradient by name. An entry is called with its settings.
 

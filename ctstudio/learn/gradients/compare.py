@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Choice
-from ctstudio.learn.gradients.base import GRADIENTS, Chain, Trace, WayBack
+from ctstudio.learn.gradients.base import GRADIENTS, Chain, Faulty, Trace, WayBack
 from ctstudio.learn.gradients.norms import layers_of
 
 MODES = ("automatic", "manual", "dilated")
@@ -96,6 +96,8 @@ def compare(
 ) -> Comparison:
     """The automatic, the manual and the dilated gradient of a network on the same images.
 
+    The automatic one is the derivative, also of a network that trains with something else.
+
     Parameters
     ----------
     module
@@ -124,7 +126,8 @@ def compare(
     except StudioError as error:
         why_not = error.message
     module.zero_grad(set_to_none=True)
-    GRADIENTS.make(Choice("automatic"))(module, inputs, objective, epoch)
+    true = module.exact() if isinstance(module, Faulty) else module
+    GRADIENTS.make(Choice("automatic"))(true, inputs, objective, epoch)
     automatic = [[_grad(p) for p in parameters] for parameters in owned]
     module.zero_grad(set_to_none=True)
     layers = []

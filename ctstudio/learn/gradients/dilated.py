@@ -55,10 +55,15 @@ def dilated(
             if number == 0:
                 break
             if any(one.shape != passed.shape for one in earlier):
+                sizes = " and ".join(
+                    " x ".join(str(length) for length in one.shape[1:])
+                    for one in (passed, earlier[0])
+                )
                 raise StudioError(
-                    "The dilated gradient needs equally many channels between all blocks; here "
-                    f"they have {passed.shape[1]} and {earlier[0].shape[1]}.",
-                    hint="Give all blocks but the last the same number of channels.",
+                    "The dilated gradient needs blocks that hand on images of one size and equally "
+                    f"many channels; here they hand on {sizes} values.",
+                    hint="Choose a network of such blocks; of a residual network, give all blocks "
+                    "but the last the same number of channels.",
                 )
             received = passed
             if earlier:

@@ -128,6 +128,25 @@ class Autoencoder(nn.Module):
         """`network` outside of torch's graph, and its stages, the first one first."""
         raise NotImplementedError
 
+    def exact(self) -> TorchAutoencoder:
+        """The same network, weights and all, with the gradient that is its derivative."""
+        with torch.device("meta"):  # its own weights are never drawn
+            twin = TorchAutoencoder(
+                size_px=self.size_px,
+                latent=self.encoder["full"].shape[1],
+                encoder=self.encode_with,
+                decoder=self.decode_with,
+                black=self.black,
+                width=self.width,
+                conv_sd=0.0,
+                full_sd=0.0,
+                conv_mean=0.0,
+                last_factor=1.0,
+                faults=False,
+            )
+        twin.encoder, twin.decoder = self.encoder, self.decoder
+        return twin
+
     def trace(self, inputs: Tensor) -> Trace:
         """The prediction for HU ``(b, 1, y, x)``, and the ways back that are written out here."""
         output, steps = self.steps(self._images(inputs))
@@ -332,7 +351,9 @@ def _array(tensor: Tensor) -> by_hand.Array:
 
 def _tensor(array: by_hand.Array, like: Tensor) -> Tensor:
     """A tensor of the array's memory where it can be; images with their channel."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array)).to(like)
+    # NumPy takes an axis of length 1 for contiguous even where it goes backwards; torch does not.
+    array = array.copy() if min(array.strides) < 0 else np.ascontiguousarray(array)
+    tensor = torch.from_numpy(array).to(like)
     return tensor[:, None] if tensor.dim() == 3 else tensor
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.ct.padding import measured
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.stages import stage
@@ -37,11 +39,20 @@ class Data:
         Whether these are the series' own HU.
     words
         What it is, without a name of a person, a file or a series.
+    fingerprint
+        Tells it from other series; by default that of ``volume``.
     """
 
     volume: Volume
     hu: bool
     words: str
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            from ctstudio.learn.resume import fingerprint
+
+            object.__setattr__(self, "fingerprint", fingerprint([self.volume]))
 
     @property
     def unit(self) -> str:
@@ -76,13 +87,16 @@ def load(path: Path | None, selector: str | None = None) -> Work[Data]:
 
 
 def from_volume(volume: Volume) -> Data:
-    """A series that is open already; values that are not HU are taken as greys."""
+    """A series that is open already; values that are not HU are taken as greys.
+
+    Greys of 0 to 255, as pictures of 8 bits have them, stay what they are. All others, and floats
+    of whatever size, are brought there.
+    """
     if volume.unit == "HU":
         return Data(volume, True, f"a CT series, {_size(volume)}")
-    lowest = min(float(np.min(volume.slice_hu(z))) for z in range(len(volume)))
-    highest = max(float(np.max(volume.slice_hu(z))) for z in range(len(volume)))
-    # Pictures of 8 bits stay what they are; others are brought to 0 to 255.
-    eight_bits = lowest >= 0 and highest <= 255
+    lowest, highest = _range(volume)
+    whole = np.issubdtype(volume.voxels.dtype, np.integer)
+    eight_bits = whole and lowest >= 0 and highest <= 255
     first, grey = (0.0, 1.0) if eight_bits else (lowest, max(highest - lowest, 1e-6) / 255)
     scale = GREY_HU / grey
     changed = replace(
@@ -91,7 +105,21 @@ def from_volume(volume: Volume) -> Data:
         intercept=(volume.intercept - first) * scale + BLACK_HU,
         unit="HU",
     )
-    return Data(changed, False, f"a stack of pictures, {_size(volume)}")
+    words = f"a stack of pictures, {_size(volume)}"
+    if not eight_bits:
+        words += f", whose values {lowest:g} to {highest:g} are greys of 0 to 255 here"
+    return Data(changed, False, words)
+
+
+def _range(volume: Volume) -> tuple[float, float]:
+    """The least and the largest value that was measured; 0 and 0 where none was."""
+    lowest, highest = math.inf, -math.inf
+    for z in range(len(volume)):
+        image = volume.slice_hu(z)
+        if (known := measured(image)).any():
+            lowest = min(lowest, float(image[known].min()))
+            highest = max(highest, float(image[known].max()))
+    return (lowest, highest) if lowest <= highest else (0.0, 0.0)
 
 
 def _size(volume: Volume) -> str:
@@ -178,13 +206,15 @@ def fit(data: Data, recipe: Recipe) -> Data:
     """
     side = fixed_side(data.volume, recipe)
     _, rows, columns = data.volume.shape
-    if side is None or (rows, columns) == (side, side):
+    if side is None:
         return data
     if side > LARGEST_PX:
         raise StudioError(
             f"The autoencoder takes images of at most {LARGEST_PX} px, and these have {side} px.",
             hint="Choose another series or experiment.",
         )
+    if (rows, columns) == (side, side):
+        return data
     volume = data.volume
     hu = np.full((len(volume), side, side), BLACK_HU, np.float32)
     top, left = (side - rows) // 2, (side - columns) // 2

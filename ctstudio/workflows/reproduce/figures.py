@@ -55,7 +55,7 @@ def draw(
 ) -> Work[list[str]]:
     """Write all figures of an experiment into its folder; returns their names."""
     from ctstudio.figures.compose import save_png
-    from ctstudio.figures.curves import save_curves_png
+    from ctstudio.figures.curves import LABELS, save_curves_png
     from ctstudio.workflows.runs import load_history
 
     names = []
@@ -70,7 +70,10 @@ def draw(
         film = epochs_film(plan.data, plan.runs[form], run, folder / epochs_file(form))
         yield from stage(film, "Drawing the film over the epochs")
         title = f"{plan.experiment.title}: {FORMS[form].lower()}"
-        save_curves_png(load_history(run), folder / curves_file(form), title=title)
+        # Greys have no HU to clip: the protocols of these would say something else of them.
+        metrics = tuple(LABELS) if plan.data.hu else ()
+        curves = folder / curves_file(form)
+        save_curves_png(load_history(run), curves, title=title, metrics=metrics)
         names += [grid_file(form), epochs_file(form), curves_file(form)]
     yield from slices_film(plan, outcomes, folder / SLICES_GIF)
     return [*names, SLICES_GIF]

@@ -14,9 +14,9 @@ from ctstudio.ct.metrics import evaluate, psnr
 Image = NDArray[np.floating]
 
 UNIT_PROTOCOL = (
-    "[0, 1]: each slice is scaled so that 0 is black (-1000 HU, or grey value 0) and 1 the largest "
-    "value of the clean slice; PSNR with the peak 1 over the whole slice, without clipping, mean "
-    "over the slices"
+    "[0, 1]: each slice is scaled so that 0 is black (-1000 HU, or of pictures the darkest grey) "
+    "and 1 the largest value of the clean slice; PSNR with the peak 1 over the whole slice, not "
+    "clipped, mean over the slices"
 )
 CLIPPED = "the same, the image clipped to [0, 1] first"
 STRETCHED = (
@@ -55,8 +55,8 @@ MEASURES = {
     "grey": "median grey of the output when it is shown from its least value, 0, to its largest, 1",
     "silhouette": "correlation of the output with the body's silhouette",
     "disc": "correlation of the output with where the truth, averaged over 9 x 9 px, lies above "
-    "black by half a HU or more: the circle of the scan, or the body where the air around it is "
-    "black",
+    "black by half a HU (of greys, by a sixteenth) or more: the circle of the scan, or the body "
+    "where the air around it is black",
     "input": "correlation of the output with the noisy input",
     "shown input": "correlation of the output with the noisy input, both cut to what a picture "
     "from black to the truth's largest value shows",

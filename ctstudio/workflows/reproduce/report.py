@@ -69,6 +69,7 @@ def collect(
         "title": experiment.title,
         "article": experiment.article,
         "series": plan.data.words,
+        "fingerprint": plan.data.fingerprint,
         "hu": plan.data.hu,
         "judged": [z + 1 for z in plan.parts.judged],
         "held_out": bool(plan.parts.held),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
@@ -19,11 +18,12 @@ from ctstudio.learn.recipe import Recipe
 from ctstudio.workflows.reproduce.data import Data
 from ctstudio.workflows.reproduce.experiments import FORMS, Experiment
 from ctstudio.workflows.reproduce.plan import Wish, make_plan
-from ctstudio.workflows.reproduce.report import NUMBERS, REPORT
 from ctstudio.workflows.reproduce.segment_data import MaskData, load_masks
 from ctstudio.workflows.reproduce.segment_experiments import Segmentation
 from ctstudio.workflows.reproduce.segment_plan import plan_runs
 from ctstudio.workflows.stages import stage
+
+RECIPE = "recipe.toml"
 
 
 def reproduce_all(
@@ -36,16 +36,17 @@ def reproduce_all(
     """Reproduce experiments one after the other; returns the gallery's page.
 
     ``series`` loads what they learn from, and ``masks`` what those do that learn from masks; each
-    is called where there is anything to do. Those whose report stands in ``out`` with all forms
-    wished for are skipped. It may be closed at any time: what is being trained is saved, and the
+    is called where an experiment is of its kind. Those whose report stands in ``out`` with all
+    forms wished for are skipped, also where they were run with other settings; a Note says so. It
+    may be closed at any time: what is being trained is saved, and the
     same call goes on with it, bit for bit where steps and not time end a training.
 
     Raises
     ------
     StudioError
-        When no experiment has the form wished for, or a folder in ``out`` holds a run with other
-        settings or of another series, or cannot be written to; of several experiments after the
-        others are done.
+        When no experiment has the form wished for, or ``out`` holds reports of another series; when
+        a folder in it holds an unfinished run with other settings or of another series, or cannot
+        be written to, of several experiments after the others are done.
     """
     from ctstudio.workflows.reproduce.gallery import write_gallery
 
@@ -58,13 +59,14 @@ def reproduce_all(
             raise StudioError(f"{what}.", hint="The articles show no run of it.")
         yield Note(f"{what}: left out.")
     waiting = [e for e in there if not wish.of(e) <= finished_forms(out, e)]
-    if done := [e.name for e in there if e not in waiting]:
-        yield Note(f"Finished already, and skipped: {', '.join(done)}.")
+    sources = Sources(series, masks)
+    if not all(isinstance(experiment, Segmentation) for experiment in there):
+        yield from sources.series()  # without it there is little to do
+    if done := [e for e in there if e not in waiting]:
+        yield Note(f"Finished already, and skipped: {', '.join(e.name for e in done)}.")
+        yield from _require_alike(done, sources, out, wish)
     if not waiting:
         return write_gallery(out)
-    sources = Sources(series, masks)
-    if not all(isinstance(experiment, Segmentation) for experiment in waiting):
-        yield from sources.series()  # without it there is little to do
     began = time.monotonic()
     failed: dict[str, StudioError] = {}
     for number, experiment in enumerate(waiting, 1):
@@ -132,15 +134,62 @@ def _one(experiment: Experiment, sources: Sources, out: Path, wish: Wish, where:
     return (yield from reproduce(experiment, data, out, wish, where))
 
 
+def _require_alike(
+    done: Sequence[Experiment], sources: Sources, out: Path, wish: Wish
+) -> Work[None]:
+    """Refuse to gather reports of several series; tell of those that were run otherwise."""
+    others, changed = [], []
+    for experiment in done:
+        told = finished_report(out, experiment)
+        try:
+            runs = yield from _runs_of(experiment, sources, wish)
+        except StudioError:
+            continue  # it was run of masks that are not given now, and stays as it is
+        if told.get("fingerprint", runs.fingerprint) != runs.fingerprint:
+            others.append(experiment.name)
+        for form in wish.of(experiment):
+            if words := _changes(runs.recipes[form], out / experiment.name / form):
+                changed.append(f"{experiment.name} ({FORMS[form].lower()}: {'; '.join(words)})")
+    if others:
+        raise StudioError(
+            f"{out} holds reports of another series: {', '.join(others)}.",
+            hint="Choose another folder, so that each gallery shows one series; or delete these.",
+            path=out,
+        )
+    if changed:
+        yield Note(
+            f"Of these were run with other settings, and stay as they are: {', '.join(changed)}. "
+            "To run one anew, delete its folder."
+        )
+
+
+class Runs(NamedTuple):
+    """What an experiment would be run with: of which series, and each form's recipe."""
+
+    fingerprint: str
+    recipes: Mapping[str, Recipe]
+
+
+def _runs_of(experiment: Experiment, sources: Sources, wish: Wish) -> Work[Runs]:
+    if isinstance(experiment, Segmentation):
+        pairs = yield from sources.masks()
+        masked = plan_runs(experiment, pairs, wish)
+        return Runs(pairs.fingerprint, {form: run.recipe for form, run in masked.items()})
+    data = yield from sources.series()
+    plan = make_plan(experiment, data, wish)
+    return Runs(data.fingerprint, {form: run.recipe for form, run in plan.runs.items()})
+
+
+def finished_report(out: Path, experiment: Experiment) -> dict[str, Any]:
+    """What its report tells, as plain data; empty where there is no sound one."""
+    from ctstudio.workflows.reproduce.gallery import finished
+
+    return next((told for told in finished(out) if told["name"] == experiment.name), {})
+
+
 def finished_forms(out: Path, experiment: Experiment) -> set[str]:
-    """The forms in its report, which is written last; none where there is no report."""
-    folder = Path(out) / experiment.name
-    if not (folder / REPORT).is_file():
-        return set()
-    try:
-        return set(json.loads((folder / NUMBERS).read_text("utf-8"))["forms"]) & set(FORMS)
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()  # it is written anew
+    """The forms in its report, which is written last; none where there is no sound one."""
+    return set(finished_report(out, experiment).get("forms", ())) & set(FORMS)
 
 
 def reproduce(
@@ -206,7 +255,7 @@ def _check(folder: Path, recipes: Mapping[str, Recipe]) -> None:
 
 
 def _begun(folder: Path) -> bool:
-    return (folder / "recipe.toml").is_file()
+    return (folder / RECIPE).is_file()
 
 
 def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) -> Work[None]:
@@ -224,23 +273,35 @@ def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) 
 
 def _its_own(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe of the run in a folder, which is this one but for how closely it was watched."""
-    from ctstudio.workflows.run_settings import differences, flatten, in_words, short_key
-
-    there = Recipe.load(folder / "recipe.toml")
-    changed = differences(flatten(there.to_dict()), flatten(recipe.checked().to_dict()))
-    told = [
-        f"{short_key(key)} {in_words(old)}, now {in_words(new)}"
-        for key, (old, new) in changed.items()
-        if not key.startswith("cadence.")
-    ]
-    if told:
+    if told := _changes(recipe, folder):
         raise StudioError(
             f"{folder} holds a run with other settings: {'; '.join(told)}.",
             hint="Give the same epochs, slices, minutes and device to go on with it, choose "
             "another folder for --out, or delete this one.",
             path=folder,
         )
-    return there
+    return Recipe.load(folder / RECIPE)
+
+
+def _changes(recipe: Recipe, folder: Path) -> list[str]:
+    """What differs in ``recipe`` from that of the run in a folder, in words."""
+    from ctstudio.workflows.run_settings import differences, flatten, in_words, short_key
+
+    if not (folder / RECIPE).is_file():
+        return []
+    if not (folder / RECIPE).read_text("utf-8", errors="replace").strip():
+        raise StudioError(
+            f"{folder} is damaged: its {RECIPE} is empty.",
+            hint="Delete this folder to run the experiment anew.",
+            path=folder,
+        )
+    there = Recipe.load(folder / RECIPE)
+    changed = differences(flatten(there.to_dict()), flatten(recipe.checked().to_dict()))
+    return [
+        f"{short_key(key)} {in_words(old)}, now {in_words(new)}"
+        for key, (old, new) in changed.items()
+        if not key.startswith("cadence.")
+    ]
 
 
 def _make(folder: Path) -> None:

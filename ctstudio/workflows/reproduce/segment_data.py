@@ -50,6 +50,13 @@ class MaskData:
         return "HU" if self.hu else "grey"
 
     @property
+    def fingerprint(self) -> str:
+        """Tells images and masks from others."""
+        from ctstudio.learn.resume import fingerprint
+
+        return fingerprint([*self.images, *self.masks])
+
+    @property
     def labels(self) -> tuple[Label, ...]:
         """All labels but the mark of what is not annotated."""
         known = {label.number: label for mask in self.masks for label in mask.labels}

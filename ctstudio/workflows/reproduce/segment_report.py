@@ -65,6 +65,7 @@ def collect(
         "title": experiment.title,
         "article": experiment.article,
         "series": data.words,
+        "fingerprint": data.fingerprint,
         "unit_of_length": "mm" if data.images[0].geometry.spacing_known else "px",
         "learnt": len(learnt),
         "held_out": len(held),
