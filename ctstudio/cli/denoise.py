@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command(
     "denoise",
     epilog=examples(
-        "ctstudio denoise path/to/series --method tv --out denoised",
+        "ctstudio denoise path/to/series --method chest-any-dose --out denoised",
         "ctstudio denoise path/to/series --method tv --set strength=30 --out denoised",
         "ctstudio denoise path/to/series --method run/best.pt --out denoised",
         "ctstudio denoise path/to/series --method tv --as nifti --out denoised",
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     "--method",
     required=True,
     metavar="NAME|CHECKPOINT",
-    help="A name from `ctstudio methods`, a trained network (.safetensors, .pt) or a run folder.",
+    help="A name from `ctstudio methods` (networks on board, filters, scan-alone), a trained "
+    "network (.safetensors, .pt) or a run folder.",
 )
 @settings_option
 @series_option

@@ -92,6 +92,8 @@ class MainWindow(QMainWindow):
             leave_keys_to_the_images(area)
         self._restore()
         self._update_enabled()
+        for trouble in self.denoise_panel.methods.troubles:
+            self.session.report(trouble)
 
     # -- building --------------------------------------------------------------------------------
 

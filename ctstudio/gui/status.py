@@ -20,6 +20,7 @@ from ctstudio.gui.words import plain_label, plain_tip, seconds_in_words
 MEMORY_MS = 2000
 PLACE_PX, VALUE_PX, LETTER_PX = 340, 100, 8  # what mm and voxel take, a value, a letter of a name
 BETWEEN = "  ·  "  # two layers
+UNREAD_S, MOST_LINES = 1.5, 3  # of the banner: what follows so soon is put below
 CPU, NO_ENGINE = "CPU", "no engine"
 QUIET = (
     "agreement",
@@ -269,6 +270,7 @@ class Banner(QWidget):
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._details = ""
+        self._said_at = -UNREAD_S
         self._more = QToolButton()
         self._more.setText(tr("Details"))
         self._more.setAutoRaise(True)
@@ -292,8 +294,15 @@ class Banner(QWidget):
         self.details_requested.emit(self.text.text(), self._details)
 
     def show_trouble(self, what: str, hint: str, details: str = "") -> None:
-        what, hint = said(what), said(hint)
-        self.text.setText(f"{what} {hint}".strip())
+        """Say something; what was said a moment ago, and cannot have been read, stays above it."""
+        text = f"{said(what)} {said(hint)}".strip()
+        earlier = self.text.text() if not self.isHidden() else ""
+        now = time.monotonic()
+        if earlier and now - self._said_at < UNREAD_S and text not in earlier.splitlines():
+            text = "\n".join([*earlier.splitlines()[1 - MOST_LINES :], text])
+            details = "\n\n".join(part for part in (self._details, details) if part)
+        self._said_at = now
+        self.text.setText(text)
         self._details = details
         self._more.setVisible(bool(details))
         self.show()

@@ -18,6 +18,8 @@ from ctstudio.core.errors import StudioError
 
 FORMAT = "ctstudio card"
 VERSION = 1
+LONGEST, LONGEST_TITLE = 1_000_000, 200
+"""Characters: of a card, and of what stands in lists."""
 SLACK = 1.1
 """A scan counts as within a range up to a tenth beyond its ends."""
 
@@ -125,6 +127,8 @@ class Card:
             card = cls(**data)
             if not all(isinstance(getattr(card, name), str) for name in _TEXTS):
                 raise ValueError("a text is none")
+            if len(text) > LONGEST or max(len(card.title), len(card.network)) > LONGEST_TITLE:
+                raise ValueError("a text is too long")
             return card
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StudioError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,22 +35,25 @@ class TrainedModel:
     ``module`` maps noisy HU ``(b, 1, y, x)`` float32 to denoised HU. ``metrics`` are those of the
     held-out slices under protocol A ("psnr", "ssim", "rmse", and "noisy_..." of their input), or
     "dice" or "loss"; "held_out" is how many slices these were. Empty when it was never judged.
+    ``name`` is that of a network on board, "" where it has none.
     """
 
     recipe: Recipe
     module: nn.Module
     step: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
 
     @property
     def title(self) -> str:
         """A short name for lists and captions, such as "DnCNN, 400 steps"."""
-        return f"{wording.network(self.recipe)}, {wording.steps(self.step)}"
+        return self.name or f"{wording.network(self.recipe)}, {wording.steps(self.step)}"
 
     @property
     def method(self) -> str:
         """One line for a derived image's history; it names no patient and no file."""
-        return wording.trained(self.recipe, self.step)
+        told = wording.trained(self.recipe, self.step)
+        return f"{self.name} ({told})" if self.name else told
 
 
 def build(recipe: Recipe) -> nn.Module:
@@ -197,7 +201,9 @@ def _read(path: Path) -> dict[str, Any]:
             raise
         # A damaged or hostile file fails in many ways, and each means the same to the user.
         except Exception as error:
-            foreign.details = str(error)
+            # What torch advises would let a file run its code.
+            hostile = isinstance(error, pickle.UnpicklingError)
+            foreign.details = "It holds more than weights and settings." if hostile else str(error)
             raise foreign from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise foreign

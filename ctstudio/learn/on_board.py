@@ -56,6 +56,8 @@ def look(places: Sequence[Path] | None = None) -> tuple[list[OnBoard], list[Stud
         except OSError:
             continue
         for file in files:
+            if not file.is_file():
+                continue
             try:
                 card = Card.load(file.with_suffix(".json"))
             except StudioError as error:

@@ -15,6 +15,9 @@ from ctstudio.learn.tasks import TASKS
 NAMES = {"gaussian": "Gaussian", "poisson": "Poisson"}
 """Words that keep their capital letter."""
 
+SAID_AS = {"low_doses": "low_dose"}
+"""Noises whose name is no English before "noise"."""
+
 DOSES = {1.0: "the full dose", 0.5: "half of the dose", 0.25: "a quarter of the dose",
          0.2: "a fifth of the dose", 0.1: "a tenth of the dose", 0.05: "a twentieth of the dose",
 }  # fmt: skip
@@ -57,7 +60,8 @@ def opponent(recipe: Recipe) -> str:
 
 def noise(choice: Choice) -> str:
     """A noise with its first setting, and with those that are not the usual ones."""
-    words = "-".join(NAMES.get(word, word) for word in choice.name.split("_"))
+    name = SAID_AS.get(choice.name, choice.name)
+    words = "-".join(NAMES.get(word, word) for word in name.split("_"))
     return f"{words} noise{_settings(NOISES[choice.name], choice.params, 1)}"
 
 

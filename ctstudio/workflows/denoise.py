@@ -6,9 +6,10 @@ file, and need not know which kind it is. Torch is imported only when a network 
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -153,12 +154,13 @@ class OnBoardMethod:
 
     @property
     def title(self) -> str:
-        return self.network.card.title
+        return self.network.name
 
     @property
     def description(self) -> str:
         card = self.network.card
-        return f"{card.title} (on board: {card.network}, {card.steps:,} steps)"
+        told = f"{card.network} trained for {card.steps:,} steps on {card.noise}"
+        return f'{self.name} ({told}, with the recipe "{card.title}")'
 
     def loaded(self) -> NetworkMethod:
         """The network itself; torch and the file are read once."""
@@ -176,7 +178,7 @@ class OnBoardMethod:
 def _loaded(file: Path, name: str) -> NetworkMethod:
     from ctstudio.learn.checkpoint import load
 
-    return NetworkMethod(load(file), name)
+    return NetworkMethod(replace(load(file), name=name), name)
 
 
 def around(method: Method, stack: SliceStack, index: int) -> NDArray[np.float32]:
@@ -209,25 +211,36 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
         return scan_alone.from_settings(settings or {})
     if text.startswith(f"{scan_alone.NAME}-") and not settings:
         return scan_alone.from_settings({"minutes": text.removeprefix(f"{scan_alone.NAME}-")})
-    if isinstance(name_or_path, str) and not settings:
-        for network in on_board.networks():
+    networks, troubles = on_board.look()
+    if isinstance(name_or_path, str):
+        for network in networks:
             if network.name == text:
+                _refuse(settings)
                 return OnBoardMethod(network).loaded()
+        for trouble in troubles:
+            if trouble.path is not None and Path(trouble.path).stem == text:
+                raise trouble
 
     path = Path(name_or_path).expanduser()
     if path.suffix.lower() not in CHECKPOINT_SUFFIXES and not path.exists():
-        try:
-            DENOISERS[text]
-        except StudioError as error:
-            raise StudioError(
-                error.message, hint=f"{error.hint} Or give a trained network (.safetensors, .pt)."
-            ) from None
+        known = [*(each.name for each in networks), *(entry.name for entry in DENOISERS),
+                 scan_alone.NAME]  # fmt: skip
+        near = difflib.get_close_matches(text, known, 1)
+        raise StudioError(
+            f"There is no method {text!r} and no such file.",
+            hint=(f"Did you mean {near[0]!r}? " if near else "")
+            + f"There are {', '.join(known)}; or give a trained network (.safetensors, .pt).",
+        )
+    _refuse(settings)
+    return _method_from_checkpoint(path)
+
+
+def _refuse(settings: Mapping[str, Any] | None) -> None:
     if settings:
         raise StudioError(
             f"A trained network has no settings, but {', '.join(settings)} was given.",
             hint="Its settings were fixed when it was trained.",
         )
-    return _method_from_checkpoint(path)
 
 
 def method_from_choice(choice: Choice) -> ClassicalMethod:

@@ -29,6 +29,8 @@ SLICES = 5
 MOST_BIAS_HU = 1.0
 MOST_STRUCTURE = 0.1
 LEAST_SHARE_OF_FREQUENCY = 0.6
+MOST_LEFT = 0.8
+"""Of the noise; where more is left, something is said."""
 SQUARE_PX = 16
 BODY_HU = -950.0
 EDGE_PX = 1.5
@@ -108,18 +110,25 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
     """In what a scan is of another kind than those that a network learnt from.
 
     Kernels are compared by name; those whose noise was simulated are known as well. Where the
-    card is silent, so is this.
+    card is silent, so is this; what the scan does not tell is named.
     """
     found: list[Finding] = []
+    alike: list[str] = []
+    unknown: list[str] = []
     source: Source = scan.source
     kernels = {_plain(kernel) for kernel in (*card.kernels, *card.simulated_kernels)}
-    if kernels and source.kernel and _plain(source.kernel) not in kernels:
+    if kernels and not source.kernel:
+        unknown.append("kernel")
+    elif kernels and _plain(source.kernel) not in kernels:
+        learnt = ", ".join(dict.fromkeys(_spaced(kernel) for kernel in card.kernels))
         found.append(
             Finding(
-                "Kernel", "note", "{0}; learnt from {1}", (source.kernel, ", ".join(card.kernels)),
+                "Kernel", "note", "{0}; learnt from {1}", (_spaced(source.kernel), learnt),
                 "The network has not seen scans of this kernel. Look closely at fine detail.",
             )
         )  # fmt: skip
+    elif kernels:
+        alike.append("kernel")
     geometry = scan.geometry
     spacing = float(np.mean(geometry.spacing_mm)) if geometry.spacing_known else math.nan
     thickness = source.slice_thickness_mm or math.nan
@@ -132,14 +141,27 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
         ("Noise level", sd, card.noise_hu, "HU",
          "The network may take away too little of the noise, or some of the detail."),
     ):  # fmt: skip
-        if limits is not None and math.isfinite(value) and not limits.holds(value):
+        if limits is None:
+            continue
+        if not math.isfinite(value):
+            unknown.append(name.lower())
+        elif limits.holds(value):
+            alike.append(name.lower())
+        else:
             found.append(
                 Finding(
                     name, "note", "{0:.3g} {1}; learnt from {2} {1}",
                     (value, unit, str(limits)), meaning,
                 )
             )  # fmt: skip
-    if not found and (kernels or card.noise_hu is not None):
+    if unknown:
+        found.append(
+            Finding(
+                "Kind of scan", "note", "not known: {0}", (", ".join(unknown),),
+                "The scan does not tell whether it is like those that the network learnt from.",
+            )
+        )  # fmt: skip
+    elif alike and not found:
         found.append(
             Finding(
                 "Kind of scan", "fine", "as those that it learnt from", (),
@@ -152,9 +174,13 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
 def _noise(before: float, after: float) -> Finding | None:
     if not (math.isfinite(before) and math.isfinite(after) and before > 0):
         return None
+    fine = after < MOST_LEFT * before
     return Finding(
-        "Noise in soft tissue", "fine", "{0:.1f} → {1:.1f} HU", (before, after),
-        "SD in uniform soft tissue, before and after: squares of 6.5 mm of up to 5 slices.",
+        "Noise in soft tissue", "fine" if fine else "note", "{0:.1f} → {1:.1f} HU", (before, after),
+        "SD in uniform soft tissue, before and after: squares of 6.5 mm of up to 5 slices."
+        if fine
+        else "Hardly any noise is gone: it is not of the kind that the method knows, or the "
+        "strength or the blend is low.",
     )  # fmt: skip
 
 
@@ -238,4 +264,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _plain(kernel: str) -> str:
-    return kernel.strip().casefold()
+    """A kernel's name to compare; scanners write the strength of an iteration behind it."""
+    return kernel.split("\\")[0].strip().casefold()
+
+
+def _spaced(kernel: str) -> str:
+    return kernel.replace("\\", " ")

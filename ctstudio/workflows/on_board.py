@@ -55,6 +55,7 @@ def put_on_board(
 
     if not name or Path(name).name != name:
         raise StudioError(f"{name!r} cannot be a network's name.", hint="Give a word, no path.")
+    _require_own_name(name, folder)
     if not force:
         publish.require_free(folder / f"{name}{publish.SUFFIX}")
     model = load_denoiser(run)
@@ -62,6 +63,22 @@ def put_on_board(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
+
+
+def _require_own_name(name: str, folder: Path) -> None:
+    """Raise StudioError for the name of another method: it would be taken for that one."""
+    from ctstudio.classical.denoisers import DENOISERS
+    from ctstudio.learn import on_board
+    from ctstudio.workflows import scan_alone
+
+    taken = {*(entry.name for entry in DENOISERS), scan_alone.NAME}
+    if folder.resolve() != on_board.packaged().resolve():
+        taken |= {network.name for network in on_board.look([on_board.packaged()])[0]}
+    if name in taken:
+        raise StudioError(
+            f"{name!r} is the name of a method that comes with the program.",
+            hint="Give the network a name of its own.",
+        )
 
 
 def card_of(

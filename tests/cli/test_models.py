@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pydicom
 import pytest
 import torch
 
@@ -60,7 +61,20 @@ def test_from_a_run_to_a_denoised_series(
     assert "CC BY 4.0" in listed
     out = str(tmp_path / "out")
     assert main.run(["denoise", str(series_folder), "--method", "mine", "--out", out]) == 0
-    assert len(list(Path(out).glob("*.dcm"))) == 6
+    files = list(Path(out).glob("*.dcm"))
+    assert len(files) == 6
+    told = pydicom.dcmread(files[0])
+    assert "mine" in told.SeriesDescription
+    assert "mine (DRUNet trained for 50 steps on low-dose noise" in told.DerivationDescription
+    capsys.readouterr()
+    command = ["denoise", str(series_folder), "--out", str(tmp_path / "more"), "--method"]
+    assert main.run([*command, "mine", "--set", "strength=2"]) == 1
+    assert "has no settings" in capsys.readouterr().err
+    assert main.run([*command, "mnie"]) == 1
+    assert "Did you mean 'mine'? There are " in capsys.readouterr().err
+    (tmp_path / "own" / "mine.json").write_text("{}")
+    assert main.run([*command, "mine"]) == 1
+    assert "mine.json is no card of a network" in capsys.readouterr().err
 
 
 def test_the_card_tells_of_series_as_the_network_was_shown_them(
@@ -81,6 +95,9 @@ def test_what_cannot_be_put_on_board(
     folder = ["--folder", str(tmp_path / "there")]
     assert main.run(["models", "--from", str(run), "--name", "a/b", *folder]) == 1
     assert "cannot be a network's name" in capsys.readouterr().err
+    for name in ("tv", "scan-alone", "chest-any-dose"):
+        assert main.run(["models", "--from", str(run), "--name", name, *folder]) == 1
+        assert "comes with the program" in capsys.readouterr().err
     recipe = bundled()["unet-masks"]
     checkpoint.save(TrainedModel(recipe, checkpoint.build(recipe), 5), tmp_path / "masks.pt")
     words = ["models", "--from", str(tmp_path / "masks.pt"), "--name", "m", *folder]

@@ -124,7 +124,7 @@ def test_all_are_reproduced_then_skipped(
     # Other settings leave what is finished, and are told; another series has no place here.
     assert main.run([*arguments, "--epochs", "2"]) == 0
     told = capsys.readouterr().err
-    assert re.search(r"other settings.*residual-2a \(as in the article: steps 3, now 6\)", told)
+    assert re.search(r"other settings.*residual-2a \(as in the article: steps 1, now 2\)", told)
     phantom = ["reproduce", "residual-2a", *SHORT, "--out", str(out)]
     monkeypatch.setattr("ctstudio.workflows.reproduce.data.DEMO_SLICES", 3)
     assert main.run(phantom) == 1

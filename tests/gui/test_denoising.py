@@ -86,7 +86,7 @@ def draw_rectangle(hands: Any) -> None:
 def test_a_network_on_board_works_at_once(network: TrainedModel, hands: Any, thin: Any) -> None:
     hands.open(thin)
     panel = hands.window.denoise_panel
-    assert panel.method.currentText() == "On board: Any dose, tiny", "it comes first"
+    assert panel.method.currentText() == "On board: tiny", "it comes first"
     assert "It measures the noise itself. For noise of 20 to 80 HU" in texts(panel.methods)
     hands.press(panel.apply_button)
     hands.idle()
@@ -103,11 +103,20 @@ def test_a_network_on_board_works_at_once(network: TrainedModel, hands: Any, thi
     assert "The network has not seen scans of this kernel" in texts(panel.findings)
 
 
+def test_a_network_with_a_damaged_card_is_told_of(
+    tmp_path: Path, network: TrainedModel, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "models" / "tiny.json").write_text("{}")
+    hands = request.getfixturevalue("hands")
+    assert "tiny.json is no card of a network" in hands.banner()
+    assert "On board: tiny" not in hands.window.denoise_panel.method.currentText()
+
+
 def test_the_networks_on_board_are_offered(hands: Any) -> None:
     combo = hands.window.denoise_panel.method
     offered = [combo.itemText(k) for k in range(combo.count())]
     assert "This scan alone, no other data" in offered
-    known = [each.card.title for each in on_board.networks()]
+    known = [each.name for each in on_board.networks()]
     assert [text for text in offered if text.startswith("On board")] == [
         f"On board: {title}" for title in known
     ]

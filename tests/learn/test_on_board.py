@@ -55,7 +55,8 @@ def test_a_card_is_what_was_written() -> None:
     ["", "[]", "{}", '{"format": "ctstudio card", "version": 2}', "null", "[" * 100_000,
      '{"format": "ctstudio card", "version": 1, "title": 3}',
      CARD.to_json().replace('"low": 16.7', '"low": "x"'),
-     CARD.to_json().replace('"title": "Any dose | small"', '"title": 3')],
+     CARD.to_json().replace('"title": "Any dose | small"', '"title": 3'),
+     CARD.to_json().replace("Any dose | small", "x" * 3000)],
 )  # fmt: skip
 def test_what_is_no_card_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)

@@ -97,6 +97,34 @@ def test_a_scan_like_those_learnt_from() -> None:
     assert not {"Kernel", "Pixel size", "Slice thickness", "Noise level"} & set(found)
 
 
+def test_what_the_scan_does_not_tell_is_not_called_alike() -> None:
+    found = told(truth(), CARD, kernel="")["Kind of scan"]
+    assert found.verdict == "note"
+    assert found.value.format(*found.numbers) == "not known: kernel"
+    bare = volume(truth() + noise(), "B30f")
+    unknown = replace(bare.geometry, spacing_known=False)
+    bare = replace(bare, geometry=unknown, source=Source(kernel="B30f"))
+    named = {each.name: each for each in finish(examine(bare, volume(truth()), CARD))}
+    kind = named["Kind of scan"]
+    assert kind.value.format(*kind.numbers) == "not known: pixel size, slice thickness"
+
+
+def test_a_kernel_with_the_strength_of_its_iteration_is_that_kernel() -> None:
+    """Newer scanners write several values: B30f\\3."""
+    found = told(truth(), CARD, kernel="B30f\\3")
+    assert found["Kind of scan"].verdict == "fine"
+    other = told(truth(), CARD, kernel="Qr40d\\3")["Kernel"]
+    assert other.value.format(*other.numbers) == "Qr40d 3; learnt from B30f, L"
+
+
+def test_noise_that_stays_is_told() -> None:
+    scan = truth() + noise()
+    assert told(truth())["Noise in soft tissue"].verdict == "fine"
+    left = told(scan - 0.1 * noise())["Noise in soft tissue"]
+    assert left.verdict == "note"
+    assert "Hardly any noise is gone" in left.meaning
+
+
 def test_a_kernel_whose_noise_was_simulated_is_known() -> None:
     found = told(truth(), replace(CARD, simulated_kernels=("ram-lak", "hann")), kernel="hann")
     assert "Kernel" not in found

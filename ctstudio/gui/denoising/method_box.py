@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -53,7 +53,7 @@ class MethodBox(QWidget):
         super().__init__()
         self._session = session
         self._newest: TrainedModel | None = None
-        self._on_board = on_board.networks()
+        self._on_board, self.troubles = on_board.look()
         self.combo = QComboBox()
         self.combo.setAccessibleName(tr("Method"))
         self.combo.setToolTip(tr("How to denoise: a classical filter or a trained network"))
@@ -122,8 +122,11 @@ class MethodBox(QWidget):
                 text = tr("Network: {0}").format(model.title)
                 self.combo.addItem(theme.icon(network), text, model)
             for each in self._on_board:
-                text = tr("On board: {0}").format(tr(each.card.title))
+                text = tr("On board: {0}").format(each.name)
                 self.combo.addItem(theme.icon(network), text, each)
+                about = tr("{0}: {1} weights").format(each.card.title, f"{each.card.parameters:,}")
+                last = self.combo.count() - 1
+                self.combo.setItemData(last, about, Qt.ItemDataRole.ToolTipRole)
             text = tr("This scan alone, no other data")
             self.combo.addItem(theme.icon("mdi6.school-outline"), text, scan_alone.NAME)
             for entry in DENOISERS:
