@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ctstudio.cli import main
+from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, finish
 from ctstudio.learn import checkpoint
 from ctstudio.learn.recipe import Recipe, bundled
@@ -231,6 +232,14 @@ def test_other_settings_do_not_go_on_with_a_run(
     arguments = ["residual-2a", str(series_folder), *SHORT, "--out", str(tmp_path)]
     assert main.run(["reproduce", *arguments]) == 1
     assert "other settings: steps 6, now 1." in capsys.readouterr().err
+    run = tmp_path / "residual-2a" / "faithful"
+    (run / "last.pt").write_bytes((run / "last.pt").read_bytes()[:500])
+    with pytest.raises(StudioError, match=r"last\.pt") as caught:
+        finish(reproduce_all(chosen, lambda: load(series_folder), tmp_path, wish))
+    assert caught.value.hint == f"Delete {run} to train this form anew."
+    (run / "recipe.toml").write_text("")
+    assert main.run(["reproduce", *arguments]) == 1
+    assert "its recipe.toml is empty" in capsys.readouterr().err
 
 
 def test_another_form_of_other_settings_is_refused_before_the_training(

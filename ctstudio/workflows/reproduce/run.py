@@ -268,7 +268,22 @@ def _train(recipe: Recipe, folder: Path, volumes: Sequence[Volume], **how: Any) 
     elif folder.is_dir():
         shutil.rmtree(folder)  # cut off before its recipe was written: there is nothing in it
     work = train_on(recipe, volumes, folder, resume=begun, **how)
-    yield from as_progress(work, recipe)
+    try:
+        yield from as_progress(work, recipe)
+    except StudioError as error:
+        # Of a damaged run the trainer tells other ways out, which there are none of here.
+        kept = isinstance(error.__cause__, OSError) and not isinstance(
+            error.__cause__, FileNotFoundError
+        )
+        inside = error.path is not None and Path(error.path).is_relative_to(folder)
+        if begun and inside and not kept:
+            raise StudioError(
+                error.message,
+                hint=f"Delete {folder} to train this form anew.",
+                path=error.path,
+                details=error.details,
+            ) from error
+        raise
 
 
 def _its_own(recipe: Recipe, folder: Path) -> Recipe:
