@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 
 from ctstudio.core.events import Progress, finish
 from ctstudio.core.registry import Choice
@@ -20,6 +21,7 @@ from ctstudio.ct.views import Blend
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.gui.denoising import checks
 from ctstudio.gui.denoising.findings import in_words
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.session import Layer
 from ctstudio.gui.viewer.windows import default_window
 from ctstudio.learn import checkpoint, on_board, publish
@@ -447,3 +449,39 @@ def test_the_list_of_layers_says_how_a_preview_was_made(hands: Any, thin: Any) -
     names = [shown.item(row).text() for row in range(shown.count())]
     assert names[1:] == [layer.name for layer in hands.session.layers[1:]]
     assert names[1] == "Preview: Total variation"
+
+
+def test_every_label_of_many_has_its_strength(hands: Any, thin: Any) -> None:
+    (source,) = hands.open(thin)
+    numbers = np.zeros(thin.hu.shape, np.int16)
+    for number in range(1, 105):
+        numbers[:, number % 96, number % 80] = number
+    labels = tuple(Label(k, "Background" if k == 0 else f"Organ {k}", (9, 9, 9)) for k in range(105))
+    mask = label_map(numbers, source.stack.geometry, source.stack.source, labels)
+    hands.session.add_layer(Layer("Organs", "mask", mask, source))
+    panel = hands.window.denoise_panel
+    where = panel.where
+    for head in panel.findChildren(Section):
+        if where in head.findChildren(type(where)):
+            head._head.setChecked(True)
+    where.masks.setCurrentIndex(where.masks.findText("Organs"))
+    assert sorted(where.sliders) == list(range(1, 105))
+    hands.pause(50)
+    assert where.sliders[1].isVisible()
+    area = where.sliders[1].parentWidget().parentWidget()
+    assert area.height() <= 240, "the list is scrolled, the panel does not grow by it"
+    assert area.width() >= where.sliders[1].parentWidget().width(), "nothing is cut off"
+    # The wheel scrolls, whatever slider it passes over.
+    slider = where.sliders[2]
+    at = QPointF(slider.width() / 2, slider.height() / 2)
+    turn = QWheelEvent(
+        at, QPointF(slider.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -360),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(slider, turn)
+    assert slider.value() == 100
+    where.sliders[104].setValue(0)
+    assert where.shares.by_label == {104: 0.0}
+    assert "over about 4 mm" in where.sliders[104].toolTip()
+    where.feather.setValue(0)
+    assert where.sliders[104].toolTip() == "0 %: the original; 100 %: fully denoised"
