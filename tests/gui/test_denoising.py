@@ -456,7 +456,9 @@ def test_every_label_of_many_has_its_strength(hands: Any, thin: Any) -> None:
     numbers = np.zeros(thin.hu.shape, np.int16)
     for number in range(1, 105):
         numbers[:, number % 96, number % 80] = number
-    labels = tuple(Label(k, "Background" if k == 0 else f"Organ {k}", (9, 9, 9)) for k in range(105))
+    labels = tuple(
+        Label(k, "Background" if k == 0 else f"Organ {k}", (9, 9, 9)) for k in range(105)
+    )
     mask = label_map(numbers, source.stack.geometry, source.stack.source, labels)
     hands.session.add_layer(Layer("Organs", "mask", mask, source))
     panel = hands.window.denoise_panel
@@ -476,7 +478,8 @@ def test_every_label_of_many_has_its_strength(hands: Any, thin: Any) -> None:
     at = QPointF(slider.width() / 2, slider.height() / 2)
     turn = QWheelEvent(
         at, QPointF(slider.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -360),
-        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase,
+        False,
     )  # fmt: skip
     QApplication.sendEvent(slider, turn)
     assert slider.value() == 100
