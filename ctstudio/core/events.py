@@ -6,7 +6,9 @@ Every long function is a generator of these events and returns its result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -177,3 +179,35 @@ def finish(work: Work[T]) -> T:
             next(work)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+class Closed(GeneratorExit):
+    """Work was closed within a step and not between two; it ends as if it had been between."""
+
+
+_unwanted: ContextVar[Callable[[], bool] | None] = ContextVar("unwanted", default=None)
+
+
+@contextmanager
+def closing_when(unwanted: Callable[[], bool]) -> Iterator[None]:
+    """Let `go_on` close the work that is driven herein, and in this thread, once ``unwanted``."""
+    token = _unwanted.set(unwanted)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)
+
+
+def go_on() -> None:
+    """To be called now and then within a step that takes seconds, where it can be given up.
+
+    Raises
+    ------
+    Closed
+        When whoever drives the work wants no more of it. Once only: what is done on the way out is
+        not disturbed.
+    """
+    unwanted = _unwanted.get()
+    if unwanted is not None and unwanted():
+        _unwanted.set(None)
+        raise Closed

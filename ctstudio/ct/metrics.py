@@ -197,14 +197,15 @@ def uniform_regions(
     A pixel belongs when the smoothed reference lies in ``hu_range`` and is flat (gradient below
     ``gradient_hu`` HU a pixel, or below what the image's own noise explains), and when the SD
     around it is not above what most of the tissue shows. The mask is then eroded by
-    ``margin_px`` and cleared of parts under ``min_area_px``. It may be empty.
+    ``margin_px`` and cleared of parts under ``min_area_px``. It may be empty, as it is of a single
+    row or column of pixels.
     """
     from scipy import ndimage
 
     image = np.clip(np.asarray(reference, np.float64), -1100.0, 2000.0)
     smooth = ndimage.gaussian_filter(image, smoothing_px)
     tissue = (smooth >= hu_range[0]) & (smooth <= hu_range[1])
-    if not tissue.any():
+    if not tissue.any() or min(image.shape) < 2:  # a row of pixels has no slope
         return np.zeros(image.shape, np.bool_)
     dy, dx = np.gradient(smooth)
     gradient = np.hypot(dy, dx)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 FINE_PX = 1.5  # structures that are finer than this Gaussian are what blurring takes away
 CLIP_HU = (-1100.0, 1500.0)
+LEAST_PX = 400  # of fewer, noise alone gives a coefficient of 0.1 in one case of twenty
+ROUNDING = 1e-5  # of the largest value: what the arithmetic of a network leaves of nothing
 
 
 def structure(
@@ -23,7 +25,8 @@ def structure(
     ``removed`` is the input less the output; ``reference`` the truth where it is known, else the
     output (never the input, whose noise stands in what was removed). Only pixels of ``mask`` count.
 
-    nan where there is nothing to correlate.
+    nan where there is nothing to correlate: fewer than `LEAST_PX` pixels, nothing removed but
+    rounding, or a reference without structure.
     """
     from scipy import ndimage
 
@@ -31,7 +34,10 @@ def structure(
     fine = image - ndimage.gaussian_filter(image, FINE_PX)
     where = np.ones(image.shape, bool) if mask is None else mask
     one, other = np.asarray(removed, np.float64)[where], fine[where]
-    if one.size < 2:
+    if one.size < LEAST_PX:
+        return math.nan
+    rounding = ROUNDING * float(np.abs(image[where]).max())
+    if min(float(np.abs(one).max()), float(np.abs(other).max())) <= rounding:
         return math.nan
     one, other = one - one.mean(), other - other.mean()
     scale = math.sqrt(float((one * one).sum()) * float((other * other).sum()))

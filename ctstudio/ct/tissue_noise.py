@@ -71,6 +71,8 @@ def _of_slice(
     """The SDs around the pixels of every tissue."""
     from scipy import ndimage
 
+    if min(image.shape) < 2:  # a row of pixels has no slope
+        return {}
     image = np.nan_to_num(np.clip(image, -1500.0, 3000.0), nan=-1500.0)
     smooth = ndimage.gaussian_filter(image, SMOOTH_PX)
     slope = np.hypot(*np.gradient(smooth))

@@ -70,17 +70,17 @@ PRESETS: dict[str, Window] = {
 
 def full_range(hu: NDArray[np.floating]) -> Window:
     """From the smallest to the largest finite value."""
-    hu = _finite(hu)
+    hu = finite_values(hu)
     return Window.from_range(float(np.min(hu)), float(np.max(hu)))
 
 
 def automatic(hu: NDArray[np.floating]) -> Window:
     """From the 0.1 to the 99.9 percentile: the first choice where the header gives no window."""
-    lower, upper = np.percentile(_finite(hu), (0.1, 99.9))
+    lower, upper = np.percentile(finite_values(hu), (0.1, 99.9))
     return Window.from_range(float(lower), float(upper))
 
 
-def _finite(hu: NDArray[np.floating]) -> NDArray[np.floating]:
+def finite_values(hu: NDArray[np.floating]) -> NDArray[np.floating]:
     """The values that are numbers, or 0 where none is: a diverged network may leave any picture."""
     finite = np.isfinite(hu)
     if finite.all() and hu.size:

@@ -38,10 +38,8 @@ class Applier(QObject):
 
     def start(self, source: Layer, volume: Volume, method: Method, fraction: float = 1.0) -> Job:
         """Denoise ``volume``, the stack of ``source``; ``fraction`` is the blend to show first."""
-        self._source, self._method, self._layer = source, method, None
-        self._fraction = fraction
         shown = self._session.visible_slice(source)
-        return self._session.jobs.start(
+        job = self._session.jobs.start(  # raises where one is running, whose layer is kept
             "denoise",
             tr("Denoising: {0}").format(method.title),
             lambda: method.denoise(volume, first=shown),
@@ -50,6 +48,9 @@ class Applier(QObject):
             cancelled=self._stopped,
             failed=self._failed,
         )
+        self._source, self._method, self._layer = source, method, None
+        self._fraction = fraction
+        return job
 
     @property
     def _plain(self) -> Method | None:
@@ -113,7 +114,8 @@ class Applier(QObject):
         layer.complete = True
         self._layer = None
         self._session.layer_changed.emit(layer, -1)
-        self.said.emit(tr("{0}: all {1} slices are done.").format(layer.name, len(volume)))
+        told = tr("{0}: all {1} slices are done.").format(layer.name, len(volume))
+        self.said.emit(told if len(volume) > 1 else tr("{0}: done.").format(layer.name))
         self.ended.emit()
         self.finished.emit(layer)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
-from ctstudio.core.events import Detail, Event, Partial, Preview, Progress
+from ctstudio.core.events import Closed, Detail, Event, Partial, Preview, Progress, closing_when
 
 DRAIN_MS = 33
 NICE = 5  # more than the window's thread: where cores are short, that one goes first
@@ -82,7 +82,8 @@ class Job(QThread):
         self.start(QThread.Priority.LowPriority)
 
     def cancel(self) -> None:
-        """Ask for the end; the generator is closed before its next step. Returns at once."""
+        """Ask for the end; the generator is closed before its next step, or within one that asks
+        (`go_on`). Returns at once."""
         self._cancel.set()
         self._running.set()
 
@@ -110,7 +111,8 @@ class Job(QThread):
                 self._running.wait()
                 if self._cancel.is_set():
                     break
-                event = next(generator)
+                with closing_when(self._cancel.is_set):
+                    event = next(generator)
                 with self._lock:
                     if isinstance(event, Preview):
                         self._preview = event
@@ -120,6 +122,8 @@ class Job(QThread):
                         self._events.append(event)
                 if isinstance(event, Partial):
                     self._hurried.emit()
+        except Closed:
+            pass
         except StopIteration as stop:
             self._outcome = ("succeeded", stop.value)
         except Exception as error:

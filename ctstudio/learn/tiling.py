@@ -11,6 +11,7 @@ import itertools
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,10 +20,11 @@ import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Note, Progress, Work, go_on
 from ctstudio.learn import device as devices
 from ctstudio.learn import receptive_field
 from ctstudio.learn.context import context_of, stacked
@@ -31,6 +33,9 @@ from ctstudio.learn.receptive_field import ReceptiveField
 CPU_SHARE, GPU_SHARE = 0.5, 0.7
 """Of the memory that is free, what a tile may take. The rest is for what libraries need inside an
 operation, and for everybody else."""
+
+LARGE_PX = 600_000
+"""From here on one image may take so long that it must be possible to close it half way."""
 
 PROBE_PX = 128
 LEAST_PX = 32
@@ -216,11 +221,29 @@ class Tiler:
 
 def infer(module: nn.Module, hu: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
     """Put ``(y, x)`` float32 HU, or neighbouring slices ``(n, y, x)``, through a network in one
-    piece; returns ``(y, x)``."""
-    with torch.inference_mode():
+    piece; returns ``(y, x)``.
+
+    Of a large image that takes seconds; it can be closed between any two operations.
+    """
+    # What is compiled is one operation.
+    compiled = getattr(module, "_compiled_call_impl", None) is not None
+    large = math.prod(hu.shape[-2:]) >= LARGE_PX and not compiled
+    with torch.inference_mode(), GoingOn() if large else nullcontext():
         image = torch.from_numpy(np.ascontiguousarray(stacked(hu)))[None].to(device)
         output: NDArray[np.float32] = module(image)[0, 0].float().cpu().numpy()
     return output
+
+
+class GoingOn(TorchFunctionMode):
+    """Asks before each operation whether its result is still wanted (`go_on`).
+
+    Tiles that are small enough to answer within a second would overlap by more than they hold: a
+    network looks a hundred pixels around.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        go_on()
+        return func(*args, **(kwargs or {}))
 
 
 def free_bytes(device: torch.device) -> int:

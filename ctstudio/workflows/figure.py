@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.ct.window import PRESETS, Window
+from ctstudio.ct.window import PRESETS, Window, finite_values
 
 RESIDUAL_LIMITS_HU = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000)
 WIDEST_HU = 1e6
@@ -39,5 +39,6 @@ def parse_window(text: str) -> Window:
 
 def residual_limit(residuals: Sequence[NDArray[np.float32]]) -> float:
     """A round number of HU that holds 99.5 % of each residual ``(y, x)``: one scale for all."""
-    extent = max((float(np.percentile(np.abs(r), 99.5)) for r in residuals), default=0.0)
+    known = (np.abs(finite_values(residual)) for residual in residuals)
+    extent = max((float(np.percentile(each, 99.5)) for each in known), default=0.0)
     return float(next((k for k in RESIDUAL_LIMITS_HU if k >= extent), RESIDUAL_LIMITS_HU[-1]))

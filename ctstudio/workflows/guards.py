@@ -17,7 +17,7 @@ from ctstudio.core.events import Progress, Work
 from ctstudio.ct.metrics import bias, uniform_regions
 from ctstudio.ct.nps import noise_power_spectrum, places
 from ctstudio.ct.padding import measured
-from ctstudio.ct.residual import CLIP_HU, structure
+from ctstudio.ct.residual import CLIP_HU, ROUNDING, structure
 from ctstudio.ct.tissue_noise import TissueNoise, noise_of_tissue, noise_of_tissues
 from ctstudio.ct.views import SliceStack
 from ctstudio.ct.volume import Source
@@ -52,8 +52,14 @@ class Finding:
     meaning: str
 
 
+UNCHANGED = Finding(
+    "Change", "fine", "none", (),
+    "Nothing was changed: the slices that were looked at are as they were scanned.",
+)  # fmt: skip
+
+
 def examine(
-    original: SliceStack, result: SliceStack, card: Card | None = None
+    original: SliceStack, result: SliceStack, card: Card | None = None, *, learnt: bool = False
 ) -> Work[list[Finding]]:
     """Compare a denoised series with what it was made from.
 
@@ -63,11 +69,15 @@ def examine(
         Of one size.
     card
         Of the network that made it, where that has one: then a scan of another kind is told of.
+    learnt
+        Whether a network made it that has learnt from other scans. Without HU that is all there is
+        to be told: the rest is about tissues.
 
     Returns
     -------
     list of Finding
-        In the order in which they are read; what cannot be told is left out.
+        In the order in which they are read; what cannot be told is left out. Where the result is
+        the original up to rounding, there is one that says so.
     """
     chosen = spread(len(original))
     biases: list[float] = []
@@ -76,17 +86,26 @@ def examine(
     noise: list[NDArray[np.float32]] = []
     left: list[NDArray[np.float32]] = []
     spacing = original.geometry.spacing_mm
+    hounsfield = original.unit == "HU"
+    changed = False
     for done, z in enumerate(chosen):
         yield Progress(done, len(chosen), "Checking the result")
         before, after = original.slice_hu(z), result.slice_hu(z)
         known = measured(before)
         before, after = (np.where(known, hu, np.float32(-1000)) for hu in (before, after))
+        changed = changed or _differ(before, after)
+        if not hounsfield:
+            continue
         noise.append(before)
         left.append(after)
         uniform = uniform_regions(after)
         biases.append(bias(after, before, uniform))
         structures.append(structure(before - after, after, _edges(after, known)))
         spectra += _frequencies(before, after, uniform, spacing)
+    if not changed:
+        return [UNCHANGED]
+    if not hounsfield:
+        return [_no_hu(card)] if learnt or card is not None else []
     told = noise_of_tissues(noise, spacing)
     findings = [
         _noise(noise_of_tissue(told), noise_of_tissue(noise_of_tissues(left, spacing))),
@@ -171,6 +190,25 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
     return found
 
 
+def _differ(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
+    """Whether two slices differ by more than what rounding does."""
+    change = float(np.abs(after - before).max(initial=0.0))
+    return not change <= ROUNDING * float(np.abs(before).max(initial=0.0))
+
+
+def _no_hu(card: Card | None) -> Finding:
+    """That a network was shown what it may never have seen."""
+    if card is not None:
+        return Finding(
+            "Kind of scan", "note", "values are not HU; learnt from CT", (),
+            "The network took them as HU. It may smear or invent detail: compare with the scan.",
+        )  # fmt: skip
+    return Finding(
+        "Kind of scan", "note", "values are not HU", (),
+        "The network took them as HU. Trust it only if it learnt from images like these.",
+    )  # fmt: skip
+
+
 def _noise(before: float, after: float) -> Finding | None:
     if not (math.isfinite(before) and math.isfinite(after) and before > 0):
         return None
@@ -250,6 +288,8 @@ def _edges(after: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.b
     """Where there is structure: elsewhere noise that is left goes with noise that was removed."""
     from scipy import ndimage
 
+    if min(after.shape) < 2:  # a row of pixels has no slope
+        return np.zeros(after.shape, bool)
     smooth = ndimage.gaussian_filter(np.clip(after, *CLIP_HU), EDGE_PX)
     slope = np.hypot(*np.gradient(smooth))
     inside = known & (smooth > BODY_HU)

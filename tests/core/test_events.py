@@ -1,8 +1,19 @@
 import dataclasses
+import threading
 
 import pytest
 
-from ctstudio.core.events import Note, Preview, Progress, Validation, finish, relay
+from ctstudio.core.events import (
+    Closed,
+    Note,
+    Preview,
+    Progress,
+    Validation,
+    closing_when,
+    finish,
+    go_on,
+    relay,
+)
 
 
 def work():
@@ -70,3 +81,41 @@ def test_who_ends_a_relay_early_ends_the_work():
     next(running)
     running.close()
     assert ended
+
+
+def test_a_step_goes_on_until_it_is_unwanted_and_is_not_disturbed_on_its_way_out():
+    asked, left = [], []
+
+    def steps():
+        try:
+            for k in range(10):
+                go_on()
+                asked.append(k)
+            yield Progress(1, 1)
+        finally:
+            go_on()
+            left.append(True)
+
+    go_on()  # nobody drives it: it does nothing
+    with closing_when(lambda: len(asked) == 4), pytest.raises(Closed):
+        next(steps())
+    assert asked == [0, 1, 2, 3]
+    assert left == [True]
+    assert finish(steps()) is None
+    assert asked[4:] == list(range(10))
+
+
+def test_only_the_thread_whose_work_is_unwanted_is_closed():
+    seen = []
+
+    def other():
+        go_on()
+        seen.append("went on")
+
+    with closing_when(lambda: True):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        with pytest.raises(Closed):
+            go_on()
+    assert seen == ["went on"]

@@ -202,3 +202,9 @@ def test_uniform_regions_of_a_real_scan(test_data):
     assert 5000 < mask.sum() < 60000
     assert metrics.SOFT_TISSUE_HU[0] < hu[mask].mean() < metrics.SOFT_TISSUE_HU[1]
     assert 8 < noise_sd(hu) < 16
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 2)])
+def test_a_row_of_pixels_has_no_uniform_region(size):
+    assert not uniform_regions(np.full(size, 40.0)).any()
+    assert math.isnan(noise_sd(np.full(size, 40.0)))

@@ -62,3 +62,8 @@ def test_what_is_not_there_is_not_told() -> None:
     assert noise_of_tissue(found) == 0
     assert math.isnan(noise_of_tissue(found, "Lung"))
     assert noise_of_tissues([np.full((64, 64), np.nan)], SPACING) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (2, 2)])
+def test_of_a_row_of_pixels_nothing_is_found(size: tuple[int, int]) -> None:
+    assert noise_of_tissues([np.full(size, 40.0)], SPACING) == []

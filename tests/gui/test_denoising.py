@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 
-from ctstudio.core.events import finish
+from ctstudio.core.events import Progress, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.labels import Label, label_map
+from ctstudio.ct.views import Blend
+from ctstudio.ct.volume import Geometry, Volume
+from ctstudio.gui.denoising import checks
 from ctstudio.gui.denoising.findings import in_words
+from ctstudio.gui.forms.section import Section
 from ctstudio.gui.session import Layer
+from ctstudio.gui.viewer.windows import default_window
 from ctstudio.learn import checkpoint, on_board, publish
 from ctstudio.learn.apply import denoise_slice
 from ctstudio.learn.cards import Card, Range, TrainedOn
@@ -24,6 +31,7 @@ from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import bundled
 from ctstudio.workflows import scan_alone
 from ctstudio.workflows.denoise import ClassicalMethod, method_from
+from ctstudio.workflows.guards import Finding
 from ctstudio.workflows.uncertainty import SD_UNIT, answers
 
 Key, Left = Qt.Key, Qt.MouseButton.LeftButton
@@ -290,3 +298,202 @@ def test_the_uncertainty_becomes_a_layer_in_hu(hands: Any, thin: Any) -> None:
     assert view.layer is layer
     assert view.window.centre_hu == pytest.approx(view.window.width_hu / 2), "black is sure"
     assert hands.grid.visible_panes[0].view.window.width_hu == 400, "tissue keeps its window"
+
+
+def test_where_the_scan_has_no_number_the_uncertainty_has_a_window_still(
+    hands: Any, thin: Any
+) -> None:
+    (source,) = hands.open(thin)
+    values = np.zeros(thin.hu.shape, np.float32)
+    values[:, :48] = np.linspace(0, 30, 48, dtype=np.float32)[:, None]
+    values[:, 50:60] = np.nan
+    for known, highest in ((values, 29.8), (np.full_like(values, np.nan), 1.0)):
+        stack = Volume.from_hu(known, source.stack.geometry, unit=SD_UNIT)
+        window = default_window(Layer("Uncertainty", "uncertainty", stack, source), 7)
+        assert window.lower == pytest.approx(0)
+        assert window.upper == pytest.approx(highest, abs=0.7)
+        signed = default_window(Layer("Residual", "residual", stack, source), 7)
+        assert 0 < signed.width_hu <= 100
+
+
+def applied(hands: Any, **settings: Any) -> Layer:
+    """The series denoised with total variation and examined; the layer that it became."""
+    panel = hands.window.denoise_panel
+    panel.choose("tv", settings or {"strength": 200})
+    hands.press(panel.apply_button)
+    hands.idle()
+    return next(la for la in hands.session.layers if la.kind == "denoised")
+
+
+def told_now(hands: Any) -> dict[str, Any]:
+    """What the list says, once it is about the picture as it is."""
+    panel = hands.window.denoise_panel
+    hands.wait(lambda: not panel.guards.pending, "the list")
+    assert panel.findings.current
+    return {each.name: each for each in panel.findings.findings}
+
+
+def test_the_list_follows_the_blend(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.blend.setValue(0)
+    layer = applied(hands)
+    assert list(told_now(hands)) == ["Change"], "it is the scan itself"
+    assert "Nothing was changed" in texts(panel.findings)
+    panel.blend.setValue(100)
+    assert not panel.findings.current
+    assert "Checking again ..." in texts(panel.findings)
+    assert told_now(hands)["Structure in the residual"].verdict == "note"
+    assert "100 % denoised" in texts(panel.findings)
+    panel.blend.setValue(50)
+    half = Blend(layer.parent.stack, layer.stack.other, 0.5)
+    assert list(told_now(hands).values()) == finish(checks.examine(layer.parent.stack, half))
+    assert "50 % denoised" in texts(panel.findings)
+    panel.blend.setValue(0)
+    assert list(told_now(hands)) == ["Change"]
+
+
+def test_one_list_never_tells_of_two_blends(
+    hands: Any, thin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    seen: list[list[float]] = []
+
+    def slow(original: Any, result: Any, *rest: Any, **more: Any) -> Any:
+        shares: list[float] = []
+        seen.append(shares)
+        for k in range(20):
+            shares.append(result.fraction)
+            yield Progress(k, 20)
+            time.sleep(0.01)
+        return [Finding("Share", "fine", "{0:.2f}", (result.fraction,), "as it is")]
+
+    monkeypatch.setattr(checks, "examine", slow)
+    panel.choose("tv")
+    hands.press(panel.apply_button)
+    hands.wait(lambda: seen and len(seen[0]) > 3, "the first look")
+    panel.blend.setValue(30)
+    panel.blend.setValue(60)
+    assert told_now(hands)["Share"].numbers == (0.6,)
+    assert [set(shares) for shares in seen] == [{1.0}, {0.6}]
+    assert len(seen[0]) < 20, "it was not brought to its end"
+    # A name is no change; a layer that comes back is told of as it is.
+    layer = next(la for la in hands.session.layers if la.kind == "denoised")
+    hands.session.layer_changed.emit(layer, -1)
+    assert panel.findings.current
+    panel.blend.setValue(10)
+    hands.wait(lambda: hands.session.jobs.busy("guards"), "the next look")
+    hands.session.jobs["guards"].cancel()
+    assert told_now(hands) == {}, "stopped by hand: nothing is known of this blend"
+    assert not panel.findings.isVisible()
+    panel.blend.setValue(20)
+    assert told_now(hands)["Share"].numbers == (0.2,)
+
+
+def test_a_network_and_values_that_are_not_hu(network: TrainedModel, hands: Any) -> None:
+    hu = np.random.default_rng(1).normal(300, 40, (3, 64, 64)).astype(np.float32)
+    hands.session.add_layer(Layer("MR", "original", Volume.from_hu(hu, Geometry.axial(3), unit="")))
+    hands.session.hang.emit([hands.session.layers[0]])
+    hands.session.set_active(hands.session.layers[0])
+    panel = hands.window.denoise_panel
+    hands.press(panel.apply_button)
+    hands.idle()
+    (found,) = told_now(hands).values()
+    assert (found.name, found.verdict) == ("Kind of scan", "note")
+    assert in_words(found) == "values are not HU; learnt from CT"
+    hands.session.set_active(hands.session.layers[0])
+    panel.choose("tv", {"strength": 40})
+    hands.press(panel.apply_button)
+    hands.idle()
+    assert told_now(hands) == {}, "a filter takes them as they are"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1)])
+def test_a_row_of_pixels_is_denoised_without_a_complaint(
+    size: tuple[int, int], network: TrainedModel, hands: Any
+) -> None:
+    hu = np.random.default_rng(1).normal(40, 10, (1, *size)).astype(np.float32)
+    source = hands.session.add_layer(
+        Layer("Row", "original", Volume.from_hu(hu, Geometry.axial(1)))
+    )
+    hands.session.set_active(source)
+    panel = hands.window.denoise_panel
+    hands.press(panel.apply_button)
+    hands.idle()
+    hands.wait(lambda: not panel.guards.pending, "the list")
+    assert hands.troubles == []
+    assert "Structure in the residual" not in {f.name for f in panel.findings.findings}
+    assert panel._status.text() == "Any dose, tiny: done."
+
+
+def test_a_second_start_leaves_the_first_alone(hands: Any, thin: Any) -> None:
+    (source,) = hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv", {"strength": 60})
+    refused: list[str] = []
+
+    def again(_layer: Layer) -> None:
+        try:
+            panel.applier.start(source, source.volume, panel.current_method())
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    panel.applier.started.connect(again)
+    hands.press(panel.apply_button)
+    hands.idle()
+    assert refused == ["a denoise job is running already"]
+    (layer,) = [la for la in hands.session.layers if la.kind == "denoised"]
+    assert layer.complete
+    assert panel.applier.method_of(layer) is not None
+
+
+def test_the_list_of_layers_says_how_a_preview_was_made(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv")
+    hands.press(panel.preview)
+    settled(hands)
+    shown = hands.window.series_panel.list
+    names = [shown.item(row).text() for row in range(shown.count())]
+    assert names[1:] == [layer.name for layer in hands.session.layers[1:]]
+    assert names[1] == "Preview: Total variation"
+
+
+def test_every_label_of_many_has_its_strength(hands: Any, thin: Any) -> None:
+    (source,) = hands.open(thin)
+    numbers = np.zeros(thin.hu.shape, np.int16)
+    for number in range(1, 105):
+        numbers[:, number % 96, number % 80] = number
+    labels = tuple(
+        Label(k, "Background" if k == 0 else f"Organ {k}", (9, 9, 9)) for k in range(105)
+    )
+    mask = label_map(numbers, source.stack.geometry, source.stack.source, labels)
+    hands.session.add_layer(Layer("Organs", "mask", mask, source))
+    panel = hands.window.denoise_panel
+    where = panel.where
+    for head in panel.findChildren(Section):
+        if where in head.findChildren(type(where)):
+            head._head.setChecked(True)
+    where.masks.setCurrentIndex(where.masks.findText("Organs"))
+    assert sorted(where.sliders) == list(range(1, 105))
+    hands.pause(50)
+    assert where.sliders[1].isVisible()
+    area = where.sliders[1].parentWidget().parentWidget()
+    assert area.height() <= 240, "the list is scrolled, the panel does not grow by it"
+    assert area.width() >= where.sliders[1].parentWidget().width(), "nothing is cut off"
+    # The wheel scrolls, whatever slider it passes over.
+    slider = where.sliders[2]
+    at = QPointF(slider.width() / 2, slider.height() / 2)
+    turn = QWheelEvent(
+        at, QPointF(slider.mapToGlobal(at.toPoint())), QPoint(), QPoint(0, -360),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )  # fmt: skip
+    QApplication.sendEvent(slider, turn)
+    assert slider.value() == 100
+    where.sliders[104].setValue(0)
+    assert where.shares.by_label == {104: 0.0}
+    assert "over about 4 mm" in where.sliders[104].toolTip()
+    where.feather.setValue(0)
+    assert where.sliders[104].toolTip() == "0 %: the original; 100 %: fully denoised"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QObject, QThread
 
-from ctstudio.core.events import Event, Note, Partial, Preview, Progress, Work
+from ctstudio.core.events import Event, Note, Partial, Preview, Progress, Work, go_on
 from ctstudio.gui.job import NICE, Job, Jobs
 from tests.gui.conftest import let_run, wait_until
 
@@ -227,6 +227,32 @@ def test_cancel_answers_quickly_and_closes_the_generator(jobs: Jobs, witness: Wi
     assert closed.is_set()
     let_run(60)
     assert len(witness.endings) == 1
+
+
+def test_a_long_step_that_asks_is_cancelled_half_way(jobs: Jobs, witness: Witness) -> None:
+    begun, saved = threading.Event(), []
+
+    def work() -> Work[None]:
+        try:
+            yield Progress(0, 1)
+            for _ in range(2000):
+                begun.set()
+                time.sleep(0.01)
+                go_on()
+            yield Progress(1, 1)
+        finally:
+            go_on()
+            saved.append(True)
+
+    job = witness.follow(jobs, work)
+    assert begun.wait(10)
+    start = time.monotonic()
+    job.cancel()
+    wait_until(lambda: witness.endings)
+    assert time.monotonic() - start < 5
+    assert witness.endings == [("cancelled", None)]
+    assert saved == [True]
+    assert not jobs.busy()
 
 
 def test_cancel_before_the_thread_is_under_way(jobs: Jobs, witness: Witness) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work
+from ctstudio.core.events import Closed, Note, Progress, Work, closing_when
 from ctstudio.core.registry import Choice
 from ctstudio.learn import receptive_field, tiling
 from ctstudio.learn.models import MODELS
@@ -301,3 +301,55 @@ def test_unwanted_tiles_are_left_out() -> None:
     assert len(module.seen) < every / 4
     assert sum(isinstance(e, Progress) for e in events) > len(module.seen)
     np.testing.assert_allclose(tiled[:20, :20], tiling.infer(module, hu, CPU)[:20, :20], atol=1e-3)
+
+
+class Counted(nn.Module):
+    """Twenty operations; ``done`` tells how many of them were begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1, 1, 3, 3), 0.1))
+        self.done = 0
+
+    def forward(self, hu: Tensor) -> Tensor:
+        for _ in range(20):
+            self.done += 1
+            hu = F.conv2d(hu, self.weight, padding=1)
+        return hu
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_large_image_is_closed_between_two_operations(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hu, module = image(40, 40), Counted()
+    if compiled:  # as after nn.Module.compile, which needs a compiler
+        module._compiled_call_impl = module._call_impl
+    expected = tiling.infer(module, hu, CPU)
+    monkeypatch.setattr(tiling, "LARGE_PX", hu.size)
+    np.testing.assert_array_equal(tiling.infer(module, hu, CPU), expected)
+    module.done = 0
+    with closing_when(lambda: module.done >= 5):
+        if compiled:
+            tiling.infer(module, hu, CPU)
+            assert module.done == 20
+            return
+        with pytest.raises(Closed):
+            tiling.infer(module, hu, CPU)
+        assert module.done <= 6
+        module.done = 0
+        np.testing.assert_array_equal(tiling.infer(module, image(39, 40), CPU).shape, (39, 40))
+        assert module.done == 20, "a small one is brought to its end"
+
+
+def test_a_slice_that_is_closed_half_way_leaves_the_tiler_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tiling, "LARGE_PX", 0)
+    hu, module = image(40, 40), Counted()
+    tiler = Tiler(module, CPU)
+    expected, _ = drain(tiler.run(hu))
+    module.done = 0
+    with closing_when(lambda: module.done >= 5), pytest.raises(Closed):
+        drain(tiler.run(hu))
+    np.testing.assert_array_equal(drain(tiler.run(hu))[0], expected)

@@ -210,3 +210,10 @@ def test_without_their_discs_slices_are_liver_there(torso) -> None:
         assert np.allclose(plain[window][8:-8, 8:-8], LIVER_HU, atol=1)
         middle = torso.slice_hu(2)[detect_module._middle(torso, insert)]
         assert middle == pytest.approx(LIVER_HU + insert.contrast_hu, abs=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])
+def test_a_row_of_pixels_has_no_edge_to_measure(size: tuple[int, int]) -> None:
+    ground = Ground.of(np.full(size, 40, np.float32), SPACING)
+    assert ground.edges == ()
+    assert not ground.uniform.any()

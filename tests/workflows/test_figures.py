@@ -19,6 +19,7 @@ from ctstudio.figures.description import CellSpec, FigureSpec, FilmSpec, LayerSp
 from ctstudio.figures.panel import Panel
 from ctstudio.figures.stills import read_description
 from ctstudio.workflows.denoise import method_from
+from ctstudio.workflows.figure import residual_limit
 from ctstudio.workflows.figures.batch import make_each, numbered
 from ctstudio.workflows.figures.build import At, Builder
 from ctstudio.workflows.figures.make import film, make, still, travelling
@@ -293,3 +294,11 @@ def test_words_of_a_method_name_it_again():
         method = method_from(name)
         assert method_of(method.description) == (name, dict(method.choice.params))
     assert method_of("A network of mine (trained on chests)") is None
+
+
+def test_the_scale_of_a_residual_is_that_of_what_is_known_of_it() -> None:
+    values = np.linspace(-20, 20, 100, dtype=np.float32).reshape(10, 10)
+    holed = values.copy()
+    holed[4, 3:6] = np.nan, np.inf, -np.inf
+    assert residual_limit([holed]) == residual_limit([values])
+    assert residual_limit([np.full((4, 4), np.nan, np.float32)]) == residual_limit([0 * values])

@@ -151,3 +151,37 @@ def test_a_card_that_says_nothing_warns_of_nothing() -> None:
 def test_slices_are_spread_and_not_the_outermost() -> None:
     assert spread(3) == [0, 1, 2]
     assert spread(100) == [10, 30, 50, 70, 90]
+
+
+def test_of_a_result_that_is_the_scan_nothing_else_is_told() -> None:
+    scan = truth() + noise()
+    for result in (scan, scan + 1e-4 * np.sign(noise(3))):
+        (found,) = told(result, CARD, kernel="of another kind").values()
+        assert (found.name, found.value, found.verdict) == ("Change", "none", "fine")
+
+
+def test_a_constant_series_has_no_structure_to_lose() -> None:
+    flat = volume(np.full((2, 64, 64), 40.0))
+    rounded = volume(flat.hu() + np.random.default_rng(1).normal(0, 2e-5, flat.shape))
+    found = finish(examine(flat, rounded, CARD))
+    assert [each.value for each in found] == ["none"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 96), (96, 1), (8, 8), (16, 16)])
+def test_of_too_few_pixels_no_verdict_is_given(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    scan = rng.normal(40, 20, (2, *size))
+    blurred = ndimage.gaussian_filter(scan, (0, 2, 2)) + 1
+    names = {each.name for each in finish(examine(volume(scan), volume(blurred)))}
+    assert "Structure in the residual" not in names
+
+
+def test_a_network_that_is_shown_no_hu_is_told_of() -> None:
+    scan = replace(volume(truth() + noise()), unit="")
+    result = replace(volume(truth()), unit="")
+    (found,) = finish(examine(scan, result, CARD, learnt=True))
+    assert (found.name, found.verdict) == ("Kind of scan", "note")
+    assert found.value == "values are not HU; learnt from CT"
+    (own,) = finish(examine(scan, result, learnt=True))
+    assert (own.name, own.verdict, own.value) == ("Kind of scan", "note", "values are not HU")
+    assert finish(examine(scan, result)) == [], "a filter takes values as they are"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGraphicsOpacityEffect,
+    QGridLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ctstudio.gui import theme
 from ctstudio.gui.translation.catalogue import tr
@@ -13,12 +20,13 @@ from ctstudio.gui.words import plain_label
 from ctstudio.workflows.guards import Finding
 
 ICON_PX = 16
+PALE = 0.35
 ICONS = {"fine": ("mdi6.check-circle-outline", "muted"), "note": ("mdi6.alert-outline", "warning")}
 WORDS = {"fine": "Fine", "note": "To note"}
 
 
 class FindingsList(QFrame):
-    """The lines; hidden while there are none."""
+    """The lines; hidden while there are none, pale while they tell of something else."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,13 +35,18 @@ class FindingsList(QFrame):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
         self.findings: list[Finding] = []
+        self._shown: tuple[str, list[Finding]] = ("", [])
+        self._state: QLabel | None = None  # to what blend the lines belong
+        self._lines: QWidget | None = None
         self.hide()
 
     def show_findings(self, name: str, findings: Sequence[Finding]) -> None:
         """Show what was found of the layer called ``name``; nothing where there is nothing."""
-        if list(findings) == self.findings:
+        if self._shown == (name, list(findings)):
             return
         self.findings = list(findings)
+        self._shown = name, self.findings
+        self._state = self._lines = None
         while (item := self._layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -43,9 +56,35 @@ class FindingsList(QFrame):
             heading.setProperty("role", "heading")
             heading.setWordWrap(True)
             self._layout.addWidget(heading)
-        for finding in findings:
-            self._layout.addWidget(_line(finding))
+            self._state = QLabel()
+            self._state.setProperty("role", "muted")
+            self._layout.addWidget(self._state)
+            self._lines = QWidget()
+            lines = QVBoxLayout(self._lines)
+            lines.setContentsMargins(0, 0, 0, 0)
+            lines.setSpacing(8)
+            for finding in findings:
+                lines.addWidget(_line(finding))
+            self._layout.addWidget(self._lines)
         self.setVisible(bool(findings))
+
+    @property
+    def current(self) -> bool:
+        """Whether the lines tell of the layer as it is."""
+        return self._lines is None or self._lines.graphicsEffect() is None
+
+    def show_state(self, percent: int, *, current: bool) -> None:
+        """Say to what blend the lines belong, or that they are out of date: then they are pale."""
+        if self._state is None or self._lines is None:
+            return
+        text = tr("{0} % denoised").format(percent) if current else tr("Checking again ...")
+        self._state.setText(text)
+        if current:
+            self._lines.setGraphicsEffect(None)  # type: ignore[arg-type]
+        elif self.current:
+            pale = QGraphicsOpacityEffect(self._lines)
+            pale.setOpacity(PALE)
+            self._lines.setGraphicsEffect(pale)
 
 
 def in_words(finding: Finding) -> str:

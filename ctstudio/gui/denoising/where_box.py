@@ -24,12 +24,14 @@ from ctstudio.ct.measure import Shape
 from ctstudio.ct.shares import FEATHER_MM, Shares
 from ctstudio.ct.volume import Volume
 from ctstudio.gui import theme
+from ctstudio.gui.chrome import scrolling
+from ctstudio.gui.forms.manners import guard_wheel
 from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import called
 from ctstudio.gui.words import plain_label, plain_tip
 
-MOST_LABELS = 24
+MOST_LIST_PX = 240  # of whole bodies there are a hundred labels: their list is scrolled
 MOST_NAME_PX = 120
 
 
@@ -77,12 +79,14 @@ class WhereBox(QWidget):
         self.feather.setAccessibleName(tr("Soft edge"))
         self.feather.setToolTip(tr("How far the change from kept to denoised reaches"))
         self.feather.valueChanged.connect(self._change)
+        self.feather.valueChanged.connect(self._tell_borders)
         self.sliders: dict[int, QSlider] = {}
         self._labels = QWidget()
         self._grid = QGridLayout(self._labels)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
         self._grid.setColumnStretch(1, 1)
+        self._list = scrolling(self._labels)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         buttons.addWidget(self.keep_button, 1)
@@ -99,7 +103,7 @@ class WhereBox(QWidget):
         layout.addWidget(self.own_slice)
         layout.addWidget(QLabel(tr("Strength by the labels of a mask")))
         layout.addWidget(self.masks)
-        layout.addWidget(self._labels)
+        layout.addWidget(self._list)
         layout.addLayout(edge)
         session.layer_added.connect(self._layers_changed)
         session.layer_removed.connect(self._layers_changed)
@@ -189,7 +193,7 @@ class WhereBox(QWidget):
         self.sliders = {}
         mask = self._mask() if self._mask is not None else None
         labels = mask.stack.labels if mask is not None and isinstance(mask.stack, Volume) else ()
-        for row, label in enumerate(each for each in labels[:MOST_LABELS] if each.number > 0):
+        for row, label in enumerate(each for each in labels if each.number > 0):
             name = plain_label()
             short = name.fontMetrics().elidedText(
                 label.name, Qt.TextElideMode.ElideRight, MOST_NAME_PX
@@ -201,14 +205,32 @@ class WhereBox(QWidget):
             slider.setRange(0, 100)
             slider.setValue(100)
             slider.setAccessibleName(tr("Strength in {0}").format(label.name))
-            slider.setToolTip(tr("0 %: the original; 100 %: fully denoised"))
+            guard_wheel(slider)  # the wheel scrolls the list
+            slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             slider.valueChanged.connect(
                 lambda percent, number=label.number, told=value: self._moved(number, percent, told)
             )
             self.sliders[label.number] = slider
             for column, widget in enumerate((name, slider, value)):
                 self._grid.addWidget(widget, row, column)
-        self._labels.setVisible(bool(self.sliders))
+        self._tell_borders()
+        self._labels.adjustSize()
+        height = self._labels.sizeHint().height()
+        self._list.setFixedHeight(min(height, MOST_LIST_PX))
+        # Beside a scroll bar the percentages need room.
+        self._grid.setContentsMargins(0, 0, 8 if height > MOST_LIST_PX else 0, 0)
+        self._list.setVisible(bool(self.sliders))
+
+    def _tell_borders(self) -> None:
+        """Say why a label at 0 % is not wholly as it was scanned."""
+        tip = tr("0 %: the original; 100 %: fully denoised")
+        if self.feather.value() > 0:
+            tip += "\n" + tr(
+                "The border is soft, over about {0:.0f} mm to either side:\n"
+                "near it, and in narrow organs, some of the change is left even at 0 %."
+            ).format(self.feather.value())
+        for slider in self.sliders.values():
+            slider.setToolTip(tip)
 
     def _moved(self, number: int, percent: int, told: QLabel) -> None:
         told.setText(f"{percent} %")
@@ -230,4 +252,4 @@ class WhereBox(QWidget):
         self._told.setText(text)
         self.clear_button.setEnabled(count > 0)
         self.keep_button.setEnabled(self._source is not None)
-        self._labels.setVisible(bool(self.sliders))
+        self._list.setVisible(bool(self.sliders))

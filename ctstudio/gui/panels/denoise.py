@@ -30,7 +30,8 @@ from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.words import heading, plain_label, plain_tip
 from ctstudio.learn.cards import Card
-from ctstudio.workflows.denoise import Method
+from ctstudio.workflows.denoise import ClassicalMethod, Method
+from ctstudio.workflows.scan_alone import ScanAlone
 from ctstudio.workflows.sparing import Sparing
 
 
@@ -53,6 +54,7 @@ class DenoisePanel(QWidget):
         self.uncertainty = Uncertainty(session)
         self.uncertainty.setParent(self)
         self._card: Card | None = None  # of the network that is being applied
+        self._learnt = False  # whether that is a network, and one that knows other scans
         self._build()
         for teller in (self.live, self.applier):
             teller.said.connect(self._status.setText)
@@ -61,7 +63,7 @@ class DenoisePanel(QWidget):
         self.applier.finished.connect(self._applied)
         self.applier.ended.connect(self._enable)
         self.uncertainty.ended.connect(self._enable)
-        self.guards.found.connect(self._show_findings)
+        self.guards.changed.connect(self._show_findings)
         self.methods.changed.connect(self._settings_changed)
         self.where.changed.connect(lambda: self.live.set_shares(self.where.shares))
         session.active_changed.connect(self._active_changed)
@@ -247,6 +249,7 @@ class DenoisePanel(QWidget):
             return None
         self.preview.setChecked(False)
         self._card = self.methods.card
+        self._learnt = not isinstance(method, ClassicalMethod | ScanAlone)
         if not (shares := self.where.shares).everywhere:
             method = Sparing(method, shares)
         job = self.applier.start(source, volume, method, self.blend.value() / 100)
@@ -258,7 +261,7 @@ class DenoisePanel(QWidget):
             self._blend_of(layer, layer.stack)
 
     def _applied(self, layer: Layer) -> None:
-        self.guards.examine(layer, self._card)
+        self.guards.examine(layer, self._card, learnt=self._learnt)
         self.applied.emit(layer)
 
     # -- what is known of the result -------------------------------------------------------------
@@ -280,6 +283,9 @@ class DenoisePanel(QWidget):
         result = self._result()
         found = self.guards.of(result)
         self.findings.show_findings(result.name if result is not None and found else "", found)
+        if result is not None and found:
+            percent = round(100 * self.guards.share(result))
+            self.findings.show_state(percent, current=self.guards.current(result))
 
     def _method_to_ask(self) -> Method | None:
         """Whose uncertainty would be shown: that of the result, else that in the form."""

@@ -157,15 +157,25 @@ class SeriesPanel(QWidget):
             self._draw_mask(layer)
         self.list.clear()
         for layer in self._session.layers:
-            item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), called(layer))
+            item = QListWidgetItem(theme.icon(KIND_ICONS[layer.kind]), "")
             item.setData(ROLE, layer)
+            self.list.addItem(item)
+        self._name_layers()
+        self._mark(self._session.active)
+
+    def _name_layers(self) -> None:
+        """Write what the layers are called now: a preview gets its name when it is computed."""
+        for row in range(self.list.count()):
+            item = self.list.item(row)
+            layer = item.data(ROLE)
+            item.setText(called(layer))
             item.setToolTip(
                 plain_tip("\n".join([called(layer), *map(said, layer.stack.derivation)]))
             )
-            self.list.addItem(item)
-        self._mark(self._session.active)
 
     def _layer_changed(self, layer: Layer, index: int) -> None:
+        if index < 0:
+            self._name_layers()
         if layer.kind == "mask":
             if index < 0:  # not at every stroke
                 self._draw_mask(layer)

@@ -116,6 +116,8 @@ def _edges(
     """Discs around the steepest places of the truth that hold one straight edge each."""
     from scipy import ndimage
 
+    if min(truth.shape) < 2:  # a row of pixels has no slope
+        return []
     smooth = ndimage.gaussian_filter(np.clip(truth.astype(np.float64), -1000, 1500), 1.5)
     steep = np.hypot(*np.gradient(smooth))
     rim = EDGE_RADIUS_PX + 2
