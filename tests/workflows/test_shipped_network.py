@@ -10,7 +10,7 @@ from ctstudio.ct.metrics import PROTOCOLS, psnr
 from ctstudio.ct.phantom import draw_slice
 from ctstudio.learn import on_board
 from ctstudio.learn.noise.low_dose import LowDose
-from ctstudio.workflows.denoise import method_from
+from ctstudio.workflows.denoise import OnBoardMethod, method_from
 
 NAME = "chest-any-dose"
 SPACING = (0.75, 0.75)
@@ -38,6 +38,15 @@ def test_it_is_on_board_with_its_card() -> None:
     assert card.noise_hu.holds(25)
     assert "hann" in card.simulated_kernels
     assert sum(path.stat().st_size for path in on_board.packaged().iterdir()) <= 12e6
+
+
+def test_it_is_called_alike_before_and_after_it_is_loaded() -> None:
+    listed = next(each for each in on_board.networks() if each.name == NAME)
+    before, after = OnBoardMethod(listed), method_from(NAME)
+    for word in ("name", "title", "description", "neighbours"):
+        assert getattr(before, word) == getattr(after, word)
+    assert before.title == NAME
+    assert "low-dose noise" in before.description
 
 
 def test_it_is_better_than_a_filter_that_knows_the_truth(pair) -> None:
