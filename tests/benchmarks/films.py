@@ -58,10 +58,14 @@ class Panels:
         noise = ndimage.gaussian_filter(rng.normal(0, 1, (600, 600)), 0.8)
         self.noise = (noise / noise.std() * 25).astype(np.float32)
 
-    def __getitem__(self, index: int) -> Image.Image:
+    def values(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """HU of the clean picture, and of the noise."""
         clean = np.roll(self.clean[index % 12], index // 12, axis=1)
         y, x = (index * 7) % 80, (index * 13) % 80
-        noise = self.noise[y : y + 512, x : x + 512]
+        return clean, self.noise[y : y + 512, x : x + 512]
+
+    def __getitem__(self, index: int) -> Image.Image:
+        clean, noise = self.values(index)
         window = Window(40, 400)
         panels = [
             Panel(clean + noise, window, "Quarter dose", f"slice {index + 1}"),
@@ -74,6 +78,19 @@ class Panels:
 
     def __iter__(self) -> Iterator[Image.Image]:
         return (self[k] for k in range(self.count))
+
+
+class Bare:
+    """The pictures of three grey panels alone, 1536 x 512 px: what frame and words add is seen."""
+
+    def __init__(self, count: int) -> None:
+        self._panels = Panels(False, count)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        clean, noise = self._panels.values(index)
+        window = Window(40, 400)
+        shown = (clean + noise, clean + 0.3 * noise, clean)
+        return Image.fromarray(np.hstack([window.to_uint8(hu) for hu in shown]))
 
 
 class Real:
@@ -239,6 +256,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for coloured in (False, True):
             compare(coloured, count, Path(scratch))
+        print("--- three grey pictures without titles and margins")
+        films(Bare(120), min(count, 120), Path(scratch))
         if data := os.environ.get("CTSTUDIO_TEST_DATA"):
             print("--- a real CT, sharp and smooth kernel")
             films(Real(Path(data)), 60, Path(scratch))
