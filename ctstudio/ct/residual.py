@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 FINE_PX = 1.5  # structures that are finer than this Gaussian are what blurring takes away
 CLIP_HU = (-1100.0, 1500.0)
 LEAST_PX = 400  # of fewer, noise alone gives a coefficient of 0.1 in one case of twenty
-ROUNDING = 1e-5  # of the largest value: what the arithmetic of a network leaves of nothing
+LEAST_SD_HU = 0.3  # about that of rounding to whole HU, as scanners do
 
 
 def structure(
@@ -25,8 +25,8 @@ def structure(
     ``removed`` is the input less the output; ``reference`` the truth where it is known, else the
     output (never the input, whose noise stands in what was removed). Only pixels of ``mask`` count.
 
-    nan where there is nothing to correlate: fewer than `LEAST_PX` pixels, nothing removed but
-    rounding, or a reference without structure.
+    nan where there is nothing to correlate: fewer than `LEAST_PX` pixels, or less removed than
+    rounding does, or as little structure in the reference.
     """
     from scipy import ndimage
 
@@ -36,9 +36,8 @@ def structure(
     one, other = np.asarray(removed, np.float64)[where], fine[where]
     if one.size < LEAST_PX:
         return math.nan
-    rounding = ROUNDING * float(np.abs(image[where]).max())
-    if min(float(np.abs(one).max()), float(np.abs(other).max())) <= rounding:
-        return math.nan
     one, other = one - one.mean(), other - other.mean()
-    scale = math.sqrt(float((one * one).sum()) * float((other * other).sum()))
-    return float((one * other).sum()) / scale if scale > 0 else math.nan
+    spread, its_spread = (math.sqrt(float((each * each).mean())) for each in (one, other))
+    if not min(spread, its_spread) >= LEAST_SD_HU:
+        return math.nan
+    return float((one * other).mean()) / (spread * its_spread)

@@ -17,9 +17,9 @@ from ctstudio.core.events import Progress, Work
 from ctstudio.ct.metrics import bias, uniform_regions
 from ctstudio.ct.nps import noise_power_spectrum, places
 from ctstudio.ct.padding import measured
-from ctstudio.ct.residual import CLIP_HU, ROUNDING, structure
+from ctstudio.ct.residual import CLIP_HU, LEAST_SD_HU, structure
 from ctstudio.ct.tissue_noise import TissueNoise, noise_of_tissue, noise_of_tissues
-from ctstudio.ct.views import SliceStack
+from ctstudio.ct.views import Blend, SliceStack
 from ctstudio.ct.volume import Source
 from ctstudio.learn.cards import Card
 
@@ -35,6 +35,7 @@ SQUARE_PX = 16
 BODY_HU = -950.0
 EDGE_PX = 1.5
 STEEPEST = 0.85
+ROUNDING = 1e-5  # of the largest value: what the arithmetic of a network leaves of nothing
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def examine(
     Parameters
     ----------
     original, result
-        Of one size.
+        Of one size. Of a `Blend` the noise that was left goes with the noise that was removed;
+        structure is looked for as all of the denoised shows it.
     card
         Of the network that made it, where that has one: then a scan of another kind is told of.
     learnt
@@ -88,6 +90,7 @@ def examine(
     spacing = original.geometry.spacing_mm
     hounsfield = original.unit == "HU"
     changed = False
+    shown = result.other if isinstance(result, Blend) and result.fraction > 0 else result
     for done, z in enumerate(chosen):
         yield Progress(done, len(chosen), "Checking the result")
         before, after = original.slice_hu(z), result.slice_hu(z)
@@ -100,7 +103,8 @@ def examine(
         left.append(after)
         uniform = uniform_regions(after)
         biases.append(bias(after, before, uniform))
-        structures.append(structure(before - after, after, _edges(after, known)))
+        clean = after if shown is result else np.where(known, shown.slice_hu(z), np.float32(-1000))
+        structures.append(structure(before - after, clean, _edges(clean, known)))
         spectra += _frequencies(before, after, uniform, spacing)
     if not changed:
         return [UNCHANGED]
@@ -184,7 +188,10 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
         found.append(
             Finding(
                 "Kind of scan", "fine", "as those that it learnt from", (),
-                "Kernel, pixels, slices and noise lie within what the network's card tells.",
+                "Kernel, pixels, slices and noise lie within what the network's card tells."
+                if math.isfinite(sd)
+                else "Kernel, pixels and slices lie within what the network's card tells; the "
+                "noise could not be measured.",
             )
         )  # fmt: skip
     return found
@@ -272,8 +279,8 @@ def _frequencies(
     spacing_mm: tuple[float, float],
 ) -> list[tuple[float, float]]:
     corners = places(uniform, SQUARE_PX)
-    if not corners:
-        return []
+    if not corners or min(float(hu[uniform].std()) for hu in (before, after)) < LEAST_SD_HU:
+        return []  # without noise there is no texture
     side = SQUARE_PX
     found = [
         noise_power_spectrum(

@@ -51,11 +51,15 @@ def test_where_nothing_was_removed_nothing_is_said(anatomy) -> None:
     assert math.isnan(structure(anatomy, anatomy, np.zeros(anatomy.shape, bool)))
 
 
+def noise(like: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(5).normal(0, 20, like.shape)
+
+
 def test_of_few_pixels_and_of_rounding_nothing_is_said(anatomy) -> None:
     rng = np.random.default_rng(4)
     small = rng.normal(0, 20, (19, 20))
     assert math.isnan(structure(small, small))
-    noise = rng.normal(0, 1e-4, anatomy.shape)
-    assert math.isnan(structure(noise, anatomy)), "less than rounding was removed"
-    flat = np.full((64, 64), 40.0) + rng.normal(0, 1e-5, (64, 64))
+    rounding = anatomy + noise(anatomy) - np.rint(anatomy + noise(anatomy))
+    assert math.isnan(structure(rounding, anatomy)), "no more than rounding was removed"
+    flat = np.full((64, 64), 40.0) + rng.normal(0, 0.1, (64, 64))
     assert math.isnan(structure(rng.normal(0, 20, flat.shape), flat)), "a flat reference"

@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from ctstudio.core.events import finish
+from ctstudio.ct.views import Blend
 from ctstudio.ct.volume import Geometry, Source, Volume
 from ctstudio.learn.cards import Card, Range, TrainedOn
 from ctstudio.workflows.guards import Finding, examine, spread
@@ -165,6 +166,10 @@ def test_a_constant_series_has_no_structure_to_lose() -> None:
     rounded = volume(flat.hu() + np.random.default_rng(1).normal(0, 2e-5, flat.shape))
     found = finish(examine(flat, rounded, CARD))
     assert [each.value for each in found] == ["none"]
+    # A network that adds a tenth of an HU has neither lost nor sharpened anything.
+    added = volume(flat.hu() + ndimage.gaussian_filter(noise(sd=0.3), (0, 1, 1))[:, :64, :64])
+    names = {each.name for each in finish(examine(flat, added, CARD))}
+    assert names == {"Bias", "Noise level"}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 96), (96, 1), (8, 8), (16, 16)])
@@ -185,3 +190,24 @@ def test_a_network_that_is_shown_no_hu_is_told_of() -> None:
     (own,) = finish(examine(scan, result, learnt=True))
     assert (own.name, own.verdict, own.value) == ("Kind of scan", "note", "values are not HU")
     assert finish(examine(scan, result)) == [], "a filter takes values as they are"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.8])
+def test_a_blend_shows_the_structure_of_what_was_denoised(share: float) -> None:
+    """The verdict does not change for the worse where more of the scan is left."""
+    scan = volume(truth() + noise())
+    for image in (truth() + 0.2 * noise(), ndimage.gaussian_filter(truth(), (0, 1.2, 1.2))):
+        denoised = volume(image)
+        whole, part = (
+            next(f for f in finish(examine(scan, result)) if f.name == "Structure in the residual")
+            for result in (denoised, Blend(scan, denoised, share))
+        )
+        assert part.verdict == whole.verdict
+        assert part.numbers[0] == pytest.approx(whole.numbers[0], abs=1e-3)
+
+
+def test_noise_that_cannot_be_measured_is_not_said_to_be_known() -> None:
+    card = replace(CARD, noise_hu=Range(10, 40))
+    small = volume(np.random.default_rng(1).normal(40, 20, (2, 12, 12)))
+    found = finish(examine(small, volume(small.hu() + 3), card))
+    assert next(f for f in found if f.name == "Kind of scan").meaning.endswith("not be measured.")

@@ -196,7 +196,7 @@ class WhereBox(QWidget):
         for row, label in enumerate(each for each in labels if each.number > 0):
             name = plain_label()
             short = name.fontMetrics().elidedText(
-                label.name, Qt.TextElideMode.ElideRight, MOST_NAME_PX
+                label.name, Qt.TextElideMode.ElideMiddle, MOST_NAME_PX
             )
             name.setText(short)
             name.setToolTip(plain_tip(label.name))
