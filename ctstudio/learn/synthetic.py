@@ -15,7 +15,6 @@ from ctstudio.ct.volume import Volume
 from ctstudio.learn.context import neighbours
 from ctstudio.learn.in_memory import InMemory, Series, clean_slice
 from ctstudio.learn.noise import NOISES, Noise
-from ctstudio.learn.noise.base import sent
 from ctstudio.learn.recipe import Recipe
 from ctstudio.learn.tasks import Batch, Pair
 
@@ -26,26 +25,16 @@ VALIDATION_SEED = 20_000
 class SyntheticNoise(InMemory):
     """Pairs by adding noise to clean images.
 
-    Neighbouring slices have noise of one kind, and each its own draw. In part of the patches the
-    draws are mixed, up to a correlation of ``shared_noise`` between slices next to each other, and
-    in a part of ``alone_share`` the slice itself stands in its neighbours' place.
+    Neighbouring slices have noise of one kind, as in one scan, and each its own draw.
     """
 
     shows_neighbours = True
 
     def __init__(
-        self,
-        *,
-        quiet_hu: float = 0.0,
-        shared_noise: float = 0.0,
-        alone_share: float = 0.0,
-        body_share: float = 0.25,
-        augment: bool = True,
+        self, *, quiet_hu: float = 0.0, body_share: float = 0.25, augment: bool = True
     ) -> None:
         super().__init__(body_share=body_share, augment=augment)
         self.quiet_hu = quiet_hu
-        self.shared_noise = shared_noise
-        self.alone_share = alone_share
 
     def prepare(
         self,
@@ -91,18 +80,8 @@ class SyntheticNoise(InMemory):
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         noise: Noise = series.partner
         clean = self.cut(series, where)
-        if self.context.slices == 1:
-            return Batch(noise.patches(clean, where, generator), clean)
         noisy = noise.patches(clean, where, generator)
-        if self.shared_noise > 0:
-            highest = torch.rand(len(clean), generator=generator, device=generator.device)
-            noisy = _shared(clean, noisy, sent(self.shared_noise * highest, clean.device))
         middle = self.context.slices // 2
-        itself = noisy[:, middle : middle + 1]
-        if self.alone_share > 0:
-            draw = torch.rand(len(clean), generator=generator, device=generator.device)
-            alone = sent(draw < self.alone_share, clean.device).view(-1, 1, 1, 1)
-            noisy = torch.where(alone, itself, noisy)
         return Batch(noisy, clean[:, middle : middle + 1])
 
     def pair(self, number: int, z: int) -> Pair:
@@ -118,18 +97,3 @@ class SyntheticNoise(InMemory):
         noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=seed).float()
         around = noisy[[shown[beside] for beside in wanted]] if len(wanted) > 1 else None
         return Pair(z, noisy[shown[z]], clean[shown[z]], around)
-
-
-def _shared(clean: Tensor, noisy: Tensor, correlation: Tensor) -> Tensor:
-    """``noisy`` ``(b, n, p, p)`` with noise that slices next to each other partly share.
-
-    ``correlation`` is ``(b,)``. The noise of the slice in the middle stays as it is; where a
-    neighbour has none (padding), it stays without.
-    """
-    middle = clean.shape[1] // 2
-    noise = noisy - clean
-    distance = (torch.arange(clean.shape[1], device=clean.device) - middle).abs()
-    shared = (correlation[:, None] ** distance)[..., None, None]
-    mixed = shared * noise[:, middle : middle + 1] + (1 - shared**2).sqrt() * noise
-    mixed[:, middle] = noise[:, middle]
-    return clean + torch.where(noise == 0, noise, mixed)

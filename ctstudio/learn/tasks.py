@@ -155,40 +155,13 @@ def synthetic(
             label="Average noisier series",
         ),
     ] = 0.0,
-    shared_noise: Annotated[
-        float,
-        Param(
-            "For networks that see neighbouring slices: the highest correlation of the noise of "
-            "slices next to each other. Slices that overlap share part of theirs",
-            0,
-            0.95,
-            label="Noise shared by slices",
-        ),
-    ] = 0.0,
-    alone_share: Annotated[
-        float,
-        Param(
-            "For networks that see neighbouring slices: share of the patches that have the slice "
-            "itself in their place, as a single image has",
-            0,
-            1,
-            unit="of patches",
-            label="Without neighbours",
-        ),
-    ] = 0.0,
     body_share: BodyShare = 0.25,
     augment: Augment = True,
 ) -> SyntheticNoise:
     """The series is the target; the input is the series with new noise at every step."""
     from ctstudio.learn.synthetic import SyntheticNoise
 
-    return SyntheticNoise(
-        quiet_hu=quiet_hu,
-        shared_noise=shared_noise,
-        alone_share=alone_share,
-        body_share=body_share,
-        augment=augment,
-    )
+    return SyntheticNoise(quiet_hu=quiet_hu, body_share=body_share, augment=augment)
 
 
 @TASKS.add("pairs", title="Pairs of series", tags=["targets"])
