@@ -424,7 +424,7 @@ def test_a_row_of_pixels_is_denoised_without_a_complaint(
     hands.wait(lambda: not panel.guards.pending, "the list")
     assert hands.troubles == []
     assert "Structure in the residual" not in {f.name for f in panel.findings.findings}
-    assert panel._status.text() == "Any dose, tiny: done."
+    assert panel._status.text() == "tiny: done."
 
 
 def test_a_second_start_leaves_the_first_alone(hands: Any, thin: Any) -> None:

@@ -124,7 +124,8 @@ class MethodBox(QWidget):
             for each in self._on_board:
                 text = tr("On board: {0}").format(each.name)
                 self.combo.addItem(theme.icon(network), text, each)
-                about = tr("{0}: {1} weights").format(each.card.title, f"{each.card.parameters:,}")
+                title, weights = tr(each.card.title), f"{each.card.parameters:,}"
+                about = tr("{0}: {1} weights").format(title, weights)
                 last = self.combo.count() - 1
                 self.combo.setItemData(last, about, Qt.ItemDataRole.ToolTipRole)
             text = tr("This scan alone, no other data")
