@@ -82,7 +82,7 @@ class ScanAlone:
 
     @property
     def title(self) -> str:
-        return "This scan alone"
+        return f"This scan alone, {self.minutes:g} min"
 
     @property
     def description(self) -> str:

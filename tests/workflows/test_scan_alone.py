@@ -103,7 +103,7 @@ def test_it_is_judged_beside_others(some_steps: None) -> None:
     slices = tuple(Slice(z, scan.slice_hu(z)[None], truth[z]) for z in range(4))
     work = evaluate([Case("disc", "made", SPACING, slices)], [ScanAlone(6 / 60)], protocols=["A"])
     before, after, *_ = finish(work)
-    assert after.method == "This scan alone"
+    assert after.method == "This scan alone, 0.1 min"
     assert after.parameters > 1000
     assert np.mean([row["psnr A"] for row in after.rows]) > np.mean(
         [row["psnr A"] for row in before.rows]
