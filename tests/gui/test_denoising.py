@@ -170,7 +170,7 @@ def test_a_scan_learns_from_itself(quick: None, hands: Any, thin: Any) -> None:
     assert {7.0} <= set(shown), "the slice on the screen is shown while it learns"
     assert np.abs(layer.stack.slice_hu(3) - thin.hu[3]).max() > 0
     hands.idle()
-    assert {"Bias", "Structure in the residual"} <= {f.name for f in panel.findings.findings}
+    assert "Bias" in {f.name for f in panel.findings.findings}
     hands.session.set_active(layer)
     assert panel.unsure_button.isEnabled(), "now there is a network to be asked"
 
