@@ -58,6 +58,12 @@ if TYPE_CHECKING:
 )
 @click.option("--noise", default="low_dose", show_default=True, help="The noise to simulate.")
 @settings_option
+@click.option(
+    "--matched",
+    is_flag=True,
+    help="Take the noise's kernel and photons from that of each scan: a dose is then a fraction "
+    "of the scan's own.",
+)
 @series_option
 @click.option(
     "--slices", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each series."
@@ -100,6 +106,7 @@ def command(
     methods: tuple[str, ...],
     noise: str,
     settings: tuple[str, ...],
+    matched: bool,
     selector: str | None,
     slices: int,
     protocols: tuple[str, ...],
@@ -122,6 +129,8 @@ def command(
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
     if truth and len(paths) != 1:
         raise click.UsageError("--truth belongs to one series.")
+    if matched and (truth or not paths):
+        raise click.UsageError("--matched belongs to series that noise is simulated for.")
     if discs == 1 or (discs and not demo):
         raise click.UsageError("--discs belongs to --demo, and needs 2 realisations or more.")
     judged = _protocols(protocols)
@@ -135,7 +144,8 @@ def command(
         if truth:
             cases.append(_pair(path, truth, selector, slices, around))
         else:
-            cases.append(_simulated(path, selector, _noise(noise, settings), slices, around))
+            made = _noise(noise, settings)
+            cases.append(_simulated(path, selector, made, matched, slices, around))
     phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
     cases += [phantom.case() for phantom in phantoms]
     entries = drain(contest.evaluate(cases, chosen, protocols=judged, tune=not as_set))
@@ -212,9 +222,19 @@ def _pair(path: Path, truth: Path, selector: str | None, slices: int, around: in
     return paired(path.name, noisy, clean, count=slices, neighbours=around)
 
 
-def _simulated(path: Path, selector: str | None, noise: Choice, slices: int, around: int) -> Case:
+def _simulated(
+    path: Path, selector: str | None, noise: Choice, matched: bool, slices: int, around: int
+) -> Case:
     from ctstudio.workflows.evaluation.cases import simulated
+    from ctstudio.workflows.matched_noise import matched_noise
     from ctstudio.workflows.open import read
 
     volume = drain(read(open_series([path], selector)))
+    if matched:
+        try:
+            noise = drain(matched_noise(volume, noise))
+        except StudioError as error:
+            raise StudioError(
+                f"{path}: {error.message}", hint="Leave out --matched.", path=path
+            ) from error
     return drain(simulated(path.name, volume, noise, count=slices, neighbours=around))

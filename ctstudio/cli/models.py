@@ -21,6 +21,12 @@ from ctstudio.cli.progress import drain
 )
 @click.argument("paths", nargs=-1, type=EXISTING, metavar="[SERIES]...")
 @click.option("--from", "run", type=EXISTING, help="The folder of a training, or a checkpoint.")
+@click.option(
+    "--began-with",
+    type=EXISTING,
+    metavar="RUN",
+    help="The run whose weights that training began with (train --branch).",
+)
 @click.option("--name", default="", help="What the network is to be called.")
 @click.option("--folder", type=ANY_PATH, help="Where to put it; default your own networks.")
 @click.option("--data", default="", help="What the network was trained on, and whose work it is.")
@@ -30,6 +36,7 @@ from ctstudio.cli.progress import drain
 def command(
     paths: tuple[Path, ...],
     run: Path | None,
+    began_with: Path | None,
     name: str,
     folder: Path | None,
     data: str,
@@ -44,6 +51,8 @@ def command(
     or a path. The network stands in Denoise from the next start on.
     """
     if run is None:
+        if began_with is not None:
+            raise click.UsageError("--began-with belongs to --from.")
         _list()
         return
     if not name:
@@ -56,7 +65,7 @@ def command(
     series = drain(scan(paths), "Looking for series").series if paths else ()
     place = folder or own()
     who = Credits(data, licence, author)
-    file = drain(put_on_board(run, name, series, place, who, force=force))
+    file = drain(put_on_board(run, name, series, place, who, force=force, began_with=began_with))
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, cards beside it (.md, .json)")
     missing = [flag for flag, text in (("--data", data), ("--licence", licence)) if not text]
     missing += [] if paths else ["SERIES"]

@@ -21,13 +21,7 @@ def correlations(
     masked pixels around them. White noise has about 0 everywhere, that of a smooth kernel much at
     one pixel, and that of a sharp one less than 0 there. None where the mask is too small.
     """
-    from scipy import ndimage
-
-    weight = np.asarray(mask, np.float64)
-    held = np.where(mask, np.asarray(image, np.float64), 0.0)
-    held = np.where(mask, held - held[mask].mean(), 0.0) if mask.any() else held
-    count, total = (ndimage.uniform_filter(part, WINDOW_PX) for part in (weight, held))
-    rest = np.where(mask, held - total / np.maximum(count, 1e-9), 0.0)
+    rest = _rest(image, mask)
     found = []
     for down, right in LAGS:
         one = rest[: rest.shape[0] - down, : rest.shape[1] - right]
@@ -41,3 +35,25 @@ def correlations(
         scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
         found.append(float((a * b).sum()) / scale if scale > 0 else 0.0)
     return np.asarray(found)
+
+
+def variance(image: NDArray[np.floating], mask: NDArray[np.bool_]) -> float | None:
+    """The variance of the noise in uniform tissue of a slice ``(y, x)`` HU, in HU^2.
+
+    It is that of what `correlations` compares: noise coarser than `WINDOW_PX` is left out. None
+    where the mask is too small.
+    """
+    if int(mask.sum()) < LEAST_PAIRS:
+        return None
+    return float((_rest(image, mask)[mask] ** 2).mean())
+
+
+def _rest(image: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Masked pixels less the mean of the masked pixels around them; 0 elsewhere."""
+    from scipy import ndimage
+
+    weight = np.asarray(mask, np.float64)
+    held = np.where(mask, np.asarray(image, np.float64), 0.0)
+    held = np.where(mask, held - held[mask].mean(), 0.0) if mask.any() else held
+    count, total = (ndimage.uniform_filter(part, WINDOW_PX) for part in (weight, held))
+    return np.where(mask, held - total / np.maximum(count, 1e-9), 0.0)

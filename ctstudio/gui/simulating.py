@@ -3,20 +3,145 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
-from ctstudio.core.events import Event, Partial, SliceReady
+from ctstudio.core.events import Event, Partial, Progress, SliceReady
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.forms.section import Section
 from ctstudio.gui.job import Job
-from ctstudio.gui.session import Layer, Session
+from ctstudio.gui.session import Layer, Session, in_sentences
 from ctstudio.gui.translation.catalogue import tr
+from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
 from ctstudio.workflows.demo_series import NOISE
+from ctstudio.workflows.matched_noise import MEASURED, matched_noise
+from ctstudio.workflows.matched_noise import NOISE as MATCHED
 from ctstudio.workflows.simulate import simulate
 
 FOR_A_SCAN = Choice("low_dose")
+ROLE = "match_noise"
+
+
+class SimulateDialog(QDialog):
+    """Asks which noise to simulate, and can measure what the scan's own is like."""
+
+    def __init__(self, session: Session, source: Layer, parent: QWidget | None = None) -> None:
+        # The noises load torch; the dialog opens after the learning engine has been warmed up.
+        from ctstudio.learn.noise import NOISES
+
+        super().__init__(parent)
+        self._session = session
+        self._source = source
+        self._job: Job | None = None
+        self.setWindowTitle(tr("Simulate low dose"))
+        self.resize(460, 640)
+        text = plain_label(
+            tr("Adds noise to every slice of {0}. The series stays as it is.").format(source.name)
+        )
+        text.setWordWrap(True)
+        self.section = Section(tr("Noise"))
+        self.section.set_choice(NOISES, NOISES.resolve(NOISE if source.noise_free else FOR_A_SCAN))
+        self.section.changed.connect(self._update)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(self.section)
+        self.match = QPushButton(tr("Kernel and photons of this scan"))
+        self.match.clicked.connect(self._measure)
+        self.told = plain_label("")
+        self.told.setWordWrap(True)
+        self.told.setProperty("role", "muted")
+        self.told.hide()
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Simulate"))
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        layout.addWidget(area, 1)
+        layout.addWidget(self.match)
+        layout.addWidget(self.told)
+        layout.addWidget(buttons)
+        self._update()
+
+    def done(self, result: int) -> None:
+        """End the measuring with the dialog."""
+        if self._job is not None:
+            self._job.cancel()
+        super().done(result)
+
+    def _update(self) -> None:
+        busy = self._job is not None or self._session.jobs.busy(ROLE)
+        why = ""
+        if self._source.noise_free:
+            why = tr("This series has no noise that could be measured")
+        elif self.section.choice.name != MATCHED:
+            why = tr("Only noise made in the projections is matched to a scan")
+        elif not isinstance(self._source.stack, Volume):
+            why = tr("Only values in HU have a dose")
+        self.match.setEnabled(not why and not busy)
+        self.match.setToolTip(
+            why
+            or tr(
+                "Measures the noise of the scan, so that a quarter of the dose is a quarter of "
+                "the dose that it was made with"
+            )
+        )
+
+    def _measure(self) -> None:
+        volume, noise = self._source.stack, self.section.choice
+        assert isinstance(volume, Volume), "the button is enabled for these alone"
+        self._tell(tr("Measuring the noise of the scan"))
+        self._job = self._session.jobs.start(
+            ROLE,
+            tr("Measuring the noise of the scan"),
+            lambda: matched_noise(volume, noise),
+            stepped=self._stepped,
+            succeeded=self._found,
+            failed=self._failed,
+        )
+        self._update()
+
+    def _stepped(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Progress) and event.total:
+                self._tell(f"{said(event.text)}: {event.done / event.total:.0%}")
+
+    def _found(self, noise: Choice) -> None:
+        from ctstudio.learn.noise import NOISES
+
+        self._job = None
+        if self.section.choice.name == noise.name:
+            taken = {key: noise.params[key] for key in MEASURED}
+            self.section.set_choice(
+                NOISES, NOISES.resolve(Choice(noise.name, {**self.section.choice.params, **taken}))
+            )
+            self._tell(
+                tr("Like the noise of this scan: kernel {0}, {1} photons per ray.").format(
+                    noise.params["kernel"], f"{noise.params['photons']:,.0f}"
+                )
+            )
+        self._update()
+
+    def _failed(self, error: Exception) -> None:
+        self._job = None
+        self._update()
+        message, hint, _ = in_sentences(error)
+        self._tell(f"{said(message)} {said(hint)}")
+
+    def _tell(self, text: str) -> None:
+        self.told.setText(text)
+        self.told.show()
 
 
 class Simulator(QObject):
@@ -40,30 +165,9 @@ class Simulator(QObject):
 
     def ask(self, parent: QWidget, source: Layer) -> None:
         """Ask for the settings, then start."""
-        # The noises load torch; the dialog opens after the learning engine has been warmed up.
-        from ctstudio.learn.noise import NOISES
-
-        dialog = QDialog(parent)
-        dialog.setWindowTitle(tr("Simulate low dose"))
-        dialog.resize(420, 360)
-        text = plain_label(
-            tr("Adds noise to every slice of {0}. The series stays as it is.").format(source.name)
-        )
-        text.setWordWrap(True)
-        section = Section(tr("Noise"))
-        section.set_choice(NOISES, NOISES.resolve(NOISE if source.noise_free else FOR_A_SCAN))
-        buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
-        )
-        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Simulate"))
-        buttons.accepted.connect(dialog.accept)
-        buttons.rejected.connect(dialog.reject)
-        layout = QVBoxLayout(dialog)
-        layout.addWidget(text)
-        layout.addWidget(section, 1)
-        layout.addWidget(buttons)
+        dialog = SimulateDialog(self._session, source, parent)
         accepted = dialog.exec()
-        choice = section.choice
+        choice = dialog.section.choice
         dialog.deleteLater()
         if accepted:
             self.start(source, choice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,13 @@ def put_on_board(
     credits: Credits,
     *,
     force: bool = False,
+    began_with: Path | None = None,
 ) -> Work[Path]:
     """Write the best network of a run as ``folder/NAME.safetensors`` with both cards.
 
     ``series`` are those that it was trained on: the cards tell their kernels, pixels, slices and
-    noise, and nothing of the patients.
+    noise, and nothing of the patients. ``began_with`` is the run whose weights this one began with:
+    its steps count, too.
 
     Raises
     ------
@@ -59,7 +62,17 @@ def put_on_board(
     if not force:
         publish.require_free(folder / f"{name}{publish.SUFFIX}")
     model = load_denoiser(run)
-    card = yield from card_of(model, name, series, credits)
+    first: Recipe | None = None
+    if began_with is not None:
+        before = load_denoiser(began_with)
+        if before.recipe.phases[-1].model != model.recipe.phases[0].model:
+            raise StudioError(
+                f"{began_with} holds another network, with which {run} cannot have begun.",
+                path=began_with,
+            )
+        first = before.recipe
+        model = replace(model, step=before.step + model.step)
+    card = yield from card_of(model, name, series, credits, first)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
@@ -82,9 +95,16 @@ def _require_own_name(name: str, folder: Path) -> None:
 
 
 def card_of(
-    model: TrainedModel, name: str, series: Sequence[SeriesInfo], credits: Credits
+    model: TrainedModel,
+    name: str,
+    series: Sequence[SeriesInfo],
+    credits: Credits,
+    first: Recipe | None = None,
 ) -> Work[Card]:
-    """The card of a network that was trained on ``series``, as the network was shown them."""
+    """The card of a network that was trained on ``series``, as the network was shown them.
+
+    ``first`` is the recipe of the run that it began with the weights of.
+    """
     from ctstudio.learn import wording
     from ctstudio.learn.cost import cost_of
     from ctstudio.learn.judge import PROTOCOL
@@ -122,8 +142,7 @@ def card_of(
         multiply_adds=cost.multiply_adds,
         neighbours=cost.slices,
         conditioned=CONDITIONED if recipe.phases[-1].model.name == "drunet" else "",
-        train_again=f"ctstudio train {_recipe_name(recipe, name)} SERIES... --run FOLDER\n"
-        f"ctstudio models --from FOLDER --name {name} SERIES...",
+        train_again=_train_again(recipe, name, first),
         metrics={key: value for key, value in model.metrics.items() if value == value},
         protocol=PROTOCOL,
         created=datetime.now(UTC).date().isoformat(),
@@ -138,6 +157,8 @@ def _noises(recipe: Recipe, volume: Volume) -> Work[list[float]]:
     from ctstudio.learn.noise import NOISES
 
     noise = NOISES.make(recipe.noise)
+    settings = NOISES.resolve(recipe.noise).params
+    amplitudes = [settings[key] for key in ("weakest", "strongest") if key in settings] or [1.0]
     spacing = volume.geometry.spacing_mm
     chosen = np.linspace(0, len(volume) - 1, min(MEASURED_SLICES, len(volume))).round().astype(int)
     found = []
@@ -145,8 +166,10 @@ def _noises(recipe: Recipe, volume: Volume) -> Work[list[float]]:
         yield Progress(done, len(chosen), "Measuring the noise")
         with torch.inference_mode():
             clean = torch.from_numpy(volume.slice_hu(int(z)))
-            noisy = noise.slice(clean, spacing, seed=done).numpy()
-        found.append(noise_of_tissue(noise_of_tissues([noisy], spacing)))
+            noisy = noise.slice(clean, spacing, seed=done)
+        for amplitude in amplitudes:
+            shown = torch.lerp(clean, noisy, amplitude).numpy()
+            found.append(noise_of_tissue(noise_of_tissues([shown], spacing)))
     return found
 
 
@@ -159,9 +182,26 @@ def _kernels(recipe: Recipe) -> Iterator[str]:
         yield str(recipe.noise.params["kernel"])
 
 
-def _recipe_name(recipe: Recipe, name: str) -> str:
-    """What to give `ctstudio train`: the bundled recipe of the same title, or a file's name."""
+def _train_again(recipe: Recipe, name: str, first: Recipe | None) -> str:
+    """The commands that train such a network."""
     from ctstudio.learn.recipe import bundled
 
-    same = (key for key, known in bundled().items() if known.title == recipe.title)
-    return next(same, f"{name}.toml")
+    begun = first or recipe
+    known = next(((k, one) for k, one in bundled().items() if one.title == begun.title), None)
+    shipped = "" if known is None else _set(begun, known[1])
+    lines = [f"ctstudio train {known[0] if known else f'{name}.toml'} SERIES... --run FOLDER"]
+    lines[0] += shipped
+    last = "FOLDER"
+    if first is not None:
+        last = "FURTHER"
+        lines.append(f"ctstudio train --branch FOLDER SERIES... --run {last}{_set(recipe, first)}")
+    further = " --began-with FOLDER" if first is not None else ""
+    return "\n".join([*lines, f"ctstudio models --from {last} --name {name}{further} SERIES..."])
+
+
+def _set(own: Recipe, other: Recipe) -> str:
+    """The options that make another recipe this one."""
+    from ctstudio.workflows.run_settings import differences, flatten, in_words
+
+    changed = differences(*(flatten(one.checked().to_dict()) for one in (own, other)))
+    return "".join(f" --set {key}={in_words(value)}" for key, (value, _) in changed.items())

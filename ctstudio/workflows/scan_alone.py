@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Partial, Preview, Progress, SliceReady, Work
+from ctstudio.core.events import Event, Note, Partial, Preview, Progress, SliceReady, Work, relay
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Volume
-from ctstudio.learn.kernels import KERNELS
+from ctstudio.workflows.matched_noise import candidates, matched_kernel
 
 if TYPE_CHECKING:
     from ctstudio.learn.checkpoint import TrainedModel
@@ -59,7 +59,6 @@ FIELD_SHARE = 0.3  # of the budget, at most, for making noise
 LEAST_FIELD_S = 0.05
 LEAST_LEARNING_S = 5.0
 FEW_STEPS = 200  # with less, what it has learnt may not yet be better than the noise
-CUTOFFS = (1.0, 0.75, 0.5)
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class ScanAlone:
         from ctstudio.learn.train import train
 
         began = clock.seconds
-        noise = yield from matched_noise(volume, clock)
+        noise = yield from relay(matched_kernel(volume), lambda event: _timed(event, clock))
         # A projection and a noise field.
         a_slice = max((clock.seconds - began) / len(candidates()), LEAST_FIELD_S)
         part, at = _some_slices(volume, shown, self._most_slices(a_slice))
@@ -210,58 +209,9 @@ class _Clock:
         return Progress(min(int(self.seconds), int(self.total) - 1), int(self.total), text)
 
 
-def candidates() -> list[Choice]:
-    """Noise of every kernel and of several cut-off frequencies, at half the dose.
-
-    At half the dose as much noise is added as the scan has; the task measures its strength.
-    """
-    given = {"dose": 0.5, "already_noisy": True, "photons": 1e5, "electronic": 0.0}
-    return [
-        Choice("low_dose", {**given, "kernel": kernel, "cutoff": cutoff})
-        for cutoff in CUTOFFS
-        for kernel in KERNELS
-    ]
-
-
-def matched_noise(volume: Volume, clock: _Clock | None = None) -> Work[Choice]:
-    """Which noise is most like that of a scan: its neighbouring pixels go together as the scan's.
-
-    Compared in uniform soft tissue of the slice that has most of it; where none has enough, a Note
-    says so and a smooth kernel is taken.
-
-    Raises
-    ------
-    StudioError
-        For values that are not HU.
-    """
-    import torch
-
-    from ctstudio.ct.metrics import uniform_regions
-    from ctstudio.ct.noise_texture import correlations
-    from ctstudio.learn.noise import NOISES
-
-    clock = clock or _Clock(60)
-    chosen = np.unique(np.linspace(0, len(volume) - 1, 7).round().astype(int))
-    regions = {int(z): uniform_regions(volume.slice_hu(int(z))) for z in chosen}
-    best = max(regions, key=lambda z: int(regions[z].sum()))
-    hu, mask = volume.slice_hu(best), regions[best]
-    own = correlations(hu, mask)
-    kinds = candidates()
-    usual = kinds[len(KERNELS) - 1]  # the smoothest, to the Nyquist frequency
-    if own is None:
-        yield Note("The scan shows too little uniform tissue to tell the kernel of its noise.")
-        return usual
-    distances: dict[int, float] = {}
-    for number, kind in enumerate(kinds):
-        yield clock.progress("Finding the kernel of the noise")
-        with torch.inference_mode():
-            clean = torch.from_numpy(hu)
-            noisy = NOISES.make(kind).slice(clean, volume.geometry.spacing_mm, seed=1)
-            field = (noisy - clean).numpy()
-        theirs = correlations(field, mask)
-        assert theirs is not None, "the mask was large enough for the scan"
-        distances[number] = float(((own - theirs) ** 2).sum())
-    return kinds[min(distances, key=lambda number: distances[number])]
+def _timed(event: Event, clock: _Clock) -> Event:
+    """Progress of a part as that of the whole, which counts seconds."""
+    return clock.progress(event.text) if isinstance(event, Progress) else event
 
 
 def _some_slices(volume: Volume, shown: int, most: int) -> tuple[Volume, int]:

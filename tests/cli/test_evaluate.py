@@ -30,6 +30,20 @@ def test_a_series_with_simulated_noise(
     assert list(noisy["means"])[:3] == ["psnr A", "ssim A", "rmse A"]
 
 
+def test_a_dose_of_the_scans_own(
+    test_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--matched", "--slices", "1", "--protocol", "A", "--as-set", "--out", str(out)]
+    series = str(test_data / "fda_phantom_demo_explicitLE")
+    assert main.run(["evaluate", series, "--method", "tv", *arguments]) == 0
+    capsys.readouterr()
+    document = json.loads((out / "evaluation.json").read_text())
+    noise = document["cases"][0]["noise"]
+    assert "kernel shepp-logan, cutoff 1," in noise
+    assert "photons 550000" in noise
+
+
 def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["--truth", str(series_folder), "--method", "wavelet", "--protocol", "full"]
@@ -47,6 +61,9 @@ def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> No
         (["SERIES", "--demo"], "not both"),
         (["SERIES", "--discs", "4"], "--discs belongs to --demo"),
         (["SERIES", "--protocol", "C"], "There is no protocol 'C'"),
+        (["--demo", "--matched"], "--matched belongs to series that noise is simulated for"),
+        (["SERIES", "--truth", "SERIES", "--matched"], "--matched belongs to series"),
+        (["SERIES", "--matched", "--noise", "gaussian"], "Only noise made in the projections"),
         (["SERIES", "--noise", "grain"], "There is no noise 'grain'"),
         (["SERIES", "--set", "doze=1"], "doze"),
         (["SERIES", "SERIES", "--truth", "SERIES"], "--truth belongs to one series"),

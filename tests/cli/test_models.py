@@ -21,14 +21,16 @@ def run(tmp_path: Path) -> Path:
     return _run(tmp_path, quiet_hu=0)
 
 
-def _run(tmp_path: Path, quiet_hu: float) -> Path:
+def _run(tmp_path: Path, quiet_hu: float, **changed: float) -> Path:
     recipe = bundled()["drunet-any-dose"].with_setting("device", "cpu")
     recipe = recipe.with_setting("task.quiet_hu", quiet_hu)
+    for key, value in changed.items():
+        recipe = recipe.with_setting(key.replace("__", "."), value)
     module = checkpoint.build(recipe)
     torch.manual_seed(1)
     torch.nn.init.normal_(module.last.weight, std=0.01)
     folder = tmp_path / "run"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     checkpoint.save(TrainedModel(recipe, module.eval(), 50), folder / "best.pt")
     return folder
 
@@ -86,6 +88,33 @@ def test_the_card_tells_of_series_as_the_network_was_shown_them(
     assert main.run([*words, str(series_folder)]) == 0
     told = json.loads((own / "quiet.json").read_text())["series"][0]
     assert (told["slices"], told["spacing_mm"]) == (6, 1.6)
+
+
+def test_a_run_that_began_with_another(
+    run: Path, tmp_path: Path, series_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The steps of both count, and the card tells how both are trained."""
+    further = _run(tmp_path / "further", quiet_hu=0, noise__weakest=0.1, stopping__seconds=30)
+    own = tmp_path / "own"
+    words = ["models", "--name", "longer", "--folder", str(own), "--began-with", str(run)]
+    assert main.run([*words, "--from", str(further), str(series_folder)]) == 0
+    card = json.loads((own / "longer.json").read_text())
+    assert card["steps"] == 100
+    assert card["train_again"].splitlines() == [
+        "ctstudio train drunet-any-dose SERIES... --run FOLDER --set device=cpu "
+        "--set task.quiet_hu=0",
+        "ctstudio train --branch FOLDER SERIES... --run FURTHER --set noise.weakest=0.1 "
+        "--set stopping.seconds=30",
+        "ctstudio models --from FURTHER --name longer --began-with FOLDER SERIES...",
+    ]
+    assert main.run(words) == 2, "of no training"
+    other = bundled()["drunet-any-dose"].with_setting("phases.0.model.size", "base")
+    place = tmp_path / "other.pt"
+    checkpoint.save(TrainedModel(other, checkpoint.build(other), 5), place)
+    words = ["models", "--name", "x", "--folder", str(own), "--began-with", str(place)]
+    capsys.readouterr()
+    assert main.run([*words, "--from", str(further)]) == 1
+    assert "holds another network" in capsys.readouterr().err
 
 
 def test_what_cannot_be_put_on_board(

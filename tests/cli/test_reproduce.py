@@ -131,6 +131,15 @@ def test_all_are_reproduced_then_skipped(
     assert main.run(phantom) == 1
     assert f"{out} holds reports of another series: residual-2a." in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("*/**/*")}
+    # Whoever lost what a finished run was told keeps its report, and the others are compared.
+    recipes = sorted(out.glob("residual-2a/*/recipe.toml"))
+    assert len(recipes) == 2
+    for path, content in zip(recipes, ("", "steps = = 3"), strict=True):
+        path.write_text(content)
+    assert main.run([*arguments, "--epochs", "2"]) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"other settings.*autoencoder-sgd", told)
+    assert "residual-2a (" not in told
 
 
 def require_links(file: Path) -> None:

@@ -18,7 +18,7 @@ from ctstudio.workflows import scan_alone
 from ctstudio.workflows.denoise import method_from
 from ctstudio.workflows.evaluation.cases import Case, Slice
 from ctstudio.workflows.evaluation.contest import evaluate
-from ctstudio.workflows.scan_alone import ScanAlone, matched_noise
+from ctstudio.workflows.scan_alone import ScanAlone
 
 SPACING = (1.5, 1.5)
 
@@ -42,19 +42,6 @@ def noisy(kernel: str, slices: int = 8, side: int = 128) -> Volume:
     )
     geometry = replace(Geometry.axial(slices), spacing_mm=SPACING)
     return Volume.from_hu(hu, geometry)
-
-
-@pytest.mark.parametrize("kernel", ["ram-lak", "hann"])
-def test_the_kernel_of_the_noise_is_found(kernel: str) -> None:
-    found = finish(matched_noise(noisy(kernel, 1, 112)))
-    assert found.params["kernel"] == kernel
-    assert found.params["cutoff"] == 1.0
-
-
-def test_a_scan_without_tissue_gets_a_usual_kernel() -> None:
-    hu = np.random.default_rng(0).normal(-900, 30, (3, 64, 64)).astype(np.float32)
-    found = finish(matched_noise(Volume.from_hu(hu, Geometry.axial(3))))
-    assert (found.params["kernel"], found.params["cutoff"]) == ("hann", 1.0)
 
 
 @pytest.fixture

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 CUTOFFS = (1.0, 0.6)
 """Where the kernels end, over the Nyquist frequency: sharp reconstructions, and smooth ones."""
 
-SPREAD = 1.5
-"""A patch's noise is up to so many times stronger or weaker than that of its kind."""
-
 
 @NOISES.add("low_doses", title="Low doses of many kinds, from the projections")
 class LowDoses:
@@ -29,7 +26,8 @@ class LowDoses:
 
     A slice has the noise of one kind, as `LowDose` makes it. Kinds are spread evenly in the
     logarithm of the noise variance between those of the two doses, and go through the kernels and
-    two cut-off frequencies. Beside that each patch has an amplitude of its own.
+    two cut-off frequencies. Beside that each patch has an amplitude of its own, so that noise of
+    every kernel is seen weak and strong.
     """
 
     def __init__(
@@ -51,6 +49,14 @@ class LowDoses:
         fields: Annotated[
             int, Param("Noise fields kept a slice for training", 2, 16, unit="a slice")
         ] = 3,
+        weakest: Annotated[
+            float,
+            Param("Least amplitude of a patch's noise, over that of its dose", 0.05, 1, log=True),
+        ] = 2 / 3,
+        strongest: Annotated[
+            float,
+            Param("Highest amplitude of a patch's noise, over that of its dose", 1, 4, log=True),
+        ] = 1.5,
     ) -> None:
         if least >= most:
             raise StudioError(
@@ -75,6 +81,7 @@ class LowDoses:
             )
             for strength, (kernel, cutoff) in zip(strengths, kinds, strict=True)
         ]
+        self._weakest, self._range = weakest, strongest / weakest
         self._kind_of: dict[int, int] = {}
 
     def prepare(
@@ -101,8 +108,8 @@ class LowDoses:
             mine = (kinds == number).nonzero()[:, 0]
             there = sent(mine, clean.device)
             noisy[there] = self._kinds[number].patches(clean[there], where[mine], generator)
-        logs = 2 * torch.rand(len(clean), generator=generator, device=generator.device) - 1
-        factor = sent(SPREAD**logs, clean.device).view(-1, 1, 1, 1)
+        drawn = torch.rand(len(clean), generator=generator, device=generator.device)
+        factor = sent(self._weakest * self._range**drawn, clean.device).view(-1, 1, 1, 1)
         return torch.lerp(clean, noisy, factor)
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:

@@ -48,18 +48,22 @@ def write_gallery(out: Path) -> Path:
 def finished(out: Path) -> list[dict[str, Any]]:
     """What the finished reports tell, in the order of the articles; damaged ones are left out."""
     order = {experiment.name: place for place, experiment in enumerate(EXPERIMENTS)}
-    told = []
-    for path in out.glob(f"*/{REPORT}"):
-        try:
-            found: dict[str, Any] = json.loads(path.with_name(NUMBERS).read_text("utf-8"))
-            as_html([found])
-            as_markdown([found])
-            ours = found["name"] == path.parent.name
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
-            continue  # another program's report, or a damaged one: it does not end a night's work
-        if ours:
-            told.append(found)
+    told = [one for path in out.glob(f"*/{REPORT}") if (one := finished_report(path.parent))]
     return sorted(told, key=lambda one: (order.get(one["name"], len(order)), one["name"]))
+
+
+def finished_report(folder: Path) -> dict[str, Any]:
+    """What the report of one experiment tells; empty where there is none, or a damaged one."""
+    if not (folder / REPORT).is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads((folder / NUMBERS).read_text("utf-8"))
+        as_html([found])
+        as_markdown([found])
+        ours = found["name"] == folder.name
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        return {}  # another program's report, or a damaged one: it does not end a night's work
+    return found if ours else {}
 
 
 def _cells(one: Mapping[str, Any]) -> list[str]:

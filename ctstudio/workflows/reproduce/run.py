@@ -138,9 +138,11 @@ def _require_alike(
     done: Sequence[Experiment], sources: Sources, out: Path, wish: Wish
 ) -> Work[None]:
     """Refuse to gather reports of several series; tell of those that were run otherwise."""
+    from ctstudio.workflows.reproduce.gallery import finished_report
+
     others, changed = [], []
     for experiment in done:
-        told = finished_report(out, experiment)
+        told = finished_report(out / experiment.name)
         try:
             runs = yield from _runs_of(experiment, sources, wish)
         except StudioError:
@@ -148,7 +150,11 @@ def _require_alike(
         if told.get("fingerprint", runs.fingerprint) != runs.fingerprint:
             others.append(experiment.name)
         for form in wish.of(experiment):
-            if words := _changes(runs.recipes[form], out / experiment.name / form):
+            try:
+                words = _changes(runs.recipes[form], out / experiment.name / form)
+            except StudioError:
+                continue  # its report is sound, and it is not run again: only what it had is lost
+            if words:
                 changed.append(f"{experiment.name} ({FORMS[form].lower()}: {'; '.join(words)})")
     if others:
         raise StudioError(
@@ -180,16 +186,11 @@ def _runs_of(experiment: Experiment, sources: Sources, wish: Wish) -> Work[Runs]
     return Runs(data.fingerprint, {form: run.recipe for form, run in plan.runs.items()})
 
 
-def finished_report(out: Path, experiment: Experiment) -> dict[str, Any]:
-    """What its report tells, as plain data; empty where there is no sound one."""
-    from ctstudio.workflows.reproduce.gallery import finished
-
-    return next((told for told in finished(out) if told["name"] == experiment.name), {})
-
-
 def finished_forms(out: Path, experiment: Experiment) -> set[str]:
     """The forms in its report, which is written last; none where there is no sound one."""
-    return set(finished_report(out, experiment).get("forms", ())) & set(FORMS)
+    from ctstudio.workflows.reproduce.gallery import finished_report
+
+    return set(finished_report(out / experiment.name).get("forms", ())) & set(FORMS)
 
 
 def reproduce(
