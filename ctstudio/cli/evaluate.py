@@ -129,8 +129,8 @@ def command(
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
     if truth and len(paths) != 1:
         raise click.UsageError("--truth belongs to one series.")
-    if matched and (truth or not paths):
-        raise click.UsageError("--matched belongs to series that noise is simulated for.")
+    if matched:
+        _require_matchable(paths, truth, noise, settings)
     if discs == 1 or (discs and not demo):
         raise click.UsageError("--discs belongs to --demo, and needs 2 realisations or more.")
     judged = _protocols(protocols)
@@ -161,6 +161,20 @@ def command(
             picture.draw(case, mine).save(folder / f"case-{number}.png")
     click.echo((out / "evaluation.md").read_text(encoding="utf-8"))
     click.echo(f"Written to {out}")
+
+
+def _require_matchable(
+    paths: tuple[Path, ...], truth: Path | None, noise: str, settings: tuple[str, ...]
+) -> None:
+    from ctstudio.workflows.matched_noise import MEASURED, NOISE
+
+    if truth or not paths:
+        raise click.UsageError("--matched belongs to series that noise is simulated for.")
+    if noise != NOISE:
+        raise click.UsageError(f"--matched belongs to --noise {NOISE}.")
+    for key in parse_settings(settings):
+        if key in MEASURED:
+            raise click.UsageError(f"--matched measures {key}: leave out --set {key}.")
 
 
 def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -234,7 +248,6 @@ def _simulated(
         try:
             noise = drain(matched_noise(volume, noise))
         except StudioError as error:
-            raise StudioError(
-                f"{path}: {error.message}", hint="Leave out --matched.", path=path
-            ) from error
+            hint = f"{error.hint} Or leave out --matched.".strip()
+            raise StudioError(f"{path}: {error.message}", hint=hint, path=path) from error
     return drain(simulated(path.name, volume, noise, count=slices, neighbours=around))

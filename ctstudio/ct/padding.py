@@ -31,3 +31,8 @@ def measured(hu: NDArray[np.floating]) -> NDArray[np.bool_]:
         alike[second] |= same
     padding: NDArray[np.bool_] = low & (alike | ~finite)
     return ~padding
+
+
+def with_air(hu: NDArray[np.floating]) -> NDArray[np.float32]:
+    """A slice ``(y, x)`` HU with air for padding and for what is no number."""
+    return np.where(measured(hu), hu, np.float32(AIR_HU)).astype(np.float32)

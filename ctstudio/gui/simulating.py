@@ -12,12 +12,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Event, Partial, Progress, SliceReady
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Volume
 from ctstudio.gui.forms.section import Section
 from ctstudio.gui.job import Job
-from ctstudio.gui.session import Layer, Session, in_sentences
+from ctstudio.gui.session import Layer, Session
 from ctstudio.gui.translation.catalogue import tr
 from ctstudio.gui.translation.sentences import said
 from ctstudio.gui.words import plain_label
@@ -49,7 +50,7 @@ class SimulateDialog(QDialog):
         text.setWordWrap(True)
         self.section = Section(tr("Noise"))
         self.section.set_choice(NOISES, NOISES.resolve(NOISE if source.noise_free else FOR_A_SCAN))
-        self.section.changed.connect(self._update)
+        self.section.changed.connect(self._changed)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -63,7 +64,8 @@ class SimulateDialog(QDialog):
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
-        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Simulate"))
+        self.simulate = buttons.button(QDialogButtonBox.StandardButton.Ok)
+        self.simulate.setText(tr("Simulate"))
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -72,6 +74,8 @@ class SimulateDialog(QDialog):
         layout.addWidget(self.match)
         layout.addWidget(self.told)
         layout.addWidget(buttons)
+        session.jobs.stopped.connect(self._update)
+        session.layer_changed.connect(self._update)
         self._update()
 
     def done(self, result: int) -> None:
@@ -80,8 +84,13 @@ class SimulateDialog(QDialog):
             self._job.cancel()
         super().done(result)
 
-    def _update(self) -> None:
-        busy = self._job is not None or self._session.jobs.busy(ROLE)
+    def _changed(self) -> None:
+        """What was told belongs to other settings now."""
+        self.told.hide()
+        self._update()
+
+    def _update(self, *_: object) -> None:
+        measuring = self._job is not None
         why = ""
         if self._source.noise_free:
             why = tr("This series has no noise that could be measured")
@@ -89,7 +98,12 @@ class SimulateDialog(QDialog):
             why = tr("Only noise made in the projections is matched to a scan")
         elif not isinstance(self._source.stack, Volume):
             why = tr("Only values in HU have a dose")
+        elif not self._source.complete:
+            why = tr("Not all slices are there yet")
+        busy = measuring or self._session.jobs.busy(ROLE)
         self.match.setEnabled(not why and not busy)
+        self.section.setEnabled(not measuring)
+        self.simulate.setEnabled(not measuring)
         self.match.setToolTip(
             why
             or tr(
@@ -108,6 +122,7 @@ class SimulateDialog(QDialog):
             lambda: matched_noise(volume, noise),
             stepped=self._stepped,
             succeeded=self._found,
+            cancelled=self._cancelled,
             failed=self._failed,
         )
         self._update()
@@ -118,26 +133,25 @@ class SimulateDialog(QDialog):
                 self._tell(f"{said(event.text)}: {event.done / event.total:.0%}")
 
     def _found(self, noise: Choice) -> None:
-        from ctstudio.learn.noise import NOISES
-
         self._job = None
-        if self.section.choice.name == noise.name:
-            taken = {key: noise.params[key] for key in MEASURED}
-            self.section.set_choice(
-                NOISES, NOISES.resolve(Choice(noise.name, {**self.section.choice.params, **taken}))
-            )
-            self._tell(
-                tr("Like the noise of this scan: kernel {0}, {1} photons per ray.").format(
-                    noise.params["kernel"], f"{noise.params['photons']:,.0f}"
-                )
-            )
+        self.section.form.set_params({key: noise.params[key] for key in MEASURED})
         self._update()
+        self._tell(
+            tr("Like the noise of this scan: kernel {0}, {1} photons per ray.").format(
+                noise.params["kernel"], f"{noise.params['photons']:,.0f}"
+            )
+        )
+
+    def _cancelled(self) -> None:
+        self._job = None
+        self._changed()
 
     def _failed(self, error: Exception) -> None:
-        self._job = None
-        self._update()
-        message, hint, _ = in_sentences(error)
-        self._tell(f"{said(message)} {said(hint)}")
+        self._cancelled()
+        if isinstance(error, StudioError):
+            self._tell(f"{said(error.message)} {said(error.hint)}")
+        else:
+            self._session.report(error)
 
     def _tell(self, text: str) -> None:
         self.told.setText(text)

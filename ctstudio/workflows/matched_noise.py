@@ -8,13 +8,16 @@ strong in soft tissue as the scan's own, and a quarter of the dose is a quarter 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Note, Progress, Work, relay
+from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Choice
+from ctstudio.ct.padding import with_air
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.kernels import KERNELS
 
@@ -22,20 +25,25 @@ NOISE = "low_dose"
 MEASURED = ("kernel", "cutoff", "photons", "already_noisy")
 """Its settings that a scan decides."""
 
+SCANNER = ("modulation", "views", "beam", "source_mm")
+"""Its settings that say what scanner it is, which the kernel is looked for with."""
+
 CUTOFFS = (1.0, 0.75, 0.5)
-MEASURED_SLICES = 5
-ROUNDS = 2  # noise follows the photons but for the electronic part, which the second round takes in
+SEARCHED_SLICES = 7
+COUNTED_SLICES = 5
+ROUNDS = 2  # where hardly a photon arrives, their noise is not quite in proportion
 PHOTONS = (1e3, 1e8)
 
 
-def candidates() -> list[Choice]:
+def candidates(scanner: Mapping[str, Any] | None = None) -> list[Choice]:
     """Noise of every kernel and of several cut-off frequencies, at half the dose.
 
     At half the dose as much noise is added as the scan has; the task measures its strength.
+    ``scanner`` are settings of the noise beside these.
     """
     given = {"dose": 0.5, "already_noisy": True, "photons": 1e5, "electronic": 0.0}
     return [
-        Choice(NOISE, {**given, "kernel": kernel, "cutoff": cutoff})
+        Choice(NOISE, {**(scanner or {}), **given, "kernel": kernel, "cutoff": cutoff})
         for cutoff in CUTOFFS
         for kernel in KERNELS
     ]
@@ -52,26 +60,12 @@ def matched_kernel(volume: Volume) -> Work[Choice]:
     StudioError
         For values that are not HU.
     """
-    from ctstudio.ct.metrics import uniform_regions
-    from ctstudio.ct.noise_texture import correlations
-
-    chosen = np.unique(np.linspace(0, len(volume) - 1, 7).round().astype(int))
-    regions = {int(z): uniform_regions(volume.slice_hu(int(z))) for z in chosen}
-    best = max(regions, key=lambda z: int(regions[z].sum()))
-    mask = regions[best]
-    own = correlations(volume.slice_hu(best), mask)
     kinds = candidates()
-    usual = kinds[len(KERNELS) - 1]  # the smoothest, to the Nyquist frequency
-    if own is None:
+    found = yield from _most_alike(volume, kinds)
+    if found is None:
         yield Note("The scan shows too little uniform tissue to tell the kernel of its noise.")
-        return usual
-    distances: dict[int, float] = {}
-    for number, kind in enumerate(kinds):
-        yield Progress(number, len(kinds), "Finding the kernel of the noise")
-        theirs = correlations(_field(volume, best, kind), mask)
-        assert theirs is not None, "the mask was large enough for the scan"
-        distances[number] = float(((own - theirs) ** 2).sum())
-    return kinds[min(distances, key=lambda number: distances[number])]
+        return kinds[len(KERNELS) - 1]  # the smoothest, to the Nyquist frequency
+    return found
 
 
 def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
@@ -89,56 +83,120 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
     ------
     StudioError
         For another noise, values that are not HU, or a scan whose noise cannot be measured: too
-        little uniform soft tissue, or hardly any noise.
+        little uniform soft tissue, hardly any noise, or more than any dose makes.
     """
-    from ctstudio.ct.metrics import uniform_regions
-    from ctstudio.ct.noise_texture import variance
+    from ctstudio.learn.noise import NOISES
 
     if noise.name != NOISE:
         raise StudioError(
             f"Only noise made in the projections is matched to a scan, not {noise.name}.",
-            hint=f"Choose {NOISE}.",
+            hint="Take the low dose made in the projections.",
         )
     if volume.unit != "HU":
         raise StudioError(
             "Noise can only be simulated on values in HU.", hint="Open a CT series with a rescale."
         )
-    chosen = np.linspace(0, len(volume) - 1, MEASURED_SLICES + 2)[1:-1].round().astype(int)
-    masks: dict[int, NDArray[np.bool_]] = {}
-    own: dict[int, float] = {}
-    for z in map(int, np.unique(chosen)):
-        mask = uniform_regions(volume.slice_hu(z))
-        found = variance(volume.slice_hu(z), mask)
-        if found is not None and found > 0:
-            masks[z], own[z] = mask, found
-    if not own:
+    settings = NOISES.resolve(noise).params
+    scanner = {key: settings[key] for key in SCANNER}
+    kind = yield from _most_alike(volume, candidates(scanner))
+    tissue = _tissue_of(volume, COUNTED_SLICES)
+    if kind is None or not tissue:
         raise StudioError(
             "The noise of this scan could not be measured: it shows too little uniform soft "
             "tissue, or no noise.",
             hint="Set the kernel and the photons yourself.",
         )
-    work = relay(matched_kernel(volume), lambda event: None if isinstance(event, Note) else event)
-    kernel = (yield from work).params
-    kept = {"kernel": kernel["kernel"], "cutoff": kernel["cutoff"], "already_noisy": True}
-    photons = float(kernel["photons"])
+    photons = float(kind.params["photons"])
+    electronic = float(settings["electronic"])
     for turn in range(ROUNDS):
-        ratios = []
-        for done, z in enumerate(own):
-            yield Progress(turn * len(own) + done, ROUNDS * len(own), "Counting the photons")
-            half = {**noise.params, **kept, "dose": 0.5, "photons": photons}
-            added = variance(_field(volume, z, Choice(NOISE, half)), masks[z])
-            assert added is not None, "the mask was large enough for the scan"
-            ratios.append(added / own[z])
-        photons *= float(np.median(ratios))
-        if not PHOTONS[0] <= photons <= PHOTONS[1]:
-            raise StudioError(
-                "The scan shows hardly any noise, so that its photons cannot be told."
-                if photons > PHOTONS[1]
-                else "The scan shows more noise than any dose makes, so that its photons cannot "
-                "be told.",
-                hint="Set the kernel and the photons yourself.",
-            )
-    return Choice(NOISE, {**noise.params, **kept, "photons": _rounded(photons)})
+        counted = []
+        for done, (z, (mask, own)) in enumerate(tissue.items()):
+            yield Progress(turn * len(tissue) + done, ROUNDS * len(tissue), "Counting the photons")
+            counted.append(_photons(volume, z, mask, own, kind, photons, electronic))
+        photons = float(np.median(counted))
+        if turn < ROUNDS - 1:
+            photons = min(max(photons, PHOTONS[0]), PHOTONS[1])
+    if not PHOTONS[0] <= photons <= PHOTONS[1]:
+        raise StudioError(
+            "The scan shows hardly any noise, so that its photons cannot be told."
+            if photons > PHOTONS[1]
+            else "The scan shows more noise than any dose makes, so that its photons cannot "
+            "be told.",
+            hint="Set the kernel and the photons yourself.",
+        )
+    found = {key: kind.params[key] for key in ("kernel", "cutoff")}
+    found |= {"photons": _rounded(photons), "already_noisy": True}
+    return Choice(NOISE, {**noise.params, **found})
+
+
+def _most_alike(volume: Volume, kinds: list[Choice]) -> Work[Choice | None]:
+    """None where no slice has tissue enough to compare."""
+    from ctstudio.ct.noise_texture import correlations
+
+    tissue = _tissue_of(volume, SEARCHED_SLICES)
+    if not tissue:
+        return None
+    best = max(tissue, key=lambda z: int(tissue[z][0].sum()))
+    mask = tissue[best][0]
+    own = correlations(with_air(volume.slice_hu(best)), mask)
+    if own is None:
+        return None
+    distances: dict[int, float] = {}
+    for number, kind in enumerate(kinds):
+        yield Progress(number, len(kinds), "Finding the kernel of the noise")
+        theirs = correlations(_field(volume, best, kind), mask)
+        assert theirs is not None, "the mask was large enough for the scan"
+        distances[number] = float(((own - theirs) ** 2).sum())
+    return kinds[min(distances, key=lambda number: distances[number])]
+
+
+def _photons(
+    volume: Volume,
+    z: int,
+    mask: NDArray[np.bool_],
+    own: float,
+    kind: Choice,
+    photons: float,
+    electronic: float,
+) -> float:
+    """How many photons make noise of the variance ``own`` in a slice at full dose.
+
+    At half the dose what is added has the variance that photons make at full dose, q / photons,
+    and three times that of the electronic noise, e / photons^2. Both are simulated with
+    ``photons``, and q / p + e / p^2 = own is solved for p.
+    """
+    from ctstudio.ct.noise_texture import variance
+
+    def added(sd: float) -> float:
+        half = {**kind.params, "photons": photons, "electronic": sd}
+        found = variance(_field(volume, z, Choice(NOISE, half)), mask)
+        assert found is not None, "the mask was large enough for the scan"
+        return found
+
+    quantum = added(0.0)
+    rest = max(added(electronic / math.sqrt(3)) - quantum, 0.0) if electronic else 0.0
+    q, e = photons * quantum, photons**2 * rest
+    return (q + math.sqrt(q * q + 4 * own * e)) / (2 * own)
+
+
+def _tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_], float]]:
+    """Uniform soft tissue of at most so many slices, and the variance of the noise there.
+
+    They are evenly spread, without the ends of a long series; those without tissue are left out,
+    and those without noise, as slices that nothing was written to.
+    """
+    from ctstudio.ct.metrics import uniform_regions
+    from ctstudio.ct.noise_texture import variance
+
+    found = {}
+    inner = np.linspace(0, len(volume) - 1, count + 2)[1:-1].round().astype(int)
+    for z in map(int, np.unique(inner)):
+        hu = with_air(volume.slice_hu(z))
+        mask = uniform_regions(hu)
+        own = variance(hu, mask)
+        if own is not None and own > 0:
+            found[z] = mask, own
+    return found
 
 
 def _field(volume: Volume, z: int, kind: Choice) -> NDArray[np.float32]:
@@ -148,8 +206,8 @@ def _field(volume: Volume, z: int, kind: Choice) -> NDArray[np.float32]:
     from ctstudio.learn.noise import NOISES
 
     with torch.inference_mode():
-        clean = torch.from_numpy(volume.slice_hu(z))
-        noisy = NOISES.make(kind).slice(clean, volume.geometry.spacing_mm, seed=1)
+        clean = torch.from_numpy(with_air(volume.slice_hu(z)))
+        noisy = NOISES.make(kind).slice(clean, volume.geometry.spacing_mm, seed=z)
         field: NDArray[np.float32] = (noisy - clean).numpy().astype(np.float32)
     return field
 

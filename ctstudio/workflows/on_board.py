@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -64,18 +65,29 @@ def put_on_board(
     model = load_denoiser(run)
     first: Recipe | None = None
     if began_with is not None:
-        before = load_denoiser(began_with)
-        if before.recipe.phases[-1].model != model.recipe.phases[0].model:
-            raise StudioError(
-                f"{began_with} holds another network, with which {run} cannot have begun.",
-                path=began_with,
-            )
+        before = _begun(Path(began_with), Path(run), model)
         first = before.recipe
         model = replace(model, step=before.step + model.step)
     card = yield from card_of(model, name, series, credits, first)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
+
+
+def _begun(began_with: Path, run: Path, model: TrainedModel) -> TrainedModel:
+    """What a branch of a run begins with: its newest weights, not the best."""
+    from ctstudio.workflows.denoise import load_denoiser
+
+    if began_with.resolve() == run.resolve():
+        raise StudioError(f"{run} cannot have begun with itself.", path=run)
+    newest = began_with / "last.pt"
+    before = load_denoiser(newest if newest.is_file() else began_with)
+    if before.recipe.phases[-1].model != model.recipe.phases[0].model:
+        raise StudioError(
+            f"{began_with} holds another network, with which {run} cannot have begun.",
+            path=began_with,
+        )
+    return before
 
 
 def _require_own_name(name: str, folder: Path) -> None:
@@ -188,20 +200,36 @@ def _train_again(recipe: Recipe, name: str, first: Recipe | None) -> str:
 
     begun = first or recipe
     known = next(((k, one) for k, one in bundled().items() if one.title == begun.title), None)
-    shipped = "" if known is None else _set(begun, known[1])
-    lines = [f"ctstudio train {known[0] if known else f'{name}.toml'} SERIES... --run FOLDER"]
-    lines[0] += shipped
-    last = "FOLDER"
+    changed = None if known is None else _set(begun, known[1])
+    start = f"{known[0]} SERIES... --run FOLDER{changed}" if known and changed is not None else ""
+    lines = [f"ctstudio train {start or f'{name}.toml SERIES... --run FOLDER'}"]
+    last, options = "FOLDER", ""
     if first is not None:
-        last = "FURTHER"
-        lines.append(f"ctstudio train --branch FOLDER SERIES... --run {last}{_set(recipe, first)}")
-    further = " --began-with FOLDER" if first is not None else ""
-    return "\n".join([*lines, f"ctstudio models --from {last} --name {name}{further} SERIES..."])
+        last, options = "FURTHER", " --began-with FOLDER"
+        further = _set(recipe, first)
+        lines.append(f"ctstudio train --branch FOLDER SERIES... --run FURTHER{further or ''}")
+    return "\n".join([*lines, f"ctstudio models --from {last} --name {name}{options} SERIES..."])
 
 
-def _set(own: Recipe, other: Recipe) -> str:
-    """The options that make another recipe this one."""
-    from ctstudio.workflows.run_settings import differences, flatten, in_words
+def _set(own: Recipe, other: Recipe) -> str | None:
+    """The options that make another recipe this one; None where options cannot.
 
-    changed = differences(*(flatten(one.checked().to_dict()) for one in (own, other)))
-    return "".join(f" --set {key}={in_words(value)}" for key, (value, _) in changed.items())
+    How a training was watched is left out, and of a file's path all but its name.
+    """
+    from ctstudio.learn.publish import without_paths
+    from ctstudio.workflows.run_settings import differences, flatten
+
+    changed = differences(
+        *(flatten(without_paths(one.checked()).to_dict()) for one in (own, other))
+    )
+    told = {key: pair for key, pair in changed.items() if not key.startswith("cadence.")}
+    if any(value is None for pair in told.values() for value in pair):
+        return None  # other parts, with settings of their own
+    return "".join(f" --set {key}={_literal(value)}" for key, (value, _) in told.items())
+
+
+def _literal(value: object) -> str:
+    """A setting's value as a shell takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return shlex.quote(str(value))

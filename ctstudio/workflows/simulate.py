@@ -7,6 +7,7 @@ import numpy as np
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Partial, Progress, SliceReady, Work
 from ctstudio.core.registry import Choice
+from ctstudio.ct.padding import AIR_HU
 from ctstudio.ct.volume import Volume
 
 
@@ -20,7 +21,8 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
     seed
         Slice ``i`` is drawn from ``(seed, i)``: the same seed gives the same series.
 
-    Yields ``Partial`` (slices not made yet show 0 HU), ``SliceReady`` and ``Progress``.
+    Yields ``Partial`` (slices not made yet show 0 HU), ``SliceReady`` and ``Progress``. What is no
+    number in the series is none in its twin.
 
     Raises
     ------
@@ -44,10 +46,13 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
     yield Partial(result)
     for index in range(len(volume)):
         yield Progress(index, len(volume), f"Slice {index + 1} of {len(volume)}")
-        clean = torch.from_numpy(volume.slice_hu(index))
+        given = volume.slice_hu(index)
+        known = np.isfinite(given)
+        clean = torch.from_numpy(np.where(known, given, np.float32(AIR_HU)))
         with torch.inference_mode():
             noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=seed * 100_003 + index)
         # Scanners store whole HU; so does the twin, which then survives DICOM unchanged.
         np.rint(noisy.numpy(), out=hu[index])
+        hu[index][~known] = np.nan
         yield SliceReady(index)
     return result

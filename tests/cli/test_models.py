@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -13,6 +14,7 @@ from ctstudio.cli import main
 from ctstudio.learn import checkpoint, on_board
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import bundled
+from ctstudio.workflows import on_board as on_board_work
 
 
 @pytest.fixture
@@ -95,11 +97,13 @@ def test_a_run_that_began_with_another(
 ) -> None:
     """The steps of both count, and the card tells how both are trained."""
     further = _run(tmp_path / "further", quiet_hu=0, noise__weakest=0.1, stopping__seconds=30)
+    kept = checkpoint.load(run / "best.pt")
+    checkpoint.save(replace(kept, step=70), run / "last.pt")  # what a branch begins with
     own = tmp_path / "own"
     words = ["models", "--name", "longer", "--folder", str(own), "--began-with", str(run)]
     assert main.run([*words, "--from", str(further), str(series_folder)]) == 0
     card = json.loads((own / "longer.json").read_text())
-    assert card["steps"] == 100
+    assert card["steps"] == 120
     assert card["train_again"].splitlines() == [
         "ctstudio train drunet-any-dose SERIES... --run FOLDER --set device=cpu "
         "--set task.quiet_hu=0",
@@ -115,6 +119,35 @@ def test_a_run_that_began_with_another(
     capsys.readouterr()
     assert main.run([*words, "--from", str(further)]) == 1
     assert "holds another network" in capsys.readouterr().err
+    words = ["models", "--name", "x", "--folder", str(own), "--began-with", str(run)]
+    assert main.run([*words, "--from", str(run)]) == 1
+    assert "cannot have begun with itself" in capsys.readouterr().err
+
+
+def test_the_card_tells_of_the_weakest_and_the_strongest_noise(
+    tmp_path: Path, series_folder: Path
+) -> None:
+    """The discs have noise of 30 HU, and what is added varies from patch to patch."""
+    told = []
+    for number, (weakest, strongest) in enumerate([(0.05, 1.0), (1.0, 3.0)]):
+        run = _run(tmp_path / str(number), 0, noise__weakest=weakest, noise__strongest=strongest)
+        words = ["models", "--from", str(run), "--name", "n", "--folder", str(run / "own")]
+        assert main.run([*words, str(series_folder)]) == 0
+        told.append(json.loads((run / "own" / "n.json").read_text())["noise_hu"])
+    assert told[0]["low"] == pytest.approx(30, abs=4)
+    assert told[1]["low"] > told[0]["low"]
+    assert told[1]["high"] > 2 * told[0]["high"]
+
+
+def test_a_card_without_paths(tmp_path: Path, series_folder: Path) -> None:
+    recipe = bundled()["drunet-any-dose"].with_setting("stopping.seconds", 0.123456789)
+    recipe = replace(recipe, cadence=replace(recipe.cadence, save_every_s=7))
+    assert on_board_work._train_again(recipe, "n", None).splitlines()[0] == (
+        "ctstudio train drunet-any-dose SERIES... --run FOLDER --set stopping.seconds=0.123456789"
+    )
+    other = bundled()["dncnn-pairs"]
+    mine = replace(other, title=recipe.title)  # parts that no option brings in
+    assert on_board_work._train_again(mine, "n", None).startswith("ctstudio train n.toml SERIES")
 
 
 def test_what_cannot_be_put_on_board(

@@ -39,13 +39,19 @@ def test_the_scan_gives_kernel_and_photons(hands: Any, dialog: SimulateDialog) -
     assert dialog.section.choice.params["kernel"] == "hann"
     QTest.mouseClick(dialog.match, Qt.MouseButton.LeftButton)
     assert not dialog.match.isEnabled()
+    assert not dialog.simulate.isEnabled(), "it would take what is shown, not what is measured"
+    assert not dialog.section.isEnabled()
     hands.idle(ROLE)
     found = dialog.section.choice.params
     assert found["kernel"] == "ram-lak"
-    assert found["photons"] == pytest.approx(2e4, rel=0.25)
+    assert found["photons"] == pytest.approx(2e4, rel=0.12)
     assert found["dose"] == 0.1  # what was chosen stays
     assert dialog.told.text().endswith("photons per ray.")
+    assert dialog.told.isVisible()
     assert dialog.match.isEnabled()
+    assert dialog.simulate.isEnabled()
+    dialog.section.form.set_params({"kernel": "cosine"})
+    assert not dialog.told.isVisible(), "what is shown is not like the scan's any more"
 
 
 def test_other_noise_is_not_matched(dialog: SimulateDialog) -> None:
@@ -55,6 +61,23 @@ def test_other_noise_is_not_matched(dialog: SimulateDialog) -> None:
     assert "made in the projections" in dialog.match.toolTip()
     combo.setCurrentIndex(combo.findData("low_dose"))
     assert dialog.match.isEnabled()
+
+
+def test_a_series_is_measured_when_all_of_it_is_there(hands: Any, dialog: SimulateDialog) -> None:
+    dialog._source.complete = False
+    hands.session.layer_changed.emit(dialog._source, 0)
+    assert not dialog.match.isEnabled()
+    dialog._source.complete = True
+    hands.session.layer_changed.emit(dialog._source, -1)
+    assert dialog.match.isEnabled()
+
+
+def test_cancelled_from_elsewhere(hands: Any, dialog: SimulateDialog) -> None:
+    dialog.match.click()
+    hands.session.jobs[ROLE].cancel()
+    hands.idle(ROLE)
+    assert dialog.simulate.isEnabled()
+    assert not dialog.told.isVisible()
 
 
 def test_a_scan_that_shows_no_tissue_says_so(hands: Any, scanned: Layer) -> None:
@@ -77,5 +100,10 @@ def test_closing_ends_the_measuring(hands: Any, dialog: SimulateDialog) -> None:
     job = hands.session.jobs[ROLE]
     dialog.reject()
     assert job.cancelling
+    again = SimulateDialog(hands.session, dialog._source, hands.window)
+    assert not again.match.isEnabled()
     hands.idle(ROLE)
+    assert again.match.isEnabled()
+    again.deleteLater()
+    delete_later()
     assert dialog.section.choice.params["kernel"] == "hann"

@@ -14,7 +14,15 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, finish
 from ctstudio.core.registry import Choice
 from ctstudio.learn.kernels import KERNELS
-from ctstudio.learn.noise import MU_WATER_PER_MM, NOISES, ArticleGaussian, Gaussian, LowDose, bank
+from ctstudio.learn.noise import (
+    MU_WATER_PER_MM,
+    NOISES,
+    ArticleGaussian,
+    Gaussian,
+    LowDose,
+    Noise,
+    bank,
+)
 from ctstudio.learn.projection import apodisation
 
 N = 160
@@ -326,6 +334,29 @@ def test_many_low_doses_are_each_of_one_kind() -> None:
     assert 1 / 3.5 < float(ratio.min()) < 0.8
     assert 1.2 < float(ratio.max()) < 3.5
     assert float(sd.max() / sd.min()) > 4  # sharp at a low dose, smooth at a high one
+
+
+@pytest.mark.parametrize(("weakest", "strongest"), [(0.1, 1.0), (1.0, 4.0)])
+def test_amplitudes_of_patches_are_spread_as_set(weakest: float, strongest: float) -> None:
+    """Evenly in their logarithm: the mean of the logarithms is that of both ends."""
+    settings = {"least": 0.1, "most": 0.5, "fields": 2}
+    given = Choice("low_doses", {**settings, "weakest": weakest, "strongest": strongest})
+    noise, usual = NOISES.make(given), NOISES.make(Choice("low_dose", {"fields": 2}))
+    noise._kinds = [usual] * len(noise._kinds)
+    finish(noise.prepare(WATER[None], SPACING, slices=[0], seed=4))
+    where = torch.tensor([[0, 64, 64]] * 400)
+    clean = WATER[None, None, 64:96, 64:96].expand(400, -1, -1, -1).contiguous()
+
+    def sd(made: Noise) -> torch.Tensor:
+        added = made.patches(clean, where, torch.Generator().manual_seed(1)) - clean
+        return added.flatten(1).std(dim=1)
+
+    # The fields are drawn first: what differs is the amplitude alone.
+    ratio = sd(noise) / sd(usual)
+    assert float(ratio.min()) == pytest.approx(weakest, rel=0.05)
+    assert float(ratio.max()) == pytest.approx(strongest, rel=0.05)
+    middle = (weakest * strongest) ** 0.5
+    assert float(ratio.log().mean().exp()) == pytest.approx(middle, rel=0.1)
 
 
 def test_low_doses_in_the_wrong_order_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ctstudio.workflows.matched_noise import matched_kernel, matched_noise
 from ctstudio.workflows.open import read, scan
 from tests.workflows.test_scan_alone import noisy
 
-PLAIN = Choice("low_dose", {"electronic": 0.0, "modulation": 0.5, "dose": 0.25})
+PLAIN = Choice("low_dose", {"dose": 0.25})
 
 
 @pytest.mark.parametrize("kernel", ["ram-lak", "hann"])
@@ -34,13 +35,42 @@ def test_a_scan_without_tissue_gets_a_usual_kernel() -> None:
     assert (found.params["kernel"], found.params["cutoff"]) == ("hann", 1.0)
 
 
-def test_the_photons_are_counted() -> None:
-    # A fifth of 100,000 photons, drawn by Poisson: other noise than what they are counted with.
-    found = finish(matched_noise(noisy("hann", 5, 128), PLAIN))
-    assert found.params["photons"] == pytest.approx(2e4, rel=0.15)
+@pytest.mark.parametrize("electronic", [0.0, 5.0, 15.0])
+def test_the_photons_are_counted(electronic: float) -> None:
+    """A fifth of 100,000, drawn by Poisson: other noise than what they are counted with.
+
+    With 15 photons of electronic noise it is nearly as strong as that of the photons.
+    """
+    scanned = noisy("hann", 5, 128, electronic=electronic)
+    given = Choice("low_dose", {**PLAIN.params, "electronic": electronic})
+    found = finish(matched_noise(scanned, given))
+    assert found.params["photons"] == pytest.approx(2e4, rel=0.1)
     assert (found.params["kernel"], found.params["cutoff"]) == ("hann", 1.0)
     assert found.params["already_noisy"] is True
     assert found.params["dose"] == 0.25  # what was chosen stays
+
+
+def test_padding_and_what_is_no_number_are_air() -> None:
+    whole = noisy("hann", 3, 128)
+    hu = whole.hu()
+    hu[:, :10, :10] = np.nan
+    hu[:, -10:, -10:] = -2000
+    found, same = (
+        finish(matched_noise(each, PLAIN)).params
+        for each in (Volume.from_hu(hu, whole.geometry), whole)
+    )
+    assert found["kernel"] == same["kernel"]
+    assert found["photons"] == pytest.approx(same["photons"], rel=0.1)
+
+
+def test_slices_without_anything_do_not_count() -> None:
+    """As of a series that is not whole: nothing but 0 HU, which is uniform soft tissue."""
+    whole = noisy("ram-lak", 4, 128)
+    hu = np.concatenate([whole.hu(), np.zeros((3, 128, 128), np.float32)])
+    found = finish(matched_noise(Volume.from_hu(hu, replace(
+        Geometry.axial(7), spacing_mm=whole.geometry.spacing_mm)), PLAIN)).params  # fmt: skip
+    assert found["kernel"] == "ram-lak"
+    assert found["photons"] == pytest.approx(2e4, rel=0.15)
 
 
 def test_half_the_dose_of_a_real_scan_has_twice_its_variance(test_data: Path) -> None:

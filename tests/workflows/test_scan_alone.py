@@ -32,10 +32,10 @@ def clean(slices: int, side: int) -> np.ndarray:
     return np.repeat(disc[None], slices, 0).astype(np.float32)
 
 
-def noisy(kernel: str, slices: int = 8, side: int = 128) -> Volume:
-    noise = NOISES.make(
-        Choice("low_dose", {"dose": 0.2, "already_noisy": False, "kernel": kernel, "photons": 1e5})
-    )
+def noisy(kernel: str, slices: int = 8, side: int = 128, **more: float) -> Volume:
+    """A scan at a fifth of 100,000 photons; ``more`` are settings of its noise."""
+    scanned = {"dose": 0.2, "already_noisy": False, "kernel": kernel, "photons": 1e5, **more}
+    noise = NOISES.make(Choice("low_dose", scanned))
     truth = torch.from_numpy(clean(slices, side))
     hu = np.stack(
         [noise.slice(image, SPACING, seed=50 + z).numpy() for z, image in enumerate(truth)]

@@ -51,13 +51,15 @@ class LowDoses:
         ] = 3,
         weakest: Annotated[
             float,
-            Param("Least amplitude of a patch's noise, over that of its dose", 0.05, 1, log=True),
-        ] = 2 / 3,
+            Param("For training: least amplitude of a patch's noise, of that of its dose",
+                  0.05, 1, log=True),
+        ] = 0.67,
         strongest: Annotated[
             float,
-            Param("Highest amplitude of a patch's noise, over that of its dose", 1, 4, log=True),
+            Param("For training: highest amplitude of a patch's noise, of that of its dose",
+                  1, 4, log=True),
         ] = 1.5,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if least >= most:
             raise StudioError(
                 f"The least dose, {least:g}, is not below the highest, {most:g}.",

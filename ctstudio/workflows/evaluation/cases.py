@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.core.registry import Choice
-from ctstudio.ct.padding import AIR_HU, measured
+from ctstudio.ct.padding import measured, with_air
 from ctstudio.ct.volume import Volume
 
 SEED = 20_000
@@ -87,12 +87,12 @@ def simulated(
     needed = sorted({k for slab in wanted.values() for k in slab})
     for done, z in enumerate(needed):
         yield Progress(done, len(needed), f"{name}: simulating noise")
-        clean = torch.from_numpy(_known(volume.slice_hu(z)))
+        clean = torch.from_numpy(with_air(volume.slice_hu(z)))
         with torch.inference_mode():
             image = made.slice(clean, volume.geometry.spacing_mm, seed=SEED + z)
         noisy[z] = image.numpy().astype(np.float32)
     slices = tuple(
-        Slice(z, np.stack([noisy[k] for k in wanted[z]]), _known(volume.slice_hu(z)))
+        Slice(z, np.stack([noisy[k] for k in wanted[z]]), with_air(volume.slice_hu(z)))
         for z in chosen
     )
     title = NOISES[noise.name].title
@@ -110,8 +110,8 @@ def paired(name: str, noisy: Volume, truth: Volume, *, count: int, neighbours: i
     slices = tuple(
         Slice(
             z,
-            np.stack([_known(noisy.slice_hu(k)) for k in around(z, len(noisy), neighbours)]),
-            _known(truth.slice_hu(z)),
+            np.stack([with_air(noisy.slice_hu(k)) for k in around(z, len(noisy), neighbours)]),
+            with_air(truth.slice_hu(z)),
         )
         for z in spread(truth, count)
     )
@@ -133,8 +133,3 @@ def around(index: int, total: int, count: int) -> Sequence[int]:
     from ctstudio.learn.context import neighbours
 
     return neighbours(index, total, count)
-
-
-def _known(hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """HU with air for padding and for what is no number."""
-    return np.where(measured(hu), hu, np.float32(AIR_HU)).astype(np.float32)
