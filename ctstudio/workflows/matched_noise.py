@@ -18,6 +18,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Choice
 from ctstudio.ct.padding import with_air
+from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.kernels import KERNELS
 
@@ -30,7 +31,11 @@ SCANNER = ("modulation", "views", "beam", "source_mm")
 
 CUTOFFS = (1.0, 0.75, 0.5)
 SEARCHED_SLICES = 7
+COMPARED_SLICES = 3
 COUNTED_SLICES = 5
+STRUCTURE = 1.3
+"""A slice whose uniform tissue varies by more than so many times its noise shows vessels there."""
+
 ROUNDS = 2  # where hardly a photon arrives, their noise is not quite in proportion
 PHOTONS = (1e3, 1e8)
 
@@ -61,7 +66,7 @@ def matched_kernel(volume: Volume) -> Work[Choice]:
         For values that are not HU.
     """
     kinds = candidates()
-    found = yield from _most_alike(volume, kinds)
+    found = yield from _most_alike(volume, kinds, 1)
     if found is None:
         yield Note("The scan shows too little uniform tissue to tell the kernel of its noise.")
         return kinds[len(KERNELS) - 1]  # the smoothest, to the Nyquist frequency
@@ -98,7 +103,7 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
         )
     settings = NOISES.resolve(noise).params
     scanner = {key: settings[key] for key in SCANNER}
-    kind = yield from _most_alike(volume, candidates(scanner))
+    kind = yield from _most_alike(volume, candidates(scanner), COMPARED_SLICES)
     tissue = _tissue_of(volume, COUNTED_SLICES)
     if kind is None or not tissue:
         raise StudioError(
@@ -129,25 +134,28 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
     return Choice(NOISE, {**noise.params, **found})
 
 
-def _most_alike(volume: Volume, kinds: list[Choice]) -> Work[Choice | None]:
-    """None where no slice has tissue enough to compare."""
+def _most_alike(volume: Volume, kinds: list[Choice], most: int) -> Work[Choice | None]:
+    """Compared in at most so many slices, those with most tissue; None where none has enough."""
     from ctstudio.ct.noise_texture import correlations
 
     tissue = _tissue_of(volume, SEARCHED_SLICES)
-    if not tissue:
+    own = {
+        z: found
+        for z in sorted(tissue, key=lambda z: -int(tissue[z][0].sum()))
+        if (found := correlations(with_air(volume.slice_hu(z)), tissue[z][0])) is not None
+    }
+    own = dict(list(own.items())[:most])
+    if not own:
         return None
-    best = max(tissue, key=lambda z: int(tissue[z][0].sum()))
-    mask = tissue[best][0]
-    own = correlations(with_air(volume.slice_hu(best)), mask)
-    if own is None:
-        return None
-    distances: dict[int, float] = {}
+    distances = [0.0] * len(kinds)
     for number, kind in enumerate(kinds):
-        yield Progress(number, len(kinds), "Finding the kernel of the noise")
-        theirs = correlations(_field(volume, best, kind), mask)
-        assert theirs is not None, "the mask was large enough for the scan"
-        distances[number] = float(((own - theirs) ** 2).sum())
-    return kinds[min(distances, key=lambda number: distances[number])]
+        for done, z in enumerate(own):
+            step = number * len(own) + done
+            yield Progress(step, len(kinds) * len(own), "Finding the kernel of the noise")
+            theirs = correlations(_field(volume, z, kind), tissue[z][0])
+            assert theirs is not None, "the mask was large enough for the scan"
+            distances[number] += float(((own[z] - theirs) ** 2).sum())
+    return kinds[int(np.argmin(distances))]
 
 
 def _photons(
@@ -182,8 +190,9 @@ def _photons(
 def _tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_], float]]:
     """Uniform soft tissue of at most so many slices, and the variance of the noise there.
 
-    They are evenly spread, without the ends of a long series; those without tissue are left out,
-    and those without noise, as slices that nothing was written to.
+    They are evenly spread, without the ends of a long series. Left out are those without tissue,
+    those without noise, as slices that nothing was written to, and those that show structure where
+    tissue seemed uniform: there another measure, which vessels do not add to, finds less noise.
     """
     from ctstudio.ct.metrics import uniform_regions
     from ctstudio.ct.noise_texture import variance
@@ -194,7 +203,10 @@ def _tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_],
         hu = with_air(volume.slice_hu(z))
         mask = uniform_regions(hu)
         own = variance(hu, mask)
-        if own is not None and own > 0:
+        if own is None or not own > 0:
+            continue
+        noise = noise_of_tissue(noise_of_tissues([hu], volume.geometry.spacing_mm))
+        if not math.sqrt(own) > STRUCTURE * noise:  # nan where there is too little to tell
             found[z] = mask, own
     return found
 

@@ -141,6 +141,7 @@ def test_two_pictures_in_one_keep_their_titles_and_windows(phantom):
 
 def test_differences_name_both_terms():
     assert difference_title("Total variation", "Original") == f"Total variation {MINUS} original"
+    assert difference_title("chest-any-dose", "Original") == f"chest-any-dose {MINUS} original"
     assert difference_title("RED-CNN", "Noise-free truth") == f"RED-CNN {MINUS} truth"
     assert short("Quarter dose (simulated)") == "quarter dose"
     assert short("BM3D") == "BM3D"

@@ -104,15 +104,19 @@ def short(title: str) -> str:
 
 
 def difference_title(of: str, minus: str) -> str:
-    """Both terms, in the order in which they are subtracted: "Total variation − original"."""
+    """Both terms, in the order in which they are subtracted: "Total variation − original".
+
+    A name that begins with a small letter, as networks have, keeps it.
+    """
     one, other = (f"({term})" if f" {MINUS} " in term else term for term in (short(of), minus))
-    return f"{one[:1].upper()}{one[1:]} {MINUS} {short(other)}"
+    first = one[:1].upper() if of[:1].isupper() else one[:1]
+    return f"{first}{one[1:]} {MINUS} {short(other)}"
 
 
 def training_title(picture: str, labels: bool = False) -> str:
     """What a picture of a training is called; with ``labels`` it learns classes."""
     if picture == "residual":
-        return difference_title("reconstruction", "target" if labels else "noisy")
+        return difference_title("Reconstruction", "target" if labels else "noisy")
     return picture.capitalize()
 
 
