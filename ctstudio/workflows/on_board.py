@@ -232,4 +232,4 @@ def _literal(value: object) -> str:
     """A setting's value as a shell takes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return shlex.quote(str(value))
+    return f"{value:.15g}" if isinstance(value, float) else shlex.quote(str(value))

@@ -29,7 +29,7 @@ from ctstudio.learn.apply import denoise_slice
 from ctstudio.learn.cards import Card, Range, TrainedOn
 from ctstudio.learn.checkpoint import TrainedModel
 from ctstudio.learn.recipe import bundled
-from ctstudio.workflows import scan_alone
+from ctstudio.workflows import matched_noise, scan_alone
 from ctstudio.workflows.denoise import ClassicalMethod, method_from
 from ctstudio.workflows.guards import Finding
 from ctstudio.workflows.uncertainty import SD_UNIT, answers
@@ -136,7 +136,7 @@ def test_the_networks_on_board_are_offered(hands: Any) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 8}))
-    monkeypatch.setattr(scan_alone, "CUTOFFS", (1.0,))
+    monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))
     monkeypatch.setattr(scan_alone, "LEAST_LEARNING_S", 1.0)
 
 

@@ -14,7 +14,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn.noise import NOISES
 from ctstudio.learn.recipe import Recipe
-from ctstudio.workflows import scan_alone
+from ctstudio.workflows import matched_noise, scan_alone
 from ctstudio.workflows.denoise import method_from
 from ctstudio.workflows.evaluation.cases import Case, Slice
 from ctstudio.workflows.evaluation.contest import evaluate
@@ -59,7 +59,7 @@ def some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ScanAlone, "_recipe", recipe)
     monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 16}))
-    monkeypatch.setattr(scan_alone, "CUTOFFS", (1.0,))
+    monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))
 
 
 def test_it_comes_nearer_to_the_truth(some_steps: None) -> None:
