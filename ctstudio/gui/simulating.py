@@ -43,7 +43,7 @@ class SimulateDialog(QDialog):
         self._source = source
         self._job: Job | None = None
         self.setWindowTitle(tr("Simulate low dose"))
-        self.resize(460, 640)
+        self.resize(460, 560)
         text = plain_label(
             tr("Adds noise to every slice of {0}. The series stays as it is.").format(source.name)
         )
@@ -54,7 +54,12 @@ class SimulateDialog(QDialog):
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setWidget(self.section)
+        form = QWidget()
+        rows = QVBoxLayout(form)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.section)
+        rows.addStretch(1)  # in a taller window the settings stay together
+        area.setWidget(form)
         self.match = QPushButton(tr("Kernel and photons of this scan"))
         self.match.clicked.connect(self._measure)
         self.told = plain_label("")
