@@ -21,6 +21,7 @@ BODY_MM = 352
     epilog=examples(
         "ctstudio phantom --out phantom",
         "ctstudio phantom --out thick --slices 24 --field 400 --thickness 5",
+        "ctstudio phantom --out another --body 7",
     ),
 )
 @click.option("-o", "--out", type=ANY_PATH, required=True, help="A new folder for the files.")
@@ -52,12 +53,26 @@ BODY_MM = 352
     metavar="MM",
     help="Thickness of a slice; default 2.5.",
 )
+@click.option(
+    "--body",
+    "person",
+    type=click.IntRange(0, 9999),
+    default=0,
+    metavar="NUMBER",
+    help="Another body: width, organs, tissues and masses of its own. Default 0, the phantom.",
+)
 def command(
-    out: Path, slices: int, size: int, field_mm: float | None, thickness_mm: float | None
+    out: Path,
+    slices: int,
+    size: int,
+    field_mm: float | None,
+    thickness_mm: float | None,
+    person: int,
 ) -> None:
     """Write the built-in thorax phantom, free of noise, as a DICOM series.
 
-    Every structure in it is a formula, so that its HU are the truth.
+    Every structure in it is a formula, so that its HU are the truth. A network that is to learn
+    anatomy and not one drawing learns from bodies of several numbers.
     """
     from ctstudio.ct.phantom import FIELD_OF_VIEW_MM, THICKNESS_MM, phantom
     from ctstudio.dicom.write import write_series
@@ -68,6 +83,7 @@ def command(
             size,
             field_mm=field_mm or FIELD_OF_VIEW_MM,
             thickness_mm=thickness_mm or THICKNESS_MM,
+            person=person,
         )
     )
     files = drain(write_series(volume, out, series_number=1))

@@ -297,3 +297,8 @@ def test_the_phantom_is_written_as_others_read_it(
     assert image.GetSpacing()[:2] == (6.25, 6.25)
     assert main.run(line) == 1
     assert "thick" in capsys.readouterr().err
+    other = tmp_path / "other"
+    small = ["--slices", "1", "--size", "32", "--body", "7"]
+    assert main.run(["phantom", "--out", str(other), *small]) == 0
+    (file,) = other.iterdir()
+    assert sitk.ReadImage(str(file)).GetMetaData("0008|103e").strip() == "Thorax phantom, body 7"

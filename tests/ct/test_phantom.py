@@ -9,6 +9,7 @@ from scipy import ndimage
 from ctstudio.core.events import Partial, SliceReady
 from ctstudio.ct import phantom
 from ctstudio.ct.phantom import INSERTS, LIVER_HU, NODULES, draw_slice, thorax
+from ctstudio.ct.phantom_bodies import Body
 from ctstudio.ct.volume import Volume, orientation_letters
 
 PIXEL = phantom.FIELD_OF_VIEW_MM / 512
@@ -155,3 +156,79 @@ def test_another_field_of_view_shows_the_same_body() -> None:
     # The body covers as many square millimetres.
     area = np.count_nonzero(usual > -500) * PIXEL**2
     assert np.count_nonzero(wide > -500) * 0.875**2 == pytest.approx(area, rel=0.005)
+
+
+def drawn(person: int, z_mm: float = -60.0, size: int = 160) -> np.ndarray:
+    return draw_slice(z_mm, size=size, field_mm=400, person=person).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def bodies() -> list[np.ndarray]:
+    return [drawn(person) for person in range(7)]
+
+
+def test_other_bodies_are_others_and_always_the_same(bodies: list[np.ndarray]) -> None:
+    assert np.array_equal(drawn(3), bodies[3])
+    for k, one in enumerate(bodies):
+        inside = one > -900
+        for other in bodies[:k]:
+            assert (np.abs(one - other)[inside] > 20).mean() > 0.2
+
+
+def test_other_bodies_lie_on_the_table_and_within_the_picture(bodies: list[np.ndarray]) -> None:
+    def skin(image: np.ndarray) -> tuple[int, int, int, int]:
+        names, _ = ndimage.label(image > -300)
+        rows, columns = np.nonzero(names == np.bincount(names[names > 0]).argmax())
+        return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())
+
+    top, bottom, left, right = skin(bodies[0])
+    for image in bodies[1:]:
+        high, low, first, last = skin(image)
+        assert abs(low - bottom) <= 2
+        assert high >= top - 8
+        assert first > 2
+        assert last < 157
+        assert 0.75 < (last - first) / (right - left) < 1.15
+        assert np.all(image[:2] == -1000)
+
+
+def test_some_bodies_are_mirrored(bodies: list[np.ndarray]) -> None:
+    """The liver is the largest piece of its HU; the phantom's lies on the left of the picture."""
+    right = []
+    for person, image in enumerate(bodies):
+        hu = LIVER_HU if person == 0 else float(Body(person).tissues(np.float32(LIVER_HU)))
+        smooth = ndimage.median_filter(image, 5)
+        # The heart's muscle has nearly the same HU, the liver is larger.
+        names, _ = ndimage.label(np.abs(smooth - hu) < 15)
+        liver = names == np.bincount(names[names > 0]).argmax()
+        right.append(bool(np.nonzero(liver)[1].mean() > 80))
+    assert not right[0]
+    assert 0 < sum(right) < len(right)
+
+
+def test_a_body_does_not_depend_on_the_sampling() -> None:
+    """What is drawn is the body, without noise: four fine pixels are a coarse one."""
+    fine = drawn(5, size=320).reshape(160, 2, 160, 2).mean(axis=(1, 3))
+    # The centres of the fine pixels lie a quarter of a coarse pixel beside those of the coarse.
+    apart = np.abs(fine - drawn(5))
+    flat = ndimage.generic_gradient_magnitude(fine, ndimage.sobel) < 60
+    inside = flat & (fine > -900)
+    assert inside.sum() > 1200
+    assert np.median(apart[inside]) < 2
+
+
+def test_tissues_keep_their_order_in_every_body() -> None:
+    hu = np.arange(-1024, 3072)
+    for number in range(1, 60):
+        mapped = Body(number).tissues(hu)
+        assert np.all(np.diff(mapped[hu >= -1000]) > 0)
+        assert mapped[hu == -1000] == -1000
+
+
+def test_a_body_has_identifiers_of_its_own() -> None:
+    first, second = (next(phantom.phantom(1, 64, person=person)).value.source for person in (0, 2))
+    assert second.description == "Thorax phantom, body 2"
+    for name in ("series_uid", "study_uid", "frame_of_reference_uid", "patient_id"):
+        assert getattr(first, name) != getattr(second, name)
+    with pytest.raises(ValueError, match="numbered from 1"):
+        Body(0)
