@@ -66,6 +66,17 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     return result
 
 
+def require_matchable(noise: str, settings: Sequence[str]) -> None:
+    """Refuse ``--matched`` where it has nothing to measure, or beside what it measures."""
+    from ctstudio.workflows.matched_noise import MEASURED, NOISE
+
+    if noise != NOISE:
+        raise click.UsageError(f"--matched belongs to --noise {NOISE}.")
+    for key in parse_settings(settings):
+        if key in MEASURED:
+            raise click.UsageError(f"--matched measures {key}: leave out --set {key}.")
+
+
 def open_series(paths: Sequence[Path], selector: str | None = None) -> SeriesInfo:
     """Scan ``paths`` and choose one series.
 

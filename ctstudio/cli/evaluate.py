@@ -15,6 +15,7 @@ from ctstudio.cli.common import (
     examples,
     open_series,
     parse_settings,
+    require_matchable,
     series_option,
     settings_option,
 )
@@ -124,6 +125,7 @@ def command(
     from ctstudio.core.atomic import atomic_folder
     from ctstudio.workflows.denoise import method_from, require_free_folder
     from ctstudio.workflows.evaluation import contest, disc_phantom, picture, table
+    from ctstudio.workflows.simulate import noise_from
 
     if (demo and paths) or not (demo or paths or disc_phantoms):
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
@@ -144,7 +146,7 @@ def command(
         if truth:
             cases.append(_pair(path, truth, selector, slices, around))
         else:
-            made = _noise(noise, settings)
+            made = noise_from(noise, parse_settings(settings))
             cases.append(_simulated(path, selector, made, matched, slices, around))
     phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
     cases += [phantom.case() for phantom in phantoms]
@@ -166,15 +168,9 @@ def command(
 def _require_matchable(
     paths: tuple[Path, ...], truth: Path | None, noise: str, settings: tuple[str, ...]
 ) -> None:
-    from ctstudio.workflows.matched_noise import MEASURED, NOISE
-
     if truth or not paths:
         raise click.UsageError("--matched belongs to series that noise is simulated for.")
-    if noise != NOISE:
-        raise click.UsageError(f"--matched belongs to --noise {NOISE}.")
-    for key in parse_settings(settings):
-        if key in MEASURED:
-            raise click.UsageError(f"--matched measures {key}: leave out --set {key}.")
+    require_matchable(noise, settings)
 
 
 def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,19 +184,6 @@ def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
                 hint="Choose among " + ", ".join(map(repr, PROTOCOLS)) + ".",
             )
     return tuple(dict.fromkeys(names)) or PROTOCOLS_USED
-
-
-def _noise(name: str, settings: tuple[str, ...]) -> Choice:
-    from ctstudio.core.registry import Choice, parse_value
-    from ctstudio.learn.noise import NOISES
-
-    entry = NOISES[name]
-    fields = {field.name: field for field in entry.fields}
-    values = {
-        key: parse_value(fields[key], text, f"{name}.{key}") if key in fields else text
-        for key, text in parse_settings(settings).items()
-    }
-    return NOISES.resolve(Choice(name, values))
 
 
 def _demo(slices: int, around: int) -> Case:

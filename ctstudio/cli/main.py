@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Denoise and train on the built-in phantom, without a screen.",
     "phantom": "Write the built-in phantom as a DICOM series.",
     "info": "List the series in a folder or file.",
+    "simulate": "Simulate a lower dose of a series and write it as DICOM.",
     "denoise": "Denoise a series and write it as DICOM.",
     "segment": "Tell the classes of a series' voxels with a trained network.",
     "mend": "Say what is odd about a series, and mend it: tilt, gaps, distances.",

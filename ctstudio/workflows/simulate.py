@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Partial, Progress, SliceReady, Work
-from ctstudio.core.registry import Choice
+from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
+from ctstudio.core.registry import Choice, parse_value
 from ctstudio.ct.padding import AIR_HU
 from ctstudio.ct.volume import Volume
+from ctstudio.workflows.stages import stage
+
+if TYPE_CHECKING:
+    from ctstudio.ct.series import SeriesInfo
+    from ctstudio.dicom.deidentify import Deidentifier
+    from ctstudio.workflows.save import Kind
+
+
+def noise_from(name: str, settings: Mapping[str, Any] | None = None) -> Choice:
+    """The noise of that name with all its settings.
+
+    ``settings`` override the defaults; their values may be texts, as a command line has them.
+
+    Raises
+    ------
+    StudioError
+        For an unknown name or setting, or a value out of range.
+    """
+    from ctstudio.learn.noise import NOISES
+
+    entry = NOISES[name]
+    fields = {field.name: field for field in entry.fields}
+    values = {
+        key: parse_value(fields[key], value, f"{name}.{key}")
+        if isinstance(value, str) and key in fields
+        else value
+        for key, value in (settings or {}).items()
+    }
+    return NOISES.resolve(Choice(name, values))
 
 
 def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
@@ -56,3 +89,68 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
         hu[index][~known] = np.nan
         yield SliceReady(index)
     return result
+
+
+def simulate_series(
+    series: SeriesInfo,
+    choice: Choice,
+    out: Path,
+    kind: Kind | None = None,
+    *,
+    matched: bool = False,
+    seed: int = 1,
+    deidentify: Deidentifier | None = None,
+) -> Work[list[Path]]:
+    """Read a series, add noise to every slice and write its twin into ``out``.
+
+    Parameters
+    ----------
+    choice
+        See `noise_from`.
+    kind, deidentify
+        As in `denoise_series`.
+    matched
+        Measure kernel and photons from the scan's own noise first (`matched_noise`); a Note says
+        what was found.
+    seed
+        See `simulate`.
+
+    Returns the files written, in slice order.
+
+    Raises
+    ------
+    StudioError
+        When the series cannot be read, its noise cannot be simulated or measured, ``out`` exists
+        and is not empty, or the series cannot be written as ``kind``.
+    """
+    from ctstudio.workflows.denoise import require_free_folder
+    from ctstudio.workflows.matched_noise import matched_noise
+    from ctstudio.workflows.open import read
+    from ctstudio.workflows.save import kind_for, require_grid, save
+
+    require_free_folder(out, series.source)
+    kind = kind_for(series, kind)
+    require_grid(series, out, kind)
+    volume = yield from stage(read(series), "Reading")
+    if matched:
+        choice = yield from stage(matched_noise(volume, choice), "Measuring the noise of the scan")
+        found = choice.params
+        yield Note(
+            f"Like the noise of this scan: kernel {found['kernel']}, {found['photons']:,.0f} "
+            "photons per ray."
+        )
+    noisy = yield from stage(simulate(volume, choice, seed=seed), "Simulating noise")
+    dose = choice.params.get("dose")
+    return (
+        yield from stage(
+            save(
+                noisy,
+                out,
+                kind,
+                description=f"{100 * dose:.3g} % of the dose" if dose else "Simulated noise",
+                method=f"{noisy.derivation[-1]}, seed {seed}",
+                deidentify=deidentify,
+            ),
+            "Writing",
+        )
+    )

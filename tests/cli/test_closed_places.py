@@ -24,6 +24,7 @@ from ctstudio.workflows import open as opening
 REASONS = {errno.EACCES: "permission is denied", errno.EROFS: "the disk is read-only"}
 COMMANDS = (
     ["denoise", "--method", "tv"],
+    ["simulate", "--noise", "gaussian"],
     ["mend", "--fix", "resample", "--spacing", "1"],
     ["deidentify"],
 )
