@@ -25,6 +25,9 @@ WINDOW_MM = 6.5
 STEEP = 2.2  # times the lower quartile of the slopes: what is steeper is an edge or a vessel
 ENOUGH = 200  # pixels that a class must have
 
+STRUCTURE = 1.3
+"""A slice whose uniform tissue varies by more than so many times its noise shows vessels there."""
+
 
 @dataclass(frozen=True)
 class TissueNoise:
@@ -63,6 +66,28 @@ def noise_of_tissues(
 def noise_of_tissue(found: Sequence[TissueNoise], tissue: str = "Soft tissue") -> float:
     """The SD of one tissue, HU; nan where it was not found."""
     return next((each.sd_hu for each in found if each.tissue == tissue), math.nan)
+
+
+def uniform_tissue(
+    hu: NDArray[np.floating], spacing_mm: tuple[float, float]
+) -> tuple[NDArray[np.bool_], float] | None:
+    """Where a slice ``(y, x)`` HU shows nothing but noise, and the variance there, in HU^2.
+
+    None for a slice without uniform soft tissue, without noise (as one that nothing was written
+    to), or with structure where tissue seemed uniform: there another measure, which vessels do not
+    add to, finds less noise.
+    """
+    from ctstudio.ct.metrics import uniform_regions
+    from ctstudio.ct.noise_texture import variance
+
+    mask = uniform_regions(hu)
+    own = variance(hu, mask)
+    if own is None or not own > 0:
+        return None
+    noise = noise_of_tissue(noise_of_tissues([hu], spacing_mm))
+    if math.sqrt(own) > STRUCTURE * noise:  # nan where there is too little to tell
+        return None
+    return mask, own
 
 
 def _of_slice(

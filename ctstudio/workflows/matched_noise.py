@@ -18,7 +18,7 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Choice
 from ctstudio.ct.padding import with_air
-from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
+from ctstudio.ct.tissue_noise import uniform_tissue
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.kernels import KERNELS
 
@@ -33,9 +33,6 @@ CUTOFFS = (1.0, 0.75, 0.5)
 SEARCHED_SLICES = 7
 COMPARED_SLICES = 3
 COUNTED_SLICES = 5
-STRUCTURE = 1.3
-"""A slice whose uniform tissue varies by more than so many times its noise shows vessels there."""
-
 ROUNDS = 2  # where hardly a photon arrives, their noise is not quite in proportion
 PHOTONS = (1e3, 1e8)
 
@@ -190,24 +187,14 @@ def _photons(
 def _tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_], float]]:
     """Uniform soft tissue of at most so many slices, and the variance of the noise there.
 
-    They are evenly spread, without the ends of a long series. Left out are those without tissue,
-    those without noise, as slices that nothing was written to, and those that show structure where
-    tissue seemed uniform: there another measure, which vessels do not add to, finds less noise.
+    They are evenly spread, without the ends of a long series.
     """
-    from ctstudio.ct.metrics import uniform_regions
-    from ctstudio.ct.noise_texture import variance
-
     found = {}
     inner = np.linspace(0, len(volume) - 1, count + 2)[1:-1].round().astype(int)
     for z in map(int, np.unique(inner)):
-        hu = with_air(volume.slice_hu(z))
-        mask = uniform_regions(hu)
-        own = variance(hu, mask)
-        if own is None or not own > 0:
-            continue
-        noise = noise_of_tissue(noise_of_tissues([hu], volume.geometry.spacing_mm))
-        if not math.sqrt(own) > STRUCTURE * noise:  # nan where there is too little to tell
-            found[z] = mask, own
+        tissue = uniform_tissue(with_air(volume.slice_hu(z)), volume.geometry.spacing_mm)
+        if tissue is not None:
+            found[z] = tissue
     return found
 
 

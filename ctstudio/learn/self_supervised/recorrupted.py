@@ -12,17 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ctstudio.core.events import Note, Work
+from ctstudio.ct.noise_texture import variance
+from ctstudio.ct.tissue_noise import uniform_tissue
 from ctstudio.learn import sampling
 from ctstudio.learn.in_memory import Series
 from ctstudio.learn.noise import NOISES, Noise
 from ctstudio.learn.self_supervised.base import SelfSupervised
 from ctstudio.learn.tasks import Batch
 
+MEASURED_SLICES = 7
 MEASURED_PATCHES = 128
 BLOCK_PX = 32
 SOFT_HU = 200.0
@@ -75,25 +79,55 @@ class Recorrupted(SelfSupervised):
         if number in self._factors:  # what is held out of a scan has the noise of the rest
             series.partner.factor = self._factors[number]
             return
-        own, simulated = fine_noise_sd(scan), fine_noise_sd(drawn)
-        known = (own > 0) & (simulated > 0)
-        soft = known & (blocks_of(scan).mean((1, 2)).abs() < SOFT_HU)
-        # Lungs and bones are full of detail; soft tissue, where there is enough of it, is not.
-        known = soft if int(soft.sum()) >= ENOUGH_BLOCKS else known
-        if known.any():
-            # Edges and texture add to what is measured of the scan, never to what is drawn.
-            factor = float((own[known] / simulated[known]).quantile(PLAIN))
+        factor = self._by_uniform_tissue(number, series)
+        if factor is None:
+            factor = _by_blocks(scan, drawn)
+        if factor is not None:
             series.partner.factor = self._factors[number] = factor
             yield Note(
                 f"The noise of series {number + 1} was measured: the simulated noise is "
                 f"multiplied by {factor:.2f}."
             )
 
+    def _by_uniform_tissue(self, number: int, series: Series) -> float | None:
+        """The factor, from tissue that shows nothing but noise; None where there is too little.
+
+        On the built-in phantom it is right to 2 % where fine detail, told block by block, is 10 to
+        20 % too much: vessels add to it, however robust the measure.
+        """
+        spacing = self.volumes[number].geometry.spacing_mm
+        count = len(series.stack)
+        ratios = []
+        for row in sorted({round(z) for z in np.linspace(0, count - 1, MEASURED_SLICES + 2)[1:-1]}):
+            hu = series.stack[row].cpu().float()
+            tissue = uniform_tissue(hu.numpy(), spacing)
+            if tissue is None:
+                continue
+            mask, own = tissue
+            drawn = series.partner.noise.slice(hu, spacing, seed=self.recipe.seed + row) - hu
+            simulated = variance(drawn.cpu().numpy(), mask)
+            if simulated:
+                ratios.append(own / simulated)
+        return float(np.median(ratios)) ** 0.5 if ratios else None
+
     def pieces(self, series: Series, where: Tensor, generator: torch.Generator) -> Batch:
         scan = sampling.cut(series.stack, where, series.patch)
         drawn = series.partner.noise.patches(scan, where, generator) - scan
         drawn = drawn * series.partner.factor
         return Batch(scan + self.strength * drawn, scan - drawn / self.strength)
+
+
+def _by_blocks(scan: Tensor, drawn: Tensor) -> float | None:
+    """The factor, from the fine detail of patches and of the noise that was drawn for them."""
+    own, simulated = fine_noise_sd(scan), fine_noise_sd(drawn)
+    known = (own > 0) & (simulated > 0)
+    soft = known & (blocks_of(scan).mean((1, 2)).abs() < SOFT_HU)
+    # Lungs and bones are full of detail; soft tissue, where there is enough of it, is not.
+    known = soft if int(soft.sum()) >= ENOUGH_BLOCKS else known
+    if not known.any():
+        return None
+    # Edges and texture add to what is measured of the scan, never to what is drawn.
+    return float((own[known] / simulated[known]).quantile(PLAIN))
 
 
 def fine_noise_sd(patches: Tensor) -> Tensor:
