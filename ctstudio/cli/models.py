@@ -24,8 +24,10 @@ from ctstudio.cli.progress import drain
 @click.option(
     "--began-with",
     type=EXISTING,
+    multiple=True,
     metavar="RUN",
-    help="The run whose weights that training began with (train --branch).",
+    help="A run whose weights that training began with (train --branch); repeatable, the first "
+    "of several first.",
 )
 @click.option("--name", default="", help="What the network is to be called.")
 @click.option("--folder", type=ANY_PATH, help="Where to put it; default your own networks.")
@@ -36,7 +38,7 @@ from ctstudio.cli.progress import drain
 def command(
     paths: tuple[Path, ...],
     run: Path | None,
-    began_with: Path | None,
+    began_with: tuple[Path, ...],
     name: str,
     folder: Path | None,
     data: str,
@@ -51,7 +53,7 @@ def command(
     or a path. The network stands in Denoise from the next start on.
     """
     if run is None:
-        if began_with is not None:
+        if began_with:
             raise click.UsageError("--began-with belongs to --from.")
         _list()
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -40,13 +41,13 @@ def put_on_board(
     credits: Credits,
     *,
     force: bool = False,
-    began_with: Path | None = None,
+    began_with: Sequence[Path] = (),
 ) -> Work[Path]:
     """Write the best network of a run as ``folder/NAME.safetensors`` with both cards.
 
     ``series`` are those that it was trained on: the cards tell their kernels, pixels, slices and
-    noise, and nothing of the patients. ``began_with`` is the run whose weights this one began with:
-    its steps count, too.
+    noise, and nothing of the patients. ``began_with`` are the runs before this one, each of which
+    began with the weights of the one before it: their steps count, too.
 
     Raises
     ------
@@ -63,12 +64,10 @@ def put_on_board(
     if not force:
         publish.require_free(folder / f"{name}{publish.SUFFIX}")
     model = load_denoiser(run)
-    first: Recipe | None = None
-    if began_with is not None:
-        before = _begun(Path(began_with), Path(run), model)
-        first = before.recipe
-        model = replace(model, step=before.step + model.step)
-    card = yield from card_of(model, name, series, credits, first)
+    earlier = [_begun(Path(before), Path(run), model) for before in began_with]
+    model = replace(model, step=sum(before.step for before in earlier) + model.step)
+    recipes = [before.recipe for before in earlier]
+    card = yield from card_of(model, name, series, credits, recipes)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
@@ -111,11 +110,11 @@ def card_of(
     name: str,
     series: Sequence[SeriesInfo],
     credits: Credits,
-    first: Recipe | None = None,
+    earlier: Sequence[Recipe] = (),
 ) -> Work[Card]:
     """The card of a network that was trained on ``series``, as the network was shown them.
 
-    ``first`` is the recipe of the run that it began with the weights of.
+    ``earlier`` are the recipes of the runs before its last, see `put_on_board`.
     """
     from ctstudio.learn import wording
     from ctstudio.learn.cost import cost_of
@@ -154,7 +153,7 @@ def card_of(
         multiply_adds=cost.multiply_adds,
         neighbours=cost.slices,
         conditioned=CONDITIONED if recipe.phases[-1].model.name == "drunet" else "",
-        train_again=_train_again(recipe, name, first),
+        train_again=_train_again([*earlier, recipe], name),
         metrics={key: value for key, value in model.metrics.items() if value == value},
         protocol=PROTOCOL,
         created=datetime.now(UTC).date().isoformat(),
@@ -194,21 +193,24 @@ def _kernels(recipe: Recipe) -> Iterator[str]:
         yield str(recipe.noise.params["kernel"])
 
 
-def _train_again(recipe: Recipe, name: str, first: Recipe | None) -> str:
-    """The commands that train such a network."""
+def _train_again(recipes: Sequence[Recipe], name: str) -> str:
+    """The commands that train such a network, run after run."""
     from ctstudio.learn.recipe import bundled
 
-    begun = first or recipe
+    begun = recipes[0]
     known = next(((k, one) for k, one in bundled().items() if one.title == begun.title), None)
     changed = None if known is None else _set(begun, known[1])
     start = f"{known[0]} SERIES... --run FOLDER{changed}" if known and changed is not None else ""
     lines = [f"ctstudio train {start or f'{name}.toml SERIES... --run FOLDER'}"]
-    last, options = "FOLDER", ""
-    if first is not None:
-        last, options = "FURTHER", " --began-with FOLDER"
-        further = _set(recipe, first)
-        lines.append(f"ctstudio train --branch FOLDER SERIES... --run FURTHER{further or ''}")
-    return "\n".join([*lines, f"ctstudio models --from {last} --name {name}{options} SERIES..."])
+    runs = ["FOLDER"]
+    for before, after in itertools.pairwise(recipes):
+        runs.append("FURTHER" if len(runs) == 1 else f"FURTHER-{len(runs)}")
+        line = f"ctstudio train --branch {runs[-2]} SERIES... --run {runs[-1]}"
+        lines.append(line + (_set(after, before) or ""))
+    options = "".join(f" --began-with {run}" for run in runs[:-1])
+    return "\n".join(
+        [*lines, f"ctstudio models --from {runs[-1]} --name {name}{options} SERIES..."]
+    )
 
 
 def _set(own: Recipe, other: Recipe) -> str | None:

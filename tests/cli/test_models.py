@@ -111,6 +111,17 @@ def test_a_run_that_began_with_another(
         "--set stopping.seconds=30",
         "ctstudio models --from FURTHER --name longer --began-with FOLDER SERIES...",
     ]
+    last = _run(tmp_path / "last", quiet_hu=0, noise__weakest=0.1, seed=5)
+    thrice = ["--began-with", str(further), "--from", str(last), "--force", str(series_folder)]
+    assert main.run([*words, *thrice]) == 0
+    card = json.loads((own / "longer.json").read_text())
+    assert card["steps"] == 170
+    assert card["train_again"].splitlines()[2:] == [
+        "ctstudio train --branch FURTHER SERIES... --run FURTHER-2 --set seed=5 "
+        "--set stopping.seconds=0",
+        "ctstudio models --from FURTHER-2 --name longer --began-with FOLDER --began-with FURTHER "
+        "SERIES...",
+    ]
     assert main.run(words) == 2, "of no training"
     other = bundled()["drunet-any-dose"].with_setting("phases.0.model.size", "base")
     place = tmp_path / "other.pt"
@@ -142,12 +153,12 @@ def test_the_card_tells_of_the_weakest_and_the_strongest_noise(
 def test_a_card_without_paths(tmp_path: Path, series_folder: Path) -> None:
     recipe = bundled()["drunet-any-dose"].with_setting("stopping.seconds", 0.123456789)
     recipe = replace(recipe, cadence=replace(recipe.cadence, save_every_s=7))
-    assert on_board_work._train_again(recipe, "n", None).splitlines()[0] == (
+    assert on_board_work._train_again([recipe], "n").splitlines()[0] == (
         "ctstudio train drunet-any-dose SERIES... --run FOLDER --set stopping.seconds=0.123456789"
     )
     other = bundled()["dncnn-pairs"]
     mine = replace(other, title=recipe.title)  # parts that no option brings in
-    assert on_board_work._train_again(mine, "n", None).startswith("ctstudio train n.toml SERIES")
+    assert on_board_work._train_again([mine], "n").startswith("ctstudio train n.toml SERIES")
 
 
 def test_what_cannot_be_put_on_board(
