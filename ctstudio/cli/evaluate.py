@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     "--as-set",
     is_flag=True,
     help="Leave classical methods their default strength instead of the best one for the truth, "
-    "and blend no network.",
+    "and blend nothing.",
 )
 @click.option(
     "--discs",

@@ -25,7 +25,8 @@ def test_a_series_with_simulated_noise(
     assert "sd 35" in shown
     assert "Secret" not in shown
     document = json.loads((out / "evaluation.json").read_text())
-    noisy, tv = document["entries"]
+    noisy, tv, blended = document["entries"]
+    assert blended["method"].startswith("Total variation, ")  # the truth is noisy itself
     assert tv["means"]["psnr A"]["value"] > noisy["means"]["psnr A"]["value"] + 1
     assert list(noisy["means"])[:3] == ["psnr A", "ssim A", "rmse A"]
 

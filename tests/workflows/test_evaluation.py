@@ -110,7 +110,8 @@ def test_a_classical_method_is_tuned_and_reported(volume) -> None:
     assert neighbours_of([tv]) == 1
     tuned = finish(evaluate([case], [tv], protocols=["A"]))
     plain = finish(evaluate([case], [tv], protocols=["A"], tune=False))
-    assert [entry.method for entry in tuned] == [NOISY, "Total variation"]
+    assert [entry.method for entry in tuned][:2] == [NOISY, "Total variation"]
+    assert all(entry.share < 1 for entry in tuned[2:])
     assert "strength 1 HU" in plain[1].settings
     gain = {
         name: mean([row["psnr A"] for row in entries[1].rows]).value
@@ -122,7 +123,7 @@ def test_a_classical_method_is_tuned_and_reported(volume) -> None:
     text = table.markdown([case], tuned, "ctstudio evaluate")
     assert "| Total variation |" in text
     rows = list(csv.DictReader(io.StringIO(table.as_csv(tuned))))
-    assert len(rows) == 4
+    assert len(rows) == 2 * len(tuned)
     assert float(rows[2]["psnr A"]) == pytest.approx(tuned[1].rows[0]["psnr A"], rel=1e-5)
     document = json.loads(table.as_json([case], tuned, ""))
     got = mean([row["psnr A"] for row in tuned[1].rows])
@@ -168,6 +169,30 @@ def test_whoever_removes_the_noise_of_the_truth_too_is_blended() -> None:
         "exact", "drawn", SPACING, tuple(Slice(k, one.noisy, clean) for k, one in enumerate(slices))
     )
     assert len(finish(evaluate([exact], [Clean(clean)], protocols=["A"]))) == 2
+
+
+def test_a_filter_is_blended_too_and_stronger_for_it() -> None:
+    """Half of the noise of the input is that of the truth, as above."""
+    clean = edges(1.0)
+    rng = np.random.default_rng(4)
+    shared, added = rng.normal(0, 10, (2, 2, *clean.shape)).astype(np.float32)
+    slices = tuple(
+        Slice(k, (clean + shared[k] + added[k])[None], clean + shared[k]) for k in range(2)
+    )
+    case = Case("pair", "drawn", SPACING, slices)
+    tv = method_from_choice(Choice("tv", {"iterations": 40}))
+    _, plain, blended = finish(evaluate([case], [tv], protocols=["A"]))
+    assert blended.share < 1
+    assert blended.method == f"Total variation, {100 * blended.share:.0f} %"
+    assert blended.used.choice.params["strength"] > plain.used.choice.params["strength"]
+    assert f"strength {blended.used.choice.params['strength']:g}" in blended.settings
+    off = [mean([row["rmse A"] for row in entry.rows]).value for entry in (plain, blended)]
+    assert off[1] < off[0] - 0.3
+    for image, one in zip(blended.images, slices, strict=True):
+        filtered = blended.used.denoise_slice(one.input)
+        expected = one.input + blended.share * (filtered - one.input)
+        np.testing.assert_allclose(image, expected, atol=1e-3)
+    assert len(finish(evaluate([case], [tv], protocols=["A"], tune=False))) == 2
 
 
 def test_json_has_no_numbers_that_are_none() -> None:

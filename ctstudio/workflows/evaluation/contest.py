@@ -1,9 +1,10 @@
-"""Methods on cases: classical ones at their best, networks as they are and blended."""
+"""Methods on cases: classical ones at their best, networks as they are, and both blended."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,16 +12,20 @@ from numpy.typing import NDArray
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
+from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import PROTOCOLS, rmse
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.workflows.denoise import ClassicalMethod, Method, NetworkMethod, method_from_choice
 from ctstudio.workflows.evaluation.cases import Case
 from ctstudio.workflows.evaluation.measure import Ground, measure
 from ctstudio.workflows.scan_alone import ScanAlone
-from ctstudio.workflows.stages import stage
+from ctstudio.workflows.stages import stage, within
 
 TUNED_ON = 2  # slices
 SHARES = tuple(k / 20 for k in range(20, 0, -1))
+STRONGER = (1.25, 1.6, 2.0, 2.6)
+"""Of a filter that is blended: its strength over the best one without a blend."""
+
 TUNED_BY = "A"  # protocol
 NOISY = "Noisy input"
 PROTOCOLS_USED = ("A", "B chest", "B abdomen", "full")
@@ -66,9 +71,10 @@ def evaluate(
     tune
         Whether a classical method gets the strength that brings it closest to the truth (protocol
         A, on two of the slices): an oracle, so that no rival is weak. Else it has the settings
-        that it came with. A network, which has no strength, is judged as it is and, where that
-        comes closer to the same truth, blended with the noisy input: a truth that is noisy itself
-        favours who leaves noise. One that learns from the scan alone does so from the noisy slices
+        that it came with. A network, which has no strength, is judged as it is. Where that comes
+        closer to the same truth, either is judged blended with the noisy input, too, a filter
+        with more strength for it: a truth that is noisy itself favours who leaves noise. One
+        that learns from the scan alone does so from the noisy slices
         of the case, in its own time, which does not count as seconds of a slice.
 
     Raises
@@ -109,36 +115,65 @@ def evaluate(
                 done += 1
                 yield Progress(done, total, f"{case.name}: {title}")
             entries.append(entry)
-            if tune and not isinstance(method, ClassicalMethod):
-                yield Progress(done, total, f"{case.name}: {title}, blended")
-                entries += _blended(entry, case, grounds, protocols)
+            if tune:
+                now = Progress(done, total, f"{case.name}: {title}, blended")
+                yield now
+                entries += yield from within(_blended(entry, case, grounds, protocols), now)
     return entries
 
 
 def _blended(
     entry: Entry, case: Case, grounds: Sequence[Ground], protocols: Sequence[str]
-) -> list[Entry]:
+) -> Work[list[Entry]]:
     """The same method blended with its input as suits the truth best; none where it is best so."""
     prepare = PROTOCOLS[TUNED_BY].prepare
+    tuned = _tuned_on(case)
+    truths = [prepare(case.slices[k].truth) for k in tuned]
 
-    def error(share: float) -> float:
-        total = 0.0
-        for k in _tuned_on(case):
-            image = _mixed(entry.images[k], case.slices[k].input, share)
-            total += rmse(prepare(image), prepare(case.slices[k].truth)) ** 2
-        return total
+    def error(images: Sequence[NDArray[np.float32]], share: float) -> float:
+        blends = (
+            prepare(_mixed(image, case.slices[k].input, share))
+            for k, image in zip(tuned, images, strict=True)
+        )
+        return sum(rmse(blend, truth) ** 2 for blend, truth in zip(blends, truths, strict=True))
 
-    share = min(SHARES, key=error)
+    as_it_is = [entry.images[k] for k in tuned]
+    tried = {(error(as_it_is, share), -share): entry.used for share in SHARES}
+    for method in _stronger(entry.used):
+        images: list[NDArray[np.float32]] = []
+        for k in tuned:
+            yield Progress(len(images), len(tuned), "Looking for the best share")
+            images.append(method.denoise_slice(case.slices[k].input))
+        tried |= {(error(images, share), -share): method for share in SHARES}
+    best = min(tried)
+    used, share = tried[best], -best[1]
     if share == 1:
         return []
     percent = f"{100 * share:.0f} %"
-    about = f"{entry.settings}; {percent} of its result, the rest the noisy input"
-    mixed = replace(entry, method=f"{entry.method}, {percent}", settings=about, rows=[], images=[],
+    about = entry.settings if used is entry.used or used is None else used.description
+    mixed = replace(entry, method=f"{entry.method}, {percent}", used=used, rows=[], images=[],
+                    settings=f"{about}; {percent} of its result, the rest the noisy input",
                     share=share)  # fmt: skip
     for one, image, ground in zip(case.slices, entry.images, grounds, strict=True):
+        if used is not None and used is not entry.used:
+            image = used.denoise_slice(one.input)
         mixed.images.append(_mixed(image, one.input, share))
         mixed.rows.append(measure(mixed.images[-1], one.input, ground, protocols))
+        yield Progress(len(mixed.rows), len(case.slices), "Blending")
     return [mixed]
+
+
+def _stronger(method: Method | None) -> list[ClassicalMethod]:
+    """A filter with more strength, as far as it goes; of others nothing."""
+    if not isinstance(method, ClassicalMethod):
+        return []
+    found = []
+    for factor in STRONGER:
+        params = method.choice.params
+        choice = Choice(method.name, {**params, "strength": factor * params["strength"]})
+        with suppress(StudioError):  # beyond the strongest
+            found.append(method_from_choice(choice))
+    return found
 
 
 def _mixed(

@@ -23,12 +23,12 @@ def draw(case: Case, entries: Sequence[Entry], window: Window | None = None) -> 
     """The middle one of the slices: above the truth and the versions of it, below what each of
     them is off by.
 
-    ``entries`` are those of the case; more than `MOST_PANELS` - 1 of them are not shown.
+    ``entries`` are those of the case. Blended ones are not shown, nor more than `MOST_PANELS` - 1.
     """
     window = window or PRESETS["Abdomen"]
     middle = len(case.slices) // 2
     one = case.slices[middle]
-    shown = list(entries)[: MOST_PANELS - 1]
+    shown = [entry for entry in entries if entry.share == 1][: MOST_PANELS - 1]
     first = next(iter(shown[0].rows[0]))
     kind, _, protocol = first.partition(" ")
     panels = [

@@ -85,9 +85,10 @@ def markdown(
         "no clip, range 4096 HU.",
         "- Where the strength of a classical method was tuned it is the one that suits the truth "
         "best (an oracle), so that no rival is weak; the settings are listed.",
-        "- A network with a percentage is blended with the noisy input by the share that suits the "
-        "truth best, an oracle too. It is below 100 % where the truth is noisy itself: whoever "
-        "removes that noise as well is off from it by as much.",
+        "- A method with a percentage is blended with the noisy input by the share that suits the "
+        "truth best, an oracle too; a filter has the strength that suits it so. It is below 100 % "
+        "where the truth is noisy itself: whoever removes that noise as well is off from it by as "
+        "much.",
         "- Bias, noise SD and the mean frequency of the noise are those of image less truth in "
         "uniform soft tissue. Edge width: the frequency at which half of the contrast is left in "
         "the truth, over that of the image; the median of straight edges. Structure removed: the "
