@@ -132,6 +132,11 @@ def simulate_series(
     kind = kind_for(series, kind)
     require_grid(series, out, kind)
     volume = yield from stage(read(series), "Reading")
+    if volume.unit != "HU":
+        raise StudioError(
+            f"The values of {volume.source.description!r} are not HU: no dose can be simulated.",
+            hint="Give a CT series with a rescale.",
+        )
     if matched:
         choice = yield from stage(matched_noise(volume, choice), "Measuring the noise of the scan")
         found = choice.params

@@ -90,3 +90,16 @@ def test_it_refuses_before_anything_is_written(
     out = () if "--out" in options else ("--out", "out")
     _, told = refused(["simulate", "SERIES", *options, *out])
     assert words in told
+
+
+def test_what_is_not_hu_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    Image.fromarray(np.arange(4096, dtype=np.uint8).reshape(64, 64)).save(folder / "1.png")
+    out = tmp_path / "out"
+    assert main.run(["simulate", str(folder), "--out", str(out)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The values of 'photographs' are not HU" in told
+    assert not out.exists()
