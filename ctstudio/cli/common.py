@@ -42,6 +42,18 @@ settings_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
 )
 
+kind_option = click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["dicom", "nifti", "tiff", "png"]),
+    help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
+)
+deidentify_option = click.option(
+    "--deidentify",
+    is_flag=True,
+    help="Leave names, numbers and dates of the patient out of DICOM files.",
+)
+
 
 def how_many(files: Sequence[object]) -> str:
     """How many files there are, in words: 1 file, 2 files."""

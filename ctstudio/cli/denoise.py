@@ -9,8 +9,10 @@ import click
 
 from ctstudio.cli.common import (
     ANY_PATH,
+    deidentify_option,
     examples,
     how_many,
+    kind_option,
     open_series,
     parse_settings,
     path_argument,
@@ -44,17 +46,8 @@ if TYPE_CHECKING:
 @settings_option
 @series_option
 @click.option("--out", type=ANY_PATH, required=True, help="A new folder for the files.")
-@click.option(
-    "--as",
-    "kind",
-    type=click.Choice(["dicom", "nifti", "tiff", "png"]),
-    help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
-)
-@click.option(
-    "--deidentify",
-    is_flag=True,
-    help="Leave names, numbers and dates of the patient out of DICOM files.",
-)
+@kind_option
+@deidentify_option
 def command(
     path: Path,
     method: str,

@@ -123,9 +123,9 @@ def command(
     .json, and a picture of each series.
     """
     from ctstudio.core.atomic import atomic_folder
+    from ctstudio.learn.noise import NOISES
     from ctstudio.workflows.denoise import method_from, require_free_folder
     from ctstudio.workflows.evaluation import contest, disc_phantom, picture, table
-    from ctstudio.workflows.simulate import noise_from
 
     if (demo and paths) or not (demo or paths or disc_phantoms):
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
@@ -146,7 +146,7 @@ def command(
         if truth:
             cases.append(_pair(path, truth, selector, slices, around))
         else:
-            made = noise_from(noise, parse_settings(settings))
+            made = NOISES.read(noise, parse_settings(settings))
             cases.append(_simulated(path, selector, made, matched, slices, around))
     phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
     cases += [phantom.case() for phantom in phantoms]

@@ -11,6 +11,7 @@ from ctstudio.cli.common import (
     ANY_PATH,
     examples,
     how_many,
+    kind_option,
     open_numbered,
     path_argument,
     series_option,
@@ -54,12 +55,7 @@ FIXES = ("shear", "resample", "square", "split", ALL)
 )
 @series_option
 @click.option("-o", "--out", type=ANY_PATH, help="A new folder for the files.")
-@click.option(
-    "--as",
-    "kind",
-    type=click.Choice(["dicom", "nifti", "tiff", "png"]),
-    help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
-)
+@kind_option
 def command(
     path: Path,
     fixes: tuple[str, ...],

@@ -55,7 +55,6 @@ BODY_MM = 352
 )
 @click.option(
     "--body",
-    "person",
     type=click.IntRange(0, 9999),
     default=0,
     metavar="NUMBER",
@@ -67,7 +66,7 @@ def command(
     size: int,
     field_mm: float | None,
     thickness_mm: float | None,
-    person: int,
+    body: int,
 ) -> None:
     """Write the built-in thorax phantom, free of noise, as a DICOM series.
 
@@ -83,7 +82,7 @@ def command(
             size,
             field_mm=field_mm or FIELD_OF_VIEW_MM,
             thickness_mm=thickness_mm or THICKNESS_MM,
-            person=person,
+            body=body,
         )
     )
     files = drain(write_series(volume, out, series_number=1))

@@ -10,6 +10,7 @@ import click
 from ctstudio.cli.common import (
     ANY_PATH,
     EXISTING,
+    deidentify_option,
     examples,
     how_many,
     open_series,
@@ -59,11 +60,7 @@ from ctstudio.cli.progress import drain
     help="The true mask (DICOM SEG, NIfTI, pictures), to be compared with: Dice, IoU, sensitivity, "
     "specificity, Hausdorff and surface distance, weighted accuracy and AUC.",
 )
-@click.option(
-    "--deidentify",
-    is_flag=True,
-    help="Leave names, numbers and dates of the patient out of DICOM files.",
-)
+@deidentify_option
 def command(
     model: Path,
     path: Path,

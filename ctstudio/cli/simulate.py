@@ -9,8 +9,10 @@ import click
 
 from ctstudio.cli.common import (
     ANY_PATH,
+    deidentify_option,
     examples,
     how_many,
+    kind_option,
     open_series,
     parse_settings,
     path_argument,
@@ -54,17 +56,8 @@ if TYPE_CHECKING:
 )
 @series_option
 @click.option("--out", type=ANY_PATH, required=True, help="A new folder for the files.")
-@click.option(
-    "--as",
-    "kind",
-    type=click.Choice(["dicom", "nifti", "tiff", "png"]),
-    help="What to write; default what PATH holds, with 16-bit PNG for JPEG and TIFF for arrays.",
-)
-@click.option(
-    "--deidentify",
-    is_flag=True,
-    help="Leave names, numbers and dates of the patient out of DICOM files.",
-)
+@kind_option
+@deidentify_option
 def command(
     path: Path,
     dose: str | None,
@@ -82,9 +75,10 @@ def command(
     The source stays as it is. Without --matched the dose is that of a scanner with 200,000 photons
     for every ray in air. The same --seed gives the same noise.
     """
+    from ctstudio.learn.noise import NOISES
     from ctstudio.workflows.deidentify import deidentifier
     from ctstudio.workflows.denoise import require_free_folder
-    from ctstudio.workflows.simulate import noise_from, simulate_series
+    from ctstudio.workflows.simulate import simulate_series
 
     wanted = parse_settings(settings)
     if dose is not None:
@@ -94,7 +88,7 @@ def command(
     if matched:
         require_matchable(noise, settings)
     require_free_folder(out)
-    chosen = noise_from(noise, wanted)
+    chosen = NOISES.read(noise, wanted)
     series = open_series([path], selector)
     cleaner = deidentifier() if deidentify else None
     files = drain(

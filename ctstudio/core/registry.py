@@ -177,6 +177,18 @@ class Registry(Generic[F]):
             values[key] = check_value(known[key], value, f"{entry.name}.{key}")
         return Choice(choice.name, values)
 
+    def read(self, name: str, settings: Mapping[str, Any]) -> Choice:
+        """As `resolve`, for settings some of which are texts, as a command line has them."""
+        entry = self[name]
+        fields = {field.name: field for field in entry.fields}
+        values = {
+            key: parse_value(fields[key], value, f"{entry.name}.{key}")
+            if isinstance(value, str) and key in fields
+            else value
+            for key, value in settings.items()
+        }
+        return self.resolve(Choice(name, values))
+
     def make(self, choice: Choice, *args: Any, **extra: Any) -> Any:
         """Call the entry with ``args``, the checked settings and ``extra`` keyword arguments."""
         resolved = self.resolve(choice)

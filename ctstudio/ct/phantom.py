@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ctstudio.core.events import Partial, Progress, SliceReady, Work, finish
 from ctstudio.ct import phantom_anatomy as anatomy
-from ctstudio.ct.phantom_bodies import FINER, body
+from ctstudio.ct.phantom_bodies import FINER, body_of
 from ctstudio.ct.phantom_lungs import lung_trees
 from ctstudio.ct.phantom_shapes import Array, Canvas, ellipse, mirrored, polyline, waves
 from ctstudio.ct.phantom_targets import INSERTS, LIVER_HU, NODULES, Insert, Nodule, spicules
@@ -49,7 +49,7 @@ def phantom(
     *,
     field_mm: float = FIELD_OF_VIEW_MM,
     thickness_mm: float = THICKNESS_MM,
-    person: int = 0,
+    body: int = 0,
 ) -> Work[Volume]:
     """Draw the thorax, middle slice first.
 
@@ -63,7 +63,7 @@ def phantom(
         Width of the field of view; the body is 352 mm wide.
     thickness_mm
         Of a slice.
-    person
+    body
         0 for the phantom itself, a number from 1 on for one of the other bodies (`Body`).
 
     Yields
@@ -83,7 +83,7 @@ def phantom(
     positions[:, 2] = levels
     geometry = replace(Geometry.axial(slices, (spacing, pixel, pixel)), positions_mm=positions)
     voxels = np.full((slices, size, size), -1000, np.int16)
-    source = _source(slices, size, field_mm, thickness_mm, person)
+    source = _source(slices, size, field_mm, thickness_mm, body)
     volume = Volume(voxels, np.ones(slices), np.zeros(slices), "HU", geometry, source)
     order = sorted(range(slices), key=lambda index: abs(index - slices // 2))
     for done, index in enumerate(order, 1):
@@ -92,7 +92,7 @@ def phantom(
             size=size,
             field_mm=field_mm,
             thickness_mm=thickness_mm,
-            person=person,
+            body=body,
         )
         if done == 1:
             yield Partial(volume)
@@ -112,15 +112,15 @@ def draw_slice(
     size: int = 512,
     field_mm: float = FIELD_OF_VIEW_MM,
     thickness_mm: float = THICKNESS_MM,
-    person: int = 0,
+    body: int = 0,
 ) -> NDArray[np.int16]:
     """One axial slice at a level, ``(size, size)`` int16 HU.
 
     ``thickness_mm`` softens surfaces that lie flat in the slice, as a slice profile does. With
-    ``person`` it is a slice of one of the other bodies; see `phantom`.
+    ``body`` it is a slice of one of the other bodies; see `phantom`.
     """
-    if person:
-        other = body(person)
+    if body:
+        other = body_of(body)
         level = other.level_mm(z_mm)
         fine = draw_slice(level, size=FINER * size, field_mm=field_mm, thickness_mm=thickness_mm)
         return other.of(fine, level, field_mm=field_mm, thickness_mm=thickness_mm)
@@ -146,11 +146,11 @@ def _uid(name: str) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'ctstudio thorax phantom {VERSION} {name}').int}"
 
 
-def _source(slices: int, size: int, field_mm: float, thickness_mm: float, person: int) -> Source:
+def _source(slices: int, size: int, field_mm: float, thickness_mm: float, body: int) -> Source:
     name = f"series {slices} {size}"
     if (field_mm, thickness_mm) != (FIELD_OF_VIEW_MM, THICKNESS_MM):
         name += f" {field_mm:g} {thickness_mm:g}"
-    other = f" {person}" if person else ""
+    other = f" {body}" if body else ""
     return Source(
         description=f"Thorax phantom{other and ', body'}{other}",
         series_uid=_uid(name + other.replace(" ", " body ")),

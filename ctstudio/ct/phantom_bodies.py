@@ -131,7 +131,7 @@ class Body:
 
 
 @lru_cache(maxsize=8)
-def body(number: int) -> Body:
+def body_of(number: int) -> Body:
     """The body of a number from 1 on. Raises ValueError for another."""
     return Body(number)
 

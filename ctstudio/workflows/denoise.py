@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
-from ctstudio.core.registry import Choice, parse_value
+from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Source, Volume
 from ctstudio.learn import on_board
 from ctstudio.learn.context import slab
@@ -253,15 +253,7 @@ def method_from_choice(choice: Choice) -> ClassicalMethod:
     """
     from ctstudio.classical.denoisers import DENOISERS
 
-    entry = DENOISERS[choice.name]
-    fields = {field.name: field for field in entry.fields}
-    values = {
-        key: parse_value(fields[key], value, f"{entry.name}.{key}")
-        if isinstance(value, str) and key in fields
-        else value
-        for key, value in choice.params.items()
-    }
-    return ClassicalMethod(DENOISERS.resolve(Choice(choice.name, values)))
+    return ClassicalMethod(DENOISERS.read(choice.name, choice.params))
 
 
 def method_from_model(model: TrainedModel, name: str = "") -> NetworkMethod:

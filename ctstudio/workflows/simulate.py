@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
-from ctstudio.core.registry import Choice, parse_value
+from ctstudio.core.registry import Choice
 from ctstudio.ct.padding import AIR_HU
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.stages import stage
@@ -19,29 +18,6 @@ if TYPE_CHECKING:
     from ctstudio.ct.series import SeriesInfo
     from ctstudio.dicom.deidentify import Deidentifier
     from ctstudio.workflows.save import Kind
-
-
-def noise_from(name: str, settings: Mapping[str, Any] | None = None) -> Choice:
-    """The noise of that name with all its settings.
-
-    ``settings`` override the defaults; their values may be texts, as a command line has them.
-
-    Raises
-    ------
-    StudioError
-        For an unknown name or setting, or a value out of range.
-    """
-    from ctstudio.learn.noise import NOISES
-
-    entry = NOISES[name]
-    fields = {field.name: field for field in entry.fields}
-    values = {
-        key: parse_value(fields[key], value, f"{name}.{key}")
-        if isinstance(value, str) and key in fields
-        else value
-        for key, value in (settings or {}).items()
-    }
-    return NOISES.resolve(Choice(name, values))
 
 
 def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
@@ -106,7 +82,7 @@ def simulate_series(
     Parameters
     ----------
     choice
-        See `noise_from`.
+        An entry of ``NOISES`` with its settings.
     kind, deidentify
         As in `denoise_series`.
     matched

@@ -158,13 +158,13 @@ def test_another_field_of_view_shows_the_same_body() -> None:
     assert np.count_nonzero(wide > -500) * 0.875**2 == pytest.approx(area, rel=0.005)
 
 
-def drawn(person: int, z_mm: float = -60.0, size: int = 160) -> np.ndarray:
-    return draw_slice(z_mm, size=size, field_mm=400, person=person).astype(np.float32)
+def drawn(body: int, z_mm: float = -60.0, size: int = 160) -> np.ndarray:
+    return draw_slice(z_mm, size=size, field_mm=400, body=body).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def bodies() -> list[np.ndarray]:
-    return [drawn(person) for person in range(7)]
+    return [drawn(body) for body in range(7)]
 
 
 def test_other_bodies_are_others_and_always_the_same(bodies: list[np.ndarray]) -> None:
@@ -195,8 +195,8 @@ def test_other_bodies_lie_on_the_table_and_within_the_picture(bodies: list[np.nd
 def test_some_bodies_are_mirrored(bodies: list[np.ndarray]) -> None:
     """The liver is the largest piece of its HU; the phantom's lies on the left of the picture."""
     right = []
-    for person, image in enumerate(bodies):
-        hu = LIVER_HU if person == 0 else float(Body(person).tissues(np.float32(LIVER_HU)))
+    for body, image in enumerate(bodies):
+        hu = LIVER_HU if body == 0 else float(Body(body).tissues(np.float32(LIVER_HU)))
         smooth = ndimage.median_filter(image, 5)
         # The heart's muscle has nearly the same HU, the liver is larger.
         names, _ = ndimage.label(np.abs(smooth - hu) < 15)
@@ -226,7 +226,7 @@ def test_tissues_keep_their_order_in_every_body() -> None:
 
 
 def test_a_body_has_identifiers_of_its_own() -> None:
-    first, second = (next(phantom.phantom(1, 64, person=person)).value.source for person in (0, 2))
+    first, second = (next(phantom.phantom(1, 64, body=body)).value.source for body in (0, 2))
     assert second.description == "Thorax phantom, body 2"
     for name in ("series_uid", "study_uid", "frame_of_reference_uid", "patient_id"):
         assert getattr(first, name) != getattr(second, name)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ctstudio.core.events import Note, Work
+from ctstudio.core.events import Note, Progress, Work
 from ctstudio.ct.noise_texture import variance
 from ctstudio.ct.tissue_noise import uniform_tissue
 from ctstudio.learn import sampling
@@ -79,7 +79,7 @@ class Recorrupted(SelfSupervised):
         if number in self._factors:  # what is held out of a scan has the noise of the rest
             series.partner.factor = self._factors[number]
             return
-        factor = self._by_uniform_tissue(number, series)
+        factor = yield from self._by_uniform_tissue(number, series)
         if factor is None:
             factor = _by_blocks(scan, drawn)
         if factor is not None:
@@ -89,16 +89,18 @@ class Recorrupted(SelfSupervised):
                 f"multiplied by {factor:.2f}."
             )
 
-    def _by_uniform_tissue(self, number: int, series: Series) -> float | None:
+    def _by_uniform_tissue(self, number: int, series: Series) -> Work[float | None]:
         """The factor, from tissue that shows nothing but noise; None where there is too little.
 
         On the built-in phantom it is right to 2 % where fine detail, told block by block, is 10 to
         20 % too much: vessels add to it, however robust the measure.
         """
         spacing = self.volumes[number].geometry.spacing_mm
-        count = len(series.stack)
+        inner = np.linspace(0, len(series.stack) - 1, MEASURED_SLICES + 2)[1:-1]
+        rows = sorted({round(z) for z in inner})
         ratios = []
-        for row in sorted({round(z) for z in np.linspace(0, count - 1, MEASURED_SLICES + 2)[1:-1]}):
+        for done, row in enumerate(rows):
+            yield Progress(done, len(rows), "Measuring the noise")
             hu = series.stack[row].cpu().float()
             tissue = uniform_tissue(hu.numpy(), spacing)
             if tissue is None:
