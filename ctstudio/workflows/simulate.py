@@ -110,7 +110,7 @@ def simulate_series(
     volume = yield from stage(read(series), "Reading")
     if volume.unit != "HU":
         raise StudioError(
-            f"The values of {volume.source.description!r} are not HU: no dose can be simulated.",
+            f"The values of {volume.source.description!r} are not HU, so no dose can be simulated.",
             hint="Give a CT series with a rescale.",
         )
     if matched:

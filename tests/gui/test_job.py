@@ -206,23 +206,24 @@ def test_work_that_cannot_even_be_made_fails(jobs: Jobs, witness: Witness) -> No
     assert [kind for kind, _ in witness.endings] == ["failed"]
 
 
-def test_cancel_answers_quickly_and_closes_the_generator(jobs: Jobs, witness: Witness) -> None:
-    closed = threading.Event()
+def test_cancel_does_not_wait_and_closes_the_generator(jobs: Jobs, witness: Witness) -> None:
+    held, closed = threading.Event(), threading.Event()
 
     def work() -> Work[None]:
         try:
+            yield Progress(0, 1)
+            held.wait(10)
             yield from endless()
         finally:
             closed.set()
 
     job = witness.follow(jobs, work)
-    wait_until(lambda: len(witness.events) > 5)
-    start = time.monotonic()
+    wait_until(lambda: witness.events)
     job.cancel()
-    assert time.monotonic() - start < 0.02, "cancel() itself does not wait"
+    assert not closed.is_set(), "cancel() itself does not wait"
     assert job.cancelling
+    held.set()
     wait_until(lambda: witness.endings)
-    assert time.monotonic() - start < 0.2
     assert witness.endings == [("cancelled", None)]
     assert closed.is_set()
     let_run(60)
@@ -230,12 +231,13 @@ def test_cancel_answers_quickly_and_closes_the_generator(jobs: Jobs, witness: Wi
 
 
 def test_a_long_step_that_asks_is_cancelled_half_way(jobs: Jobs, witness: Witness) -> None:
-    begun, saved = threading.Event(), []
+    begun, saved, steps = threading.Event(), [], []
 
     def work() -> Work[None]:
         try:
             yield Progress(0, 1)
-            for _ in range(2000):
+            for k in range(2000):
+                steps.append(k)
                 begun.set()
                 time.sleep(0.01)
                 go_on()
@@ -246,10 +248,9 @@ def test_a_long_step_that_asks_is_cancelled_half_way(jobs: Jobs, witness: Witnes
 
     job = witness.follow(jobs, work)
     assert begun.wait(10)
-    start = time.monotonic()
     job.cancel()
     wait_until(lambda: witness.endings)
-    assert time.monotonic() - start < 5
+    assert len(steps) < 2000
     assert witness.endings == [("cancelled", None)]
     assert saved == [True]
     assert not jobs.busy()
@@ -288,10 +289,8 @@ def test_pause_and_resume(jobs: Jobs, witness: Witness) -> None:
     assert not job.paused
     wait_until(lambda: len(witness.events) > count)
     job.pause()
-    start = time.monotonic()
     job.cancel()
-    wait_until(lambda: witness.endings)
-    assert time.monotonic() - start < 0.2, "a paused job is cancelled at once too"
+    wait_until(lambda: witness.endings, "for a paused job to be cancelled too")
     assert witness.endings == [("cancelled", None)]
 
 

@@ -61,12 +61,12 @@ def test_a_network_larger_than_its_weights_is_never_built(
 ) -> None:
     recipe = recipe_of(name, HUGE[name])
     path = changed(recipe=recipe.to_toml())
-    before, begun = psutil.Process().memory_info().rss, time.monotonic()
+    before, begun = psutil.Process().memory_info().rss, time.process_time()
     with not_built(monkeypatch), pytest.raises(StudioError, match="damaged") as caught:
         checkpoint.load(path)
     assert "missing weights" in caught.value.details
     assert psutil.Process().memory_info().rss - before < 2e8
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     # Weights of the right shape that share one number are as small a file.
     shapes = outline(recipe)
     assert sum(w.numel() * w.element_size() for w in shapes.values()) > 1e9
@@ -103,11 +103,11 @@ def test_a_file_that_unpacks_to_more_than_itself_is_not_unpacked(
             for _ in range(100):
                 stream.write(bytes(2**20))
     assert path.stat().st_size < 2**20
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(StudioError, match=r"changed\.pt is not a model") as caught:
         checkpoint.load(path)
     assert "larger than the file" in caught.value.details
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def _one(change: Callable[[torch.Tensor], Any]) -> Callable[[], dict[str, Any]]:
