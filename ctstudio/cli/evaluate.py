@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
     from ctstudio.core.events import Work
     from ctstudio.core.registry import Choice
+    from ctstudio.ct.volume import Volume
     from ctstudio.workflows.denoise import Method
     from ctstudio.workflows.evaluation.cases import Case
     from ctstudio.workflows.evaluation.contest import Entry
     from ctstudio.workflows.evaluation.detect import Seen
+
+
+FEWEST_DISCS = 4
+"""Realisations: the observer needs eight regions of a disc, and one is seen in two slices only."""
 
 
 @click.command(
@@ -57,7 +62,7 @@ if TYPE_CHECKING:
     metavar="NAME|CHECKPOINT",
     help="A name from `ctstudio methods`, a trained network or a run folder; repeatable.",
 )
-@click.option("--noise", default="low_dose", show_default=True, help="The noise to simulate.")
+@click.option("--noise", metavar="NAME", help="The noise to simulate.  [default: low_dose]")
 @settings_option
 @click.option(
     "--matched",
@@ -66,6 +71,9 @@ if TYPE_CHECKING:
     "of the scan's own.",
 )
 @series_option
+@click.option(
+    "--truth-series", metavar="N|UID", help="Which series of --truth, where it holds several."
+)
 @click.option(
     "--slices", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each series."
 )
@@ -88,7 +96,7 @@ if TYPE_CHECKING:
     default=0,
     metavar="N",
     help="With --demo: whether discs of low contrast are still seen, in N realisations of the "
-    "noise; 2 at least, 6 tell methods apart.",
+    f"noise; {FEWEST_DISCS} at least, 6 tell methods apart.",
 )
 @click.option(
     "--disc-phantom",
@@ -105,10 +113,11 @@ def command(
     demo: bool,
     truth: Path | None,
     methods: tuple[str, ...],
-    noise: str,
+    noise: str | None,
     settings: tuple[str, ...],
     matched: bool,
     selector: str | None,
+    truth_series: str | None,
     slices: int,
     protocols: tuple[str, ...],
     as_set: bool,
@@ -125,16 +134,21 @@ def command(
     from ctstudio.core.atomic import atomic_folder
     from ctstudio.learn.noise import NOISES
     from ctstudio.workflows.denoise import method_from, require_free_folder
+    from ctstudio.workflows.evaluation import cases as evaluated
     from ctstudio.workflows.evaluation import contest, disc_phantom, picture, table
 
     if (demo and paths) or not (demo or paths or disc_phantoms):
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
     if truth and len(paths) != 1:
         raise click.UsageError("--truth belongs to one series.")
-    if matched:
-        _require_matchable(paths, truth, noise, settings)
-    if discs == 1 or (discs and not demo):
-        raise click.UsageError("--discs belongs to --demo, and needs 2 realisations or more.")
+    if truth_series and not truth:
+        raise click.UsageError("--truth-series belongs to --truth.")
+    if matched or settings or noise:
+        _require_simulated(paths, truth, matched, noise, settings)
+    if 0 < discs < FEWEST_DISCS or (discs and not demo):
+        raise click.UsageError(
+            f"--discs belongs to --demo, and needs {FEWEST_DISCS} realisations or more."
+        )
     judged = _protocols(protocols)
     require_free_folder(out)
     chosen = [method_from(name) for name in methods]
@@ -142,13 +156,18 @@ def command(
     cases: list[Case] = []
     if demo:
         cases.append(_demo(slices, around))
-    for path in paths:
+    for name, path in zip(evaluated.folder_names(paths), paths, strict=True):
         if truth:
-            cases.append(_pair(path, truth, selector, slices, around))
+            clean = _read(truth, truth_series)
+            cases.append(evaluated.paired(name, _read(path, selector), clean, count=slices,
+                                          neighbours=around))  # fmt: skip
         else:
-            made = NOISES.read(noise, parse_settings(settings))
-            cases.append(_simulated(path, selector, made, matched, slices, around))
-    phantoms = [disc_phantom.read(folder) for folder in disc_phantoms]
+            made = NOISES.read(noise or "low_dose", parse_settings(settings))
+            cases.append(_simulated(name, path, selector, made, matched, slices, around))
+    phantoms = [
+        disc_phantom.read(folder, name)
+        for name, folder in zip(evaluated.folder_names(disc_phantoms), disc_phantoms, strict=True)
+    ]
     cases += [phantom.case() for phantom in phantoms]
     entries = drain(contest.evaluate(cases, chosen, protocols=judged, tune=not as_set))
     seen = drain(_discs(entries, cases[0].name, discs)) if discs else []
@@ -165,12 +184,19 @@ def command(
     click.echo(f"Written to {out}")
 
 
-def _require_matchable(
-    paths: tuple[Path, ...], truth: Path | None, noise: str, settings: tuple[str, ...]
+def _require_simulated(
+    paths: tuple[Path, ...],
+    truth: Path | None,
+    matched: bool,
+    noise: str | None,
+    settings: tuple[str, ...],
 ) -> None:
+    """--matched, --noise and --set would do nothing where no noise is simulated."""
     if truth or not paths:
-        raise click.UsageError("--matched belongs to series that noise is simulated for.")
-    require_matchable(noise, settings)
+        option = "--matched" if matched else "--noise" if noise else "--set"
+        raise click.UsageError(f"{option} belongs to series that noise is simulated for.")
+    if matched:
+        require_matchable(noise or "low_dose", settings)
 
 
 def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -187,13 +213,13 @@ def _protocols(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _demo(slices: int, around: int) -> Case:
-    from ctstudio.workflows.demo_series import ensure_demo
-    from ctstudio.workflows.evaluation.cases import paired
-    from ctstudio.workflows.open import read
+    from ctstudio.workflows.demo_series import NOISE, ensure_demo
+    from ctstudio.workflows.evaluation.cases import in_words, paired
 
     demo = drain(ensure_demo(), "Making the demo")
-    noisy, clean = (drain(read(open_series([folder]))) for folder in demo.folders)
-    return paired("Demo phantom, quarter dose", noisy, clean, count=slices, neighbours=around)
+    noisy, clean = (_read(folder) for folder in demo.folders)
+    return paired("Demo phantom, quarter dose", noisy, clean, count=slices, neighbours=around,
+                  noise=in_words(NOISE))  # fmt: skip
 
 
 def _discs(entries: Sequence[Entry], case: str, realisations: int) -> Work[list[Seen]]:
@@ -206,31 +232,34 @@ def _discs(entries: Sequence[Entry], case: str, realisations: int) -> Work[list[
     return (yield from detect(truth, NOISE, used, realisations))
 
 
-def _used(entries: Sequence[Entry], case: str) -> list[Method | None]:
-    """The methods of a case by themselves, not blended."""
-    return [entry.used for entry in entries if entry.case == case and entry.share == 1]
+def _used(entries: Sequence[Entry], case: str) -> dict[str, Method | None]:
+    """The methods of a case by themselves, not blended, by their titles."""
+    return {e.method: e.used for e in entries if e.case == case and e.share == 1}
 
 
-def _pair(path: Path, truth: Path, selector: str | None, slices: int, around: int) -> Case:
-    from ctstudio.workflows.evaluation.cases import paired
+def _read(path: Path, selector: str | None = None) -> Volume:
     from ctstudio.workflows.open import read
 
-    noisy, clean = (drain(read(open_series([each], selector))) for each in (path, truth))
-    return paired(path.name, noisy, clean, count=slices, neighbours=around)
+    return drain(read(open_series([path], selector)))
 
 
 def _simulated(
-    path: Path, selector: str | None, noise: Choice, matched: bool, slices: int, around: int
+    name: str,
+    path: Path,
+    selector: str | None,
+    noise: Choice,
+    matched: bool,
+    slices: int,
+    around: int,
 ) -> Case:
     from ctstudio.workflows.evaluation.cases import simulated
     from ctstudio.workflows.matched_noise import matched_noise
-    from ctstudio.workflows.open import read
 
-    volume = drain(read(open_series([path], selector)))
+    volume = _read(path, selector)
     if matched:
         try:
             noise = drain(matched_noise(volume, noise))
         except StudioError as error:
             hint = f"{error.hint} Or leave out --matched.".strip()
             raise StudioError(f"{path}: {error.message}", hint=hint, path=path) from error
-    return drain(simulated(path.name, volume, noise, count=slices, neighbours=around))
+    return drain(simulated(name, volume, noise, count=slices, neighbours=around))

@@ -34,6 +34,7 @@ from ctstudio.cli.progress import drain
 @click.option("--data", default="", help="What the network was trained on, and whose work it is.")
 @click.option("--licence", default="", help="The licence of these data.")
 @click.option("--author", default="", help="Who trained it.")
+@click.option("--note", default="", help="What else has to be known of it, for its cards.")
 @click.option("--force", is_flag=True, help="Replace a network of that name.")
 def command(
     paths: tuple[Path, ...],
@@ -44,6 +45,7 @@ def command(
     data: str,
     licence: str,
     author: str,
+    note: str,
     force: bool,
 ) -> None:
     """List the networks on board, or with --from put the network of a training there.
@@ -66,7 +68,7 @@ def command(
 
     series = drain(scan(paths), "Looking for series").series if paths else ()
     place = folder or own()
-    who = Credits(data, licence, author)
+    who = Credits(data, licence, author, note)
     file = drain(put_on_board(run, name, series, place, who, force=force, began_with=began_with))
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, cards beside it (.md, .json)")
     missing = [flag for flag, text in (("--data", data), ("--licence", licence)) if not text]

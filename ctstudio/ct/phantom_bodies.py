@@ -7,6 +7,7 @@ and what lies in them. As in the phantom itself there is no noise: what is drawn
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -35,7 +36,7 @@ _BACK_MM = 119.0  # y of the skin that lies on the table
 _STILL_MM = 25.0  # over which displacements fade out towards it
 _DISPLACED_MM = 4.0
 _WITHIN_MM = np.array((150.0, 95.0, 105.0))
-_MOST_LEVEL_MM = 98.0
+_NEARER_MM, _MOST_LEVEL_MM = 90.0, 98.0  # levels beyond the first come ever nearer to the second
 
 
 class Body:
@@ -60,9 +61,13 @@ class Body:
         ]
 
     def level_mm(self, z_mm: float) -> float:
-        """The phantom's level that becomes this body's at ``z_mm``."""
+        """The phantom's level that becomes this body's at ``z_mm``; no two are the same."""
         level = z_mm * self._tall + self._shift
-        return float(np.clip(level, -_MOST_LEVEL_MM, _MOST_LEVEL_MM))
+        left = _MOST_LEVEL_MM - _NEARER_MM
+        beyond = max(abs(level) - _NEARER_MM, 0.0)
+        if beyond:
+            level = math.copysign(_NEARER_MM + left * math.tanh(beyond / left), level)
+        return level
 
     def tissues(self, hu: NDArray[np.integer] | NDArray[np.floating]) -> Array:
         """What HU of the phantom, of any shape, are in this body; their order is kept."""

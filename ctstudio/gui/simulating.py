@@ -142,8 +142,10 @@ class SimulateDialog(QDialog):
         self.section.form.set_params({key: noise.params[key] for key in MEASURED})
         self._update()
         self._tell(
-            tr("Like the noise of this scan: kernel {0}, {1} photons per ray.").format(
-                noise.params["kernel"], f"{noise.params['photons']:,.0f}"
+            tr("Like the noise of this scan: kernel {0}, cut-off {1}, {2} photons per ray.").format(
+                noise.params["kernel"],
+                f"{noise.params['cutoff']:g}",
+                f"{noise.params['photons']:,.0f}",
             )
         )
 

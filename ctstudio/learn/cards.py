@@ -76,6 +76,7 @@ class Card:
     data: str = ""
     licence: str = ""
     author: str = ""
+    note: str = ""
     noise: str = ""
     doses: Range | None = None
     simulated_kernels: tuple[str, ...] = ()

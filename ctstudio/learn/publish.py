@@ -45,12 +45,14 @@ class Credits:
     """What only a person knows about a network: free texts, each may be empty.
 
     ``data`` says what it was trained on, ``licence`` under which licence these data (and so the
-    network) may be used, ``author`` who trained it.
+    network) may be used, ``author`` who trained it, ``note`` what else has to be known, such as
+    that the targets were made by another network.
     """
 
     data: str = ""
     licence: str = ""
     author: str = ""
+    note: str = ""
 
 
 def publish(
@@ -80,6 +82,7 @@ def publish(
         "data": _one_line(credits.data),
         "licence": _one_line(credits.licence),
         "author": _one_line(credits.author),
+        "note": _one_line(credits.note),
         "created": datetime.now(UTC).date().isoformat(),
         "ctstudio": __version__,
         "torch": torch.__version__,
@@ -253,6 +256,7 @@ def card_text(
         ("Trained on", about["data"] or "not stated"),
         ("Licence", about["licence"] or "not stated"),
         ("Author", about["author"] or "not stated"),
+        *([("Note", about["note"])] if about["note"] else []),
         ("Steps", wording.number(step)),
         ("Date", about["created"]),
         ("Made with", f"CT Studio {about['ctstudio']}, torch {about['torch']}"),

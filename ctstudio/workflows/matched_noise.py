@@ -62,6 +62,7 @@ def matched_kernel(volume: Volume) -> Work[Choice]:
     StudioError
         For values that are not HU.
     """
+    _require_hu(volume)
     kinds = candidates()
     found = yield from _most_alike(volume, kinds, 1)
     if found is None:
@@ -94,10 +95,7 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
             f"Only noise made in the projections is matched to a scan, not {noise.name}.",
             hint="Take the low dose made in the projections.",
         )
-    if volume.unit != "HU":
-        raise StudioError(
-            "Noise can only be simulated on values in HU.", hint="Open a CT series with a rescale."
-        )
+    _require_hu(volume)
     settings = NOISES.resolve(noise).params
     scanner = {key: settings[key] for key in SCANNER}
     kind = yield from _most_alike(volume, candidates(scanner), COMPARED_SLICES)
@@ -129,6 +127,13 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
     found = {key: kind.params[key] for key in ("kernel", "cutoff")}
     found |= {"photons": _rounded(photons), "already_noisy": True}
     return Choice(NOISE, {**noise.params, **found})
+
+
+def _require_hu(volume: Volume) -> None:
+    if volume.unit != "HU":
+        raise StudioError(
+            "Noise can only be simulated on values in HU.", hint="Open a CT series with a rescale."
+        )
 
 
 def _most_alike(volume: Volume, kinds: list[Choice], most: int) -> Work[Choice | None]:

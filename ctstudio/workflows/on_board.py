@@ -16,6 +16,7 @@ from ctstudio import __version__
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.averaging import averaged_below
+from ctstudio.ct.padding import with_air
 from ctstudio.ct.tissue_noise import noise_of_tissue, noise_of_tissues
 from ctstudio.ct.volume import Volume
 from ctstudio.learn.cards import Card, Range, TrainedOn
@@ -145,6 +146,7 @@ def card_of(
         data=credits.data,
         licence=credits.licence,
         author=credits.author,
+        note=credits.note,
         noise=wording.noise(recipe.noise),
         doses=Range.of(doses),
         simulated_kernels=tuple(_kernels(recipe)),
@@ -176,7 +178,7 @@ def _noises(recipe: Recipe, volume: Volume) -> Work[list[float]]:
     for done, z in enumerate(chosen):
         yield Progress(done, len(chosen), "Measuring the noise")
         with torch.inference_mode():
-            clean = torch.from_numpy(volume.slice_hu(int(z)))
+            clean = torch.from_numpy(with_air(volume.slice_hu(int(z))))
             noisy = noise.slice(clean, spacing, seed=done)
         for amplitude in amplitudes:
             shown = torch.lerp(clean, noisy, amplitude).numpy()
@@ -194,7 +196,8 @@ def _kernels(recipe: Recipe) -> Iterator[str]:
 
 
 def _train_again(recipes: Sequence[Recipe], name: str) -> str:
-    """The commands that train such a network, run after run."""
+    """The commands that train such a network, run after run; it gets a name of its own, for a
+    network that comes with the program keeps its."""
     from ctstudio.learn.recipe import bundled
 
     begun = recipes[0]
@@ -209,7 +212,7 @@ def _train_again(recipes: Sequence[Recipe], name: str) -> str:
         lines.append(line + (_set(after, before) or ""))
     options = "".join(f" --began-with {run}" for run in runs[:-1])
     return "\n".join(
-        [*lines, f"ctstudio models --from {runs[-1]} --name {name}{options} SERIES..."]
+        [*lines, f"ctstudio models --from {runs[-1]} --name my-{name}{options} SERIES..."]
     )
 
 

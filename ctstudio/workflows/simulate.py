@@ -46,7 +46,7 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
 
     from ctstudio.learn.noise import NOISES
 
-    noise = NOISES.make(choice)
+    noise = NOISES.make(choice).of_one_kind(seed)
     resolved = NOISES.resolve(choice)
     settings = ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
                          for k, v in resolved.params.items())  # fmt: skip
@@ -117,8 +117,8 @@ def simulate_series(
         choice = yield from stage(matched_noise(volume, choice), "Measuring the noise of the scan")
         found = choice.params
         yield Note(
-            f"Like the noise of this scan: kernel {found['kernel']}, {found['photons']:,.0f} "
-            "photons per ray."
+            f"Like the noise of this scan: kernel {found['kernel']}, cut-off "
+            f"{found['cutoff']:g}, {found['photons']:,.0f} photons per ray."
         )
     noisy = yield from stage(simulate(volume, choice, seed=seed), "Simulating noise")
     dose = choice.params.get("dose")

@@ -60,6 +60,10 @@ def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> No
     [
         ([], "Give a series to evaluate on, or --demo"),
         (["SERIES", "--demo"], "not both"),
+        (["--demo", "--discs", "3"], "needs 4 realisations"),
+        (["--demo", "--set", "dose=0.1"], "--set belongs to series that noise is simulated for"),
+        (["SERIES", "--truth", "SERIES", "--noise", "gaussian"], "--noise belongs to series"),
+        (["SERIES", "--truth-series", "1"], "--truth-series belongs to --truth"),
         (["SERIES", "--discs", "4"], "--discs belongs to --demo"),
         (["SERIES", "--protocol", "C"], "There is no protocol 'C'"),
         (["--demo", "--matched"], "--matched belongs to series that noise is simulated for"),

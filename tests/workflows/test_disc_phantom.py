@@ -49,7 +49,7 @@ def test_little_noise_shows_every_disc_and_much_hides_them(tmp_path: Path) -> No
         phantom = read(write(tmp_path / f"sd{sd:.0f}", sd))
         assert phantom.spacing_mm == pytest.approx(SPACING, rel=0.01)
         assert phantom.middle == pytest.approx((80, 80), abs=0.1)
-        got = finish(detect_in(phantom, [None]))
+        got = finish(detect_in(phantom, {NOISY: None}))
         assert [(one.contrast_hu, one.diameter_mm) for one in got] == [d[:2] for d in DISCS]
         assert {one.method for one in got} == {NOISY}
         seen[sd] = [one.found.d_prime for one in got]
@@ -99,10 +99,10 @@ def test_the_published_scans(test_data: Path) -> None:
     phantom = read(test_data / "lcd_ct_cc0" / "fbp" / "dose_100")
     assert len(phantom.present) == len(phantom.absent) == 5
     assert phantom.spacing_mm == pytest.approx(0.86, abs=0.01)
-    noisy = [one.found for one in finish(detect_in(phantom, [None]))]
+    noisy = [one.found for one in finish(detect_in(phantom, {NOISY: None}))]
     assert sum(one.d_prime for one in noisy) > 2.5 * sum(one.error**2 for one in noisy) ** 0.5
     smooth = method_from_choice(Choice("tv", {"strength": 15.0}))
-    filtered = [one.found for one in finish(detect_in(phantom, [smooth]))]
+    filtered = [one.found for one in finish(detect_in(phantom, {"smooth": smooth}))]
     # A matched filter sums over the disc itself: noise finer than that is no hindrance to it, and
     # taking it away no help.
     pairs = zip(noisy, filtered, strict=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,20 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.phantom import INSERTS, LIVER_HU, phantom
-from ctstudio.workflows.denoise import method_from_choice
+from ctstudio.ct.volume import Volume
+from ctstudio.learn.checkpoint import TrainedModel, build
+from ctstudio.learn.recipe import bundled
+from ctstudio.workflows.denoise import method_from_choice, method_from_model
 from ctstudio.workflows.evaluation import detect as detect_module
 from ctstudio.workflows.evaluation import picture, table
-from ctstudio.workflows.evaluation.cases import Case, Slice, paired, simulated
-from ctstudio.workflows.evaluation.contest import NOISY, evaluate, neighbours_of
+from ctstudio.workflows.evaluation.cases import (
+    Case,
+    Slice,
+    folder_names,
+    paired,
+    simulated,
+)
+from ctstudio.workflows.evaluation.contest import NOISY, evaluate, neighbours_of, titles_of
 from ctstudio.workflows.evaluation.detect import detect
 from ctstudio.workflows.evaluation.measure import Ground, mean, measure
 
@@ -122,7 +132,7 @@ def test_a_classical_method_is_tuned_and_reported(volume) -> None:
 
     text = table.markdown([case], tuned, "ctstudio evaluate")
     assert "| Total variation |" in text
-    rows = list(csv.DictReader(io.StringIO(table.as_csv(tuned))))
+    rows = list(csv.DictReader(io.StringIO(table.as_csv([case], tuned))))
     assert len(rows) == 2 * len(tuned)
     assert float(rows[2]["psnr A"]) == pytest.approx(tuned[1].rows[0]["psnr A"], rel=1e-5)
     document = json.loads(table.as_json([case], tuned, ""))
@@ -216,7 +226,8 @@ def torso():
 
 def test_discs_of_the_phantom_are_seen_with_little_noise_and_lost_in_much(torso) -> None:
     seen = {
-        sd: finish(detect(torso, Choice("gaussian", {"sd": sd}), [None], 3)) for sd in (4.0, 80.0)
+        sd: finish(detect(torso, Choice("gaussian", {"sd": sd}), {NOISY: None}, 4))
+        for sd in (4.0, 80.0)
     }
     assert [(one.contrast_hu, one.diameter_mm) for one in seen[4.0]] == [
         (i.contrast_hu, i.diameter_mm) for i in INSERTS
@@ -228,13 +239,80 @@ def test_discs_of_the_phantom_are_seen_with_little_noise_and_lost_in_much(torso)
     assert all(one.method == NOISY for one in seen[4.0])
 
 
-def test_without_their_discs_slices_are_liver_there(torso) -> None:
-    plain = detect_module._without_discs(torso, torso.slice_hu(2))
-    for insert in INSERTS:
-        window = detect_module._place(torso, insert)
-        assert np.allclose(plain[window][8:-8, 8:-8], LIVER_HU, atol=1)
-        middle = torso.slice_hu(2)[detect_module._middle(torso, insert)]
-        assert middle == pytest.approx(LIVER_HU + insert.contrast_hu, abs=1)
+def test_a_window_holds_one_disc_in_liver_and_nothing_else_that_differs(torso) -> None:
+    places = [detect_module._place(torso, insert) for insert in INSERTS]
+    groups = detect_module._apart(places)
+    assert sorted(disc for group in groups for disc in group) == list(range(len(INSERTS)))
+    assert 1 < len(groups) < 4, "two discs lie close to one another"
+    asked = [
+        (z, group, disc)
+        for z in range(len(torso)) if detect_module._shows_discs(torso, z)
+        for group in groups
+        for disc in group if detect_module._all_liver(torso, z, INSERTS[disc])
+    ]  # fmt: skip
+    assert {disc for _, _, disc in asked} == set(range(len(INSERTS)))
+    for z, group, disc in asked:
+        hu, insert = torso.slice_hu(z), INSERTS[disc]
+        plain = detect_module._without(torso, hu, group)
+        window, at = places[disc], detect_module._middle(torso, insert)
+        assert hu[at] == pytest.approx(LIVER_HU + insert.contrast_hu, abs=1)
+        assert plain[at] == LIVER_HU
+        differs = np.zeros(hu.shape, bool)
+        differs[window] = np.abs(hu - plain)[window] > 1
+        y, x = np.nonzero(differs)
+        far = np.hypot(y - at[0], x - at[1]).max() * torso.geometry.spacing_mm[0]
+        assert far < insert.diameter_mm / 2 + 5, "a neighbour is in both images"
+        assert hu[window].min() > LIVER_HU - 60, "no lung"
+
+
+def test_series_in_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    a, b, c = tmp_path / "a" / "scan", tmp_path / "b" / "scan", tmp_path / "c"
+    assert folder_names([a, c]) == ["scan", "c"]
+    assert folder_names([a, b, c]) == ["a/scan", "b/scan", "c"]
+    assert folder_names([a, a]) == ["scan", "scan (2)"]
+    assert folder_names([tmp_path / "a" / ".." / "c"]) == ["c"]
+
+
+def test_methods_of_one_title_are_told_apart(volume) -> None:
+    case = finish(simulated("phantom", volume, Choice("gaussian", {"sd": 20}), count=2))
+    tv, slow = (method_from_choice(Choice("tv", {"strength": s})) for s in (10, 30))
+    entries = finish(evaluate([case], [tv, slow], protocols=["A"], tune=False))
+    assert [e.method for e in entries] == [NOISY, "Total variation", "Total variation (2)"]
+    recipe = bundled()["dncnn-gaussian"]
+    nets = [method_from_model(TrainedModel(recipe, build(recipe), 4, {}), n) for n in ("one", "b")]
+    assert titles_of([*nets, tv]) == [
+        "DnCNN, 4 steps (one)", "DnCNN, 4 steps (b)", "Total variation",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="one name"):
+        finish(evaluate([case, case], [tv]))
+
+
+def test_noise_of_many_kinds_has_one_kind_in_a_slab(volume) -> None:
+    """Else the neighbours of a slice would be of other doses and kernels than the slice."""
+    many = Choice("low_doses")
+    same = Volume.from_hu(np.repeat(volume.slice_hu(4)[None], 8, axis=0), volume.geometry)
+    alone = finish(simulated("phantom", same, many, count=3)).slices
+    slabs = finish(simulated("phantom", same, many, count=3, neighbours=3)).slices
+    strengths = []
+    for lone, one in zip(alone, slabs, strict=True):
+        assert np.array_equal(lone.input, one.input), "whoever looks at neighbours"
+        strengths.append([float((image - one.truth).std()) for image in one.noisy])
+    assert all(max(three) / min(three) < 1.1 for three in strengths)
+    assert max(map(max, strengths)) / min(map(min, strengths)) > 1.5
+
+
+def test_the_table_of_a_spreadsheet_names_slices_as_the_viewer_does(volume) -> None:
+    case = finish(simulated("phantom", volume, Choice("gaussian", {"sd": 20}), count=3))
+    entries = finish(evaluate([case], [], protocols=["A"]))
+    rows = list(csv.DictReader(io.StringIO(table.as_csv([case], entries))))
+    assert [int(row["slice"]) for row in rows] == [2, 5, 7]
+
+
+def test_an_interval_is_told_of_enough_slices_only() -> None:
+    assert mean([1.0, 2.0, 3.0]).value == 2
+    assert math.isnan(mean([1.0, 2.0, 3.0]).low)
+    assert math.isnan(mean([1.0, 2.0, 3.0]).high)
+    assert mean([1.0, 2.0, 3.0, 4.0]).low < 2.5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1)])

@@ -1,4 +1,4 @@
-"""What only a person knows about a network that others are to use: data, licence, author."""
+"""What only a person knows about a network for others: data, licence, author, a note."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ FIELDS = (
     ("data", "Trained on", "Which scans, and from where: TCIA Phantom FDA, NoduleLayout_2"),
     ("licence", "Licence", "Under which the scans, and so the network, may be used: CC BY 3.0"),
     ("author", "Author", "Who trained it"),
+    ("note", "Note", "What else has to be known: how it was trained, what it is not for"),
 )
 
 
 class PublishDialog(QDialog):
-    """Three lines for the card; each may stay empty."""
+    """Four lines for the card; each may stay empty."""
 
     def __init__(self, parent: QWidget | None, name: str) -> None:
         super().__init__(parent)

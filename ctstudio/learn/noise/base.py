@@ -65,6 +65,10 @@ class Noise(Protocol):
         """
         ...
 
+    def of_one_kind(self, seed: int) -> Noise:
+        """The noise as one scan has it: of several kinds the one that ``seed`` decides."""
+        ...
+
 
 class Pointwise:
     """A noise that each pixel gets from its own value alone: it needs no preparation."""
@@ -83,6 +87,9 @@ class Pointwise:
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
         return self.noisy(clean, seeded(seed))
+
+    def of_one_kind(self, seed: int) -> Noise:
+        return self
 
 
 NOISES: Registry[type[Noise]] = Registry("noise")

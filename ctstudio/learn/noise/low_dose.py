@@ -165,6 +165,10 @@ class LowDose:
         noise = self.fields_of(lines, (rows, columns), spacing_mm, generator).view_as(clean)
         return keep_padding(clean, clean + noise.to(clean.device))
 
+    def of_one_kind(self, seed: int) -> LowDose:
+        """See `Noise.of_one_kind`: it has but one."""
+        return self
+
     def line_integrals(self, hu: Tensor, spacing_mm: tuple[float, float]) -> Tensor:
         """Slices ``(b, y, x)`` in HU to line integrals ``(b, views, detectors)`` of attenuation.
 

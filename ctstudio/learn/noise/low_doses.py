@@ -116,4 +116,8 @@ class LowDoses:
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
         """See `Noise.slice`; the seed decides the kind."""
-        return self._kinds[seed % len(self._kinds)].slice(clean, spacing_mm, seed=seed)
+        return self.of_one_kind(seed).slice(clean, spacing_mm, seed=seed)
+
+    def of_one_kind(self, seed: int) -> LowDose:
+        """See `Noise.of_one_kind`."""
+        return self._kinds[seed % len(self._kinds)]

@@ -78,3 +78,6 @@ class ArticleGaussian:
 
     def slice(self, clean: Tensor, spacing_mm: tuple[float, float], *, seed: int) -> Tensor:
         return clean + self._sd_of(clean) * normal_like(clean, seeded(seed))
+
+    def of_one_kind(self, seed: int) -> ArticleGaussian:
+        return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,37 @@ class Case:
     slices: tuple[Slice, ...]
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, each that was there before with a number: "scan", "scan (2)"."""
+    found: list[str] = []
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number += 1
+            free = f"{name} ({number})"
+        found.append(free)
+    return found
+
+
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """What series are called by their folders: the last part of each path, and as much before it as
+    tells them apart."""
+    whole = [path.resolve() for path in paths]
+
+    def tail(path: Path, count: int) -> str:
+        return "/".join(path.parts[-count:])
+
+    most = max((len(path.parts) for path in whole), default=1)
+    names = []
+    for path in whole:
+        others = [other for other in whole if other != path]
+        count = next(
+            (n for n in range(1, most) if all(tail(path, n) != tail(o, n) for o in others)), most
+        )
+        names.append(tail(path, count))
+    return distinct(names)
+
+
 def simulated(
     name: str, volume: Volume, noise: Choice, *, count: int, neighbours: int = 1
 ) -> Work[Case]:
@@ -78,29 +110,41 @@ def simulated(
     from ctstudio.learn.noise import NOISES
 
     made = NOISES.make(noise)
-    settings = NOISES.resolve(noise).params
-    words = ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-                      for k, v in settings.items())  # fmt: skip
-    noisy: dict[int, NDArray[np.float32]] = {}
+    spacing = volume.geometry.spacing_mm
     chosen = spread(volume, count)
-    wanted = {z: around(z, len(volume), neighbours) for z in chosen}
-    needed = sorted({k for slab in wanted.values() for k in slab})
-    for done, z in enumerate(needed):
-        yield Progress(done, len(needed), f"{name}: simulating noise")
-        clean = torch.from_numpy(with_air(volume.slice_hu(z)))
-        with torch.inference_mode():
-            image = made.slice(clean, volume.geometry.spacing_mm, seed=SEED + z)
-        noisy[z] = image.numpy().astype(np.float32)
-    slices = tuple(
-        Slice(z, np.stack([noisy[k] for k in wanted[z]]), with_air(volume.slice_hu(z)))
-        for z in chosen
-    )
-    title = NOISES[noise.name].title
-    return Case(name, f"{title} ({words})", volume.geometry.spacing_mm, slices)
+    slices = []
+    for done, z in enumerate(chosen):
+        yield Progress(done, len(chosen), f"{name}: simulating noise")
+        kind = made.of_one_kind(SEED + z)  # neighbours have that of the slice, as in one scan
+        slab = []
+        for k in around(z, len(volume), neighbours):
+            clean = torch.from_numpy(with_air(volume.slice_hu(k)))
+            with torch.inference_mode():
+                slab.append(kind.slice(clean, spacing, seed=SEED + k).numpy().astype(np.float32))
+        slices.append(Slice(z, np.stack(slab), with_air(volume.slice_hu(z))))
+    return Case(name, in_words(noise), spacing, tuple(slices))
 
 
-def paired(name: str, noisy: Volume, truth: Volume, *, count: int, neighbours: int = 1) -> Case:
-    """A noisy series and its truth, slice by slice.
+def in_words(noise: Choice) -> str:
+    """The title of a noise with all its settings."""
+    from ctstudio.learn.noise import NOISES
+
+    settings = NOISES.resolve(noise).params
+    told = ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+                     for k, v in settings.items())  # fmt: skip
+    return f"{NOISES[noise.name].title} ({told})"
+
+
+def paired(
+    name: str,
+    noisy: Volume,
+    truth: Volume,
+    *,
+    count: int,
+    neighbours: int = 1,
+    noise: str = "as measured",
+) -> Case:
+    """A noisy series and its truth, slice by slice; ``noise`` tells where the noise is from.
 
     Raises StudioError where they do not have the same slices with the same pixels.
     """
@@ -115,7 +159,7 @@ def paired(name: str, noisy: Volume, truth: Volume, *, count: int, neighbours: i
         )
         for z in spread(truth, count)
     )
-    return Case(name, "as measured", truth.geometry.spacing_mm, slices)
+    return Case(name, noise, truth.geometry.spacing_mm, slices)
 
 
 def spread(volume: Volume, count: int) -> list[int]:

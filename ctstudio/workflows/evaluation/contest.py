@@ -16,7 +16,7 @@ from ctstudio.core.registry import Choice
 from ctstudio.ct.metrics import PROTOCOLS, rmse
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.workflows.denoise import ClassicalMethod, Method, NetworkMethod, method_from_choice
-from ctstudio.workflows.evaluation.cases import Case
+from ctstudio.workflows.evaluation.cases import Case, distinct
 from ctstudio.workflows.evaluation.measure import Ground, measure
 from ctstudio.workflows.scan_alone import ScanAlone
 from ctstudio.workflows.stages import stage, within
@@ -57,6 +57,21 @@ def neighbours_of(methods: Sequence[Method]) -> int:
     return max((method.neighbours for method in methods), default=1)
 
 
+def titles_of(methods: Sequence[Method]) -> list[str]:
+    """What the methods are called beside one another: never two by one name.
+
+    Two networks of one kind and length are told apart by their files.
+    """
+    titles = [method.title for method in methods]
+    named = [
+        f"{title} ({method.name})"
+        if titles.count(title) > 1 and method.name != title and isinstance(method, NetworkMethod)
+        else title
+        for title, method in zip(titles, methods, strict=True)
+    ]
+    return distinct(named)
+
+
 def evaluate(
     cases: Sequence[Case],
     methods: Sequence[Method],
@@ -81,9 +96,13 @@ def evaluate(
     ------
     StudioError
         For no case.
+    ValueError
+        For two cases of one name: entries name theirs.
     """
     if not cases:
         raise StudioError("There is nothing to evaluate on.", hint="Give a series, or --demo.")
+    if len({case.name for case in cases}) < len(cases):
+        raise ValueError("two cases have one name")
     entries: list[Entry] = []
     total = sum(len(case.slices) for case in cases) * (len(methods) + 1)
     done = 0
@@ -99,10 +118,10 @@ def evaluate(
             done += 1
             yield Progress(done, total, f"{case.name}: the noisy input")
         entries.append(noisy)
-        for method in methods:
+        for title, method in zip(titles_of(methods), methods, strict=True):
             if tune and isinstance(method, ClassicalMethod):
                 method = yield from _at_its_best(method, case)
-            title, about = method.title, method.description
+            about = method.description
             if isinstance(method, ScanAlone):
                 method = yield from stage(method.learnt(_as_series(case)), f"{case.name}: {title}")
             entry = Entry(case.name, title, about, _weights(method), method)

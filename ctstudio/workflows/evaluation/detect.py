@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,13 @@ from ctstudio.ct.phantom import INSERTS, LIVER_HU, Insert
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.denoise import Method
 from ctstudio.workflows.evaluation.cases import around
-from ctstudio.workflows.evaluation.contest import NOISY, neighbours_of
+from ctstudio.workflows.evaluation.contest import neighbours_of
 
 DEMO = "Built-in phantom"
 SIDE_OVER_DISC = 2.4
 SEED = 40_000
+OTHER_HU = 10.0  # from the liver's
+OTHER_SHARE = 0.01  # of a window
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Seen:
 
 
 def detect(
-    truth: Volume, noise: Choice, methods: Sequence[Method | None], realisations: int
+    truth: Volume, noise: Choice, methods: Mapping[str, Method | None], realisations: int
 ) -> Work[list[Seen]]:
     """Ask a model observer about every disc, for every method.
 
@@ -45,63 +47,85 @@ def detect(
     noise
         What is simulated, anew for every realisation, with the discs and without them.
     methods
-        None stands for the noisy images themselves.
+        By their titles; None stands for the noisy images themselves.
     realisations
-        Of every slice that shows the discs; there are about five of these, and an observer needs
-        eight regions of each kind.
+        Of every slice that shows the discs; each disc has liver alone around it in two to five of
+        these, and an observer needs eight regions of each kind.
     """
     import torch
 
     from ctstudio.learn.noise import NOISES
 
     made = NOISES.make(noise)
-    rows = [z for z in range(len(truth)) if _shows_discs(truth, z)]
-    several = neighbours_of([method for method in methods if method is not None])
-    needed = sorted({k for z in rows for k in around(z, len(truth), several)})
+    several = neighbours_of([method for method in methods.values() if method is not None])
+    spacing = truth.geometry.spacing_mm
     places = [_place(truth, insert) for insert in INSERTS]
-    regions: dict[tuple[int, int, bool], list[NDArray[np.float32]]] = {}
-    total, done = realisations * 2 * len(rows) * len(methods), 0
+    rows = [z for z in range(len(truth)) if _shows_discs(truth, z)]
+    clear = {
+        z: [disc for disc, insert in enumerate(INSERTS) if _all_liver(truth, z, insert)]
+        for z in rows
+    }
+    rows = [z for z in rows if clear[z]]
+    needed = sorted({k for z in rows for k in around(z, len(truth), several)})
+    groups: list[list[int]] = [[], *_apart(places)]
+    regions: dict[tuple[str, int, bool], list[NDArray[np.float32]]] = {}
+    total, done = realisations * len(groups) * len(rows) * len(methods), 0
     for number in range(realisations):
-        for present in (True, False):
+        for group, without in enumerate(groups):
             noisy = {}
             for z in needed:
-                clean = truth.slice_hu(z)
-                if not present:
-                    clean = _without_discs(truth, clean)
-                seed = SEED + 2 * (number * len(truth) + z) + present
+                clean = _without(truth, truth.slice_hu(z), without)
+                seed = SEED + len(groups) * (number * len(truth) + z) + group
                 with torch.inference_mode():
-                    image = made.slice(
-                        torch.from_numpy(clean), truth.geometry.spacing_mm, seed=seed
-                    )
+                    image = made.slice(torch.from_numpy(clean), spacing, seed=seed)
                 noisy[z] = image.numpy().astype(np.float32)
                 yield Progress(done, total, "Discs: simulating noise")
             for z in rows:
-                for which, method in enumerate(methods):
+                for title, method in methods.items():
                     image = noisy[z]
                     if method is not None:
                         wanted = around(z, len(truth), method.neighbours)
                         slab = np.stack([noisy[k] for k in wanted])
                         image = method.denoise_slice(slab if len(slab) > 1 else slab[0])
-                    for disc, window in enumerate(places):
-                        regions.setdefault((which, disc, present), []).append(image[window])
+                    for disc in clear[z]:
+                        if not without or disc in without:
+                            key = title, disc, not without
+                            regions.setdefault(key, []).append(image[places[disc]])
                     done += 1
                     yield Progress(done, total, "Discs: asking the observer")
-    spacing = truth.geometry.spacing_mm[1]
     return [
         Seen(
             DEMO,
-            NOISY if method is None else method.title,
+            title,
             insert.contrast_hu,
             insert.diameter_mm,
             detectability(
-                np.stack(regions[which, disc, True]),
-                np.stack(regions[which, disc, False]),
-                insert.diameter_mm / spacing,
+                np.stack(regions[title, disc, True]),
+                np.stack(regions[title, disc, False]),
+                insert.diameter_mm / spacing[1],
             ),
         )
-        for which, method in enumerate(methods)
+        for title in methods
         for disc, insert in enumerate(INSERTS)
+        if (title, disc, True) in regions
     ]
+
+
+def _apart(places: Sequence[tuple[slice, slice]]) -> list[list[int]]:
+    """The numbers of the places in groups, in each of which no two overlap."""
+    groups: list[list[int]] = []
+    for number, place in enumerate(places):
+        for group in groups:
+            if not any(_overlap(place, places[other]) for other in group):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return groups
+
+
+def _overlap(one: tuple[slice, slice], other: tuple[slice, slice]) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
 
 
 def _shows_discs(truth: Volume, z: int) -> bool:
@@ -124,13 +148,27 @@ def _middle(truth: Volume, insert: Insert) -> tuple[int, int]:
     return round((insert.centre_mm[1] - y) / dy), round((insert.centre_mm[0] - x) / dx)
 
 
-def _without_discs(truth: Volume, hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The slice with liver in place of the discs."""
+def _near(truth: Volume, insert: Insert) -> NDArray[np.bool_]:
+    """Where in a slice ``(y, x)`` a disc is, its rim included."""
+    rows, columns = np.mgrid[: truth.shape[1], : truth.shape[2]]
+    row, column = _middle(truth, insert)
+    far: NDArray[np.float64] = np.hypot(rows - row, columns - column)
+    return far <= insert.diameter_mm / truth.geometry.spacing_mm[1] / 2 + 2
+
+
+def _without(truth: Volume, hu: NDArray[np.float32], discs: Sequence[int]) -> NDArray[np.float32]:
+    """The slice with liver in place of some discs."""
     plain = hu.copy()
-    spacing = truth.geometry.spacing_mm[1]
-    rows, columns = np.mgrid[: hu.shape[0], : hu.shape[1]]
-    for insert in INSERTS:
-        row, column = _middle(truth, insert)
-        near = np.hypot(rows - row, columns - column) <= insert.diameter_mm / spacing / 2 + 2
-        plain[near] = LIVER_HU
+    for disc in discs:
+        plain[_near(truth, INSERTS[disc])] = LIVER_HU
     return plain
+
+
+def _all_liver(truth: Volume, z: int, insert: Insert) -> bool:
+    """Whether a disc has hardly anything but liver around it, and other discs: what lung and
+    vessels do to the observer differs from slice to slice and is none of the disc's."""
+    hu = truth.slice_hu(z).copy()
+    for each in INSERTS:
+        hu[_near(truth, each)] = LIVER_HU
+    other = np.abs(hu[_place(truth, insert)] - LIVER_HU) > OTHER_HU
+    return bool(other.mean() <= OTHER_SHARE)

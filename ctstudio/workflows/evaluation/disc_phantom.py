@@ -9,7 +9,7 @@ water, four rods 40 mm from its middle.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from ctstudio.ct.padding import AIR_HU
 from ctstudio.files.metaimage import slices_of as read_slices
 from ctstudio.workflows.denoise import Method
 from ctstudio.workflows.evaluation.cases import Case, Slice
-from ctstudio.workflows.evaluation.contest import NOISY
 from ctstudio.workflows.evaluation.detect import SIDE_OVER_DISC, Seen
 
 CYLINDER_MM = 200.0
@@ -76,8 +75,8 @@ class DiscPhantom:
         return Case(self.name, "as simulated by its makers", (self.spacing_mm,) * 2, slices)
 
 
-def read(folder: Path) -> DiscPhantom:
-    """One dose of the collection.
+def read(folder: Path, name: str = "") -> DiscPhantom:
+    """One dose of the collection; it goes by ``name``, by default that of the folder.
 
     Raises
     ------
@@ -85,13 +84,13 @@ def read(folder: Path) -> DiscPhantom:
         Where the folder does not hold the two headers, or no cylinder is to be seen.
     """
     images = []
-    for name in ("signal_present.mhd", "signal_absent.mhd"):
-        if not (folder / name).is_file():
+    for file in ("signal_present.mhd", "signal_absent.mhd"):
+        if not (folder / file).is_file():
             raise StudioError(
-                f"{folder.name} holds no {name}.",
+                f"{folder.name} holds no {file}.",
                 hint="Give the folder of one dose, such as fbp/dose_010.",
             )
-        images.append(read_slices(folder / name) - np.float32(OFFSET))
+        images.append(read_slices(folder / file) - np.float32(OFFSET))
     present, absent = images
     if present.shape[1:] != absent.shape[1:]:
         raise StudioError(
@@ -107,15 +106,16 @@ def read(folder: Path) -> DiscPhantom:
             f"{folder.name} shows no round phantom.", hint="Give a folder as it was published."
         )
     middle = float(rows.mean()), float(columns.mean())
-    name = f"Disc phantom, {folder.name}"
-    return DiscPhantom(name, present, absent, middle, CYLINDER_MM / diameter)
+    title = f"Disc phantom, {name or folder.resolve().name}"
+    return DiscPhantom(title, present, absent, middle, CYLINDER_MM / diameter)
 
 
-def detect_in(phantom: DiscPhantom, methods: Sequence[Method | None]) -> Work[list[Seen]]:
-    """Ask a matched filter about every disc, for every method; None is the noisy images."""
+def detect_in(phantom: DiscPhantom, methods: Mapping[str, Method | None]) -> Work[list[Seen]]:
+    """Ask a matched filter about every disc, for every method by its title; None is the noisy
+    images."""
     total = len(methods) * (len(phantom.present) + len(phantom.absent))
     found, done = [], 0
-    for method in methods:
+    for title, method in methods.items():
         made: list[NDArray[np.float32]] = []
         for image in (*phantom.present, *phantom.absent):
             made.append(image if method is None else method.denoise_slice(image))
@@ -127,7 +127,6 @@ def detect_in(phantom: DiscPhantom, methods: Sequence[Method | None]) -> Work[li
             away = [_region(image, phantom, degrees, diameter) for image in absent]
             turns = np.arange(NOISE_PLACES) * 360 / NOISE_PLACES
             noise = [_region(i, phantom, turn, diameter) for i in absent for turn in turns]
-            title = NOISY if method is None else method.title
             answer = matched(
                 np.stack(here), np.stack(away), np.stack(noise), diameter / phantom.spacing_mm
             )

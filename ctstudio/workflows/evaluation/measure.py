@@ -16,6 +16,7 @@ from ctstudio.ct.residual import structure
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+FEWEST = 4  # values that an interval is told of: that of fewer is far too narrow
 SPECTRUM_PX = 16  # side of the squares that noise is analysed in
 EDGES = 12  # a slice
 EDGE_RADIUS_PX = 9
@@ -98,11 +99,14 @@ class Mean:
 def mean(values: Sequence[float]) -> Mean:
     """The mean of what is known, with the percentile bootstrap (Efron 1979) over the values.
 
-    The interval is that over slices of one series: it says nothing about other patients.
+    The interval is that over slices of one series: it says nothing about other patients. Of fewer
+    than four values there is none (nan).
     """
     known = np.array([value for value in values if math.isfinite(value)])
     if not len(known):
         return Mean(math.nan, math.nan, math.nan, 0)
+    if len(known) < FEWEST:
+        return Mean(float(known.mean()), math.nan, math.nan, len(known))
     draws = np.random.default_rng(0).integers(len(known), size=(RESAMPLES, len(known)))
     means = known[draws].mean(axis=1)
     tail = 50 * (1 - CONFIDENCE)

@@ -15,7 +15,7 @@ from ctstudio.core.atomic import atomic_file
 from ctstudio.workflows.evaluation.cases import Case
 from ctstudio.workflows.evaluation.contest import Entry
 from ctstudio.workflows.evaluation.detect import DEMO, Seen
-from ctstudio.workflows.evaluation.measure import CONFIDENCE, MEASURES, mean
+from ctstudio.workflows.evaluation.measure import CONFIDENCE, FEWEST, MEASURES, mean
 
 UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "rmse": "RMSE (HU)"}
 DIGITS = {"psnr": 2, "ssim": 4, "rmse": 2, "bias_hu": 2, "noise_sd_hu": 2, "noise_frequency": 3,
@@ -32,7 +32,7 @@ def write(
     """Write ``evaluation.md``, ``.csv`` and ``.json`` into the folder; returns their paths."""
     texts = {
         "evaluation.md": markdown(cases, entries, command, seen),
-        "evaluation.csv": as_csv(entries),
+        "evaluation.csv": as_csv(cases, entries),
         "evaluation.json": as_json(cases, entries, command, seen),
     }
     paths = []
@@ -80,7 +80,8 @@ def markdown(
         "## How to read it",
         "",
         f"- Means over the slices; in brackets the interval that holds the mean with "
-        f"{CONFIDENCE:.0%} confidence (bootstrap over the slices of one series).",
+        f"{CONFIDENCE:.0%} confidence (bootstrap over the slices of one series; with fewer than "
+        f"{FEWEST} slices none is given).",
         "- A: clip to [-160, 240] HU, data range 400 HU. B: the window of the body region. full: "
         "no clip, range 4096 HU.",
         "- Where the strength of a classical method was tuned it is the one that suits the truth "
@@ -108,9 +109,10 @@ def markdown(
     return "\n".join(lines)
 
 
-def as_csv(entries: Sequence[Entry]) -> str:
-    """One line for each slice and method."""
+def as_csv(cases: Sequence[Case], entries: Sequence[Entry]) -> str:
+    """One line for each slice, by its number in the series, and method."""
     out = io.StringIO()
+    numbers = {case.name: [one.index + 1 for one in case.slices] for case in cases}
     measures = list(entries[0].rows[0])
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["case", "method", "slice", *measures, "seconds"])
@@ -118,7 +120,8 @@ def as_csv(entries: Sequence[Entry]) -> str:
         for k, row in enumerate(entry.rows):
             seconds = f"{entry.seconds[k]:.4g}" if entry.seconds else ""
             values = [f"{row[m]:.6g}" for m in measures]
-            writer.writerow([entry.case, entry.method, k + 1, *values, seconds])
+            place = [entry.case, entry.method, numbers[entry.case][k]]
+            writer.writerow([*place, *values, seconds])
     return out.getvalue()
 
 
@@ -182,7 +185,7 @@ def _table(
         for measure in measures:
             got = mean([row[measure] for row in entry.rows])
             cell = number(measure, got.value)
-            if measure.startswith("psnr"):
+            if measure.startswith("psnr") and math.isfinite(got.low):
                 cell += f" ({number(measure, got.low)} to {number(measure, got.high)})"
             cells.append(cell)
         lines.append(_row([*cells, *more(entry)]))
@@ -207,9 +210,9 @@ def _discs(seen: Sequence[Seen]) -> list[str]:
     lines = [_row(head), _row(["---"] * len(head))]
     for name in dict.fromkeys(one.method for one in seen):
         cells = [name]
+        mine = {(s.contrast_hu, s.diameter_mm): s for s in seen if s.method == name}
         for kind in kinds:
-            (one,) = (s for s in seen if s.method == name
-                      and (s.contrast_hu, s.diameter_mm) == kind)  # fmt: skip
+            one = mine[kind]
             cells.append(f"{one.found.d_prime:.2f} ± {one.found.error:.2f}")
         lines.append(_row(cells))
     return lines
