@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         "ctstudio denoise path/to/series --method tv --set strength=30 --out denoised",
         "ctstudio denoise path/to/series --method run/best.pt --out denoised",
         "ctstudio denoise path/to/series --method tv --as nifti --out denoised",
+        "ctstudio denoise path/to/series --method chest-any-dose --set minutes=3 --out denoised",
         "ctstudio denoise path/to/series --method scan-alone --set minutes=5 --out denoised",
     ),
 )

@@ -38,4 +38,6 @@ def command() -> None:
     click.echo(f"    minutes={alone.minutes:g}  Time for all of it; also as {alone.name}-15")
     for network in networks():
         click.echo(f"{network.name}: on board, {network.card.title}")
+        if network.card.neighbours == 1:
+            click.echo(f"    minutes=0  Learns from the scan first; also as {network.name}-5")
     click.echo("A trained network: give its file (.safetensors, .pt) or run folder as the method.")

@@ -194,7 +194,8 @@ def around(method: Method, stack: SliceStack, index: int) -> NDArray[np.float32]
 def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = None) -> Method:
     """The method or network on board of that name, or the network of a checkpoint or run folder.
 
-    ``settings`` override the defaults; their values may be texts, as a command line has them.
+    ``settings`` override the defaults; their values may be texts, as a command line has them. A
+    network on board has the setting ``minutes``: so long it learns from the scan first.
 
     Raises
     ------
@@ -215,8 +216,15 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
     if isinstance(name_or_path, str):
         for network in networks:
             if network.name == text:
-                _refuse(settings)
-                return OnBoardMethod(network).loaded()
+                at_once = not settings or dict(settings) in ({"minutes": "0"}, {"minutes": 0})
+                if at_once:
+                    return OnBoardMethod(network).loaded()
+                return scan_alone.from_settings(settings or {}, network)
+        for network in networks:
+            if text.startswith(f"{network.name}-") and not settings:
+                minutes = text.removeprefix(f"{network.name}-")
+                if minutes.replace(".", "", 1).isdecimal():
+                    return scan_alone.from_settings({"minutes": minutes}, network)
         for trouble in troubles:
             if trouble.path is not None and Path(trouble.path).stem == text:
                 raise trouble

@@ -73,7 +73,7 @@ def test_from_a_run_to_a_denoised_series(
     capsys.readouterr()
     command = ["denoise", str(series_folder), "--out", str(tmp_path / "more"), "--method"]
     assert main.run([*command, "mine", "--set", "strength=2"]) == 1
-    assert "has no settings" in capsys.readouterr().err
+    assert "has no setting 'strength'" in capsys.readouterr().err
     assert main.run([*command, "mnie"]) == 1
     assert "Did you mean 'mine'? There are " in capsys.readouterr().err
     (tmp_path / "own" / "mine.json").write_text("{}")

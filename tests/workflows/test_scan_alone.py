@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +13,22 @@ from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Partial, Progress, SliceReady, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Volume
+from ctstudio.learn import on_board
+from ctstudio.learn.cards import Card
 from ctstudio.learn.noise import NOISES
-from ctstudio.learn.recipe import Recipe
+from ctstudio.learn.on_board import OnBoard
+from ctstudio.learn.publish import publish
+from ctstudio.learn.recipe import Recipe, bundled
+from ctstudio.learn.recipe_parts import Stopping
+from ctstudio.learn.train import train
 from ctstudio.workflows import matched_noise, scan_alone
-from ctstudio.workflows.denoise import method_from
+from ctstudio.workflows.denoise import NetworkMethod, method_from, method_from_model
 from ctstudio.workflows.evaluation.cases import Case, Slice
 from ctstudio.workflows.evaluation.contest import evaluate
 from ctstudio.workflows.scan_alone import ScanAlone
 
 SPACING = (1.5, 1.5)
+TINY = Choice("dncnn", {"depth": 3, "features": 16})
 
 
 def clean(slices: int, side: int) -> np.ndarray:
@@ -44,6 +52,10 @@ def noisy(kernel: str, slices: int = 8, side: int = 128, **more: float) -> Volum
     return Volume.from_hu(hu, geometry)
 
 
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten() for value in module.parameters()])
+
+
 @pytest.fixture
 def some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small network that learns for some steps, however long these take."""
@@ -58,7 +70,7 @@ def some_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
 
     monkeypatch.setattr(ScanAlone, "_recipe", recipe)
-    monkeypatch.setattr(scan_alone, "NETWORK", Choice("dncnn", {"depth": 3, "features": 16}))
+    monkeypatch.setattr(scan_alone, "NETWORK", TINY)
     monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))
 
 
@@ -83,6 +95,39 @@ def test_it_comes_nearer_to_the_truth(some_steps: None) -> None:
     assert [event.done for event in told] == sorted(event.done for event in told)
     assert {"Learning from this scan", "Denoising all slices"} <= {e.text for e in told}
     assert result.derivation[-1].startswith("Learnt from this scan alone")
+
+
+def test_a_network_on_board_comes_nearer_than_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands on board has learnt little, and of another noise."""
+    recipe = replace(
+        bundled()["dncnn-gaussian"].with_setting("phases.0.model", TINY.to_dict()),
+        phases=(replace(bundled()["dncnn-gaussian"].phases[0], model=TINY, steps=60),),
+        stopping=Stopping(),
+    )
+    model = finish(train(recipe, [noisy("ram-lak", 4, 96)]))
+    file, _ = publish(model, tmp_path / "little", card=Card("little", "DnCNN", 1, 60))
+    monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))
+    monkeypatch.setattr(scan_alone, "LEAST_LEARNING_S", 3.0)
+    method = ScanAlone(0.05, OnBoard("little", file, Card.load(file.with_suffix(".json"))))
+    assert method.title == "little, 0.05 min on this scan"
+    scan, truth = noisy("hann", 8, 96), clean(8, 96)
+    learnt = finish(method.learnt(scan))
+    assert learnt.model.recipe.phases[-1].model == model.recipe.phases[-1].model
+    before = weights(model.module)
+    assert torch.nn.functional.cosine_similarity(before, weights(learnt.model.module), 0) > 0.5
+    off = [
+        np.mean([np.abs(one.denoise_slice(scan.slice_hu(z)) - truth[z]).mean() for z in range(8)])
+        for one in (method_from_model(model), learnt)
+    ]
+    assert off[1] < off[0]
+
+
+def test_a_network_of_several_slices_is_taken_as_it_is() -> None:
+    several = OnBoard("slab", Path("slab.safetensors"), Card("slab", "DnCNN", 1, 1, neighbours=3))
+    with pytest.raises(StudioError, match="slab looks at neighbouring slices"):
+        ScanAlone(1, several)
 
 
 def test_it_is_judged_beside_others(some_steps: None) -> None:
@@ -116,6 +161,15 @@ def test_its_only_setting_is_the_time() -> None:
     assert method_from("scan-alone", {"minutes": "15"}) == ScanAlone(15)
     assert method_from("scan-alone") == ScanAlone(5)
     assert method_from("scan-alone-1") == ScanAlone(1)
+    (network,) = (one for one in on_board.networks() if one.name == "chest-any-dose")
+    assert method_from("chest-any-dose", {"minutes": "3"}) == ScanAlone(3, network)
+    assert method_from("chest-any-dose-3") == ScanAlone(3, network)
+    for at_once in (method_from("chest-any-dose", {"minutes": "0"}), method_from(network.name)):
+        assert isinstance(at_once, NetworkMethod)
+    with pytest.raises(StudioError, match="chest-any-dose has no setting 'strength'"):
+        method_from("chest-any-dose", {"strength": "3"})
+    with pytest.raises(StudioError, match="no method 'chest-any-dose-fast'"):
+        method_from("chest-any-dose-fast")
     for settings in ({"strength": "3"}, {"minutes": "long"}, {"minutes": "0"}, {"minutes": "nan"}):
         with pytest.raises(StudioError):
             method_from("scan-alone", settings)

@@ -70,19 +70,19 @@ class MethodBox(QWidget):
         self._help = QLabel()
         self._help.setProperty("role", "muted")
         self._help.setWordWrap(True)
-        self.budget = QComboBox()
-        self.budget.setAccessibleName(tr("Time"))
+        self.budget = _minutes(tr("Time"))
         self.budget.setToolTip(tr("For learning and denoising together; the longer, the better"))
-        for minutes in BUDGETS_MIN:
-            text = tr("1 minute") if minutes == 1 else tr("{0} minutes").format(f"{minutes:g}")
-            self.budget.addItem(text, minutes)
         self.budget.setCurrentIndex(self.budget.findData(ScanAlone.minutes))
-        self.budget.currentIndexChanged.connect(lambda _: self.changed.emit())
-        self._time = QWidget()
-        time_row = QHBoxLayout(self._time)
-        time_row.setContentsMargins(0, 0, 0, 0)
-        time_row.addWidget(QLabel(tr("Time")))
-        time_row.addWidget(self.budget, 1)
+        self.further = _minutes(tr("Learns from this scan first"))
+        self.further.insertItem(0, tr("no, denoises at once"), 0.0)
+        self.further.setCurrentIndex(0)
+        self.further.setToolTip(
+            tr("The network learns the scan's own noise and tissue, and comes nearer to the truth")
+        )
+        for box in (self.budget, self.further):
+            box.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self._time = _row(tr("Time"), self.budget)
+        self._first = _row(tr("Learns from this scan first"), self.further)
         self.form = ChoiceForm()
         self.form.changed.connect(self.changed)
         row = QHBoxLayout()
@@ -93,7 +93,7 @@ class MethodBox(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addLayout(row)
-        for widget in (self._help, self._time, self.form):
+        for widget in (self._help, self._time, self._first, self.form):
             layout.addWidget(widget)
         self.fill()
         session.methods_changed.connect(self.fill)
@@ -101,7 +101,16 @@ class MethodBox(QWidget):
     @property
     def learns(self) -> bool:
         """Whether the method has to learn from the series first."""
-        return self.combo.currentData() == scan_alone.NAME
+        return self.combo.currentData() == scan_alone.NAME or self._adapts
+
+    @property
+    def _adapts(self) -> bool:
+        return self._can_adapt and self.further.currentData() > 0
+
+    @property
+    def _can_adapt(self) -> bool:
+        data = self.combo.currentData()
+        return isinstance(data, OnBoard) and data.card.neighbours == 1
 
     @property
     def card(self) -> Card | None:
@@ -161,6 +170,8 @@ class MethodBox(QWidget):
             return ScanAlone(float(self.budget.currentData()))
         if isinstance(data, str):
             return method_from_choice(Choice(data, dict(self.form.choice.params)))
+        if self._adapts:
+            return ScanAlone(float(self.further.currentData()), data)
         return OnBoardMethod(data) if isinstance(data, OnBoard) else method_from_model(data)
 
     def _chosen(self) -> None:
@@ -181,7 +192,8 @@ class MethodBox(QWidget):
         elif data is not None:
             self._help.setText(tr("Trained for {0} steps in CT Studio.").format(data.step))
         self.form.setVisible(classical)
-        self._time.setVisible(self.learns)
+        self._time.setVisible(data == scan_alone.NAME)
+        self._first.setVisible(self._can_adapt)
         self.changed.emit()
 
     # -- networks from files -----------------------------------------------------------------------
@@ -203,6 +215,25 @@ class MethodBox(QWidget):
     def _network_loaded(self, model: TrainedModel) -> None:
         self._session.models.append(model)
         self._session.methods_changed.emit()
+
+
+def _minutes(name: str) -> QComboBox:
+    """A choice of times to learn for."""
+    box = QComboBox()
+    box.setAccessibleName(name)
+    for minutes in BUDGETS_MIN:
+        text = tr("1 minute") if minutes == 1 else tr("{0} minutes").format(f"{minutes:g}")
+        box.addItem(text, minutes)
+    return box
+
+
+def _row(label: str, box: QComboBox) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(QLabel(label))
+    layout.addWidget(box, 1)
+    return row
 
 
 def _about(card: Card) -> str:

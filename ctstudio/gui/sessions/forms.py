@@ -61,7 +61,9 @@ class DenoisePart:
 
     def __init__(self, panel: DenoisePanel) -> None:
         self._panel = panel
-        self._boxes = Boxes({"minutes": panel.methods.budget})
+        self._boxes = Boxes(
+            {"minutes": panel.methods.budget, "first_minutes": panel.methods.further}
+        )
 
     def state(self, _key_of: KeyOf) -> dict[str, Any]:
         from ctstudio.classical.denoisers import DENOISERS
