@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,8 +52,20 @@ kind_option = click.option(
 deidentify_option = click.option(
     "--deidentify",
     is_flag=True,
-    help="Leave names, numbers and dates of the patient out of DICOM files.",
+    help="Leave names, numbers and dates of the patient out of what is written.",
 )
+
+
+class Number(click.FloatRange):
+    """A number within limits; unlike its base it refuses nan, which lies in no range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail("nan is no number.", param, ctx)
+        return number
 
 
 def how_many(files: Sequence[object]) -> str:

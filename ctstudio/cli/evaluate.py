@@ -158,12 +158,12 @@ def command(
         cases.append(_demo(slices, around))
     for name, path in zip(evaluated.folder_names(paths), paths, strict=True):
         if truth:
-            clean = _read(truth, truth_series)
-            cases.append(evaluated.paired(name, _read(path, selector), clean, count=slices,
-                                          neighbours=around))  # fmt: skip
+            noisy, clean = _read(path, selector, out), _read(truth, truth_series, out)
+            cases.append(evaluated.paired(name, noisy, clean, count=slices, neighbours=around))
         else:
             made = NOISES.read(noise or "low_dose", parse_settings(settings))
-            cases.append(_simulated(name, path, selector, made, matched, slices, around))
+            volume = _read(path, selector, out)
+            cases.append(_simulated(name, path, volume, made, matched, slices, around))
     phantoms = [
         disc_phantom.read(folder, name)
         for name, folder in zip(evaluated.folder_names(disc_phantoms), disc_phantoms, strict=True)
@@ -237,16 +237,21 @@ def _used(entries: Sequence[Entry], case: str) -> dict[str, Method | None]:
     return {e.method: e.used for e in entries if e.case == case and e.share == 1}
 
 
-def _read(path: Path, selector: str | None = None) -> Volume:
+def _read(path: Path, selector: str | None = None, out: Path | None = None) -> Volume:
+    """Read a series, in whose folder ``out`` must not lie."""
+    from ctstudio.workflows.denoise import require_free_folder
     from ctstudio.workflows.open import read
 
-    return drain(read(open_series([path], selector)))
+    series = open_series([path], selector)
+    if out is not None:
+        require_free_folder(out, series.source)
+    return drain(read(series))
 
 
 def _simulated(
     name: str,
     path: Path,
-    selector: str | None,
+    volume: Volume,
     noise: Choice,
     matched: bool,
     slices: int,
@@ -255,7 +260,6 @@ def _simulated(
     from ctstudio.workflows.evaluation.cases import simulated
     from ctstudio.workflows.matched_noise import matched_noise
 
-    volume = _read(path, selector)
     if matched:
         try:
             noise = drain(matched_noise(volume, noise))

@@ -9,6 +9,7 @@ import click
 
 from ctstudio.cli.common import (
     ANY_PATH,
+    Number,
     examples,
     how_many,
     kind_option,
@@ -49,7 +50,7 @@ FIXES = ("shear", "resample", "square", "split", ALL)
 @click.option(
     "--spacing",
     "spacing_mm",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="MM",
     help="Distance between the slices for --fix resample; by default the smallest there is.",
 )

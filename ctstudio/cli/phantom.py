@@ -8,6 +8,7 @@ import click
 
 from ctstudio.cli.common import (
     ANY_PATH,
+    Number,
     examples,
     how_many,
 )
@@ -42,14 +43,14 @@ BODY_MM = 352
 @click.option(
     "--field",
     "field_mm",
-    type=click.FloatRange(BODY_MM, 1000),
+    type=Number(BODY_MM, 1000),
     metavar="MM",
     help="Width of the field of view; default 384.",
 )
 @click.option(
     "--thickness",
     "thickness_mm",
-    type=click.FloatRange(0.1, 20),
+    type=Number(0.1, 20),
     metavar="MM",
     help="Thickness of a slice; default 2.5.",
 )
@@ -75,7 +76,9 @@ def command(
     """
     from ctstudio.ct.phantom import FIELD_OF_VIEW_MM, THICKNESS_MM, phantom
     from ctstudio.dicom.write import write_series
+    from ctstudio.workflows.denoise import require_free_folder
 
+    require_free_folder(out)
     volume = drain(
         phantom(
             slices,

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
 
-from ctstudio.cli.common import ANY_PATH, EXISTING, examples, series_option
+from ctstudio.cli.common import ANY_PATH, EXISTING, Number, examples, series_option
 from ctstudio.cli.progress import drain
 
 MOST_MINUTES = 100_000
-
-
-def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # it is in every range
-        raise click.BadParameter("nan is not a number.")
-    return value
 
 
 @click.command(
@@ -53,8 +46,7 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True, max=MOST_MINUTES),
-    callback=_number,
+    type=Number(min=0, min_open=True, max=MOST_MINUTES),
     default=15.0,
     show_default=True,
     help="Time for the training of the repaired form.",

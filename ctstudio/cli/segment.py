@@ -10,6 +10,7 @@ import click
 from ctstudio.cli.common import (
     ANY_PATH,
     EXISTING,
+    Number,
     deidentify_option,
     examples,
     how_many,
@@ -47,7 +48,7 @@ from ctstudio.cli.progress import drain
 )
 @click.option(
     "--least-mm3",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.0,
     show_default=True,
     help="Leave out connected pieces that are smaller.",

@@ -105,6 +105,9 @@ def command(
     found = drain(scan(paths), "Looking for series").series
     images = [info for info in found if info.source.modality != "SEG"]
     series = [choose_series(found, selector)] if selector else images or list(found)
+    if not (resume or follows):
+        for info in series:
+            require_free_folder(folder, info.source)
     wanted = drain(scan(targets), "Looking for targets") if targets else None
     aligned = list(wanted.series) if wanted is not None else []
     masks = wanted.segmentations if wanted is not None and not aligned else ()

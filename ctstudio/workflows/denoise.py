@@ -210,8 +210,9 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
 
     if text == scan_alone.NAME:
         return scan_alone.from_settings(settings or {})
-    if text.startswith(f"{scan_alone.NAME}-") and not settings:
-        return scan_alone.from_settings({"minutes": text.removeprefix(f"{scan_alone.NAME}-")})
+    if text.startswith(f"{scan_alone.NAME}-"):
+        minutes = {"minutes": text.removeprefix(f"{scan_alone.NAME}-")}
+        return scan_alone.from_settings({**minutes, **(settings or {})})
     networks, troubles = on_board.look()
     if isinstance(name_or_path, str):
         for network in networks:
@@ -221,10 +222,9 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
                     return OnBoardMethod(network).loaded()
                 return scan_alone.from_settings(settings or {}, network)
         for network in networks:
-            if text.startswith(f"{network.name}-") and not settings:
-                minutes = text.removeprefix(f"{network.name}-")
-                if minutes.replace(".", "", 1).isdecimal():
-                    return scan_alone.from_settings({"minutes": minutes}, network)
+            time = text.removeprefix(f"{network.name}-")
+            if time != text and time.replace(".", "", 1).isdecimal():
+                return scan_alone.from_settings({"minutes": time, **(settings or {})}, network)
         for trouble in troubles:
             if trouble.path is not None and Path(trouble.path).stem == text:
                 raise trouble

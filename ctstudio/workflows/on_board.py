@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ctstudio import __version__
+from ctstudio.core.atomic import explain_os_error
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Progress, Work
 from ctstudio.ct.averaging import averaged_below
@@ -59,17 +60,25 @@ def put_on_board(
     from ctstudio.learn import publish
     from ctstudio.workflows.denoise import load_denoiser
 
-    if not name or Path(name).name != name:
+    if not name.isprintable() or name.strip(" .-") != name or Path(name).name != name or not name:
         raise StudioError(f"{name!r} cannot be a network's name.", hint="Give a word, no path.")
     _require_own_name(name, folder)
     if not force:
         publish.require_free(folder / f"{name}{publish.SUFFIX}")
     model = load_denoiser(run)
+    if len({Path(before).resolve() for before in began_with}) < len(began_with):
+        raise StudioError(
+            "A run is named twice among those that the training began with.",
+            hint="Name each once, the first of them first.",
+        )
     earlier = [_begun(Path(before), Path(run), model) for before in began_with]
     model = replace(model, step=sum(before.step for before in earlier) + model.step)
     recipes = [before.recipe for before in earlier]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
     card = yield from card_of(model, name, series, credits, recipes)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
 
@@ -79,12 +88,17 @@ def _begun(began_with: Path, run: Path, model: TrainedModel) -> TrainedModel:
     from ctstudio.workflows.denoise import load_denoiser
 
     if began_with.resolve() == run.resolve():
-        raise StudioError(f"{run} cannot have begun with itself.", path=run)
+        raise StudioError(
+            f"{run} cannot have begun with itself.",
+            hint="Name the run that it was branched from, or none.",
+            path=run,
+        )
     newest = began_with / "last.pt"
     before = load_denoiser(newest if newest.is_file() else began_with)
     if before.recipe.phases[-1].model != model.recipe.phases[0].model:
         raise StudioError(
             f"{began_with} holds another network, with which {run} cannot have begun.",
+            hint="Name the run that it was branched from, or none.",
             path=began_with,
         )
     return before
@@ -96,10 +110,14 @@ def _require_own_name(name: str, folder: Path) -> None:
     from ctstudio.learn import on_board
     from ctstudio.workflows import scan_alone
 
-    taken = {*(entry.name for entry in DENOISERS), scan_alone.NAME}
+    learning = {scan_alone.NAME}
     if folder.resolve() != on_board.packaged().resolve():
-        taken |= {network.name for network in on_board.look([on_board.packaged()])[0]}
-    if name in taken:
+        learning |= {network.name for network in on_board.look([on_board.packaged()])[0]}
+    timed = any(  # scan-alone-15
+        name.startswith(f"{method}-") and name.removeprefix(f"{method}-")[0].isdecimal()
+        for method in learning
+    )
+    if timed or name in {*(entry.name for entry in DENOISERS), *learning}:
         raise StudioError(
             f"{name!r} is the name of a method that comes with the program.",
             hint="Give the network a name of its own.",

@@ -71,7 +71,8 @@ def save(
     ``description`` and ``method`` enter the header of DICOM files, the latter behind whatever was
     done to ``volume`` before. Where its source is DICOM they are derived from it; else they are a
     new CT series of nobody. A label map becomes one DICOM segmentation, or NIfTI with a table of
-    names and colours. ``deidentify`` cleans what DICOM files take over; other kinds name nobody.
+    names and colours. ``deidentify`` cleans what DICOM files take over; of other kinds only the
+    notes of a stack of pictures hold a text of the source, its description, which is left out then.
 
     Raises
     ------
@@ -101,6 +102,8 @@ def save(
         return [folder / _NIFTI]
     from ctstudio.files.write import write_stack
 
+    if deidentify is not None:
+        volume = replace(volume, source=replace(volume.source, description=""))
     return (yield from write_stack(volume, folder, "png16" if kind == "png" else "tiff"))
 
 

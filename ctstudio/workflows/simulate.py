@@ -10,7 +10,7 @@ import numpy as np
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Partial, Progress, SliceReady, Work
 from ctstudio.core.registry import Choice
-from ctstudio.ct.padding import AIR_HU
+from ctstudio.ct.padding import measured, with_air
 from ctstudio.ct.volume import Volume
 from ctstudio.workflows.stages import stage
 
@@ -56,13 +56,11 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
     for index in range(len(volume)):
         yield Progress(index, len(volume), f"Slice {index + 1} of {len(volume)}")
         given = volume.slice_hu(index)
-        known = np.isfinite(given)
-        clean = torch.from_numpy(np.where(known, given, np.float32(AIR_HU)))
+        clean = torch.from_numpy(with_air(given))
         with torch.inference_mode():
             noisy = noise.slice(clean, volume.geometry.spacing_mm, seed=seed * 100_003 + index)
         # Scanners store whole HU; so does the twin, which then survives DICOM unchanged.
-        np.rint(noisy.numpy(), out=hu[index])
-        hu[index][~known] = np.nan
+        hu[index] = np.where(measured(given), np.rint(noisy.numpy()), given)
         yield SliceReady(index)
     return result
 
@@ -108,13 +106,20 @@ def simulate_series(
     kind = kind_for(series, kind)
     require_grid(series, out, kind)
     volume = yield from stage(read(series), "Reading")
+    name = _place(series)
     if volume.unit != "HU":
         raise StudioError(
-            f"The values of {volume.source.description!r} are not HU, so no dose can be simulated.",
+            f"The values of {name} are not HU: noise of a scan cannot be simulated.",
             hint="Give a CT series with a rescale.",
         )
     if matched:
-        choice = yield from stage(matched_noise(volume, choice), "Measuring the noise of the scan")
+        try:
+            choice = yield from stage(
+                matched_noise(volume, choice), "Measuring the noise of the scan"
+            )
+        except StudioError as error:
+            hint = f"{error.hint} Or leave out --matched.".strip()
+            raise StudioError(f"{name}: {error.message}", hint=hint) from error
         found = choice.params
         yield Note(
             f"Like the noise of this scan: kernel {found['kernel']}, cut-off "
@@ -135,3 +140,11 @@ def simulate_series(
             "Writing",
         )
     )
+
+
+def _place(series: SeriesInfo) -> str:
+    """Where the series lies: its file, or the folder of several."""
+    files = series.source.files
+    if not files:
+        return repr(series.title)
+    return str(files[0] if len(files) == 1 else files[0].parent)

@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
+from ctstudio.classical.denoisers import DENOISERS
 from ctstudio.cli import main
 
 
@@ -55,6 +58,44 @@ def test_a_pair_that_is_its_own_truth(series_folder: Path, tmp_path: Path) -> No
     assert noisy["means"]["psnr full"]["value"] is None  # infinite
 
 
+def test_series_of_one_name_each_have_a_table(
+    make_series: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Also those of different sizes, in folders of one name."""
+    one, other = make_series("one"), make_series("other")
+    for number, folder in enumerate((one, other)):
+        (tmp_path / str(number)).mkdir()
+        folder.rename(tmp_path / str(number) / "scan")
+    (tmp_path / "1" / "scan" / "005.dcm").unlink()
+    out = tmp_path / "out"
+    words = [str(tmp_path / "0" / "scan"), str(tmp_path / "1" / "scan"), "--noise", "gaussian"]
+    words += ["--method", "wavelet", "--as-set", "--protocol", "A", "--out", str(out)]
+    assert main.run(["evaluate", *words]) == 0
+    text = (out / "evaluation.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("## ")][:2] == [
+        "## 0/scan", "## 1/scan",
+    ]  # fmt: skip
+    assert text.count("| Noisy input |") == 4  # two tables each
+    rows = (out / "evaluation.csv").read_text().splitlines()[1:]
+    assert sum(row.startswith("0/scan,Wavelet") for row in rows) == 6
+    assert sum(row.startswith("1/scan,Wavelet") for row in rows) == 5
+
+
+def test_a_filter_without_a_strength_is_judged_as_it_is(
+    series_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DENOISERS, "_entries", dict(DENOISERS._entries))
+
+    @DENOISERS.add("median", title="Median")
+    def median(hu: np.ndarray, *, size: int = 3) -> np.ndarray:
+        return ndimage.median_filter(hu, size)
+
+    out = tmp_path / "out"
+    words = ["--noise", "gaussian", "--method", "median", "--slices", "1", "--out", str(out)]
+    assert main.run(["evaluate", str(series_folder), *words]) == 0
+    assert "| Median |" in (out / "evaluation.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -87,6 +128,16 @@ def test_what_cannot_be_done_is_said(
     assert main.run(["evaluate", *given, "--method", "tv", "--out", str(out)]) != 0
     assert words in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_its_tables_never_lie_in_the_folder_of_a_series(
+    make_series: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_series("one")
+    for words in ([str(folder)], [str(folder), "--truth", str(folder)]):
+        assert main.run(["evaluate", *words, "--method", "tv", "--out", str(folder / "e")]) == 1
+        assert "in the folder of the series" in " ".join(capsys.readouterr().err.split())
+    assert not (folder / "e").exists()
 
 
 def test_a_truth_of_another_size_is_refused(

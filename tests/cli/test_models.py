@@ -168,7 +168,10 @@ def test_what_cannot_be_put_on_board(
     folder = ["--folder", str(tmp_path / "there")]
     assert main.run(["models", "--from", str(run), "--name", "a/b", *folder]) == 1
     assert "cannot be a network's name" in capsys.readouterr().err
-    for name in ("tv", "scan-alone", "chest-any-dose"):
+    for name in ("..", " ", "a\nb", "-x", ""):
+        assert main.run(["models", "--from", str(run), f"--name={name}", *folder]) != 0
+        assert " name" in capsys.readouterr().err
+    for name in ("tv", "scan-alone", "chest-any-dose", "scan-alone-15", "chest-any-dose-5"):
         assert main.run(["models", "--from", str(run), "--name", name, *folder]) == 1
         assert "comes with the program" in capsys.readouterr().err
     recipe = bundled()["unet-masks"]
@@ -176,4 +179,22 @@ def test_what_cannot_be_put_on_board(
     words = ["models", "--from", str(tmp_path / "masks.pt"), "--name", "m", *folder]
     assert main.run(words) == 1
     assert "tells classes" in capsys.readouterr().err
+    words = ["models", "--from", str(run), "--name", "m", *folder]
+    assert main.run([*words, "--began-with", str(run), "--began-with", str(run)]) == 1
+    assert "named twice" in capsys.readouterr().err
     assert not (tmp_path / "there").exists()
+    (tmp_path / "file").write_text("kept")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main.run(["models", "--from", str(run), "--name", "m", "--folder", str(place)]) == 1
+        told = capsys.readouterr().err
+        assert str(place) in told
+        assert "inside CT Studio" not in told
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_note_stands_in_both_cards(run: Path, tmp_path: Path) -> None:
+    words = ["models", "--from", str(run), "--name", "m", "--folder", str(tmp_path / "there")]
+    assert main.run([*words, "--note", "Its targets were made by another network."]) == 0
+    assert "| Note | Its targets were" in (tmp_path / "there" / "m.md").read_text()
+    card = json.loads((tmp_path / "there" / "m.json").read_text())
+    assert card["note"] == "Its targets were made by another network."

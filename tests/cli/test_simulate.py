@@ -10,7 +10,9 @@ import pydicom
 import pytest
 
 from ctstudio.cli import main
+from tests.cli.conftest import hu_of
 
+Maker = Callable[[str], Path]
 Reader = Callable[[Path], np.ndarray]
 INSIDE = np.s_[:, 14:34, 14:34]
 
@@ -92,6 +94,50 @@ def test_it_refuses_before_anything_is_written(
     assert words in told
 
 
+def test_what_was_not_measured_stays_as_it_is(tmp_path: Path, make_series: Maker) -> None:
+    """Some scanners pad with exactly -1500 HU."""
+    source = make_series("padded")
+    for file in source.iterdir():
+        made = pydicom.dcmread(file)
+        pixels = made.pixel_array.copy()
+        pixels[:6] = round((-1500 - float(made.RescaleIntercept)) / float(made.RescaleSlope))
+        made.PixelData = pixels.tobytes()
+        made.save_as(file)
+    for noise in ("low_dose", "gaussian"):
+        out = tmp_path / noise
+        assert main.run(["simulate", str(source), "--noise", noise, "--out", str(out)]) == 0
+        assert (hu_of(out)[:, :6] == -1500).all()
+        assert hu_of(out)[:, 6:].std() > 1
+
+
+@pytest.mark.parametrize("kind", ["tiff", "png", "nifti", "dicom"])
+def test_no_kind_of_file_holds_the_description_of_a_scan_without_names(
+    kind: str, tmp_path: Path, make_series: Maker
+) -> None:
+    source = make_series("Thorax Mueller Hansi")
+    words = ["simulate", str(source), "--noise", "gaussian", "--as", kind]
+    for name, more in (("as-is", []), ("clean", ["--deidentify"])):
+        assert main.run([*words, *more, "--out", str(tmp_path / name)]) == 0
+    held = b"".join(p.read_bytes() for p in (tmp_path / "clean").iterdir())
+    assert b"Mueller" not in held
+    assert b"SECRET" not in held.upper()
+
+
+def test_a_scan_whose_noise_cannot_be_measured_is_named(
+    tmp_path: Path, make_series: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_series("flat")
+    for file in source.iterdir():
+        made = pydicom.dcmread(file)
+        made.PixelData = (0 * made.pixel_array + 1000).tobytes()
+        made.save_as(file)
+    out = tmp_path / "out"
+    assert main.run(["simulate", str(source), "--matched", "--out", str(out)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert str(source) in told.replace(" ", "")
+    assert "leave out --matched" in told
+
+
 def test_what_is_not_hu_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from PIL import Image
 
@@ -101,5 +147,5 @@ def test_what_is_not_hu_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     out = tmp_path / "out"
     assert main.run(["simulate", str(folder), "--out", str(out)]) == 1
     told = " ".join(capsys.readouterr().err.split())
-    assert "The values of 'photographs' are not HU" in told
+    assert "1.png are not HU" in told
     assert not out.exists()

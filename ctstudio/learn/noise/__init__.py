@@ -7,7 +7,7 @@ Reading the settings loads no torch, since a window's form does so while torch i
 """
 
 from ctstudio.learn.noise.base import NOISES, Noise
-from ctstudio.learn.noise.hounsfield import MU_WATER_PER_MM, PADDING_HU
+from ctstudio.learn.noise.hounsfield import MU_WATER_PER_MM
 from ctstudio.learn.noise.low_dose import LowDose
 from ctstudio.learn.noise.low_doses import LowDoses
 from ctstudio.learn.noise.signal import Multiplicative, PoissonGaussian
@@ -16,7 +16,6 @@ from ctstudio.learn.noise.white import ArticleGaussian, Gaussian
 __all__ = [
     "MU_WATER_PER_MM",
     "NOISES",
-    "PADDING_HU",
     "ArticleGaussian",
     "Gaussian",
     "LowDose",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ctstudio.core.errors import StudioError
+from ctstudio.ct.padding import PADDING_HU
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,15 +16,10 @@ MU_WATER_PER_MM = 0.0193
 NIST's tables (Hubbell & Seltzer, NISTIR 5632) give 0.206 cm2/g at 60 keV and 0.184 at 80 keV.
 """
 
-AIR_HU = -1000.0
-
-PADDING_HU = -1500.0
-"""Below this a value means "not measured" (scanners write -2000 or -3024 outside their circle)."""
-
 
 def keep_padding(clean: Tensor, noisy: Tensor) -> Tensor:
     """``noisy`` with padding as it is in ``clean``."""
-    return clean.where(clean < PADDING_HU, noisy)
+    return clean.where(clean <= PADDING_HU, noisy)
 
 
 def require_hu(hu: Tensor) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from ctstudio.core.errors import StudioError
 from ctstudio.core.events import Note, Progress, Work
 from ctstudio.core.registry import Param
+from ctstudio.ct.padding import PADDING_HU
 from ctstudio.learn.kernels import Beam, Kernel
 from ctstudio.learn.noise.bank import Bank, Plan
 from ctstudio.learn.noise.base import NOISES, normal_like, poisson, seeded
-from ctstudio.learn.noise.hounsfield import MU_WATER_PER_MM, PADDING_HU, keep_padding, require_hu
+from ctstudio.learn.noise.hounsfield import MU_WATER_PER_MM, keep_padding, require_hu
 
 if TYPE_CHECKING:
     import torch
@@ -145,7 +146,7 @@ class LowDose:
                     done += count
                     yield Progress(done, total, text)
         self._bank = Bank(plan, bank)
-        self._padded = bool(hu.amin() < PADDING_HU)
+        self._padded = bool(hu.amin() <= PADDING_HU)
 
     def patches(self, clean: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:
         """See `Noise.patches`: each patch gets a new mixture of its slice's fields."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from ctstudio.core.errors import StudioError
 from ctstudio.core.registry import Param
+from ctstudio.ct.padding import AIR_HU
 from ctstudio.learn.noise.base import NOISES, Pointwise, normal_like, poisson, uniform_like
-from ctstudio.learn.noise.hounsfield import AIR_HU, keep_padding
+from ctstudio.learn.noise.hounsfield import keep_padding
 from ctstudio.learn.noise.white import Black
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def evaluate(
             yield Progress(done, total, f"{case.name}: the noisy input")
         entries.append(noisy)
         for title, method in zip(titles_of(methods), methods, strict=True):
-            if tune and isinstance(method, ClassicalMethod):
+            if tune and _has_strength(method):
                 method = yield from _at_its_best(method, case)
             about = method.description
             if isinstance(method, ScanAlone):
@@ -184,7 +185,7 @@ def _blended(
 
 def _stronger(method: Method | None) -> list[ClassicalMethod]:
     """A filter with more strength, as far as it goes; of others nothing."""
-    if not isinstance(method, ClassicalMethod):
+    if method is None or not _has_strength(method):
         return []
     found = []
     for factor in STRONGER:
@@ -193,6 +194,11 @@ def _stronger(method: Method | None) -> list[ClassicalMethod]:
         with suppress(StudioError):  # beyond the strongest
             found.append(method_from_choice(choice))
     return found
+
+
+def _has_strength(method: Method) -> TypeGuard[ClassicalMethod]:
+    """Whether it is a filter that can be tuned; one from elsewhere need not have a strength."""
+    return isinstance(method, ClassicalMethod) and "strength" in method.choice.params
 
 
 def _mixed(
