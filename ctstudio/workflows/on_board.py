@@ -57,7 +57,7 @@ def put_on_board(
         When the run holds no network that denoises, a file is in the way and ``force`` is not
         given, or a series cannot be read.
     """
-    from ctstudio.learn import publish
+    from ctstudio.learn import on_board, publish
     from ctstudio.workflows.denoise import load_denoiser
 
     if not name.isprintable() or name.strip(" .-") != name or Path(name).name != name or not name:
@@ -78,7 +78,9 @@ def put_on_board(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
-    card = yield from card_of(model, name, series, credits, recipes)
+    # What comes with the program keeps its name: who trains it again gives it another.
+    again = f"my-{name}" if folder.resolve() == on_board.packaged().resolve() else name
+    card = yield from card_of(model, again, series, credits, recipes)
     path = folder / f"{name}{publish.SUFFIX}"
     return publish.publish(model, path, credits=credits, card=card, force=force)[0]
 
@@ -133,7 +135,8 @@ def card_of(
 ) -> Work[Card]:
     """The card of a network that was trained on ``series``, as the network was shown them.
 
-    ``earlier`` are the recipes of the runs before its last, see `put_on_board`.
+    ``name`` is what it is called where the card tells how to train it again. ``earlier`` are the
+    recipes of the runs before its last, see `put_on_board`.
     """
     from ctstudio.learn import wording
     from ctstudio.learn.cost import cost_of
@@ -214,8 +217,7 @@ def _kernels(recipe: Recipe) -> Iterator[str]:
 
 
 def _train_again(recipes: Sequence[Recipe], name: str) -> str:
-    """The commands that train such a network, run after run; it gets a name of its own, for a
-    network that comes with the program keeps its."""
+    """The commands that train such a network, run after run."""
     from ctstudio.learn.recipe import bundled
 
     begun = recipes[0]
@@ -230,7 +232,7 @@ def _train_again(recipes: Sequence[Recipe], name: str) -> str:
         lines.append(line + (_set(after, before) or ""))
     options = "".join(f" --began-with {run}" for run in runs[:-1])
     return "\n".join(
-        [*lines, f"ctstudio models --from {runs[-1]} --name my-{name}{options} SERIES..."]
+        [*lines, f"ctstudio models --from {runs[-1]} --name {name}{options} SERIES..."]
     )
 
 

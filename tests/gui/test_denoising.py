@@ -178,6 +178,37 @@ def test_a_scan_learns_from_itself(quick: None, hands: Any, thin: Any) -> None:
     assert panel.unsure_button.isEnabled(), "now there is a network to be asked"
 
 
+def test_a_network_on_board_learns_from_the_scan_first(quick: None, hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    panel.choose("tv")
+    assert not panel.methods.further.isVisible()
+    panel.choose("chest-any-dose")
+    further = panel.methods.further
+    assert further.isVisible()
+    assert not panel.methods.budget.isVisible()
+    assert [further.itemText(k) for k in range(4)] == [
+        "no, denoises at once", "1 minute", "5 minutes", "15 minutes",
+    ]  # fmt: skip
+    assert panel.apply_button.text() == "Apply to the series"
+    further.setItemData(1, 4 / 60)
+    further.setCurrentIndex(1)
+    assert panel.apply_button.text() == "Learn, then denoise the series"
+    assert not panel.preview.isEnabled()
+    hands.press(panel.apply_button)
+    hands.idle("denoise")
+    layer = next(la for la in hands.session.layers if la.kind == "denoised")
+    assert layer.complete
+    assert layer.name.startswith("chest-any-dose, 0.0666")
+    assert "chest-any-dose, which then learnt from this scan" in layer.stack.derivation[-1]
+    at_once = method_from("chest-any-dose").denoise_slice(thin.hu[3].astype(np.float32))
+    change = layer.stack.slice_hu(3) - at_once
+    assert 0 < np.abs(change).mean() < np.abs(at_once - thin.hu[3]).mean()
+    hands.idle()
+    further.setCurrentIndex(0)
+    assert panel.preview.isEnabled()
+
+
 def test_learning_can_be_cancelled(quick: None, hands: Any, thin: Any) -> None:
     hands.open(thin)
     panel = hands.window.denoise_panel

@@ -76,6 +76,16 @@ def test_the_scan_alone_keeps_its_time(hands: Any, thin: Any, again: Any) -> Non
     assert methods.budget.currentData() == wanted
 
 
+def test_a_network_keeps_how_long_it_learns_first(hands: Any, thin: Any, again: Any) -> None:
+    hands.open(thin)
+    hands.window.denoise_panel.choose("chest-any-dose")
+    hands.window.denoise_panel.methods.further.setCurrentIndex(2)
+    other = again()
+    methods = other.window.denoise_panel.methods
+    assert methods.learns
+    assert methods.further.currentData() == 5
+
+
 def test_a_recipe_waits_for_the_learning_engine(hands: Any, thin: Any, again: Any) -> None:
     hands.open(thin)
     hands.window.train_panel.engine_ready()

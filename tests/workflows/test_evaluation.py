@@ -271,6 +271,8 @@ def test_series_in_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert folder_names([a, b, c]) == ["a/scan", "b/scan", "c"]
     assert folder_names([a, a]) == ["scan", "scan (2)"]
     assert folder_names([tmp_path / "a" / ".." / "c"]) == ["c"]
+    (tmp_path / "link").symlink_to(tmp_path / "c")
+    assert folder_names([tmp_path / "link"]) == ["link"]
 
 
 def test_methods_of_one_title_are_told_apart(volume) -> None:

@@ -101,11 +101,8 @@ def test_a_network_on_board_comes_nearer_than_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands on board has learnt little, and of another noise."""
-    recipe = replace(
-        bundled()["dncnn-gaussian"].with_setting("phases.0.model", TINY.to_dict()),
-        phases=(replace(bundled()["dncnn-gaussian"].phases[0], model=TINY, steps=60),),
-        stopping=Stopping(),
-    )
+    recipe = bundled()["dncnn-gaussian"].with_setting("phases.0.model", TINY.to_dict())
+    recipe = replace(recipe.with_setting("phases.0.steps", 60), stopping=Stopping())
     model = finish(train(recipe, [noisy("ram-lak", 4, 96)]))
     file, _ = publish(model, tmp_path / "little", card=Card("little", "DnCNN", 1, 60))
     monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))

@@ -67,7 +67,8 @@ def distinct(names: Sequence[str]) -> list[str]:
 def folder_names(paths: Sequence[Path]) -> list[str]:
     """What series are called by their folders: the last part of each path, and as much before it as
     tells them apart."""
-    whole = [path.resolve() for path in paths]
+    # A link goes by its own name.
+    whole = [path.resolve() if ".." in path.parts else path.absolute() for path in paths]
 
     def tail(path: Path, count: int) -> str:
         return "/".join(path.parts[-count:])
