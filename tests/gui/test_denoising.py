@@ -203,7 +203,7 @@ def test_a_network_on_board_learns_from_the_scan_first(quick: None, hands: Any, 
     assert "chest-any-dose, which then learnt from this scan" in layer.stack.derivation[-1]
     at_once = method_from("chest-any-dose").denoise_slice(thin.hu[3].astype(np.float32))
     change = layer.stack.slice_hu(3) - at_once
-    assert 0 < np.abs(change).mean() < np.abs(at_once - thin.hu[3]).mean()
+    assert 0 < np.abs(change).mean() < 20, "it has learnt, but begun with what was known"
     hands.idle()
     further.setCurrentIndex(0)
     assert panel.preview.isEnabled()
