@@ -188,7 +188,7 @@ def test_a_network_on_board_learns_from_the_scan_first(quick: None, hands: Any, 
     assert further.isVisible()
     assert not panel.methods.budget.isVisible()
     assert [further.itemText(k) for k in range(4)] == [
-        "no, denoises at once", "1 minute", "5 minutes", "15 minutes",
+        "no, at once", "1 minute", "5 minutes", "15 minutes",
     ]  # fmt: skip
     assert panel.apply_button.text() == "Apply to the series"
     further.setItemData(1, 4 / 60)
@@ -207,6 +207,17 @@ def test_a_network_on_board_learns_from_the_scan_first(quick: None, hands: Any, 
     hands.idle()
     further.setCurrentIndex(0)
     assert panel.preview.isEnabled()
+
+
+def test_the_form_of_every_method_fits_into_the_panel(hands: Any, thin: Any) -> None:
+    hands.open(thin)
+    panel = hands.window.denoise_panel
+    hands.window.tabs.setCurrentWidget(hands.window.tabs.widget(0))
+    for row in range(panel.method.count()):
+        panel.method.setCurrentIndex(row)
+        hands.pause(20)
+        widest = panel.methods.minimumSizeHint().width()
+        assert widest <= hands.window.panel_dock.width() - 24, panel.method.itemText(row)
 
 
 def test_learning_can_be_cancelled(quick: None, hands: Any, thin: Any) -> None:

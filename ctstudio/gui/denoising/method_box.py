@@ -74,7 +74,7 @@ class MethodBox(QWidget):
         self.budget.setToolTip(tr("For learning and denoising together; the longer, the better"))
         self.budget.setCurrentIndex(self.budget.findData(ScanAlone.minutes))
         self.further = _minutes(tr("Learns from this scan first"))
-        self.further.insertItem(0, tr("no, denoises at once"), 0.0)
+        self.further.insertItem(0, tr("no, at once"), 0.0)
         self.further.setCurrentIndex(0)
         self.further.setToolTip(
             tr("The network learns the scan's own noise and tissue, and comes nearer to the truth")
@@ -221,6 +221,8 @@ def _minutes(name: str) -> QComboBox:
     """A choice of times to learn for."""
     box = QComboBox()
     box.setAccessibleName(name)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
     for minutes in BUDGETS_MIN:
         text = tr("1 minute") if minutes == 1 else tr("{0} minutes").format(f"{minutes:g}")
         box.addItem(text, minutes)
