@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ctstudio.workflows.evaluation.detect import Seen
 
 
+MANY_KINDS = "low_doses"
 FEWEST_DISCS = 4
 """Realisations: the observer needs eight regions of a disc, and one is seen in two slices only."""
 
@@ -136,6 +137,7 @@ def command(
     from ctstudio.workflows.denoise import method_from, require_free_folder
     from ctstudio.workflows.evaluation import cases as evaluated
     from ctstudio.workflows.evaluation import contest, disc_phantom, picture, table
+    from ctstudio.workflows.scan_alone import ScanAlone
 
     if (demo and paths) or not (demo or paths or disc_phantoms):
         raise click.UsageError("Give a series to evaluate on, or --demo; not both.")
@@ -152,6 +154,11 @@ def command(
     judged = _protocols(protocols)
     require_free_folder(out)
     chosen = [method_from(name) for name in methods]
+    if noise == MANY_KINDS and any(isinstance(method, ScanAlone) for method in chosen):
+        raise click.UsageError(
+            f"A method that learns from one scan cannot be judged on {MANY_KINDS}, where every "
+            "slice has noise of another kind."
+        )
     around = contest.neighbours_of(chosen)
     cases: list[Case] = []
     if demo:

@@ -22,8 +22,11 @@ from ctstudio.cli.common import ANY_PATH, EXISTING, examples
 @click.option("--data", default="", help="What the network was trained on.")
 @click.option("--licence", default="", help="The licence of these data.")
 @click.option("--author", default="", help="Who trained it.")
+@click.option("--note", default="", help="What else has to be known of it, for its card.")
 @click.option("--force", is_flag=True, help="Replace the files where they exist.")
-def command(source: Path, out: Path, data: str, licence: str, author: str, force: bool) -> None:
+def command(
+    source: Path, out: Path, data: str, licence: str, author: str, note: str, force: bool
+) -> None:
     """Write a trained network as one file that others can apply, with a card beside it.
 
     RUN_OR_CHECKPOINT is the folder of a training, of which the best network is taken, or a
@@ -35,7 +38,7 @@ def command(source: Path, out: Path, data: str, licence: str, author: str, force
     if not force:
         require_free(out)
     model = checkpoint.load(source)
-    file, card = publish(model, out, credits=Credits(data, licence, author), force=force)
+    file, card = publish(model, out, credits=Credits(data, licence, author, note), force=force)
     click.echo(f"{file}: {model.method}")
     click.echo(f"{card}: its card")
     missing = [name for name, text in (("--data", data), ("--licence", licence)) if not text]

@@ -26,6 +26,7 @@ from ctstudio.learn import on_board
 from ctstudio.learn.context import slab
 from ctstudio.learn.on_board import OnBoard
 from ctstudio.workflows import scan_alone
+from ctstudio.workflows.scan_alone import ScanAlone
 from ctstudio.workflows.stages import stage
 
 if TYPE_CHECKING:
@@ -208,23 +209,18 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
     if isinstance(name_or_path, str) and text in DENOISERS:
         return method_from_choice(Choice(text, dict(settings or {})))
 
-    if text == scan_alone.NAME:
-        return scan_alone.from_settings(settings or {})
-    if text.startswith(f"{scan_alone.NAME}-"):
-        minutes = {"minutes": text.removeprefix(f"{scan_alone.NAME}-")}
-        return scan_alone.from_settings({**minutes, **(settings or {})})
     networks, troubles = on_board.look()
     if isinstance(name_or_path, str):
+        if text == scan_alone.NAME:
+            return ScanAlone(scan_alone.minutes_of(settings or {}))
         for network in networks:
             if network.name == text:
-                at_once = not settings or dict(settings) in ({"minutes": "0"}, {"minutes": 0})
-                if at_once:
-                    return OnBoardMethod(network).loaded()
-                return scan_alone.from_settings(settings or {}, network)
+                return _of_network(network, settings)
+        if minutes := scan_alone.timed(text, scan_alone.NAME):
+            return ScanAlone(scan_alone.minutes_of(_with(minutes, settings)))
         for network in networks:
-            time = text.removeprefix(f"{network.name}-")
-            if time != text and time.replace(".", "", 1).isdecimal():
-                return scan_alone.from_settings({"minutes": time, **(settings or {})}, network)
+            if minutes := scan_alone.timed(text, network.name):
+                return _of_network(network, _with(minutes, settings))
         for trouble in troubles:
             if trouble.path is not None and Path(trouble.path).stem == text:
                 raise trouble
@@ -241,6 +237,23 @@ def method_from(name_or_path: str | Path, settings: Mapping[str, Any] | None = N
         )
     _refuse(settings)
     return _method_from_checkpoint(path)
+
+
+def _of_network(network: OnBoard, settings: Mapping[str, Any] | None) -> Method:
+    """A network on board as it is, or with ``minutes`` to learn from the scan first."""
+    if network.card.neighbours > 1:
+        _refuse(settings)
+    minutes = scan_alone.minutes_of(settings, network.name) if settings else 0.0
+    return ScanAlone(minutes, network) if minutes else OnBoardMethod(network).loaded()
+
+
+def _with(minutes: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    if settings and "minutes" in settings:
+        raise StudioError(
+            f"The time is given twice: {minutes} and {settings['minutes']} minutes.",
+            hint="Leave one of them out.",
+        )
+    return {"minutes": minutes, **(settings or {})}
 
 
 def _refuse(settings: Mapping[str, Any] | None) -> None:
@@ -280,7 +293,7 @@ def denoise_series(
     """Read a series, denoise it and write the result into ``out``.
 
     It is written as ``kind``; by default a DICOM series becomes a derived DICOM series, NIfTI
-    becomes NIfTI, and pictures become pictures. ``deidentify`` cleans what DICOM takes over.
+    becomes NIfTI, and pictures become pictures. ``deidentify`` is as in `ctstudio.workflows.save`.
 
     Yields ``Progress`` (its text names the stage) and ``Note``; returns the files written, in
     slice order.

@@ -74,7 +74,7 @@ def put_on_board(
     earlier = [_begun(Path(before), Path(run), model) for before in began_with]
     model = replace(model, step=sum(before.step for before in earlier) + model.step)
     recipes = [before.recipe for before in earlier]
-    try:
+    try:  # before the long work
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, folder) from error
@@ -115,11 +115,10 @@ def _require_own_name(name: str, folder: Path) -> None:
     learning = {scan_alone.NAME}
     if folder.resolve() != on_board.packaged().resolve():
         learning |= {network.name for network in on_board.look([on_board.packaged()])[0]}
-    timed = any(  # scan-alone-15
-        name.startswith(f"{method}-") and name.removeprefix(f"{method}-")[0].isdecimal()
-        for method in learning
-    )
-    if timed or name in {*(entry.name for entry in DENOISERS), *learning}:
+    if any(scan_alone.timed(name, method) for method in learning) or name in {
+        *(entry.name for entry in DENOISERS),
+        *learning,
+    }:
         raise StudioError(
             f"{name!r} is the name of a method that comes with the program.",
             hint="Give the network a name of its own.",

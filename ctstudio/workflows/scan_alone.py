@@ -25,9 +25,11 @@ hann) 29.4 dB are left.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -68,6 +70,10 @@ LEAST_LEARNING_S = 5.0
 FEW_STEPS = 200  # with less, what it has learnt may not yet be better than the noise
 
 
+NETWORK_MULTIPLY_ADDS = 8.5e9
+"""Of `NETWORK` for a slice of 512 x 512, which takes it about as long as one field of noise."""
+
+
 @dataclass(frozen=True)
 class ScanAlone:
     """A `ctstudio.workflows.denoise.Method` that learns first, for ``minutes`` in all.
@@ -103,16 +109,16 @@ class ScanAlone:
 
     @property
     def description(self) -> str:
-        how = f"for {self.minutes:g} min (self-supervised, Recorrupted-to-Recorrupted)"
+        how = "(self-supervised, Recorrupted-to-Recorrupted)"
         if self.begin is None:
-            return f"Learnt from this scan alone {how}"
-        return f"{self.begin.name}, which then learnt from this scan {how}"
+            return f"Learnt from this scan alone for {self.minutes:g} min {how}"
+        return f"{self.title} {how}"
 
     def denoise_slice(self, hu: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raises StudioError: there is no network before it has learnt."""
         raise StudioError(
             "This method learns from the whole series before it denoises a slice.",
-            hint="Apply it to the series; its progress is shown as it learns.",
+            hint="Denoise the series with it first, and then take the result.",
         )
 
     def denoise(self, volume: Volume, *, first: int | None = None) -> Work[Volume]:
@@ -132,7 +138,7 @@ class ScanAlone:
         result = volume.derived(base, self.description)
         yield Partial(result)
         model = yield from self._learn(volume, shown, base, clock)
-        yield Partial(method_from_model(model, NAME))
+        yield Partial(method_from_model(model, model.name or NAME))
         work = denoise(volume, model, first=shown)
         made: Volume | None = None
         for event in work:
@@ -150,7 +156,7 @@ class ScanAlone:
 
         middle = len(volume) // 2
         model = yield from self._learn(volume, middle, volume.hu(), _Clock(60 * self.minutes))
-        return method_from_model(model, NAME)
+        return method_from_model(model, model.name or NAME)
 
     def _learn(
         self, volume: Volume, shown: int, base: NDArray[np.float32], clock: _Clock
@@ -164,16 +170,18 @@ class ScanAlone:
         a_slice = max((clock.seconds - began) / len(candidates()), LEAST_FIELD_S)
         part, at = _some_slices(volume, shown, self._most_slices(a_slice))
         # What making the noise and denoising in the end will take, by what was just measured.
-        spare = len(part) * a_slice * 2.5 + len(volume) * a_slice
+        spare = len(part) * a_slice * 2.5 + len(volume) * a_slice * self._slowness
         left = clock.total - clock.seconds
         learning = max(left - spare, 0.5 * left, LEAST_LEARNING_S)
         begin = None if self.begin is None else self.begin.file
         recipe = self._recipe(noise, learning)
         work = train(recipe, [part], preview_slice=at, branch_from=begin)
+        steps = 0
         try:
             while True:
                 event = next(work)
                 if isinstance(event, Step):
+                    steps = event.step
                     yield clock.progress("Learning from this scan")
                 elif isinstance(event, Preview):
                     base[shown] = event.panels["reconstruction"]
@@ -186,12 +194,18 @@ class ScanAlone:
             model: TrainedModel = stop.value
         finally:
             work.close()
-        if model.step < FEW_STEPS:
+        if steps < FEW_STEPS:
             yield Note(
-                f"There was time for {model.step} steps only; look at the result with care, or "
+                f"There was time for {steps} steps only; look at the result with care, or "
                 "give it longer."
             )
-        return model
+        return model if self.begin is None else replace(model, name=self.title)
+
+    @property
+    def _slowness(self) -> float:
+        """How much longer its network takes for a slice than `NETWORK`."""
+        work = None if self.begin is None else self.begin.card.multiply_adds
+        return max((work or 0) / NETWORK_MULTIPLY_ADDS, 1.0)
 
     def _most_slices(self, seconds_a_slice: float) -> int:
         by_time = FIELD_SHARE * 60 * self.minutes / max(2.5 * seconds_a_slice, 1e-3)
@@ -210,7 +224,7 @@ class ScanAlone:
             recipe = recipe.with_setting("phases.0.optimiser.lr", FURTHER_LR)
         return replace(
             recipe,
-            title="This scan alone",
+            title="This scan alone" if self.begin is None else self.title,
             stopping=replace(recipe.stopping, seconds=round(seconds, 1)),
         )
 
@@ -261,10 +275,28 @@ def _some_slices(volume: Volume, shown: int, most: int) -> tuple[Volume, int]:
     return part, int(np.searchsorted(kept, shown))
 
 
-def from_settings(settings: Mapping[str, Any], begin: OnBoard | None = None) -> ScanAlone:
-    """The method with settings as a command line has them: ``minutes``, the time for all of it.
+def timed(text: str, name: str) -> str:
+    """The minutes in "NAME-5", the method ``name`` with a time; "" for any other text.
 
-    ``begin`` is the network that it begins with.
+    What lies in a file or folder of that name is that.
+    """
+    minutes = text.removeprefix(f"{name}-")
+    if minutes == text or not minutes.replace(".", "", 1).isdecimal() or Path(text).exists():
+        return ""
+    return minutes
+
+
+def text_of(title: str) -> str:
+    """The title of such a method as `timed` takes it: "scan-alone-5"; "" for any other title."""
+    alone = re.fullmatch(r"This scan alone, (\S+) min", title)
+    if alone:
+        return f"{NAME}-{alone[1]}"
+    further = re.fullmatch(r"(.+), (\S+) min on this scan", title)
+    return f"{further[1]}-{further[2]}" if further else ""
+
+
+def minutes_of(settings: Mapping[str, Any], name: str = NAME) -> float:
+    """The only setting, as a command line has it: ``minutes``, the time for all of it.
 
     Raises
     ------
@@ -273,10 +305,9 @@ def from_settings(settings: Mapping[str, Any], begin: OnBoard | None = None) -> 
     """
     for key in settings:
         if key != "minutes":
-            name = NAME if begin is None else begin.name
             raise StudioError(f"{name} has no setting {key!r}.", hint="Allowed: minutes.")
     try:
-        return ScanAlone(float(settings.get("minutes", ScanAlone.minutes)), begin)
+        return float(settings.get("minutes", ScanAlone.minutes))
     except ValueError as error:
         raise StudioError(
             f"minutes = {settings['minutes']!r} is not allowed.", hint="Give a number."

@@ -52,8 +52,10 @@ def noisy(kernel: str, slices: int = 8, side: int = 128, **more: float) -> Volum
     return Volume.from_hu(hu, geometry)
 
 
-def weights(module: torch.nn.Module) -> torch.Tensor:
-    return torch.cat([value.detach().flatten() for value in module.parameters()])
+def alike(one: torch.nn.Module, other: torch.nn.Module) -> float:
+    """The cosine between all weights of two networks."""
+    weights = [torch.cat([w.detach().flatten() for w in net.parameters()]) for net in (one, other)]
+    return float(torch.nn.functional.cosine_similarity(*weights, dim=0))
 
 
 @pytest.fixture
@@ -97,23 +99,20 @@ def test_it_comes_nearer_to_the_truth(some_steps: None) -> None:
     assert result.derivation[-1].startswith("Learnt from this scan alone")
 
 
-def test_a_network_on_board_comes_nearer_than_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_on_board_comes_nearer_than_it_was(some_steps: None, tmp_path: Path) -> None:
     """What stands on board has learnt little, and of another noise."""
     recipe = bundled()["dncnn-gaussian"].with_setting("phases.0.model", TINY.to_dict())
-    recipe = replace(recipe.with_setting("phases.0.steps", 60), stopping=Stopping())
+    recipe = recipe.with_setting("phases.0.steps", 60).with_setting("seed", 7)
+    recipe = replace(recipe, stopping=Stopping())
     model = finish(train(recipe, [noisy("ram-lak", 4, 96)]))
     file, _ = publish(model, tmp_path / "little", card=Card("little", "DnCNN", 1, 60))
-    monkeypatch.setattr(matched_noise, "CUTOFFS", (1.0,))
-    monkeypatch.setattr(scan_alone, "LEAST_LEARNING_S", 3.0)
-    method = ScanAlone(0.05, OnBoard("little", file, Card.load(file.with_suffix(".json"))))
-    assert method.title == "little, 0.05 min on this scan"
+    method = ScanAlone(6 / 60, OnBoard("little", file, Card.load(file.with_suffix(".json"))))
     scan, truth = noisy("hann", 8, 96), clean(8, 96)
-    learnt = finish(method.learnt(scan))
+    learnt, afresh = (finish(each.learnt(scan)) for each in (method, ScanAlone(6 / 60)))
+    assert learnt.name == method.title == "little, 0.1 min on this scan"
     assert learnt.model.recipe.phases[-1].model == model.recipe.phases[-1].model
-    before = weights(model.module)
-    assert torch.nn.functional.cosine_similarity(before, weights(learnt.model.module), 0) > 0.5
+    near, far = (alike(model.module, each.model.module) for each in (learnt, afresh))
+    assert far < 0.3 < 0.9 < near, "it has begun with the weights of the other"
     off = [
         np.mean([np.abs(one.denoise_slice(scan.slice_hu(z)) - truth[z]).mean() for z in range(8)])
         for one in (method_from_model(model), learnt)
@@ -154,19 +153,31 @@ def test_a_part_of_a_long_series_is_learnt_from() -> None:
     assert part.geometry.positions_mm[at][2] == Geometry.axial(50).positions_mm[17][2]
 
 
-def test_its_only_setting_is_the_time() -> None:
+def test_its_only_setting_is_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert method_from("scan-alone", {"minutes": "15"}) == ScanAlone(15)
     assert method_from("scan-alone") == ScanAlone(5)
     assert method_from("scan-alone-1") == ScanAlone(1)
     (network,) = (one for one in on_board.networks() if one.name == "chest-any-dose")
     assert method_from("chest-any-dose", {"minutes": "3"}) == ScanAlone(3, network)
     assert method_from("chest-any-dose-3") == ScanAlone(3, network)
-    for at_once in (method_from("chest-any-dose", {"minutes": "0"}), method_from(network.name)):
-        assert isinstance(at_once, NetworkMethod)
+    for name, settings in (
+        ("chest-any-dose", {"minutes": "0.0"}), ("chest-any-dose", {}), ("chest-any-dose-0", {}),
+    ):  # fmt: skip
+        assert isinstance(method_from(name, settings), NetworkMethod)
+    for name in ("chest-any-dose-5", "scan-alone-5"):
+        with pytest.raises(StudioError, match="given twice: 5 and 3"):
+            method_from(name, {"minutes": "3"})
+    for method in (ScanAlone(3, network), ScanAlone(15)):
+        assert method_from(scan_alone.text_of(method.title)) == method
+    assert scan_alone.text_of("Total variation") == ""
     with pytest.raises(StudioError, match="chest-any-dose has no setting 'strength'"):
         method_from("chest-any-dose", {"strength": "3"})
     with pytest.raises(StudioError, match="no method 'chest-any-dose-fast'"):
         method_from("chest-any-dose-fast")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scan-alone-5").mkdir()
+    with pytest.raises(StudioError, match="holds no"):
+        method_from("scan-alone-5")  # a folder of that name is that
     for settings in ({"strength": "3"}, {"minutes": "long"}, {"minutes": "0"}, {"minutes": "nan"}):
         with pytest.raises(StudioError):
             method_from("scan-alone", settings)

@@ -44,6 +44,7 @@ from ctstudio.workflows.figures.naming import series_title, training_title, with
 from ctstudio.workflows.figures.overlays import Overlay
 from ctstudio.workflows.figures.templates import ORIGINAL, REFERENCE, TRAINING, Given
 from ctstudio.workflows.figures.wording import method_of
+from ctstudio.workflows.scan_alone import text_of
 
 if TYPE_CHECKING:
     from ctstudio.workflows.denoise import Method
@@ -141,7 +142,7 @@ class Sources:
             if of:
                 # A network's file is not known here; its title stands for it.
                 title = layer.name.split(": ")[-1]
-                name, settings = method_of(layer.note) or (title, {})
+                name, settings = method_of(layer.note) or (text_of(title) or title, {})
                 spec = LayerSpec(
                     f"denoised {number}", "method", method=name, settings=settings, of=of
                 )

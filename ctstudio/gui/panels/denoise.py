@@ -248,7 +248,8 @@ class DenoisePanel(QWidget):
             self._session.report(error)
             return None
         self.preview.setChecked(False)
-        self._card = self.methods.card
+        # What learns from this scan has seen scans of its kind.
+        self._card = None if isinstance(method, ScanAlone) else self.methods.card
         self._learnt = not isinstance(method, ClassicalMethod | ScanAlone)
         if not (shares := self.where.shares).everywhere:
             method = Sparing(method, shares)

@@ -77,6 +77,7 @@ class DenoisePart:
 
     def restore(self, state: Fields, _layer_of: LayerOf) -> None:
         name, settings = state.text("method", ""), state.mapping("settings")
+        self._panel.methods.further.setCurrentIndex(0)  # of a session from before there was one
         self._boxes.restore(state)
         if name:
             with refused(state.place("settings")):

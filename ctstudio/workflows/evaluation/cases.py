@@ -71,7 +71,7 @@ def folder_names(paths: Sequence[Path]) -> list[str]:
     whole = [path.resolve() if ".." in path.parts else path.absolute() for path in paths]
 
     def tail(path: Path, count: int) -> str:
-        return "/".join(path.parts[-count:])
+        return Path(*path.parts[-count:]).as_posix()
 
     most = max((len(path.parts) for path in whole), default=1)
     names = []
@@ -113,16 +113,19 @@ def simulated(
     made = NOISES.make(noise)
     spacing = volume.geometry.spacing_mm
     chosen = spread(volume, count)
-    slices = []
+    slices, images = [], dict[tuple[int, int], NDArray[np.float32]]()
     for done, z in enumerate(chosen):
         yield Progress(done, len(chosen), f"{name}: simulating noise")
         kind = made.of_one_kind(SEED + z)  # neighbours have that of the slice, as in one scan
-        slab = []
-        for k in around(z, len(volume), neighbours):
-            clean = torch.from_numpy(with_air(volume.slice_hu(k)))
-            with torch.inference_mode():
-                slab.append(kind.slice(clean, spacing, seed=SEED + k).numpy().astype(np.float32))
-        slices.append(Slice(z, np.stack(slab), with_air(volume.slice_hu(z))))
+        slab = around(z, len(volume), neighbours)
+        for k in slab:
+            if (id(kind), k) not in images:
+                clean = torch.from_numpy(with_air(volume.slice_hu(k)))
+                with torch.inference_mode():
+                    noisy = kind.slice(clean, spacing, seed=SEED + k).numpy()
+                images[id(kind), k] = noisy.astype(np.float32)
+        noisy_slab = np.stack([images[id(kind), k] for k in slab])
+        slices.append(Slice(z, noisy_slab, with_air(volume.slice_hu(z))))
     return Case(name, in_words(noise), spacing, tuple(slices))
 
 

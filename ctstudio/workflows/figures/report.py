@@ -374,6 +374,10 @@ def _by_name(method: str) -> bool:
 
     return (
         method in DENOISERS
-        or method.startswith(scan_alone.NAME)
-        or any(network.name == method for network in on_board.networks())
+        or method == scan_alone.NAME
+        or scan_alone.timed(method, scan_alone.NAME) != ""
+        or any(
+            network.name == method or scan_alone.timed(method, network.name)
+            for network in on_board.networks()
+        )
     )
