@@ -30,8 +30,8 @@ def simulate(volume: Volume, choice: Choice, *, seed: int = 1) -> Work[Volume]:
     seed
         Slice ``i`` is drawn from ``(seed, i)``: the same seed gives the same series.
 
-    Yields ``Partial`` (slices not made yet show 0 HU), ``SliceReady`` and ``Progress``. What was not
-    measured (padding, no number) is in the twin what it is in the series.
+    Yields ``Partial`` (slices not made yet show 0 HU), ``SliceReady`` and ``Progress``. What was
+    not measured (padding, no number) is in the twin what it is in the series.
 
     Raises
     ------
