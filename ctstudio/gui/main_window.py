@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ctstudio.core.events import Preview
 from ctstudio.gui import actions as action_table
 from ctstudio.gui import chrome, dialogs, theme
 from ctstudio.gui.asking import Asker
@@ -74,6 +75,7 @@ class MainWindow(QMainWindow):
         self.masks = Masks(self.session, views)
         self.painter = Painter(self.session, self.masks, views)
         self.inspector = Inspector(self.session, self.grid, self)
+        self._newest: Preview | None = None  # what the timeline was last told of
         self._closing = False
         self._engine = False  # whether torch is loaded
         self._laid_out = False  # whether the docks have their sizes
@@ -300,8 +302,8 @@ class MainWindow(QMainWindow):
             self.curves.show_run(run)
             self.curves_dock.show()
         newest = run.newest
-        if newest is not None and newest.step != self.timeline.property("newest"):
-            self.timeline.setProperty("newest", newest.step)
+        if newest is not None and newest is not self._newest:
+            self._newest = newest
             self.timeline.grew()
             if self.timeline.following:
                 self.train_panel.show_panels(None)

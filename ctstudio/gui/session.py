@@ -133,9 +133,15 @@ class Run:
     def keep(self, preview: Preview) -> None:
         """Remember a preview for the timeline; when there are too many, every second one goes.
 
-        The first, the best and the newest stay.
+        The first, the best and the newest stay; of two of one step, as where a training is judged
+        once more before it ends, the newer one.
         """
         self.newest = preview
+        if self.previews and self.previews[-1].step == preview.step:
+            self.seen -= 1
+            if self.previews.pop() is self.best:
+                scored = [kept for kept in self.previews if kept.score > -np.inf]
+                self.best = max(scored, key=lambda kept: kept.score, default=None)
         self.seen += 1
         picture = np.clip(np.rint(preview.panels["reconstruction"]), -32768, 32767)
         picture = picture.astype(np.int16)

@@ -69,6 +69,27 @@ def test_thousands_of_previews_take_no_more_room(count: int) -> None:
     assert run.previews[3].reconstruction[0, 0] == steps[3]
 
 
+def test_of_two_previews_of_one_step_the_newer_one_stays(run: Any, hands: Any) -> None:
+    """A training is judged once more before it ends, at a step that may have been shown."""
+    assert (len(run.previews), run.seen) == (5, 5)
+    hands.timeline.setProperty("run", run)  # the window has shown it before
+    for psnr, best in ((29.0, 400), (20.0, 300)):
+        again = preview(400, psnr, psnr=psnr)
+        run.keep(again)
+        hands.session.run_changed.emit(run)
+        assert (len(run.previews), run.seen) == (5, 5)
+        assert hands.timeline.slider.maximum() == 4
+        assert run.newest is again
+        assert run.previews[-1].reconstruction[0, 0] == psnr
+        assert run.best.step == best
+        assert "PSNR" in hands.timeline._label.text()
+        assert f"{psnr:.1f}" in hands.timeline._label.text()
+    run.keep(preview(500, 50.0, psnr=21.0))
+    hands.session.run_changed.emit(run)
+    assert hands.timeline.slider.maximum() == 5
+    assert run.previews[-1].number == 5
+
+
 def test_large_pictures_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "MAX_PREVIEW_BYTES", 20 * 64 * 64 * 2)
     run = run_of()
