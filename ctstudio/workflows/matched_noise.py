@@ -99,7 +99,7 @@ def matched_noise(volume: Volume, noise: Choice) -> Work[Choice]:
     settings = NOISES.resolve(noise).params
     scanner = {key: settings[key] for key in SCANNER}
     kind = yield from _most_alike(volume, candidates(scanner), COMPARED_SLICES)
-    tissue = _tissue_of(volume, COUNTED_SLICES)
+    tissue = tissue_of(volume, COUNTED_SLICES)
     if kind is None or not tissue:
         raise StudioError(
             "The noise of this scan could not be measured: it shows too little uniform soft "
@@ -140,7 +140,7 @@ def _most_alike(volume: Volume, kinds: list[Choice], most: int) -> Work[Choice |
     """Compared in at most so many slices, those with most tissue; None where none has enough."""
     from ctstudio.ct.noise_texture import correlations
 
-    tissue = _tissue_of(volume, SEARCHED_SLICES)
+    tissue = tissue_of(volume, SEARCHED_SLICES)
     own = {
         z: found
         for z in sorted(tissue, key=lambda z: -int(tissue[z][0].sum()))
@@ -189,7 +189,7 @@ def _photons(
     return (q + math.sqrt(q * q + 4 * own * e)) / (2 * own)
 
 
-def _tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_], float]]:
+def tissue_of(volume: Volume, count: int) -> dict[int, tuple[NDArray[np.bool_], float]]:
     """Uniform soft tissue of at most so many slices, and the variance of the noise there.
 
     They are evenly spread, without the ends of a long series.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 import torch
 
 from ctstudio.core.errors import StudioError
-from ctstudio.core.events import Partial, Progress, SliceReady, finish
+from ctstudio.core.events import Note, Partial, Progress, SliceReady, finish
 from ctstudio.core.registry import Choice
 from ctstudio.ct.volume import Geometry, Volume
 from ctstudio.learn import on_board
 from ctstudio.learn.cards import Card
+from ctstudio.learn.checkpoint import TrainedModel, build
 from ctstudio.learn.noise import NOISES
 from ctstudio.learn.on_board import OnBoard
 from ctstudio.learn.publish import publish
@@ -118,6 +120,39 @@ def test_a_network_on_board_comes_nearer_than_it_was(some_steps: None, tmp_path:
         for one in (method_from_model(model), learnt)
     ]
     assert off[1] < off[0]
+
+
+@pytest.mark.parametrize("spoilt", [True, False])
+def test_what_leaves_more_noise_than_before_is_not_kept(
+    spoilt: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the scan's noise is like none that is simulated, a network learns to keep it."""
+    monkeypatch.setattr(scan_alone, "MORE_NOISE", 1.25)  # 60 steps take little noise away
+    recipe = bundled()["dncnn-gaussian"].with_setting("phases.0.model", TINY.to_dict())
+    recipe = replace(recipe.with_setting("phases.0.steps", 60), stopping=Stopping())
+    scan = noisy("hann", 4, 96)
+    good = finish(train(recipe, [scan]))
+    idle = TrainedModel(recipe, build(recipe).eval(), 9)  # it takes no noise away yet
+    before, after = (good, idle) if spoilt else (idle, good)
+    file, _ = publish(before, tmp_path / "net", card=Card("net", "DnCNN", 1, 60))
+    method = ScanAlone(6 / 60, OnBoard("net", file, Card.load(file.with_suffix(".json"))))
+    events = []
+    work = method._better(scan, after, scan_alone._Clock(6))
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            kept = stop.value
+            break
+    told = [event.text for event in events if isinstance(event, Note)]
+    if spoilt:
+        assert alike(kept.module, good.module) > 0.9999
+        assert "net is used as it was" in told[0]
+        now, was = (float(word) for word in re.findall(r"([\d.]+) HU", told[0]))
+        assert now > 1.25 * was
+    else:
+        assert kept is after
+        assert told == []
 
 
 def test_a_network_of_several_slices_is_taken_as_it_is() -> None:
